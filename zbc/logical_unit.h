@@ -1,0 +1,80 @@
+// What a SCSI front end talks to: a logical unit, and one thread's queue of tasks to it. Two kinds
+// exist: the target in zbc/target.h, which translates to the zone model, and a disk's own, passed
+// through by transports/scsi.
+//
+// Threads: a LogicalUnit is safe from any thread. A TaskQueue belongs to the thread of the loop it
+// was opened on. Ownership: a TaskQueue borrows its Loop and its LogicalUnit, which outlive it; a
+// task's CDB and buffers are borrowed from submit until its result is reaped.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <sys/uio.h>
+
+#include <tl/expected.hpp>
+
+#include "zone/loop.h"
+#include "zone/status.h"
+
+namespace zonebridge::zbc {
+
+/// SAM-5 status codes that a logical unit returns.
+enum class ScsiStatus : std::uint8_t {
+    good = 0x00,
+    check_condition = 0x02,
+    busy = 0x08,
+    reservation_conflict = 0x18,
+    task_set_full = 0x28,
+    task_aborted = 0x40,
+};
+
+/// One SCSI command on its way. `cdb` is the submitter's own copy: the initiator can't change it.
+struct Task {
+    std::uint64_t tag = 0;
+    std::span<const std::uint8_t> cdb;
+    std::span<const iovec> data_out;  ///< From the initiator.
+    std::span<const iovec> data_in;   ///< To the initiator.
+    std::uint32_t initiator = 0;      ///< Whose unit attentions and mode pages apply (I_T nexus).
+};
+
+struct TaskResult {
+    static constexpr std::size_t max_sense = 96;
+
+    std::uint64_t tag = 0;
+    ScsiStatus status = ScsiStatus::good;
+    std::uint8_t sense_length = 0;
+    std::array<std::uint8_t, max_sense> sense{};
+    std::uint64_t data_in_length = 0;   ///< Bytes put into data_in.
+    std::uint64_t data_out_length = 0;  ///< Bytes taken from data_out.
+    /// The command wanted to move more than the buffers hold (virtio-scsi OVERRUN).
+    bool overrun = false;
+};
+
+/// The storage queue's contract (zone/transport.h): a prefix is accepted, every accepted task ends
+/// exactly once through reap, nothing allocates on the way, no order among tasks in flight.
+class TaskQueue {
+  public:
+    virtual ~TaskQueue() = default;
+    [[nodiscard]] virtual std::size_t submit(std::span<const Task> tasks) noexcept = 0;
+    [[nodiscard]] virtual std::size_t reap(std::span<TaskResult> out) noexcept = 0;
+    /// Tasks that may be in flight at once.
+    [[nodiscard]] virtual std::size_t depth() const noexcept = 0;
+};
+
+class LogicalUnit {
+  public:
+    virtual ~LogicalUnit() = default;
+
+    [[nodiscard]] virtual tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(
+        Loop& loop, std::size_t depth) = 0;
+
+    /// The initiator was reset or is new: its mode pages go back to their defaults and its next
+    /// command but INQUIRY, REPORT LUNS and REQUEST SENSE gets the unit attention 29h/00h
+    /// (SAM-5 5.14, SPC-4 "power on, reset, or bus device reset occurred").
+    virtual void reset(std::uint32_t initiator) noexcept = 0;
+};
+
+}  // namespace zonebridge::zbc

@@ -1,0 +1,113 @@
+// What an open device can do, and who it says it is: immutable once the device is open.
+//
+// Threads: immutable values; any thread may read them.
+// Ownership: owns its strings and its map of conventional zones; nothing else.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "zone/types.h"
+
+namespace zonebridge {
+
+/// Whether an ability is the device's own, made up here, or not there at all.
+enum class Support : std::uint8_t { absent, emulated, native };
+
+/// Where zones lie and which of them are conventional. All sizes in bytes.
+///
+/// Zone i covers [i * zone_size, (i + 1) * zone_size); only the last may be shorter. Zone sizes
+/// need not be powers of two.
+class Layout {
+  public:
+    Layout() = default;
+    /// `conventional` leading conventional zones; a disk without zones has `zone_size` 0.
+    /// Requires zone_capacity <= zone_size and conventional <= zone count.
+    Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_capacity,
+           std::uint32_t conventional, ZoneType sequential_type);
+
+    [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    [[nodiscard]] std::uint64_t zone_size() const noexcept { return zone_size_; }
+    [[nodiscard]] std::uint64_t zone_capacity() const noexcept { return zone_capacity_; }
+    /// 0 on a disk without zones.
+    [[nodiscard]] std::uint32_t zone_count() const noexcept { return zone_count_; }
+    [[nodiscard]] std::uint32_t conventional_count() const noexcept { return conventional_count_; }
+    [[nodiscard]] ZoneType sequential_type() const noexcept { return sequential_type_; }
+
+    /// The zone that holds `offset`. Requires zone_size() != 0 and offset < size().
+    [[nodiscard]] std::uint32_t zone_of(std::uint64_t offset) const noexcept {
+        if (shift_) return static_cast<std::uint32_t>(offset >> *shift_);
+        return static_cast<std::uint32_t>(offset / zone_size_);
+    }
+    [[nodiscard]] std::uint64_t start_of(std::uint32_t zone) const noexcept {
+        return zone_size_ * zone;
+    }
+    [[nodiscard]] std::uint64_t length_of(std::uint32_t zone) const noexcept {
+        const auto rest = size_ - start_of(zone);
+        return rest < zone_size_ ? rest : zone_size_;
+    }
+    /// Writable bytes; a conventional zone's is its length.
+    [[nodiscard]] std::uint64_t capacity_of(std::uint32_t zone) const noexcept {
+        const auto length = length_of(zone);
+        if (is_conventional(zone)) return length;
+        return length < zone_capacity_ ? length : zone_capacity_;
+    }
+    [[nodiscard]] bool is_conventional(std::uint32_t zone) const noexcept {
+        return (conventional_[zone / 64] >> (zone % 64) & 1) != 0;
+    }
+    [[nodiscard]] ZoneType type_of(std::uint32_t zone) const noexcept {
+        return is_conventional(zone) ? ZoneType::conventional : sequential_type_;
+    }
+
+  private:
+    std::uint64_t size_ = 0;
+    std::uint64_t zone_size_ = 0;
+    std::uint64_t zone_capacity_ = 0;
+    std::uint32_t zone_count_ = 0;
+    std::uint32_t conventional_count_ = 0;
+    ZoneType sequential_type_ = ZoneType::sequential_write_required;
+    std::optional<std::uint8_t> shift_;        // log2(zone_size_) where it is a power of two
+    std::vector<std::uint64_t> conventional_;  // one bit a zone
+};
+
+struct Limits {
+    Model model = Model::none;
+    Layout layout;
+
+    std::uint32_t logical_block_size = 512;
+    /// Also the write granularity of sequential write required zones.
+    std::uint32_t physical_block_size = 512;
+
+    std::uint64_t max_transfer = 0;  ///< Bytes in one read or write.
+    std::uint32_t max_segments = 0;  ///< Buffers in one request.
+    std::uint64_t max_append = 0;    ///< Bytes in one append; 0 where append is absent.
+
+    std::optional<std::uint32_t> max_open;    ///< Absent: no limit.
+    std::optional<std::uint32_t> max_active;  ///< Absent: no limit.
+
+    Support append = Support::absent;
+    Support fua = Support::absent;
+    bool reads_past_pointer = true;  ///< Reads beyond the write pointer succeed (with zeroes).
+    bool reads_across_zones = true;  ///< One read may span zones.
+    bool read_only = false;          ///< Opened for reading only.
+
+    [[nodiscard]] std::uint64_t size() const noexcept { return layout.size(); }
+};
+
+/// Who the device says it is, and how it was reached.
+struct Identity {
+    std::string vendor;
+    std::string product;
+    std::string revision;
+    std::string serial;
+    std::string path;       ///< As the user named it, without the transport's prefix.
+    std::string transport;  ///< "emulated", "null", ...
+    std::string reason;     ///< Why this transport was chosen, in words.
+    std::string notice;  ///< What a reader must know ("shows the last flushed state"); often empty.
+    /// Stable over re-opening; the same bytes never name two disks.
+    std::uint64_t unique_id = 0;
+};
+
+}  // namespace zonebridge

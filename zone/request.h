@@ -1,0 +1,60 @@
+// What is asked of a disk, and how the answer looks.
+//
+// Threads: plain values.
+// Ownership: a request borrows its buffers, its iovec array and its zone array until its completion
+// was reaped; it owns nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <sys/uio.h>
+
+#include "zone/status.h"
+#include "zone/types.h"
+
+namespace zonebridge {
+
+enum class Operation : std::uint8_t {
+    read,
+    write,
+    append,  ///< `offset` names the zone by its start; the completion tells where the data went.
+    flush,   ///< Covers every write completed before it was submitted, on any queue.
+    open,
+    close,
+    finish,
+    reset,
+    report,  ///< Fills `zones`, beginning with the zone that holds `offset`.
+};
+
+/// What a zone action acts on.
+enum class Scope : std::uint8_t {
+    zones,  ///< Every zone in [offset, offset + length), in order, stopping at the first failure.
+    all,    ///< Every zone the action applies to, as ZBC's ALL bit has it: OPEN the closed ones,
+          ///< CLOSE the open ones, FINISH the open and closed ones, RESET all but empty, read-only
+          ///< and offline ones. OPEN over the limit opens nothing.
+};
+
+struct Request {
+    std::uint64_t tag = 0;  ///< The submitter's own; handed back in the completion.
+    Operation operation = Operation::read;
+    Scope scope = Scope::zones;
+    bool fua = false;  ///< Writes and appends: durable before the completion.
+    std::uint64_t offset = 0;
+    /// Reads, writes, appends: bytes, equal to the buffers' sum. Actions with Scope::zones: bytes
+    /// from `offset`, a zone's start, to the end of the last zone. Otherwise 0.
+    std::uint64_t length = 0;
+    std::span<const iovec> data;
+    std::span<Zone> zones;
+};
+
+struct Completion {
+    std::uint64_t tag = 0;
+    Status status;
+    /// append: the byte offset where the data landed. report: the number of zones filled in.
+    /// Scope::zones actions: the number of zones acted on, also when a later one failed.
+    std::uint64_t result = 0;
+};
+
+[[nodiscard]] std::string_view to_string(Operation operation) noexcept;
+
+}  // namespace zonebridge

@@ -1,0 +1,85 @@
+// The one storage seam: an open device (Transport), and one thread's way to it (Queue).
+//
+// Threads: a Transport is safe from any thread. A Queue belongs to the thread of the loop it was
+// opened on.
+// Ownership: a Queue borrows its Loop and its Transport, which outlive it; buffers are borrowed
+// from submit until their completion is reaped.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "zone/limits.h"
+#include "zone/loop.h"
+#include "zone/request.h"
+#include "zone/status.h"
+
+namespace zonebridge {
+
+/// Every accepted request completes exactly once, through reap, refused ones too. There is no order
+/// among requests in flight, and no short success. Nothing allocates or throws once the queue is
+/// open.
+///
+/// Destroying a queue withdraws what was not issued and waits until the kernel holds none of its
+/// buffers; completions not reaped by then are lost.
+class Queue {
+  public:
+    Queue(const Queue&) = delete;
+    Queue& operator=(const Queue&) = delete;
+    virtual ~Queue() = default;
+
+    /// Takes a prefix of `requests` and returns its length; 0 means full: reap first. Makes no
+    /// system call that the loop's turn could make for it. Requests that fail zone/check complete
+    /// as refused.
+    [[nodiscard]] std::size_t submit(std::span<const Request> requests) noexcept;
+
+    /// Hands out what is done, at most out.size(); returns how many.
+    [[nodiscard]] std::size_t reap(std::span<Completion> out) noexcept;
+
+    /// Requests that may be in flight at once.
+    [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
+
+  protected:
+    Queue(Loop& loop, const Limits& limits, std::size_t depth);
+
+    /// As submit, for requests that passed zone/check.
+    [[nodiscard]] virtual std::size_t accept(std::span<const Request> requests) noexcept = 0;
+    /// As reap.
+    [[nodiscard]] virtual std::size_t collect(std::span<Completion> out) noexcept = 0;
+
+    [[nodiscard]] Loop& loop() const noexcept { return loop_; }
+    [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
+
+  private:
+    Loop& loop_;
+    const Limits& limits_;
+    std::size_t depth_;
+    std::size_t in_flight_ = 0;
+    std::vector<Completion> refused_;  // capacity depth_, never grows
+};
+
+struct QueueOptions {
+    std::size_t depth = 256;
+};
+
+class Transport {
+  public:
+    virtual ~Transport() = default;
+
+    [[nodiscard]] virtual const Limits& limits() const noexcept = 0;
+    [[nodiscard]] virtual const Identity& identity() const noexcept = 0;
+
+    /// A way to this device for the thread of `loop`.
+    [[nodiscard]] virtual tl::expected<std::unique_ptr<Queue>, Error> open_queue(
+        Loop& loop, QueueOptions options) = 0;
+
+    /// Makes everything durable and leaves the device clean; call it when all queues are closed.
+    /// The destructor does the same, but has nobody to tell of a failure.
+    [[nodiscard]] virtual tl::expected<void, Error> close() = 0;
+};
+
+}  // namespace zonebridge

@@ -1,0 +1,66 @@
+// The words of the zone model: zone types, zone states, device models, and one zone's description.
+//
+// Threads: plain values; share them as you would an integer.
+// Ownership: nothing here owns anything.
+//
+// The numeric values are the encoding that SCSI ZBC, NVMe ZNS, Linux and virtio-blk have in common
+// (ZBC-2 "zone condition" and "zone type"; NVMe ZNS "zone state"; linux/blkzoned.h), so a codec may
+// use them as they are.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace zonebridge {
+
+enum class ZoneType : std::uint8_t {
+    conventional = 1,
+    sequential_write_required = 2,
+    sequential_write_preferred = 3,
+};
+
+enum class ZoneState : std::uint8_t {
+    not_write_pointer = 0x0,
+    empty = 0x1,
+    implicit_open = 0x2,
+    explicit_open = 0x3,
+    closed = 0x4,
+    read_only = 0xD,
+    full = 0xE,
+    offline = 0xF,
+};
+
+/// What a host has to know of a disk's zones before it writes.
+enum class Model : std::uint8_t {
+    none,          ///< No zones: an ordinary disk.
+    host_aware,    ///< Zones that prefer sequential writes.
+    host_managed,  ///< Zones that demand sequential writes.
+};
+
+/// One zone as a report tells it. All positions and lengths are in bytes.
+struct Zone {
+    std::uint64_t start = 0;
+    std::uint64_t length = 0;    ///< Distance to the next zone's start.
+    std::uint64_t capacity = 0;  ///< Writable bytes from `start` on; never more than `length`.
+    /// Where the next sequential write goes. Absent where the standards call it invalid:
+    /// conventional, full, read-only and offline zones.
+    std::optional<std::uint64_t> write_pointer;
+    ZoneType type = ZoneType::conventional;
+    ZoneState state = ZoneState::not_write_pointer;
+
+    friend bool operator==(const Zone&, const Zone&) = default;
+};
+
+/// The standards' words, as messages, JSON and the command line use them
+/// ("sequential-write-required", "implicit-open", "host-managed").
+[[nodiscard]] std::string_view to_string(ZoneType type) noexcept;
+[[nodiscard]] std::string_view to_string(ZoneState state) noexcept;
+[[nodiscard]] std::string_view to_string(Model model) noexcept;
+
+/// The reverse of to_string; empty for any other word.
+[[nodiscard]] std::optional<ZoneType> parse_zone_type(std::string_view word) noexcept;
+[[nodiscard]] std::optional<ZoneState> parse_zone_state(std::string_view word) noexcept;
+[[nodiscard]] std::optional<Model> parse_model(std::string_view word) noexcept;
+
+}  // namespace zonebridge
