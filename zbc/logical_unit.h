@@ -34,10 +34,10 @@ enum class ScsiStatus : std::uint8_t {
 /// One SCSI command on its way. `cdb` is the submitter's own copy: the initiator can't change it.
 struct Task {
     std::uint64_t tag = 0;
-    std::span<const std::uint8_t> cdb;
-    std::span<const iovec> data_out;  ///< From the initiator.
-    std::span<const iovec> data_in;   ///< To the initiator.
-    std::uint32_t initiator = 0;      ///< Whose unit attentions and mode pages apply (I_T nexus).
+    std::span<const std::uint8_t> cdb = {};
+    std::span<const iovec> data_out = {};  ///< From the initiator.
+    std::span<const iovec> data_in = {};   ///< To the initiator.
+    std::uint32_t initiator = 0;  ///< Whose unit attentions and mode pages apply (I_T nexus).
 };
 
 struct TaskResult {

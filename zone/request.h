@@ -43,13 +43,13 @@ struct Request {
     /// Reads, writes, appends: bytes, equal to the buffers' sum. Actions with Scope::zones: bytes
     /// from `offset`, a zone's start, to the end of the last zone. Otherwise 0.
     std::uint64_t length = 0;
-    std::span<const iovec> data;
-    std::span<Zone> zones;
+    std::span<const iovec> data = {};
+    std::span<Zone> zones = {};
 };
 
 struct Completion {
     std::uint64_t tag = 0;
-    Status status;
+    Status status = {};
     /// append: the byte offset where the data landed. report: the number of zones filled in.
     /// Scope::zones actions: the number of zones acted on, also when a later one failed.
     std::uint64_t result = 0;

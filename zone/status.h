@@ -56,7 +56,7 @@ struct NativeCause {
 
 struct Status {
     StatusCode code = StatusCode::ok;
-    NativeCause cause;
+    NativeCause cause = {};
 
     [[nodiscard]] bool ok() const noexcept { return code == StatusCode::ok; }
     friend bool operator==(const Status&, const Status&) = default;
@@ -66,7 +66,7 @@ struct Status {
 struct Error {
     StatusCode code = StatusCode::io_error;
     std::string message;
-    NativeCause cause;
+    NativeCause cause = {};
 };
 
 /// "unaligned-write"; stable, for JSON and logs.

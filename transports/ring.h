@@ -1,0 +1,93 @@
+// One worker thread's one place to wait: the Loop on io_uring, and the only wrapper of liburing.
+//
+// Threads: a Ring belongs to the thread that created it; only post() may be called from others.
+// Ownership: owns the ring and its wake-up eventfd. Borrows operations until they complete, and
+// watchers, issuers and file descriptors until they are taken out.
+//
+// Entries are 128 bytes to submit and 32 to complete, so that NVMe and bsg commands, kicks and
+// plain I/O share the ring. Linux 6.1 or later (single issuer, deferred task work).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <liburing.h>
+
+#include "zone/loop.h"
+
+namespace zonebridge {
+
+class Ring final : public Loop {
+    struct Private {};
+
+  public:
+    /// Something the kernel was asked for. Must outlive its completion.
+    class Operation {
+      public:
+        struct Result {
+            std::int32_t
+                value;  ///< As the kernel gives it: negative errno, or the operation's result.
+            std::uint32_t flags;
+            std::array<std::uint64_t, 2> extra;  ///< The big completion's own words.
+        };
+        virtual void complete(const Result& result) noexcept = 0;
+
+      protected:
+        ~Operation() = default;
+    };
+
+    /// `entries`: submissions that can wait for one turn; more than that costs an extra system
+    /// call.
+    [[nodiscard]] static tl::expected<std::unique_ptr<Ring>, Error> create(unsigned entries = 512);
+
+    explicit Ring(Private);  // by create()
+    Ring(const Ring&) = delete;
+    Ring& operator=(const Ring&) = delete;
+    ~Ring() override;
+
+    /// An entry to fill in with io_uring_prep_*; its completion goes to `operation`. Null only if
+    /// the kernel takes no submissions at the moment: try again after a turn.
+    [[nodiscard]] io_uring_sqe* prepare(Operation& operation) noexcept;
+
+    /// The Ring behind `loop`; null if it is another kind of loop.
+    [[nodiscard]] static Ring* of(Loop& loop) noexcept { return dynamic_cast<Ring*>(&loop); }
+
+    tl::expected<void, Error> watch(int fd, Watcher& watcher) override;
+    void unwatch(int fd) noexcept override;
+    void add_issuer(Issuer& issuer) override;
+    void remove_issuer(Issuer& issuer) noexcept override;
+    void note_ready() noexcept override { ready_ = true; }
+    void post(std::function<void()> call) override;
+    tl::expected<void, Error> turn(Wait wait) override;
+    [[nodiscard]] int fd() const noexcept override { return ring_.ring_fd; }
+
+  private:
+    class Watch;
+    class Waker final : public Watcher {
+      public:
+        void on_ready() override {}  // being awake is all: the turn runs what was posted
+    };
+
+    io_uring_sqe* next_entry() noexcept;
+    void arm(Watch& watch) noexcept;
+    void dispatch() noexcept;
+    void run_posted();
+
+    io_uring ring_{};
+    bool made_ = false;
+    bool ready_ = false;
+    int wake_fd_ = -1;
+    Waker waker_;
+    std::vector<std::unique_ptr<Watch>> watches_;
+    std::vector<Issuer*> issuers_;
+
+    std::mutex posted_lock_;
+    std::vector<std::function<void()>> posted_;  // under posted_lock_
+    std::vector<std::function<void()>> running_;
+};
+
+}  // namespace zonebridge
