@@ -3,8 +3,8 @@
 // through by transports/scsi.
 //
 // Threads: a LogicalUnit is safe from any thread. A TaskQueue belongs to the thread of the loop it
-// was opened on. Ownership: a TaskQueue borrows its Loop and its LogicalUnit, which outlive it; a
-// task's CDB and buffers are borrowed from submit until its result is reaped.
+// was opened on.
+// Ownership: a TaskQueue borrows its Loop and its LogicalUnit, which outlive it; a task's CDB and buffers are borrowed from submit until its result is reaped.
 #pragma once
 
 #include <array>

@@ -1,0 +1,132 @@
+// The one-way flow, kept by reading every #include line of the tree: who may use whom, who alone
+// may touch the kernel's interfaces, and that includes are written from the root.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// ZONEBRIDGE_SOURCE is the root of the tree, given by the build.
+const fs::path root = ZONEBRIDGE_SOURCE;
+
+// docs/architecture.md draws this; change both together.
+const std::map<std::string, std::set<std::string>> may_include{
+    {"zone", {"zone"}},
+    {"zbc", {"zone", "zbc"}},
+    {"zns", {"zone", "zns"}},
+    {"transports", {"zone", "zbc", "zns", "transports"}},
+    {"virtio", {"virtio"}},
+    {"virtio-blk", {"zone", "virtio", "virtio-blk"}},
+    {"virtio-scsi", {"zone", "virtio", "zbc", "virtio-scsi"}},
+    {"service",
+     {"zone", "zbc", "zns", "transports", "virtio", "virtio-blk", "virtio-scsi", "service"}},
+    {"tools",
+     {"zone", "zbc", "zns", "transports", "virtio", "virtio-blk", "virtio-scsi", "service",
+      "tools"}},
+};
+
+// System headers that only certain files may include.
+struct Reserved {
+    std::regex header;
+    std::regex user;
+    const char* why;
+};
+const std::vector<Reserved> reserved{
+    {std::regex("liburing.*"), std::regex("transports/.*"), "io_uring is behind transports/ring"},
+    {std::regex("linux/.*|sys/ioctl.h|scsi/.*"),
+     std::regex("transports/.*|virtio/.*|service/.*|tools/.*"),
+     "zone, zbc, zns and the devices know no kernel"},
+    {std::regex("CLI/.*|nlohmann/.*"), std::regex("tools/.*"), "the command line is tools' own"},
+};
+
+struct Include {
+    std::string file;  // from the root
+    int line;
+    std::string target;
+    bool quoted;
+};
+
+std::vector<Include> includes() {
+    static const std::regex pattern(R"(^\s*#\s*include\s*([<"])([^>"]+)[>"].*$)");
+    std::vector<Include> found;
+    for (const auto& [folder, ignored] : may_include) {
+        if (!fs::exists(root / folder)) continue;
+        for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+            const auto extension = entry.path().extension();
+            if (extension != ".h" && extension != ".cc") continue;
+            std::ifstream text(entry.path());
+            std::string line;
+            for (int number = 1; std::getline(text, line); ++number) {
+                std::smatch match;
+                if (std::regex_match(line, match, pattern))
+                    found.push_back({fs::relative(entry.path(), root).string(), number, match[2],
+                                     match[1] == "\""});
+            }
+        }
+    }
+    return found;
+}
+
+std::string first_folder(const std::string& path) {
+    return path.substr(0, path.find('/'));
+}
+
+TEST(Layering, TheTreeIsRead) {
+    const auto all = includes();
+    EXPECT_GT(all.size(), 50U);
+    EXPECT_TRUE(std::any_of(all.begin(), all.end(),
+                            [](const auto& include) { return include.file == "zone/limits.h"; }));
+}
+
+TEST(Layering, FoldersIncludeOnlyWhatTheirLayerAllows) {
+    for (const auto& include : includes()) {
+        if (!include.quoted) continue;
+        const auto target = first_folder(include.target);
+        EXPECT_TRUE(fs::exists(root / include.target))
+            << include.file << ":" << include.line << ": \"" << include.target
+            << "\" is not a path from the root";
+        EXPECT_TRUE(may_include.at(first_folder(include.file)).contains(target))
+            << include.file << ":" << include.line << " includes " << include.target << ", but "
+            << first_folder(include.file) << "/ may not use " << target << "/";
+    }
+}
+
+TEST(Layering, KernelInterfacesStayBehindTheirWrappers) {
+    for (const auto& include : includes()) {
+        if (include.quoted) continue;
+        for (const auto& [header, user, why] : reserved)
+            if (std::regex_match(include.target, header)) {
+                EXPECT_TRUE(std::regex_match(include.file, user))
+                    << include.file << ":" << include.line << " includes <" << include.target
+                    << ">: " << why;
+            }
+    }
+}
+
+TEST(Layering, HeadersSayThreadsAndOwnershipAndGuardThemselves) {
+    for (const auto& [folder, ignored] : may_include) {
+        if (!fs::exists(root / folder)) continue;
+        for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+            if (entry.path().extension() != ".h") continue;
+            std::ifstream file(entry.path());
+            const std::string text{std::istreambuf_iterator<char>(file), {}};
+            const auto head = text.substr(0, text.find("#pragma once"));
+            const auto name = fs::relative(entry.path(), root).string();
+            EXPECT_NE(head.size(), text.size()) << name << " lacks #pragma once";
+            EXPECT_NE(head.find("// Threads:"), std::string::npos) << name;
+            EXPECT_NE(head.find("// Ownership:"), std::string::npos) << name;
+        }
+    }
+}
+
+}  // namespace
