@@ -15,8 +15,17 @@ namespace zonebridge {
 /// too_large, not_sequential, crosses_boundary, read_crosses_boundary, unaligned_write (not whole
 /// physical blocks into a sequential write required zone).
 ///
-/// Writes may run over several conventional zones, never into, within and out of, or past the
-/// capacity of, a sequential zone. Zone operations on a device without zones are unsupported.
+/// Writes may run over several conventional and sequential write preferred zones, never into,
+/// within and out of a sequential write required zone, and never past the capacity of any. Where
+/// reads may not leave their zone, that too binds sequential write required zones alone (ZBC's
+/// URSWRZ).
+///
+/// A zone action over a range is refused as a whole if a conventional zone is in it
+/// (not_sequential), or if it begins at a zone's start and ends inside a zone (invalid_request).
+/// Zone operations on a device without zones are unsupported, as is FUA where it is absent.
+///
+/// invalid_request are also: FUA on what does not write, Scope::all on what is no zone action, a
+/// length with flush, report or Scope::all, and buffers where none belong.
 [[nodiscard]] StatusCode check(const Limits& limits, const Request& request) noexcept;
 
 }  // namespace zonebridge

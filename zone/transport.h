@@ -40,7 +40,7 @@ class Queue {
     /// Hands out what is done, at most out.size(); returns how many.
     [[nodiscard]] std::size_t reap(std::span<Completion> out) noexcept;
 
-    /// Requests that may be in flight at once.
+    /// Requests that may be in flight at once: accepted and not yet reaped. At least 1.
     [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
 
   protected:
@@ -48,7 +48,8 @@ class Queue {
 
     /// As submit, for requests that passed zone/check.
     [[nodiscard]] virtual std::size_t accept(std::span<const Request> requests) noexcept = 0;
-    /// As reap.
+    /// As reap. What is done and does not fit into `out` must be noted with Loop::note_ready(), or
+    /// the loop may sleep on it.
     [[nodiscard]] virtual std::size_t collect(std::span<Completion> out) noexcept = 0;
 
     [[nodiscard]] Loop& loop() const noexcept { return loop_; }
@@ -59,7 +60,10 @@ class Queue {
     const Limits& limits_;
     std::size_t depth_;
     std::size_t in_flight_ = 0;
-    std::vector<Completion> refused_;  // capacity depth_, never grows
+    // Refused requests not yet reaped, oldest first: a ring of depth_ places.
+    std::vector<Completion> refused_;
+    std::size_t refused_head_ = 0;
+    std::size_t refused_count_ = 0;
 };
 
 struct QueueOptions {

@@ -1,0 +1,176 @@
+#include "zone/check.h"
+
+namespace zonebridge {
+namespace {
+
+bool is_zone_action(Operation operation) noexcept {
+    switch (operation) {
+        case Operation::open:
+        case Operation::close:
+        case Operation::finish:
+        case Operation::reset:
+            return true;
+        case Operation::read:
+        case Operation::write:
+        case Operation::append:
+        case Operation::flush:
+        case Operation::report:
+            return false;
+    }
+    return false;
+}
+
+bool moves_data(Operation operation) noexcept {
+    return operation == Operation::read || operation == Operation::write ||
+           operation == Operation::append;
+}
+
+bool adds_up(std::span<const iovec> data, std::uint64_t length) noexcept {
+    auto rest = length;
+    for (const auto& buffer : data) {
+        if (buffer.iov_len > rest) return false;
+        rest -= buffer.iov_len;
+    }
+    return rest == 0;
+}
+
+bool is_well_formed(const Request& request) noexcept {
+    const auto data = moves_data(request.operation);
+    const auto writes =
+        request.operation == Operation::write || request.operation == Operation::append;
+    const auto ranged = is_zone_action(request.operation) && request.scope == Scope::zones;
+    if (request.scope == Scope::all && !is_zone_action(request.operation)) return false;
+    if (request.fua && !writes) return false;
+    if ((data || ranged) != (request.length != 0)) return false;
+    if (data ? !adds_up(request.data, request.length) : !request.data.empty()) return false;
+    return request.operation == Operation::report || request.zones.empty();
+}
+
+bool is_whole_blocks(std::uint64_t offset, std::uint64_t length, std::uint32_t block) noexcept {
+    return ((offset | length) & (block - 1)) == 0;  // blocks are powers of two
+}
+
+bool is_required(const Layout& layout, std::uint32_t zone) noexcept {
+    return layout.type_of(zone) == ZoneType::sequential_write_required;
+}
+
+/// Whether the range leaves one zone for another and touches a sequential write required one.
+bool leaves_required_zone(const Layout& layout, std::uint32_t first, std::uint32_t last) noexcept {
+    if (first == last) return false;
+    for (auto zone = first; zone <= last; ++zone)
+        if (is_required(layout, zone)) return true;
+    return false;
+}
+
+StatusCode check_action(const Layout& layout, const Request& request) noexcept {
+    const auto first = layout.zone_of(request.offset);
+    if (request.offset != layout.start_of(first)) return StatusCode::not_sequential;
+    const auto end = request.offset + request.length;
+    const auto last = layout.zone_of(end - 1);
+    if (end != layout.start_of(last) + layout.length_of(last)) return StatusCode::invalid_request;
+    for (auto zone = first; zone <= last; ++zone)
+        if (layout.is_conventional(zone)) return StatusCode::not_sequential;
+    return StatusCode::ok;
+}
+
+StatusCode check_read(const Limits& limits, const Request& request) noexcept {
+    const auto& layout = limits.layout;
+    if (limits.reads_across_zones) return StatusCode::ok;
+    const auto first = layout.zone_of(request.offset);
+    const auto last = layout.zone_of(request.offset + request.length - 1);
+    return leaves_required_zone(layout, first, last) ? StatusCode::read_crosses_boundary
+                                                     : StatusCode::ok;
+}
+
+StatusCode check_write(const Limits& limits, const Request& request) noexcept {
+    const auto& layout = limits.layout;
+    const auto end = request.offset + request.length;
+    const auto first = layout.zone_of(request.offset);
+    const auto last = layout.zone_of(end - 1);
+    if (leaves_required_zone(layout, first, last)) return StatusCode::crosses_boundary;
+    for (auto zone = first; zone < last; ++zone)
+        if (layout.capacity_of(zone) != layout.length_of(zone)) return StatusCode::crosses_boundary;
+    if (end > layout.start_of(last) + layout.capacity_of(last)) return StatusCode::crosses_boundary;
+    if (is_required(layout, first) &&
+        !is_whole_blocks(request.offset, request.length, limits.physical_block_size))
+        return StatusCode::unaligned_write;
+    return StatusCode::ok;
+}
+
+StatusCode check_append(const Limits& limits, const Request& request) noexcept {
+    const auto& layout = limits.layout;
+    const auto zone = layout.zone_of(request.offset);
+    if (request.offset != layout.start_of(zone) || layout.is_conventional(zone))
+        return StatusCode::not_sequential;
+    if (request.length > layout.capacity_of(zone)) return StatusCode::crosses_boundary;
+    if (is_required(layout, zone) &&
+        !is_whole_blocks(request.offset, request.length, limits.physical_block_size))
+        return StatusCode::unaligned_write;
+    return StatusCode::ok;
+}
+
+bool is_supported(const Limits& limits, const Request& request) noexcept {
+    const auto zoned = limits.layout.zone_count() != 0;
+    if (request.fua && limits.fua == Support::absent) return false;
+    switch (request.operation) {
+        case Operation::read:
+        case Operation::write:
+        case Operation::flush:
+            return true;
+        case Operation::append:
+            return zoned && limits.append != Support::absent;
+        case Operation::open:
+        case Operation::close:
+        case Operation::finish:
+        case Operation::reset:
+        case Operation::report:
+            return zoned;
+    }
+    return false;
+}
+
+}  // namespace
+
+StatusCode check(const Limits& limits, const Request& request) noexcept {
+    const auto operation = request.operation;
+    const auto action = is_zone_action(operation);
+    if (!is_well_formed(request)) return StatusCode::invalid_request;
+    if (!is_supported(limits, request)) return StatusCode::unsupported;
+    if (limits.read_only &&
+        (action || operation == Operation::write || operation == Operation::append))
+        return StatusCode::read_only;
+    if (operation == Operation::flush || (action && request.scope == Scope::all))
+        return StatusCode::ok;
+
+    if (operation != Operation::report &&
+        !is_whole_blocks(request.offset, request.length, limits.logical_block_size))
+        return StatusCode::misaligned;
+    if (request.offset >= limits.size() || request.length > limits.size() - request.offset)
+        return StatusCode::out_of_range;
+    if (moves_data(operation)) {
+        const auto most = operation == Operation::append ? limits.max_append : limits.max_transfer;
+        if (request.length > most || request.data.size() > limits.max_segments)
+            return StatusCode::too_large;
+        if (limits.layout.zone_count() == 0) return StatusCode::ok;
+    }
+
+    switch (operation) {
+        case Operation::read:
+            return check_read(limits, request);
+        case Operation::write:
+            return check_write(limits, request);
+        case Operation::append:
+            return check_append(limits, request);
+        case Operation::open:
+        case Operation::close:
+        case Operation::finish:
+        case Operation::reset:
+            return check_action(limits.layout, request);
+        case Operation::flush:
+        case Operation::report:
+            return StatusCode::ok;
+    }
+    return StatusCode::invalid_request;
+}
+
+}  // namespace zonebridge
