@@ -1,0 +1,22 @@
+// Lines for whoever watches a server: standard error, one line an event, whole lines only.
+//
+// Threads: any.
+// Ownership: none.
+#pragma once
+
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace zonebridge::service {
+
+/// Writes "zonebridge: TEXT" and a newline in one write.
+void log_line(std::string_view text) noexcept;
+
+template <typename... Arguments>
+void log(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+    log_line(fmt::format(format, std::forward<Arguments>(arguments)...));
+}
+
+}  // namespace zonebridge::service

@@ -1,0 +1,69 @@
+// A thread with a loop of its own, and what it drives: the data path of the devices given to it.
+//
+// Threads: Worker's functions are called from the thread that made it, never from its own, but for
+// post(), which any thread may call. Members are used on the worker's thread only.
+// Ownership: owns its thread and its ring; borrows members from add() to remove().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "transports/ring.h"
+#include "zone/status.h"
+
+namespace zonebridge::service {
+
+/// Part of a worker's turn: take chains, submit, (the worker enters the kernel once,) reap, publish,
+/// notify.
+class Member {
+  public:
+    /// Takes in what is new and hands it on. When it returns, either nothing is left and whoever
+    /// brings more will wake the loop, or there is no room, and a completion will.
+    virtual void take() noexcept = 0;
+    /// Collects what is done and answers it.
+    virtual void complete() noexcept = 0;
+
+  protected:
+    ~Member() = default;
+};
+
+class Worker {
+  public:
+    /// Starts a thread called `name` (at most 15 characters show). `on_failure` is called on that
+    /// thread if the kernel refuses the ring later on; the worker does nothing any more then.
+    [[nodiscard]] static tl::expected<std::unique_ptr<Worker>, Error> start(
+        const std::string& name, std::function<void(const Error&)> on_failure);
+
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+    /// Stops and joins; members have been removed.
+    ~Worker();
+
+    /// Runs `call` on the worker's thread between turns and waits until it returned.
+    void call(const std::function<void(Ring&)>& call);
+    /// Runs `call` on the worker's thread, some time.
+    void post(std::function<void()> call) { ring_->post(std::move(call)); }
+
+    /// On the worker's thread only (from call()).
+    void add(Member& member) { members_.push_back(&member); }
+    void remove(Member& member) noexcept { std::erase(members_, &member); }
+
+  private:
+    struct Private {};
+
+  public:
+    explicit Worker(Private) {}  // by start()
+
+  private:
+    void run(std::function<void(const Error&)> on_failure);
+
+    std::unique_ptr<Ring> ring_;  // made and ended by the thread
+    std::vector<Member*> members_;
+    bool stopping_ = false;  // the thread's own
+    std::thread thread_;
+};
+
+}  // namespace zonebridge::service
