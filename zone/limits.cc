@@ -2,7 +2,41 @@
 
 #include <bit>
 
+#include <fmt/format.h>
+
 namespace zonebridge {
+
+std::optional<std::string> Layout::find_fault(std::uint64_t size, std::uint64_t zone_size,
+                                              std::uint64_t zone_capacity,
+                                              std::uint64_t conventional) {
+    if (size == 0) return "the disk has no size";
+    if (size % granule != 0)
+        return fmt::format("disk size {} is not a whole number of {}-byte blocks", size, granule);
+    if (zone_size == 0) {
+        if (conventional != 0) return "a disk without zones has no conventional zones";
+        return std::nullopt;
+    }
+    if (zone_size % granule != 0)
+        return fmt::format("zone size {} is not a whole number of {}-byte blocks", zone_size,
+                           granule);
+    if (zone_size > max_zone_size)
+        return fmt::format("zone size {} is larger than {}", zone_size, max_zone_size);
+    if (zone_capacity == 0) return "the zones have no capacity";
+    if (zone_capacity % granule != 0)
+        return fmt::format("zone capacity {} is not a whole number of {}-byte blocks",
+                           zone_capacity, granule);
+    if (zone_capacity > zone_size)
+        return fmt::format("zone capacity {} is larger than the zone size {}", zone_capacity,
+                           zone_size);
+    const auto count = size / zone_size + (size % zone_size != 0);
+    if (count > max_zone_count)
+        return fmt::format("{} zones are more than {}: make the zones larger", count,
+                           max_zone_count);
+    if (conventional > count)
+        return fmt::format("{} conventional zones are more than the disk's {} zones", conventional,
+                           count);
+    return std::nullopt;
+}
 
 Layout::Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_capacity,
                std::uint32_t conventional, ZoneType sequential_type)

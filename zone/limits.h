@@ -22,9 +22,23 @@ enum class Support : std::uint8_t { absent, emulated, native };
 /// need not be powers of two.
 class Layout {
   public:
+    /// The unit of sizes, capacities and write pointers: the smallest logical block there is.
+    static constexpr std::uint32_t granule = 512;
+    /// A zone's write pointer is kept as 32 bits of granules: 2 TiB less one granule.
+    static constexpr std::uint64_t max_zone_size = std::uint64_t{0xFFFFFFFF} * granule;
+    static constexpr std::uint64_t max_zone_count = std::uint64_t{1} << 28;
+
+    /// What about these numbers no Layout can be made of, in words ("zone capacity 2048 is larger
+    /// than the zone size 1024"); empty if one can. Ask before making one from what a user, a file
+    /// or a device says.
+    [[nodiscard]] static std::optional<std::string> find_fault(std::uint64_t size,
+                                                               std::uint64_t zone_size,
+                                                               std::uint64_t zone_capacity,
+                                                               std::uint64_t conventional);
+
     Layout() = default;
     /// `conventional` leading conventional zones; a disk without zones has `zone_size` 0.
-    /// Requires zone_capacity <= zone_size and conventional <= zone count.
+    /// Requires numbers in which find_fault finds none.
     Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_capacity,
            std::uint32_t conventional, ZoneType sequential_type);
 
@@ -84,8 +98,12 @@ struct Limits {
     std::uint32_t max_segments = 0;  ///< Buffers in one request.
     std::uint64_t max_append = 0;    ///< Bytes in one append; 0 where append is absent.
 
-    std::optional<std::uint32_t> max_open;    ///< Absent: no limit.
-    std::optional<std::uint32_t> max_active;  ///< Absent: no limit.
+    /// Sequential write required zones that may be open, and active (open or closed), at once.
+    /// Absent: no limit. They do not bind sequential write preferred zones, whose writes are never
+    /// refused for want of resources: there they are what a host is told works best (ZBC-2, VPD
+    /// page B6h).
+    std::optional<std::uint32_t> max_open;
+    std::optional<std::uint32_t> max_active;
 
     Support append = Support::absent;
     Support fua = Support::absent;
