@@ -1,0 +1,126 @@
+// A guest's memory: an immutable table of regions, each a piece of guest physical address space
+// backed by a mapping. A change makes a new table that shares the mappings it keeps.
+//
+// Threads: immutable once built; any thread reads it. A Hint belongs to its caller's thread.
+// Ownership: the control plane holds tables by shared_ptr; the data path borrows a plain reference,
+// and whoever replaces a table keeps the old one until nothing uses its addresses any more,
+// requests in flight included.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <sys/uio.h>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "virtio/mapping.h"
+
+namespace zonebridge::virtio {
+
+/// A region as a front end describes it (vhost-user, "Memory regions description").
+struct MemoryRegion {
+    std::uint64_t guest_address = 0;  ///< Guest physical: what descriptors hold.
+    std::uint64_t size = 0;           ///< Bytes.
+    std::uint64_t user_address = 0;   ///< The front end's own: what ring addresses are in.
+    std::uint64_t mmap_offset = 0;    ///< Where the region starts in its file.
+};
+
+/// A region and the file it lies in; the descriptor is borrowed.
+struct MemoryRegionSource {
+    MemoryRegion region;
+    int fd;
+};
+
+class GuestMemory {
+  public:
+    /// Regions that one table may have; also the answer to GET_MAX_MEM_SLOTS.
+    static constexpr std::size_t max_regions = 509;
+
+    using Table = std::shared_ptr<const GuestMemory>;
+
+    /// Where the last lookup ended, so that the next one tries there first. Start with {}.
+    struct Hint {
+        std::uint32_t index = 0;
+    };
+
+    /// A guest with no memory: every lookup fails.
+    [[nodiscard]] static Table none();
+
+    /// A whole new table (SET_MEM_TABLE). Takes over mappings of `previous` that are the same file
+    /// range, so that their addresses stay. Refuses overlapping guest addresses, ranges that
+    /// overflow, and whatever Mapping::map refuses; names the region.
+    [[nodiscard]] static tl::expected<Table, std::string> build(
+        std::span<const MemoryRegionSource> sources, const GuestMemory& previous);
+
+    /// This table and one region more (ADD_MEM_REG).
+    [[nodiscard]] tl::expected<Table, std::string> with(const MemoryRegionSource& source) const;
+    /// This table without the region of that guest address, user address and size (REM_MEM_REG).
+    [[nodiscard]] tl::expected<Table, std::string> without(const MemoryRegion& region) const;
+
+    /// `length` bytes of guest memory at `address`, which have to lie in one region; null if they
+    /// don't.
+    [[nodiscard]] std::byte* translate(std::uint64_t address, std::uint64_t length,
+                                       Hint& hint) const noexcept {
+        if (hint.index < regions_.size()) {
+            const Region& region = regions_[hint.index];
+            const std::uint64_t offset = address - region.guest_address;
+            if (offset < region.size && length <= region.size - offset) return region.host + offset;
+        }
+        return find(address, length, hint);
+    }
+
+    /// As translate, but across neighbouring regions: appends the pieces at the front of `out` and
+    /// returns how many. Nothing if some byte lies in no region, or `out` is too short.
+    [[nodiscard]] std::optional<std::size_t> translate_pieces(std::uint64_t address,
+                                                              std::uint64_t length,
+                                                              std::span<iovec> out,
+                                                              Hint& hint) const noexcept;
+
+    /// Copies guest memory out, across regions; false if some byte lies in none.
+    [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> out,
+                            Hint& hint) const noexcept;
+
+    /// `length` bytes at the front end's own `address` (rings are given so); one region, null if
+    /// not.
+    [[nodiscard]] std::byte* translate_user(std::uint64_t address,
+                                            std::uint64_t length) const noexcept;
+
+    /// The guest physical address of a byte that translate gave out.
+    [[nodiscard]] std::optional<std::uint64_t> guest_address(const void* host) const noexcept;
+
+    /// The peer truncated memory that was touched since: what was read there is worthless. Cheap
+    /// while nothing of the kind ever happened in this process.
+    [[nodiscard]] bool broken() const noexcept {
+        return sigbus_faults() != faults_when_built_ && any_mapping_broken();
+    }
+
+    [[nodiscard]] std::size_t region_count() const noexcept { return regions_.size(); }
+    /// The first guest physical address behind the last region: what a dirty log has to cover.
+    [[nodiscard]] std::uint64_t end() const noexcept;
+
+  private:
+    struct Region {
+        std::uint64_t guest_address;
+        std::uint64_t size;
+        std::uint64_t user_address;
+        std::byte* host;
+        std::shared_ptr<const Mapping> mapping;
+    };
+
+    GuestMemory() noexcept;
+    [[nodiscard]] static tl::expected<Table, std::string> from(std::vector<Region> regions);
+    [[nodiscard]] std::byte* find(std::uint64_t address, std::uint64_t length,
+                                  Hint& hint) const noexcept;
+    [[nodiscard]] const Region* containing(std::uint64_t address) const noexcept;
+    [[nodiscard]] bool any_mapping_broken() const noexcept;
+
+    std::vector<Region> regions_;  // by guest address
+    std::uint64_t faults_when_built_;
+};
+
+}  // namespace zonebridge::virtio

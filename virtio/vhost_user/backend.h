@@ -1,0 +1,124 @@
+// What a vhost-user session drives: a device with its queues, wherever they run. The service
+// implements it by messages to its workers.
+//
+// Threads: every call comes from the session's thread, one at a time, and returns only when every
+// worker it concerns has done its part. event_fd and take_event belong to that thread too; what
+// lies behind them is the implementation's to synchronise.
+// Ownership: what is passed in is shared: the implementation keeps what its workers use.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "virtio/dirty_log.h"
+#include "virtio/inflight.h"
+#include "virtio/memory.h"
+#include "virtio/unique_fd.h"
+#include "virtio/virtqueue.h"
+
+namespace zonebridge::virtio {
+
+/// Everything a worker needs to run a queue. Make the VirtQueue from `ring` and the memory of the
+/// last set_memory, and keep `inflight` as long as that VirtQueue.
+struct QueueSetup {
+    VirtQueue::Config ring;
+    std::shared_ptr<const InflightArea> inflight;  ///< What ring.inflight points to; may be null.
+    /// Becomes readable when the driver made chains available; non-blocking. Null: nobody kicks,
+    /// the ring has to be polled.
+    SharedFd kick;
+    SharedFd call;   ///< Write an 8-byte 1 to tell the driver; non-blocking. Null: tell nobody.
+    SharedFd error;  ///< The same, when the ring is found broken. May be null.
+    bool enabled = false;
+    /// The ring may hold chains whose kick has been consumed: look once without a kick. Otherwise
+    /// leave the ring alone until the first kick.
+    bool look_at_once = false;
+    /// Where used-ring writes are marked while a dirty log is set.
+    std::optional<std::uint64_t> used_log;
+};
+
+/// Something the session should hear from the device's side.
+struct BackendEvent {
+    enum class Kind : std::uint8_t {
+        fault,           ///< A ring or its memory is broken: the session ends with `text`.
+        config_changed,  ///< Tell the front end to read the configuration space again.
+    };
+    Kind kind;
+    std::string text;
+};
+
+class Backend {
+  public:
+    Backend(const Backend&) = delete;
+    Backend& operator=(const Backend&) = delete;
+    virtual ~Backend() = default;
+
+    /// The feature bits the device offers: its own and those of ring.h that it can do
+    /// (indirect_descriptors, event_index, version_1). The session adds log_all and
+    /// protocol_features.
+    [[nodiscard]] virtual std::uint64_t features() const noexcept = 0;
+    /// All queues, control and event queues included; at most 256.
+    [[nodiscard]] virtual std::uint16_t queue_count() const noexcept = 0;
+    /// The largest ring the device runs: a power of two.
+    [[nodiscard]] virtual std::uint16_t max_queue_size() const noexcept = 0;
+
+    /// Fills `out` from `offset` of the configuration space, with zeroes where it has no bytes.
+    virtual void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept = 0;
+    /// The guest (or, with `migration`, the front end restoring a guest) writes configuration
+    /// space; generic front ends write all of it at offset 0. False: refused, nothing changed; the
+    /// session goes on.
+    [[nodiscard]] virtual bool write_config(std::uint32_t offset, std::span<const std::byte> in,
+                                            bool migration) noexcept = 0;
+
+    /// The features that the driver accepted, of those offered. Called with changed features only,
+    /// and never while a ring runs, but for log_all, which the session keeps to itself. An error
+    /// refuses them: the front end is told (a failed acknowledgement, no FEATURES_OK in the
+    /// status), and no ring starts until it accepts others.
+    [[nodiscard]] virtual tl::expected<void, std::string> set_features(std::uint64_t features) = 0;
+
+    /// The guest's memory is this from now on. Every running ring lies in it (one that does not is
+    /// stopped first, and started again when it does). Returns once nothing uses an address of the
+    /// previous map any more, requests in flight included: that map ends when the last holder lets
+    /// go of it.
+    [[nodiscard]] virtual tl::expected<void, std::string> set_memory(GuestMemory::Table memory) = 0;
+
+    /// Marks guest memory written from now on in `log`; null: no longer. `used_rings` has an
+    /// entry for each queue.
+    virtual void set_log(std::shared_ptr<const DirtyLog> log,
+                         std::span<const std::optional<std::uint64_t>> used_rings) = 0;
+
+    /// Runs a queue. With `inflight` the ring may hold recovered chains
+    /// (VirtQueue::pop_recovered): each has to be answered, and none that changes the medium may
+    /// be done again unless the device knows that it was not done.
+    [[nodiscard]] virtual tl::expected<void, std::string> start_queue(std::uint16_t index,
+                                                                      const QueueSetup& setup) = 0;
+    /// Takes no more chains from that running queue, waits until those in flight are answered,
+    /// publishes and tells the driver a last time, then forgets the ring; returns
+    /// VirtQueue::base(). Nothing touches the ring, its buffers or descriptors afterwards.
+    [[nodiscard]] virtual std::uint16_t stop_queue(std::uint16_t index) = 0;
+    /// A disabled queue runs but takes no chains. Enabling looks at the ring once without a kick.
+    /// Called for running queues only.
+    virtual void enable_queue(std::uint16_t index, bool enabled) = 0;
+    /// A running queue tells the driver through another descriptor from now on, and tells it once
+    /// at once: the old one may have swallowed a notification. May be null.
+    virtual void set_call(std::uint16_t index, SharedFd call) = 0;
+    virtual void set_error(std::uint16_t index, SharedFd error) = 0;
+
+    /// Back to the initial state, as after power on; all queues are stopped. Also at the end of
+    /// each session.
+    virtual void reset() = 0;
+
+    /// Readable while take_event has something; if the device never has anything to say, none.
+    [[nodiscard]] virtual std::optional<int> event_fd() const noexcept = 0;
+    /// The next event, and makes event_fd unreadable when it was the last.
+    [[nodiscard]] virtual std::optional<BackendEvent> take_event() = 0;
+
+  protected:
+    Backend() = default;
+};
+
+}  // namespace zonebridge::virtio

@@ -1,0 +1,73 @@
+// One vhost-user socket: whole messages with their descriptors in, replies out, without ever
+// waiting for the peer longer than told.
+//
+// Threads: belongs to one thread.
+// Ownership: owns the socket, and every descriptor received until the message is taken; what is
+// not taken is closed.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "virtio/unique_fd.h"
+#include "virtio/vhost_user/message.h"
+
+namespace zonebridge::virtio {
+
+struct Message {
+    MessageHeader header;
+    std::vector<std::byte> payload;
+    std::vector<UniqueFd> fds;
+
+    [[nodiscard]] bool wants_reply() const noexcept {
+        return (header.flags & MessageHeader::need_reply) != 0;
+    }
+};
+
+class Channel {
+  public:
+    /// Takes over a connected socket and makes it non-blocking.
+    [[nodiscard]] static tl::expected<Channel, std::string> over(UniqueFd socket);
+
+    enum class Progress : std::uint8_t { message, more, closed };
+
+    /// Reads what there is, up to the end of one message; never blocks. message: take() it. more:
+    /// wait until the socket is readable. closed: the peer closed between two messages. Fails on a
+    /// bad version, a payload or a number of descriptors no message has, a peer that closes in
+    /// mid-message, and errors of the socket.
+    [[nodiscard]] tl::expected<Progress, std::string> receive();
+    [[nodiscard]] Message take() noexcept;
+
+    /// A message has begun and not ended.
+    [[nodiscard]] bool in_message() const noexcept { return received_ != 0; }
+
+    /// Sends one message whole; waits for room at most `timeout`, and not at all once `stop` (if
+    /// given) is readable.
+    [[nodiscard]] tl::expected<void, std::string> send(const MessageHeader& header,
+                                                       std::span<const std::byte> payload,
+                                                       std::optional<int> fd,
+                                                       std::chrono::milliseconds timeout,
+                                                       std::optional<int> stop);
+
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+
+  private:
+    explicit Channel(UniqueFd socket) noexcept : socket_(std::move(socket)) {}
+    [[nodiscard]] tl::expected<std::size_t, std::string> receive_into(std::span<std::byte> out,
+                                                                      bool& closed);
+
+    UniqueFd socket_;
+    std::array<std::byte, sizeof(MessageHeader)> header_bytes_{};
+    std::size_t received_ = 0;  // of header and payload together
+    Message message_;
+};
+
+}  // namespace zonebridge::virtio

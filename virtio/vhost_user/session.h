@@ -1,0 +1,150 @@
+// The back end's side of one vhost-user connection: from accept to the end, one front end, one
+// Backend. Whatever a peer sends, the worst that happens is that its session ends with an error.
+//
+// A ring runs while it has a size, addresses that lie in the guest's memory, accepted features and
+// a kick descriptor (or was told to be polled). A ring that a worker finds broken ends the session
+// (BackendEvent::fault); its error descriptor was signalled first.
+//
+// Messages whose protocol feature was not negotiated are answered all the same: it does no harm,
+// and some front ends are careless. Requests that this back end does not know end the session,
+// because nobody could say whether the peer waits for an answer.
+//
+// Threads: belongs to one thread, the main one.
+// Ownership: owns the connection; borrows the Backend. When the session ends, or is destroyed, all
+// queues are stopped, the Backend has no guest memory any more and is reset.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "virtio/dirty_log.h"
+#include "virtio/inflight.h"
+#include "virtio/memory.h"
+#include "virtio/vhost_user/backend.h"
+#include "virtio/vhost_user/channel.h"
+
+namespace zonebridge::virtio {
+
+struct SessionOptions {
+    /// How long a peer may take to finish a message it began, or to make room for a reply.
+    std::chrono::milliseconds patience{10'000};
+};
+
+/// How a session ended.
+struct SessionEnd {
+    enum class Reason : std::uint8_t {
+        disconnected,  ///< The front end closed the connection.
+        stopped,       ///< The stop descriptor became readable.
+        failed,        ///< `message` is the line for the log.
+    };
+    Reason reason;
+    std::string message;
+};
+
+class Session {
+  public:
+    [[nodiscard]] static tl::expected<std::unique_ptr<Session>, std::string> over(
+        UniqueFd socket, Backend& backend, SessionOptions options = {});
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    ~Session();
+
+    /// Serves the front end until it goes, or misbehaves, or `stop` (if given) becomes readable.
+    [[nodiscard]] SessionEnd run(std::optional<int> stop);
+
+    // For a foreign loop instead of run: watch fd() and the Backend's event_fd(), and call
+    // on_readable() whenever either is readable, and at the latest after `patience`.
+
+    [[nodiscard]] int fd() const noexcept { return channel_.fd(); }
+    /// Handles what has arrived, without waiting for more. The end, once there is one; the session
+    /// does nothing more after that.
+    [[nodiscard]] std::optional<SessionEnd> on_readable();
+
+    /// Tells the front end that the configuration space changed, if it can be told.
+    void notify_config_change() noexcept;
+
+  private:
+    using Result = tl::expected<void, std::string>;
+    using Clock = std::chrono::steady_clock;
+
+    struct Queue {
+        std::optional<std::uint16_t> size;
+        std::optional<RingAddresses> addresses;
+        std::optional<std::uint64_t> used_log;
+        std::uint16_t base = 0;
+        bool kick_set = false;  // `kick` is valid: a descriptor, or null to poll
+        SharedFd kick;
+        SharedFd call;
+        SharedFd error;
+        bool enabled = false;
+        bool running = false;
+        bool suspended = false;  // ran until its memory went; goes on when it returns
+    };
+
+    Session(Channel channel, Backend& backend, SessionOptions options);
+
+    [[nodiscard]] Result handle(Message& message);
+    [[nodiscard]] tl::expected<bool, std::string> dispatch(Request request, Message& message);
+    [[nodiscard]] Result reply(const Message& to, std::span<const std::byte> payload,
+                               std::optional<int> fd = std::nullopt);
+    [[nodiscard]] Result reply_u64(const Message& to, std::uint64_t value);
+    [[nodiscard]] Result drain_events();
+
+    // session_memory.cc
+    [[nodiscard]] Result set_mem_table(Message& message);
+    [[nodiscard]] Result add_mem_reg(Message& message);
+    [[nodiscard]] Result rem_mem_reg(Message& message);
+    [[nodiscard]] Result move_to(GuestMemory::Table memory);
+    [[nodiscard]] Result set_log_base(Message& message);
+    [[nodiscard]] Result get_inflight_fd(Message& message);
+    [[nodiscard]] Result set_inflight_fd(Message& message);
+    [[nodiscard]] Result update_log();
+
+    // session_queues.cc
+    [[nodiscard]] Result set_features(Message& message);
+    [[nodiscard]] Result set_vring_num(Message& message);
+    [[nodiscard]] Result set_vring_addr(Message& message);
+    [[nodiscard]] Result set_vring_base(Message& message);
+    [[nodiscard]] Result get_vring_base(Message& message);
+    [[nodiscard]] Result set_vring_kick(Message& message);
+    [[nodiscard]] Result set_vring_call(Message& message);
+    [[nodiscard]] Result set_vring_err(Message& message);
+    [[nodiscard]] Result set_vring_enable(Message& message);
+    [[nodiscard]] tl::expected<std::uint16_t, std::string> queue_index(std::uint64_t index) const;
+    [[nodiscard]] Result start_if_ready(std::uint16_t index, bool look_at_once);
+    void stop(std::uint16_t index);
+    [[nodiscard]] bool lies_in(const GuestMemory& memory, const Queue& queue) const noexcept;
+    void reset_device();
+    void end() noexcept;
+
+    // session.cc
+    [[nodiscard]] Result get_config(Message& message);
+    [[nodiscard]] tl::expected<bool, std::string> set_config(Message& message);
+    [[nodiscard]] Result set_backend_req_fd(Message& message);
+    [[nodiscard]] Result set_status(Message& message);
+
+    Channel channel_;
+    Backend& backend_;
+    SessionOptions options_;
+    std::vector<Queue> queues_;
+    GuestMemory::Table memory_;
+    std::shared_ptr<const DirtyLog> log_;
+    bool log_in_use_ = false;
+    std::shared_ptr<const InflightArea> inflight_;
+    std::optional<std::uint64_t> features_;  // accepted ones, log_all and protocol_features too
+    bool features_refused_ = false;
+    std::uint64_t protocol_features_ = 0;
+    std::uint8_t status_ = 0;
+    UniqueFd backend_channel_;
+    std::optional<int> stop_;
+    std::optional<Clock::time_point> message_began_;
+    bool ended_ = false;
+};
+
+}  // namespace zonebridge::virtio

@@ -1,0 +1,203 @@
+// The device's side of a split virtqueue (VIRTIO 1.2, 2.7), with indirect descriptors and event
+// index: chains are taken from the available ring, checked, translated and handed out; answers are
+// staged in the used ring and published in batches.
+//
+// Everything the driver wrote is copied once and then checked. What can't be is a fault: the queue
+// is broken from then on and hands out nothing more, and its owner ends the session.
+//
+// Threads: belongs to one thread.
+// Ownership: borrows the guest memory, the dirty log and the inflight area, which outlive it or are
+// replaced through rebind and set_log. Nothing allocates or throws after create.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <sys/uio.h>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "virtio/dirty_log.h"
+#include "virtio/inflight.h"
+#include "virtio/memory.h"
+#include "virtio/ring.h"
+
+namespace zonebridge::virtio {
+
+/// Where the three parts of a ring lie: the front end's user addresses.
+struct RingAddresses {
+    std::uint64_t descriptors = 0;
+    std::uint64_t available = 0;
+    std::uint64_t used = 0;
+    friend bool operator==(const RingAddresses&, const RingAddresses&) = default;
+};
+
+/// One request as the driver queued it. The views are of the storage given to pop.
+struct Chain {
+    std::uint16_t head = 0;             ///< Names the chain to push.
+    std::span<const iovec> readable;    ///< What the driver sends.
+    std::span<const iovec> writable;    ///< What the device fills.
+    std::uint64_t readable_length = 0;  ///< Bytes in all.
+    std::uint64_t writable_length = 0;
+};
+
+enum class PopResult : std::uint8_t {
+    chain,   ///< One was taken.
+    empty,   ///< The driver has made no more available.
+    broken,  ///< fault() says why; so does every later pop.
+};
+
+/// What a driver did wrong.
+enum class RingError : std::uint8_t {
+    available_index,       ///< Runs further ahead than the ring is long.
+    too_many_in_flight,    ///< More chains outstanding than the ring has descriptors.
+    head_out_of_range,     ///< An available entry names no descriptor.
+    next_out_of_range,     ///< A descriptor's next names no descriptor.
+    loop,                  ///< A chain with more descriptors than its table.
+    indirect_unsupported,  ///< An indirect descriptor although the feature was not accepted.
+    indirect_nested,       ///< An indirect descriptor inside an indirect table.
+    indirect_with_next,    ///< An indirect descriptor that also has a next.
+    indirect_size,         ///< An indirect table that is empty, ragged, or longer than a ring.
+    bad_address,           ///< A buffer outside the guest's memory.
+    readable_after_writable,
+    chain_too_long,  ///< More pieces than the device has room for.
+    length_overflow,
+    memory_gone,  ///< The front end truncated the memory it shared.
+};
+
+struct RingFault {
+    RingError error;
+    std::uint16_t head;    ///< The chain's head, or the available index where there is none.
+    std::uint64_t detail;  ///< The offending index, length or address.
+};
+
+/// "descriptor chain 12 names descriptor 300 of a ring of 256".
+[[nodiscard]] std::string to_string(const RingFault& fault);
+
+class VirtQueue {
+  public:
+    struct Config {
+        std::uint16_t size = 0;  ///< Descriptors; a power of two.
+        RingAddresses addresses;
+        std::uint16_t base = 0;  ///< The available index to go on from.
+        /// Accepted features: feature::indirect_descriptors and feature::event_index matter here.
+        std::uint64_t features = 0;
+        /// Where to record what is in flight, if anywhere, and as which queue.
+        const InflightArea* inflight = nullptr;
+        std::uint16_t index = 0;
+    };
+
+    /// Fails if a part lies outside `memory` or is not aligned as VIRTIO 1.2, 2.7 wants, if the
+    /// size is no power of two, or if the inflight area is too small. With an inflight area that
+    /// holds chains, the available index is reckoned from the used ring's, and those chains are to
+    /// be taken with pop_recovered.
+    [[nodiscard]] static tl::expected<VirtQueue, std::string> create(const GuestMemory& memory,
+                                                                     const Config& config);
+
+    /// Takes the next chain. Its pieces go to `storage`, readable ones first; a chain with more
+    /// pieces than that is a fault. Buffers of no length are skipped. The available index is read
+    /// (with acquire) only when everything seen before is taken.
+    [[nodiscard]] PopResult pop(std::span<iovec> storage, Chain& chain) noexcept {
+        if (next_available_ == seen_available_ && !look()) [[unlikely]]
+            return fault_ ? PopResult::broken : PopResult::empty;
+        return take(storage, chain);
+    }
+
+    /// As pop, for chains that a previous back end took and did not answer, in the order it took
+    /// them. Take all of these before the first pop.
+    [[nodiscard]] PopResult pop_recovered(std::span<iovec> storage, Chain& chain) noexcept;
+
+    /// Answers a chain: `written` is how many bytes of its writable buffers were filled, from
+    /// their start. Staged: the driver sees it after publish. `chain` needs its head and, while
+    /// writes are logged, its writable buffers.
+    void push(const Chain& chain, std::uint32_t written) noexcept {
+        auto* const element =
+            reinterpret_cast<UsedElement*>(used_ + ring_entries_offset) + (next_used_ & mask_);
+        element->id = chain.head;
+        element->length = written;
+        if (log_ != nullptr) [[unlikely]]
+            log_push(chain);
+        if (inflight_) inflight_->stage(chain.head);
+        ++next_used_;
+        --in_flight_;
+    }
+
+    /// Shows the driver everything that was pushed. True if it then wants to be told: write to the
+    /// call descriptor.
+    [[nodiscard]] bool publish() noexcept;
+
+    /// Asks the driver not to kick: the owner is going to look by itself. A hint, kicks may come.
+    void disable_kicks() noexcept;
+    /// Asks the driver to kick for the next chain. True if chains came in the meantime, for which
+    /// there will be no kick: go on popping.
+    [[nodiscard]] bool enable_kicks() noexcept;
+    /// Chains wait to be popped (reads the available index). Also true when the ring is broken, so
+    /// that its owner goes on to find out.
+    [[nodiscard]] bool has_work() noexcept { return next_available_ != seen_available_ || peek(); }
+
+    /// The available index to go on from, once nothing is in flight: what GET_VRING_BASE answers.
+    [[nodiscard]] std::uint16_t base() const noexcept { return next_available_; }
+    [[nodiscard]] std::uint16_t size() const noexcept { return size_; }
+    /// Chains popped and not pushed; never more than size().
+    [[nodiscard]] std::uint16_t in_flight() const noexcept { return in_flight_; }
+    [[nodiscard]] const std::optional<RingFault>& fault() const noexcept { return fault_; }
+
+    /// Moves to a new memory map, with nothing in flight. Fails, changing nothing, if the ring is
+    /// not in it.
+    [[nodiscard]] tl::expected<void, std::string> rebind(const GuestMemory& memory);
+    /// Marks what is written in `log` from now on (null: nowhere); `used_ring`, if given, is the
+    /// address under which writes to the used ring itself are marked (VHOST_VRING_F_LOG).
+    void set_log(const DirtyLog* log, std::optional<std::uint64_t> used_ring) noexcept;
+
+  private:
+    struct Parts {
+        std::byte* descriptors;
+        std::byte* available;
+        std::byte* used;
+    };
+    struct Builder;
+
+    VirtQueue(const GuestMemory& memory, const Config& config, Parts parts) noexcept;
+    [[nodiscard]] static tl::expected<Parts, std::string> locate(const GuestMemory& memory,
+                                                                 const Config& config);
+
+    [[nodiscard]] bool look() noexcept;
+    [[nodiscard]] bool peek() noexcept;
+    [[nodiscard]] PopResult take(std::span<iovec> storage, Chain& chain) noexcept;
+    [[nodiscard]] PopResult collect(std::uint16_t head, std::span<iovec> storage,
+                                    Chain& chain) noexcept;
+    [[nodiscard]] bool walk_indirect(Builder& builder, const Descriptor& table) noexcept;
+    [[nodiscard]] bool append(Builder& builder, const Descriptor& descriptor) noexcept;
+    PopResult fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept;
+    void log_push(const Chain& chain) const noexcept;
+    void log_used(std::size_t offset, std::size_t length) const noexcept;
+    [[nodiscard]] std::uint16_t load(const std::byte* at, int order) const noexcept;
+
+    const GuestMemory* memory_;
+    std::byte* descriptors_;
+    std::byte* available_;
+    std::byte* used_;
+    std::uint16_t size_;
+    std::uint16_t mask_;
+    std::uint16_t next_available_;
+    std::uint16_t seen_available_;
+    std::uint16_t next_used_;
+    std::uint16_t published_used_;
+    std::uint16_t in_flight_ = 0;
+    bool indirect_;
+    bool event_index_;
+    bool announced_ = false;  // published_used_ is what the driver was last judged by
+    GuestMemory::Hint hint_;
+    const DirtyLog* log_ = nullptr;
+    std::optional<std::uint64_t> used_log_;
+    std::optional<InflightQueue> inflight_;
+    std::optional<RingFault> fault_;
+    std::vector<std::uint16_t> recovered_;
+    std::size_t recovered_taken_ = 0;
+    Config config_;
+};
+
+}  // namespace zonebridge::virtio
