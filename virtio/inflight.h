@@ -46,6 +46,8 @@ static_assert(sizeof(InflightHeader) == 16);
 class InflightQueue {
   public:
     InflightQueue(std::byte* area, std::uint16_t descriptor_count);
+    InflightQueue(InflightQueue&&) noexcept = default;
+    InflightQueue& operator=(InflightQueue&&) noexcept = default;
 
     /// Brings the record in line with the used ring's index, and returns the heads in flight in
     /// the order they were taken. A fresh record is initialised and has none. `size` is the

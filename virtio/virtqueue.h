@@ -134,8 +134,7 @@ class VirtQueue {
     /// Asks the driver to kick for the next chain. True if chains came in the meantime, for which
     /// there will be no kick: go on popping.
     [[nodiscard]] bool enable_kicks() noexcept;
-    /// Chains wait to be popped (reads the available index). Also true when the ring is broken, so
-    /// that its owner goes on to find out.
+    /// Chains wait to be popped; reads the available index. False once the ring is known broken.
     [[nodiscard]] bool has_work() noexcept { return next_available_ != seen_available_ || peek(); }
 
     /// The available index to go on from, once nothing is in flight: what GET_VRING_BASE answers.
@@ -165,7 +164,8 @@ class VirtQueue {
                                                                  const Config& config);
 
     [[nodiscard]] bool look() noexcept;
-    [[nodiscard]] bool peek() noexcept;
+    [[nodiscard]] bool peek() const noexcept;
+    [[nodiscard]] bool memory_gone() noexcept;
     [[nodiscard]] PopResult take(std::span<iovec> storage, Chain& chain) noexcept;
     [[nodiscard]] PopResult collect(std::uint16_t head, std::span<iovec> storage,
                                     Chain& chain) noexcept;
@@ -174,7 +174,6 @@ class VirtQueue {
     PopResult fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept;
     void log_push(const Chain& chain) const noexcept;
     void log_used(std::size_t offset, std::size_t length) const noexcept;
-    [[nodiscard]] std::uint16_t load(const std::byte* at, int order) const noexcept;
 
     const GuestMemory* memory_;
     std::byte* descriptors_;
@@ -189,7 +188,8 @@ class VirtQueue {
     std::uint16_t in_flight_ = 0;
     bool indirect_;
     bool event_index_;
-    bool announced_ = false;  // published_used_ is what the driver was last judged by
+    bool announced_ = false;  // the driver was told at least once
+    std::uint64_t faults_seen_ = 0;
     GuestMemory::Hint hint_;
     const DirtyLog* log_ = nullptr;
     std::optional<std::uint64_t> used_log_;

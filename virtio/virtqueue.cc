@@ -1,0 +1,393 @@
+#include "virtio/virtqueue.h"
+
+#include <atomic>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace zonebridge::virtio {
+namespace {
+
+constexpr std::uint16_t no_interrupt = 1;  // VIRTQ_AVAIL_F_NO_INTERRUPT
+constexpr std::uint16_t no_notify = 1;     // VIRTQ_USED_F_NO_NOTIFY
+
+std::uint16_t load(std::byte* at, std::memory_order order) noexcept {
+    return std::atomic_ref(*reinterpret_cast<std::uint16_t*>(at)).load(order);
+}
+
+void store(std::byte* at, std::uint16_t value, std::memory_order order) noexcept {
+    std::atomic_ref(*reinterpret_cast<std::uint16_t*>(at)).store(value, order);
+}
+
+bool aligned(const std::byte* at, std::uintptr_t alignment) noexcept {
+    return reinterpret_cast<std::uintptr_t>(at) % alignment == 0;
+}
+
+}  // namespace
+
+/// A chain in the making.
+struct VirtQueue::Builder {
+    std::span<iovec> storage;
+    std::uint16_t head;
+    std::size_t pieces = 0;
+    std::size_t readable_pieces = 0;
+    std::size_t descriptors = 0;
+    std::uint64_t readable_length = 0;
+    std::uint64_t writable_length = 0;
+    bool writing = false;
+};
+
+VirtQueue::VirtQueue(const GuestMemory& memory, const Config& config, Parts parts) noexcept
+    : memory_(&memory),
+      descriptors_(parts.descriptors),
+      available_(parts.available),
+      used_(parts.used),
+      size_(config.size),
+      mask_(static_cast<std::uint16_t>(config.size - 1)),
+      next_available_(config.base),
+      seen_available_(config.base),
+      next_used_(load(used_ + ring_index_offset, std::memory_order_relaxed)),
+      published_used_(next_used_),
+      indirect_((config.features & feature::indirect_descriptors) != 0),
+      event_index_((config.features & feature::event_index) != 0),
+      config_(config) {}
+
+tl::expected<VirtQueue::Parts, std::string> VirtQueue::locate(const GuestMemory& memory,
+                                                              const Config& config) {
+    const struct {
+        const char* name;
+        std::uint64_t address;
+        std::size_t length;
+        std::uintptr_t alignment;
+    } wanted[] = {
+        {"descriptor table", config.addresses.descriptors, descriptor_table_bytes(config.size), 16},
+        {"available ring", config.addresses.available, available_ring_bytes(config.size), 2},
+        {"used ring", config.addresses.used, used_ring_bytes(config.size), 4},
+    };
+    std::byte* found[3] = {};
+    for (int i = 0; i < 3; ++i) {
+        found[i] = memory.translate_user(wanted[i].address, wanted[i].length);
+        if (found[i] == nullptr)
+            return tl::unexpected(fmt::format(
+                "queue {}: its {} of {} bytes at user address {:#x} lies in no memory region",
+                config.index, wanted[i].name, wanted[i].length, wanted[i].address));
+        if (!aligned(found[i], wanted[i].alignment))
+            return tl::unexpected(
+                fmt::format("queue {}: its {} at user address {:#x} is not aligned to {} bytes",
+                            config.index, wanted[i].name, wanted[i].address, wanted[i].alignment));
+    }
+    return Parts{found[0], found[1], found[2]};
+}
+
+tl::expected<VirtQueue, std::string> VirtQueue::create(const GuestMemory& memory,
+                                                       const Config& config) {
+    if (!std::has_single_bit(config.size) || config.size > max_ring_size)
+        return tl::unexpected(
+            fmt::format("queue {}: {} descriptors; a ring has a power of two of them, at most {}",
+                        config.index, config.size, max_ring_size));
+    auto parts = locate(memory, config);
+    if (!parts) return tl::unexpected(std::move(parts.error()));
+    VirtQueue queue(memory, config, *parts);
+    if (config.inflight != nullptr) {
+        if (config.index >= config.inflight->queues() ||
+            config.size > config.inflight->queue_size())
+            return tl::unexpected(fmt::format(
+                "queue {} of {} descriptors does not fit the record of requests in flight, made "
+                "for {} queues of {}",
+                config.index, config.size, config.inflight->queues(),
+                config.inflight->queue_size()));
+        queue.inflight_.emplace(config.inflight->queue(config.index));
+        queue.recovered_ = queue.inflight_->recover(queue.next_used_, config.size);
+        if (!queue.recovered_.empty()) {
+            // Everything ever taken was either answered or is in the record.
+            queue.next_available_ =
+                static_cast<std::uint16_t>(queue.next_used_ + queue.recovered_.size());
+            queue.seen_available_ = queue.next_available_;
+        }
+    }
+    return queue;
+}
+
+tl::expected<void, std::string> VirtQueue::rebind(const GuestMemory& memory) {
+    auto parts = locate(memory, config_);
+    if (!parts) return tl::unexpected(std::move(parts.error()));
+    memory_ = &memory;
+    hint_ = {};
+    descriptors_ = parts->descriptors;
+    available_ = parts->available;
+    used_ = parts->used;
+    return {};
+}
+
+PopResult VirtQueue::fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept {
+    fault_ = RingFault{error, head, detail};
+    seen_available_ = next_available_;  // pop asks look(), which says no from now on
+    return PopResult::broken;
+}
+
+bool VirtQueue::memory_gone() noexcept {
+    const std::uint64_t faults = sigbus_faults();
+    if (faults == faults_seen_) return false;
+    faults_seen_ = faults;
+    return memory_->broken() || (log_ != nullptr && log_->broken()) ||
+           (config_.inflight != nullptr && config_.inflight->broken());
+}
+
+bool VirtQueue::look() noexcept {
+    if (fault_) return false;
+    const auto available = load(available_ + ring_index_offset, std::memory_order_acquire);
+    if (memory_gone()) {
+        fail(RingError::memory_gone, next_available_, 0);
+        return false;
+    }
+    const auto ahead = static_cast<std::uint16_t>(available - next_available_);
+    if (ahead > size_) {
+        fail(RingError::available_index, next_available_, available);
+        return false;
+    }
+    seen_available_ = available;
+    return ahead != 0;
+}
+
+bool VirtQueue::peek() const noexcept {
+    return !fault_ &&
+           load(available_ + ring_index_offset, std::memory_order_acquire) != next_available_;
+}
+
+PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain) noexcept {
+    if (in_flight_ == size_)
+        return fail(RingError::too_many_in_flight, next_available_, in_flight_);
+    const std::uint16_t head =
+        load(available_ + ring_entries_offset + 2 * (next_available_ & mask_),
+             std::memory_order_relaxed);
+    if (head >= size_) return fail(RingError::head_out_of_range, next_available_, head);
+    const PopResult result = collect(head, storage, chain);
+    if (result != PopResult::chain) return result;
+    ++next_available_;
+    ++in_flight_;
+    if (inflight_) inflight_->take(head);
+    return result;
+}
+
+PopResult VirtQueue::pop_recovered(std::span<iovec> storage, Chain& chain) noexcept {
+    if (fault_) return PopResult::broken;
+    if (recovered_taken_ == recovered_.size()) return PopResult::empty;
+    const PopResult result = collect(recovered_[recovered_taken_], storage, chain);
+    if (result != PopResult::chain) return result;
+    ++recovered_taken_;
+    ++in_flight_;
+    return result;
+}
+
+PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain& chain) noexcept {
+    Builder builder{.storage = storage, .head = head};
+    std::uint16_t index = head;
+    for (std::uint32_t walked = 1;; ++walked) {
+        Descriptor descriptor;
+        std::memcpy(&descriptor, descriptors_ + sizeof(Descriptor) * index, sizeof descriptor);
+        if ((descriptor.flags & descriptor_flag::indirect) != 0) {
+            if (!walk_indirect(builder, descriptor)) return PopResult::broken;
+            break;
+        }
+        if (!append(builder, descriptor)) return PopResult::broken;
+        if ((descriptor.flags & descriptor_flag::next) == 0) break;
+        if (walked == size_) return fail(RingError::loop, head, size_);
+        if (descriptor.next >= size_)
+            return fail(RingError::next_out_of_range, head, descriptor.next);
+        index = descriptor.next;
+    }
+    const std::span<const iovec> pieces = storage.first(builder.pieces);
+    chain.head = head;
+    chain.readable = pieces.first(builder.readable_pieces);
+    chain.writable = pieces.subspan(builder.readable_pieces);
+    chain.readable_length = builder.readable_length;
+    chain.writable_length = builder.writable_length;
+    return PopResult::chain;
+}
+
+bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcept {
+    const auto broken = [&](RingError error, std::uint64_t detail) {
+        fail(error, builder.head, detail);
+        return false;
+    };
+    if (!indirect_) return broken(RingError::indirect_unsupported, 0);
+    if ((table.flags & descriptor_flag::next) != 0)
+        return broken(RingError::indirect_with_next, table.next);
+    const std::uint32_t entries = table.length / sizeof(Descriptor);
+    if (entries == 0 || table.length % sizeof(Descriptor) != 0 || entries > max_ring_size)
+        return broken(RingError::indirect_size, table.length);
+
+    // Nearly always the table lies in one region; where it doesn't, fetch each entry by itself.
+    const std::byte* const bytes = memory_->translate(table.address, table.length, hint_);
+    std::uint16_t index = 0;
+    for (std::uint32_t walked = 1;; ++walked) {
+        Descriptor descriptor;
+        if (bytes != nullptr) {
+            std::memcpy(&descriptor, bytes + sizeof(Descriptor) * index, sizeof descriptor);
+        } else {
+            const std::uint64_t address = table.address + sizeof(Descriptor) * index;
+            if (address < table.address ||
+                !memory_->read(address, std::as_writable_bytes(std::span(&descriptor, 1)), hint_))
+                return broken(RingError::bad_address, table.address);
+        }
+        if ((descriptor.flags & descriptor_flag::indirect) != 0)
+            return broken(RingError::indirect_nested, index);
+        if (!append(builder, descriptor)) return false;
+        if ((descriptor.flags & descriptor_flag::next) == 0) return true;
+        if (walked == entries) return broken(RingError::loop, entries);
+        if (descriptor.next >= entries)
+            return broken(RingError::next_out_of_range, descriptor.next);
+        index = descriptor.next;
+    }
+}
+
+bool VirtQueue::append(Builder& builder, const Descriptor& descriptor) noexcept {
+    const auto broken = [&](RingError error, std::uint64_t detail) {
+        fail(error, builder.head, detail);
+        return false;
+    };
+    const bool write = (descriptor.flags & descriptor_flag::write) != 0;
+    if (!write && builder.writing)
+        return broken(RingError::readable_after_writable, builder.descriptors);
+    builder.writing = write;
+    // Counts empty buffers too, so that they can't make a chain endless.
+    if (++builder.descriptors > builder.storage.size())
+        return broken(RingError::chain_too_long, builder.storage.size());
+    if (descriptor.length == 0) return true;
+
+    std::size_t added = 1;
+    if (std::byte* const host = memory_->translate(descriptor.address, descriptor.length, hint_))
+        [[likely]] {
+        if (builder.pieces == builder.storage.size())
+            return broken(RingError::chain_too_long, builder.storage.size());
+        builder.storage[builder.pieces] = {host, descriptor.length};
+    } else {
+        const auto pieces = memory_->translate_pieces(
+            descriptor.address, descriptor.length, builder.storage.subspan(builder.pieces), hint_);
+        if (!pieces) return broken(RingError::bad_address, descriptor.address);
+        added = *pieces;
+    }
+    builder.pieces += added;
+    if (write) {
+        builder.writable_length += descriptor.length;
+    } else {
+        builder.readable_pieces += added;
+        builder.readable_length += descriptor.length;
+    }
+    // VIRTIO 1.2, 2.7.4: no chain is longer than 2^32 bytes; one less keeps used lengths exact.
+    const std::uint64_t total = builder.readable_length + builder.writable_length;
+    if (total > std::numeric_limits<std::uint32_t>::max())
+        return broken(RingError::length_overflow, total);
+    return true;
+}
+
+// In publish and enable_kicks one index is stored and another loaded that the driver stores before
+// it loads ours. Both ours are sequentially consistent, which keeps the load behind the store (the
+// full barrier of VIRTIO 1.2, 2.7.10 and 2.7.13.4); without it each side could miss the other.
+
+bool VirtQueue::publish() noexcept {
+    if (next_used_ == published_used_) return false;
+    store(used_ + ring_index_offset, next_used_, std::memory_order_seq_cst);
+    if (inflight_) inflight_->publish(next_used_);
+    if (used_log_ && log_ != nullptr) [[unlikely]]
+        log_used(ring_index_offset, 2);
+    const std::uint16_t before = std::exchange(published_used_, next_used_);
+    if (!event_index_)
+        return (load(available_ + ring_flags_offset, std::memory_order_seq_cst) & no_interrupt) ==
+               0;
+    const auto event =
+        load(available_ + ring_entries_offset + 2 * std::size_t{size_}, std::memory_order_seq_cst);
+    // Nobody knows what a driver was told before this ring was started: the first time, tell it.
+    if (!std::exchange(announced_, true)) return true;
+    return event_passed(event, next_used_, before);
+}
+
+void VirtQueue::disable_kicks() noexcept {
+    // With event index there is nothing to do: an event that has been passed stays so.
+    if (event_index_) return;
+    store(used_ + ring_flags_offset, no_notify, std::memory_order_relaxed);
+    if (used_log_ && log_ != nullptr) log_used(ring_flags_offset, 2);
+}
+
+bool VirtQueue::enable_kicks() noexcept {
+    if (event_index_) {
+        const std::size_t event = ring_entries_offset + sizeof(UsedElement) * std::size_t{size_};
+        store(used_ + event, next_available_, std::memory_order_seq_cst);
+        if (used_log_ && log_ != nullptr) log_used(event, 2);
+    } else {
+        store(used_ + ring_flags_offset, 0, std::memory_order_seq_cst);
+        if (used_log_ && log_ != nullptr) log_used(ring_flags_offset, 2);
+    }
+    return !fault_ &&
+           load(available_ + ring_index_offset, std::memory_order_seq_cst) != next_available_;
+}
+
+void VirtQueue::set_log(const DirtyLog* log, std::optional<std::uint64_t> used_ring) noexcept {
+    log_ = log;
+    used_log_ = used_ring;
+}
+
+void VirtQueue::log_push(const Chain& chain) const noexcept {
+    log_->mark(chain.writable, *memory_);
+    if (used_log_)
+        log_used(ring_entries_offset + sizeof(UsedElement) * (next_used_ & mask_),
+                 sizeof(UsedElement));
+}
+
+void VirtQueue::log_used(std::size_t offset, std::size_t length) const noexcept {
+    log_->mark(*used_log_ + offset, length);
+}
+
+std::string to_string(const RingFault& fault) {
+    const auto chain = [&](std::string what) {
+        return fmt::format("descriptor chain {}: {}", fault.head, what);
+    };
+    switch (fault.error) {
+        case RingError::available_index:
+            return fmt::format(
+                "the available index jumps from {} to {}, further than the ring is "
+                "long",
+                fault.head, fault.detail);
+        case RingError::too_many_in_flight:
+            return fmt::format("more chains are made available than the ring has descriptors, {}",
+                               fault.detail);
+        case RingError::head_out_of_range:
+            return fmt::format(
+                "available entry {} names descriptor {}, which the ring does not "
+                "have",
+                fault.head, fault.detail);
+        case RingError::next_out_of_range:
+            return chain(fmt::format("goes on at descriptor {}, which its table does not have",
+                                     fault.detail));
+        case RingError::loop:
+            return chain(
+                fmt::format("does not end within the {} descriptors of its table", fault.detail));
+        case RingError::indirect_unsupported:
+            return chain("is indirect, although indirect descriptors were not negotiated");
+        case RingError::indirect_nested:
+            return chain(
+                fmt::format("entry {} of its indirect table is indirect itself", fault.detail));
+        case RingError::indirect_with_next:
+            return chain("its indirect descriptor has a next");
+        case RingError::indirect_size:
+            return chain(fmt::format("an indirect table of {} bytes", fault.detail));
+        case RingError::bad_address:
+            return chain(
+                fmt::format("guest address {:#x} lies outside the guest's memory", fault.detail));
+        case RingError::readable_after_writable:
+            return chain(
+                fmt::format("its buffer {} is readable, after a writable one", fault.detail));
+        case RingError::chain_too_long:
+            return chain(fmt::format("has more than {} buffers", fault.detail));
+        case RingError::length_overflow:
+            return chain(fmt::format("holds {} bytes; 4 GiB are the most", fault.detail));
+        case RingError::memory_gone:
+            return "the front end truncated memory that it shares";
+    }
+    return "unknown fault";
+}
+
+}  // namespace zonebridge::virtio
