@@ -65,17 +65,18 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::from(std::vector<Regi
 tl::expected<GuestMemory::Table, std::string> GuestMemory::build(
     std::span<const MemoryRegionSource> sources, const GuestMemory& previous) {
     std::vector<Region> regions;
-    for (const auto& [region, fd] : sources) {
+    for (const MemoryRegionSource& source : sources) {
+        const MemoryRegion& region = source.region;
         if (auto good = check(region); !good) return tl::unexpected(std::move(good.error()));
         const auto kept = std::find_if(
             previous.regions_.begin(), previous.regions_.end(), [&](const Region& old) {
                 return !old.mapping->broken() &&
-                       old.mapping->is(fd, region.mmap_offset, region.size);
+                       old.mapping->is(source.fd, region.mmap_offset, region.size);
             });
         auto mapping =
             kept != previous.regions_.end()
                 ? tl::expected<std::shared_ptr<const Mapping>, std::string>(kept->mapping)
-                : Mapping::map(fd, region.mmap_offset, region.size);
+                : Mapping::map(source.fd, region.mmap_offset, region.size);
         if (!mapping) return tl::unexpected(describe(region) + ": " + mapping.error());
         regions.push_back({region.guest_address, region.size, region.user_address,
                            (*mapping)->data(), std::move(*mapping)});

@@ -82,23 +82,29 @@ tl::expected<VirtQueue::Parts, std::string> VirtQueue::locate(const GuestMemory&
     return Parts{found[0], found[1], found[2]};
 }
 
-tl::expected<VirtQueue, std::string> VirtQueue::create(const GuestMemory& memory,
-                                                       const Config& config) {
+tl::expected<void, std::string> VirtQueue::check(const GuestMemory& memory, const Config& config) {
     if (!std::has_single_bit(config.size) || config.size > max_ring_size)
         return tl::unexpected(
             fmt::format("queue {}: {} descriptors; a ring has a power of two of them, at most {}",
                         config.index, config.size, max_ring_size));
+    if (auto parts = locate(memory, config); !parts)
+        return tl::unexpected(std::move(parts.error()));
+    if (config.inflight != nullptr &&
+        (config.index >= config.inflight->queues() || config.size > config.inflight->queue_size()))
+        return tl::unexpected(fmt::format(
+            "queue {} of {} descriptors does not fit the record of requests in flight, made for {} "
+            "queues of {}",
+            config.index, config.size, config.inflight->queues(), config.inflight->queue_size()));
+    return {};
+}
+
+tl::expected<VirtQueue, std::string> VirtQueue::create(const GuestMemory& memory,
+                                                       const Config& config) {
+    if (auto good = check(memory, config); !good) return tl::unexpected(std::move(good.error()));
     auto parts = locate(memory, config);
     if (!parts) return tl::unexpected(std::move(parts.error()));
     VirtQueue queue(memory, config, *parts);
     if (config.inflight != nullptr) {
-        if (config.index >= config.inflight->queues() ||
-            config.size > config.inflight->queue_size())
-            return tl::unexpected(fmt::format(
-                "queue {} of {} descriptors does not fit the record of requests in flight, made "
-                "for {} queues of {}",
-                config.index, config.size, config.inflight->queues(),
-                config.inflight->queue_size()));
         queue.inflight_.emplace(config.inflight->queue(config.index));
         queue.recovered_ = queue.inflight_->recover(queue.next_used_, config.size);
         if (!queue.recovered_.empty()) {

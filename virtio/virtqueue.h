@@ -90,10 +90,14 @@ class VirtQueue {
         std::uint16_t index = 0;
     };
 
-    /// Fails if a part lies outside `memory` or is not aligned as VIRTIO 1.2, 2.7 wants, if the
-    /// size is no power of two, or if the inflight area is too small. With an inflight area that
-    /// holds chains, the available index is reckoned from the used ring's, and those chains are to
-    /// be taken with pop_recovered.
+    /// Why create and rebind would fail, if they would: a part lies outside `memory` or is not
+    /// aligned as VIRTIO 1.2, 2.7 wants, the size is no power of two, or the inflight area is too
+    /// small.
+    [[nodiscard]] static tl::expected<void, std::string> check(const GuestMemory& memory,
+                                                               const Config& config);
+
+    /// Fails as check. With an inflight area that holds chains, the available index is reckoned
+    /// from the used ring's, and those chains are to be taken with pop_recovered.
     [[nodiscard]] static tl::expected<VirtQueue, std::string> create(const GuestMemory& memory,
                                                                      const Config& config);
 
@@ -109,6 +113,11 @@ class VirtQueue {
     /// As pop, for chains that a previous back end took and did not answer, in the order it took
     /// them. Take all of these before the first pop.
     [[nodiscard]] PopResult pop_recovered(std::span<iovec> storage, Chain& chain) noexcept;
+
+    /// Chains that pop_recovered has yet to give.
+    [[nodiscard]] std::size_t recovered() const noexcept {
+        return recovered_.size() - recovered_taken_;
+    }
 
     /// Answers a chain: `written` is how many bytes of its writable buffers were filled, from
     /// their start. Staged: the driver sees it after publish. `chain` needs its head and, while

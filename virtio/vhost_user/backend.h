@@ -34,11 +34,17 @@ struct QueueSetup {
     SharedFd call;   ///< Write an 8-byte 1 to tell the driver; non-blocking. Null: tell nobody.
     SharedFd error;  ///< The same, when the ring is found broken. May be null.
     bool enabled = false;
-    /// The ring may hold chains whose kick has been consumed: look once without a kick. Otherwise
-    /// leave the ring alone until the first kick.
+    /// The ring may hold chains whose kick has been consumed: look once without a kick. So it may
+    /// if there are recovered chains. Otherwise leave the ring alone until the first kick.
     bool look_at_once = false;
     /// Where used-ring writes are marked while a dirty log is set.
     std::optional<std::uint64_t> used_log;
+};
+
+enum class ResetCause : std::uint8_t {
+    requested,    ///< RESET_DEVICE: the machine was reset.
+    status,       ///< Device status 0: the guest's driver let go; QEMU also writes it on a pause.
+    session_end,  ///< The front end is gone.
 };
 
 /// Something the session should hear from the device's side.
@@ -74,10 +80,9 @@ class Backend {
     [[nodiscard]] virtual bool write_config(std::uint32_t offset, std::span<const std::byte> in,
                                             bool migration) noexcept = 0;
 
-    /// The features that the driver accepted, of those offered. Called with changed features only,
-    /// and never while a ring runs, but for log_all, which the session keeps to itself. An error
-    /// refuses them: the front end is told (a failed acknowledgement, no FEATURES_OK in the
-    /// status), and no ring starts until it accepts others.
+    /// The features that the driver accepted, of those offered, without the session's own two.
+    /// Never called while a ring runs. An error refuses them: the front end is told (a failed
+    /// acknowledgement, no FEATURES_OK in the status), and no ring starts until it accepts others.
     [[nodiscard]] virtual tl::expected<void, std::string> set_features(std::uint64_t features) = 0;
 
     /// The guest's memory is this from now on. Every running ring lies in it (one that does not is
@@ -100,7 +105,7 @@ class Backend {
     /// publishes and tells the driver a last time, then forgets the ring; returns
     /// VirtQueue::base(). Nothing touches the ring, its buffers or descriptors afterwards.
     [[nodiscard]] virtual std::uint16_t stop_queue(std::uint16_t index) = 0;
-    /// A disabled queue runs but takes no chains. Enabling looks at the ring once without a kick.
+    /// A disabled queue takes no chains, but remembers a kick: enabling it looks at the ring then.
     /// Called for running queues only.
     virtual void enable_queue(std::uint16_t index, bool enabled) = 0;
     /// A running queue tells the driver through another descriptor from now on, and tells it once
@@ -108,9 +113,10 @@ class Backend {
     virtual void set_call(std::uint16_t index, SharedFd call) = 0;
     virtual void set_error(std::uint16_t index, SharedFd error) = 0;
 
-    /// Back to the initial state, as after power on; all queues are stopped. Also at the end of
-    /// each session.
-    virtual void reset() = 0;
+    /// Back to the initial state, no features accepted; all queues are stopped. The guest's memory
+    /// stays, and events not taken yet are forgotten. Also at the end of each session, when there
+    /// is no memory any more.
+    virtual void reset(ResetCause cause) = 0;
 
     /// Readable while take_event has something; if the device never has anything to say, none.
     [[nodiscard]] virtual std::optional<int> event_fd() const noexcept = 0;

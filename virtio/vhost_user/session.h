@@ -89,45 +89,49 @@ class Session {
 
     Session(Channel channel, Backend& backend, SessionOptions options);
 
+    /// One message, if a whole one has arrived; the end, if it is time. Nothing and `more` if
+    /// there is nothing to do.
+    [[nodiscard]] std::optional<SessionEnd> step(bool& more);
+    [[nodiscard]] SessionEnd finish(SessionEnd::Reason reason, std::string message);
+    void end() noexcept;
+    [[nodiscard]] Result drain_events();
     [[nodiscard]] Result handle(Message& message);
+    /// False: refused, and the session goes on.
     [[nodiscard]] tl::expected<bool, std::string> dispatch(Request request, Message& message);
+    [[nodiscard]] tl::expected<bool, std::string> dispatch_query(Request request, Message& message);
     [[nodiscard]] Result reply(const Message& to, std::span<const std::byte> payload,
                                std::optional<int> fd = std::nullopt);
     [[nodiscard]] Result reply_u64(const Message& to, std::uint64_t value);
-    [[nodiscard]] Result drain_events();
+    [[nodiscard]] Result get_config(const Message& message);
+    [[nodiscard]] tl::expected<bool, std::string> set_config(const Message& message);
+    [[nodiscard]] Result set_backend_req_fd(Message& message);
+    [[nodiscard]] Result set_status(const Message& message);
 
     // session_memory.cc
-    [[nodiscard]] Result set_mem_table(Message& message);
-    [[nodiscard]] Result add_mem_reg(Message& message);
-    [[nodiscard]] Result rem_mem_reg(Message& message);
+    [[nodiscard]] Result set_mem_table(const Message& message);
+    [[nodiscard]] Result add_mem_reg(const Message& message);
+    [[nodiscard]] Result rem_mem_reg(const Message& message);
     [[nodiscard]] Result move_to(GuestMemory::Table memory);
-    [[nodiscard]] Result set_log_base(Message& message);
-    [[nodiscard]] Result get_inflight_fd(Message& message);
-    [[nodiscard]] Result set_inflight_fd(Message& message);
+    [[nodiscard]] Result set_log_base(const Message& message);
+    [[nodiscard]] Result get_inflight_fd(const Message& message);
+    [[nodiscard]] Result set_inflight_fd(const Message& message);
     [[nodiscard]] Result update_log();
 
     // session_queues.cc
-    [[nodiscard]] Result set_features(Message& message);
-    [[nodiscard]] Result set_vring_num(Message& message);
-    [[nodiscard]] Result set_vring_addr(Message& message);
-    [[nodiscard]] Result set_vring_base(Message& message);
-    [[nodiscard]] Result get_vring_base(Message& message);
+    [[nodiscard]] tl::expected<bool, std::string> set_features(const Message& message);
+    [[nodiscard]] Result set_vring_num(const Message& message);
+    [[nodiscard]] Result set_vring_addr(const Message& message);
+    [[nodiscard]] Result set_vring_base(const Message& message);
+    [[nodiscard]] Result get_vring_base(const Message& message);
     [[nodiscard]] Result set_vring_kick(Message& message);
     [[nodiscard]] Result set_vring_call(Message& message);
     [[nodiscard]] Result set_vring_err(Message& message);
-    [[nodiscard]] Result set_vring_enable(Message& message);
-    [[nodiscard]] tl::expected<std::uint16_t, std::string> queue_index(std::uint64_t index) const;
+    [[nodiscard]] Result set_vring_enable(const Message& message);
+    [[nodiscard]] tl::expected<VringState, std::string> ring_state(const Message& message) const;
+    [[nodiscard]] VirtQueue::Config ring_config(std::uint16_t index) const noexcept;
     [[nodiscard]] Result start_if_ready(std::uint16_t index, bool look_at_once);
     void stop(std::uint16_t index);
-    [[nodiscard]] bool lies_in(const GuestMemory& memory, const Queue& queue) const noexcept;
-    void reset_device();
-    void end() noexcept;
-
-    // session.cc
-    [[nodiscard]] Result get_config(Message& message);
-    [[nodiscard]] tl::expected<bool, std::string> set_config(Message& message);
-    [[nodiscard]] Result set_backend_req_fd(Message& message);
-    [[nodiscard]] Result set_status(Message& message);
+    void reset_device(ResetCause cause);
 
     Channel channel_;
     Backend& backend_;
@@ -137,7 +141,7 @@ class Session {
     std::shared_ptr<const DirtyLog> log_;
     bool log_in_use_ = false;
     std::shared_ptr<const InflightArea> inflight_;
-    std::optional<std::uint64_t> features_;  // accepted ones, log_all and protocol_features too
+    std::optional<std::uint64_t> features_;  // accepted, the session's own two included
     bool features_refused_ = false;
     std::uint64_t protocol_features_ = 0;
     std::uint8_t status_ = 0;

@@ -1,0 +1,145 @@
+#include "virtio/vhost_user/listener.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace zonebridge::virtio {
+namespace {
+
+constexpr int backlog = 4;
+
+tl::unexpected<std::string> failure(const std::string& what, int error) {
+    return tl::unexpected(fmt::format("{}: {}", what, std::strerror(error)));
+}
+
+UniqueFd unix_socket() {
+    return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+}
+
+const sockaddr* as_address(const sockaddr_un& address) noexcept {
+    return reinterpret_cast<const sockaddr*>(&address);
+}
+
+/// Makes room at `path`: nothing there is good, a dead socket is removed, all else is refused.
+tl::expected<void, std::string> clear_the_way(const std::string& path, const sockaddr_un& address) {
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT) return {};
+        return failure("cannot look at " + path, errno);
+    }
+    if (!S_ISSOCK(info.st_mode))
+        return tl::unexpected(path + " exists and is no socket; it was left as it is");
+    const UniqueFd probe = unix_socket();
+    if (!probe) return failure("cannot make a socket", errno);
+    if (::connect(probe.get(), as_address(address), sizeof address) == 0 || errno == EAGAIN)
+        return tl::unexpected(path +
+                              " belongs to a server that is running; stop it or use another path");
+    if (errno != ECONNREFUSED) return failure("cannot tell whether " + path + " is in use", errno);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+        return failure("cannot remove the dead socket " + path, errno);
+    return {};
+}
+
+}  // namespace
+
+Listener::Listener(UniqueFd socket, bool connected, std::optional<SocketFile> file) noexcept
+    : socket_(std::move(socket)), connected_(connected), file_(std::move(file)) {}
+
+Listener::Listener(Listener&& other) noexcept
+    : socket_(std::move(other.socket_)),
+      connected_(other.connected_),
+      file_(std::exchange(other.file_, std::nullopt)) {}
+
+Listener::~Listener() {
+    if (!file_) return;
+    struct stat info {};
+    // Somebody may have put another socket there meanwhile; that one is not ours to remove.
+    if (::lstat(file_->path.c_str(), &info) == 0 && info.st_dev == file_->device &&
+        info.st_ino == file_->inode)
+        ::unlink(file_->path.c_str());
+}
+
+tl::expected<Listener, std::string> Listener::bind(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty()) return tl::unexpected(std::string("the socket's path is empty"));
+    if (path.size() >= sizeof address.sun_path)
+        return tl::unexpected(
+            fmt::format("{}: a socket's path has at most {} bytes, this one {}; use a shorter one",
+                        path, sizeof address.sun_path - 1, path.size()));
+    std::memcpy(address.sun_path, path.data(), path.size());
+
+    if (auto clear = clear_the_way(path, address); !clear)
+        return tl::unexpected(std::move(clear.error()));
+    UniqueFd socket = unix_socket();
+    // The mode of the file comes from the socket's own, which unlike the umask is nobody else's.
+    if (!socket || ::fchmod(socket.get(), 0600) != 0) return failure("cannot make a socket", errno);
+    if (::bind(socket.get(), as_address(address), sizeof address) != 0)
+        return failure("cannot make the socket " + path, errno);
+    struct stat info {};
+    if (::lstat(path.c_str(), &info) != 0) return failure("cannot look at " + path, errno);
+    Listener listener(std::move(socket), false, SocketFile{path, info.st_dev, info.st_ino});
+    if (::listen(listener.socket_.get(), backlog) != 0)
+        return failure("cannot listen on " + path, errno);
+    return listener;
+}
+
+tl::expected<Listener, std::string> Listener::adopt(int fd) {
+    const auto what = fmt::format("file descriptor {}", fd);
+    int domain = 0;
+    int type = 0;
+    int accepting = 0;
+    socklen_t length = sizeof(int);
+    if (::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0)
+        return failure("cannot use " + what, errno);
+    if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0 ||
+        ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0)
+        return failure("cannot use " + what, errno);
+    if (domain != AF_UNIX || type != SOCK_STREAM)
+        return tl::unexpected(what + " is no unix stream socket");
+    if (accepting == 0) {
+        sockaddr_un peer{};
+        length = sizeof peer;
+        if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) != 0)
+            return tl::unexpected(what + " is a socket that neither listens nor is connected");
+    }
+    if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) return failure("cannot use " + what, errno);
+    if (accepting != 0) {
+        const int flags = ::fcntl(fd, F_GETFL);
+        if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0)
+            return failure("cannot use " + what, errno);
+    }
+    return Listener(UniqueFd(fd), accepting == 0, std::nullopt);
+}
+
+tl::expected<std::optional<UniqueFd>, std::string> Listener::accept(std::optional<int> stop) {
+    if (connected_) {
+        if (!socket_) return std::nullopt;
+        return std::exchange(socket_, {});
+    }
+    for (;;) {
+        pollfd waits[2] = {{socket_.get(), POLLIN, 0}, {stop.value_or(-1), POLLIN, 0}};
+        if (::poll(waits, 2, -1) < 0) {
+            if (errno == EINTR) continue;
+            return failure("cannot wait for a front end", errno);
+        }
+        if (waits[1].revents != 0) return std::nullopt;
+        UniqueFd front_end(
+            ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (front_end) return front_end;
+        // The peer may have gone in between; anything else would come back at once, for ever.
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            return failure("cannot accept a front end", errno);
+    }
+}
+
+}  // namespace zonebridge::virtio
