@@ -59,6 +59,15 @@ std::string_view to_string(StatusCode code) noexcept {
     return "unknown";
 }
 
+std::optional<StatusCode> parse_status_code(std::string_view word) noexcept {
+    constexpr auto last = static_cast<unsigned>(StatusCode::aborted);
+    for (unsigned value = 0; value <= last; ++value) {
+        const auto code = static_cast<StatusCode>(value);
+        if (to_string(code) == word) return code;
+    }
+    return std::nullopt;
+}
+
 std::string_view explain(StatusCode code) noexcept {
     switch (code) {
         case StatusCode::ok:

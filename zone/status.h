@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -71,6 +72,8 @@ struct Error {
 
 /// "unaligned-write"; stable, for JSON and logs.
 [[nodiscard]] std::string_view to_string(StatusCode code) noexcept;
+/// The reverse of to_string; empty for any other word.
+[[nodiscard]] std::optional<StatusCode> parse_status_code(std::string_view word) noexcept;
 /// One plain sentence part: "not at the zone's write pointer".
 [[nodiscard]] std::string_view explain(StatusCode code) noexcept;
 /// "ENOSPC (No space left on device)", "sense 5/21/04", "NVMe status 1/bc"; empty where there is

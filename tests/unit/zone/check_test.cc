@@ -1,0 +1,309 @@
+#include "zone/check.h"
+
+#include <array>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/zone/support.h"
+
+namespace zonebridge {
+namespace {
+
+using test::Disk;
+using test::KiB;
+using test::limits_of;
+using test::MiB;
+using enum Operation;
+using Code = StatusCode;
+
+/// Four conventional zones, then sequential ones with a capacity of 48 KiB, the last 40 KiB short.
+constexpr Disk mixed{.size = 640 * KiB - 24 * KiB, .zone_capacity = 48 * KiB, .conventional = 4};
+constexpr std::uint64_t seq = 4 * 64 * KiB;  // where the first sequential zone starts
+constexpr std::uint64_t last = 9 * 64 * KiB;
+
+struct Row {
+    const char* what;
+    Operation operation;
+    std::uint64_t offset;
+    std::uint64_t length;
+    StatusCode expected;
+};
+
+/// A request whose one buffer is as long as it should be. Check never looks into buffers.
+class Asked {
+  public:
+    Asked(Operation operation, std::uint64_t offset, std::uint64_t length) {
+        request.operation = operation;
+        request.offset = offset;
+        request.length = length;
+        if (operation == read || operation == write || operation == append) {
+            iovecs_[0].iov_len = length;
+            request.data = std::span(iovecs_).first(1);
+        }
+    }
+    Asked(const Asked&) = delete;
+    Asked& operator=(const Asked&) = delete;
+
+    std::span<iovec> buffers(std::vector<std::size_t> lengths) {
+        for (std::size_t i = 0; i < lengths.size(); ++i) iovecs_[i].iov_len = lengths[i];
+        request.data = std::span(iovecs_).first(lengths.size());
+        return iovecs_;
+    }
+
+    Request request;
+
+  private:
+    std::array<iovec, 8> iovecs_{};
+};
+
+void expect_rows(const Limits& limits, std::span<const Row> rows) {
+    for (const auto& row : rows)
+        EXPECT_EQ(check(limits, Asked(row.operation, row.offset, row.length).request), row.expected)
+            << row.what;
+}
+
+TEST(Check, JudgesEachRequestByTheLimits) {
+    const auto limits = limits_of(mixed);
+    const auto size = limits.size();
+    const Row rows[] = {
+        {"a read", read, 0, 4 * KiB, Code::ok},
+        {"a read of one logical block", read, 512, 512, Code::ok},
+        {"a read of nothing", read, 0, 0, Code::invalid_request},
+        {"a read from the middle of a block", read, 100, 512, Code::misaligned},
+        {"a read of half a block", read, 0, 256, Code::misaligned},
+        {"the last block", read, size - 512, 512, Code::ok},
+        {"a read at the end", read, size, 512, Code::out_of_range},
+        {"a read past the end", read, size - 512, 1024, Code::out_of_range},
+        {"a read whose end wraps around", read, ~std::uint64_t{0} - 511, 1024, Code::out_of_range},
+        {"a length that wraps around", read, 512, ~std::uint64_t{0} - 511, Code::out_of_range},
+        {"a read over zones and gaps", read, seq, 128 * KiB, Code::ok},
+
+        {"a write into a conventional zone", write, 512, 512, Code::ok},
+        {"a write over conventional zones", write, 0, 256 * KiB, Code::ok},
+        {"a write into a sequential zone", write, seq, 48 * KiB, Code::ok},
+        {"a write from conventional into sequential", write, seq - 4 * KiB, 8 * KiB,
+         Code::crosses_boundary},
+        {"a write over sequential zones", write, seq + 44 * KiB, 24 * KiB, Code::crosses_boundary},
+        {"a write past the capacity", write, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
+        {"a write into the gap", write, seq + 48 * KiB, 4 * KiB, Code::crosses_boundary},
+        {"a write up to the short zone's end", write, last + 36 * KiB, 4 * KiB, Code::ok},
+        {"half a physical block", write, seq, 512, Code::unaligned_write},
+        {"from inside a physical block", write, seq + 512, 4 * KiB, Code::unaligned_write},
+        {"a write at the end", write, size, 4 * KiB, Code::out_of_range},
+
+        {"an append", append, seq, 4 * KiB, Code::ok},
+        {"an append of nothing", append, seq, 0, Code::invalid_request},
+        {"the largest append", append, seq, 32 * KiB, Code::ok},
+        {"a larger one", append, seq, 36 * KiB, Code::too_large},
+        {"an append to a conventional zone", append, 0, 4 * KiB, Code::not_sequential},
+        {"an append inside a zone", append, seq + 4 * KiB, 4 * KiB, Code::not_sequential},
+        {"an append of half a physical block", append, seq, 512, Code::unaligned_write},
+        {"an append beyond the disk", append, 640 * KiB, 4 * KiB, Code::out_of_range},
+
+        {"a flush", flush, 0, 0, Code::ok},
+        {"a flush with a length", flush, 0, 512, Code::invalid_request},
+        {"a flush with an offset, which it has no use for", flush, size * 2, 0, Code::ok},
+
+        {"open one zone", open, seq, 64 * KiB, Code::ok},
+        {"close two", close, seq, 128 * KiB, Code::ok},
+        {"finish the short last one", finish, last, 40 * KiB, Code::ok},
+        {"reset all by range", reset, seq, size - seq, Code::ok},
+        {"an action on no zone", reset, seq, 0, Code::invalid_request},
+        {"an action from inside a zone", reset, seq + 4 * KiB, 64 * KiB, Code::not_sequential},
+        {"an action that ends inside a zone", reset, seq, 48 * KiB, Code::invalid_request},
+        {"an action on a conventional zone", reset, 0, 64 * KiB, Code::not_sequential},
+        {"an action that meets one on its way", reset, seq - 64 * KiB, 128 * KiB,
+         Code::not_sequential},
+        {"an action past the end", reset, last, 64 * KiB, Code::out_of_range},
+        {"an action beyond the disk", open, 640 * KiB, 64 * KiB, Code::out_of_range},
+
+        {"a report from inside a zone", report, seq + 1234, 0, Code::ok},
+        {"a report with a length", report, seq, 512, Code::invalid_request},
+        {"a report from beyond the disk", report, size, 0, Code::out_of_range},
+    };
+    expect_rows(limits, rows);
+}
+
+TEST(Check, HoldsTransfersToTheirSizeAndTheirBuffersToTheirNumber) {
+    auto limits = limits_of({.size = 64 * MiB, .zone_size = 16 * MiB, .zone_capacity = 16 * MiB});
+    const Row rows[] = {{"the largest read", read, 0, 1 * MiB, Code::ok},
+                        {"one block more", read, 0, 1 * MiB + 512, Code::too_large},
+                        {"the largest write", write, 0, 1 * MiB, Code::ok},
+                        {"one block more", write, 0, 1 * MiB + 4096, Code::too_large}};
+    expect_rows(limits, rows);
+    for (const auto operation : {read, write, append}) {
+        Asked asked(operation, 0, 4096);
+        asked.buffers({1024, 1024, 1024, 1024});
+        EXPECT_EQ(check(limits, asked.request), Code::ok);
+        asked.buffers({1024, 1024, 1024, 512, 512});
+        EXPECT_EQ(check(limits, asked.request), Code::too_large);
+    }
+    limits.max_append = 8 * MiB;
+    EXPECT_EQ(check(limits, Asked(append, 0, 8 * MiB).request), Code::ok)
+        << "max_transfer is not for appends";
+}
+
+TEST(Check, RefusesWhatContradictsItself) {
+    const auto limits = limits_of(mixed);
+    const auto code = [&](Operation operation, std::uint64_t length,
+                          const std::function<void(Asked&)>& spoil) {
+        Asked asked(operation, seq, length);
+        EXPECT_EQ(check(limits, asked.request), Code::ok);
+        spoil(asked);
+        return check(limits, asked.request);
+    };
+    const std::vector<std::size_t> wrong[] = {{},           {4095},    {4097},
+                                              {2048, 2047}, {4096, 1}, {~std::size_t{0}, 4097}};
+    for (const auto operation : {read, write, append})
+        for (const auto& lengths : wrong)
+            EXPECT_EQ(code(operation, 4096, [&](Asked& a) { a.buffers(lengths); }),
+                      Code::invalid_request);
+    EXPECT_EQ(code(write, 4096,
+                   [](Asked& a) {
+                       a.buffers({0, 4096, 0});
+                   }),
+              Code::ok)
+        << "empty buffers do no harm";
+
+    std::array<Zone, 1> zones;
+    for (const auto operation : {read, write, append, flush, report, open, close, finish, reset}) {
+        const auto action = operation >= open && operation <= reset;
+        const auto data = operation <= append;
+        const auto length = data ? 4096 : action ? 64 * KiB : 0;
+        const auto fua = code(operation, length, [](Asked& a) { a.request.fua = true; });
+        EXPECT_EQ(fua, operation == write || operation == append ? Code::ok : Code::invalid_request)
+            << to_string(operation);
+        const auto all = code(operation, length, [&](Asked& a) { a.request.scope = Scope::all; });
+        EXPECT_EQ(all, Code::invalid_request) << to_string(operation);
+        const auto with_zones = code(operation, length, [&](Asked& a) { a.request.zones = zones; });
+        EXPECT_EQ(with_zones, operation == report ? Code::ok : Code::invalid_request);
+        if (!data) {
+            const auto buffers = code(operation, length, [](Asked& a) { a.buffers({512}); });
+            EXPECT_EQ(buffers, Code::invalid_request) << to_string(operation);
+        }
+    }
+    for (const auto operation : {open, close, finish, reset}) {
+        Asked all(operation, 12345, 0);  // the offset is ignored, as ZBC ignores the zone id
+        all.request.scope = Scope::all;
+        EXPECT_EQ(check(limits, all.request), Code::ok);
+    }
+}
+
+TEST(Check, ADeviceOpenedForReadingTakesNothingThatChangesIt) {
+    auto limits = limits_of(mixed);
+    limits.read_only = true;
+    const Row rows[] = {{"read", read, 0, 4096, Code::ok},
+                        {"flush", flush, 0, 0, Code::ok},
+                        {"report", report, 0, 0, Code::ok},
+                        {"write", write, 0, 4096, Code::read_only},
+                        {"append", append, seq, 4096, Code::read_only},
+                        {"open", open, seq, 64 * KiB, Code::read_only},
+                        {"close", close, seq, 64 * KiB, Code::read_only},
+                        {"finish", finish, seq, 64 * KiB, Code::read_only},
+                        {"reset", reset, seq, 64 * KiB, Code::read_only}};
+    expect_rows(limits, rows);
+    Asked all(reset, 0, 0);
+    all.request.scope = Scope::all;
+    EXPECT_EQ(check(limits, all.request), Code::read_only);
+}
+
+TEST(Check, WhatIsAbsentIsUnsupported) {
+    auto limits = limits_of(mixed);
+    limits.append = Support::absent;
+    limits.fua = Support::absent;
+    EXPECT_EQ(check(limits, Asked(append, seq, 4096).request), Code::unsupported);
+    Asked fua(write, seq, 4096);
+    fua.request.fua = true;
+    EXPECT_EQ(check(limits, fua.request), Code::unsupported);
+    limits.append = limits.fua = Support::emulated;
+    EXPECT_EQ(check(limits, Asked(append, seq, 4096).request), Code::ok);
+    EXPECT_EQ(check(limits, fua.request), Code::ok);
+}
+
+TEST(Check, ADiskWithoutZonesReadsWritesAndFlushes) {
+    auto limits = limits_of({});
+    limits.model = Model::none;
+    limits.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
+    limits.reads_across_zones = false;
+    const Row rows[] = {{"read", read, 512, 1 * MiB - 512, Code::ok},
+                        {"write", write, 512, 512, Code::ok},
+                        {"write past the end", write, 1 * MiB, 512, Code::out_of_range},
+                        {"flush", flush, 0, 0, Code::ok},
+                        {"append", append, 0, 4096, Code::unsupported},
+                        {"reset", reset, 0, 4096, Code::unsupported},
+                        {"report", report, 0, 0, Code::unsupported}};
+    expect_rows(limits, rows);
+}
+
+TEST(Check, ReadsStayInTheirZoneWhereTheLimitsSaySo) {
+    auto limits = limits_of(mixed);
+    limits.reads_across_zones = false;
+    const Row rows[] = {
+        {"inside a zone", read, seq, 64 * KiB, Code::ok},
+        {"over conventional zones", read, 0, 256 * KiB, Code::ok},
+        {"out of conventional ones", read, seq - 512, 1024, Code::read_crosses_boundary},
+        {"over sequential ones", read, seq + 64 * KiB - 512, 1024, Code::read_crosses_boundary},
+        {"a whole zone too many", read, seq, 128 * KiB, Code::read_crosses_boundary}};
+    expect_rows(limits, rows);
+}
+
+TEST(Check, PreferredZonesTakeWritesAcrossThemAndParts) {
+    auto disk = mixed;
+    disk.type = ZoneType::sequential_write_preferred;
+    auto limits = limits_of(disk);
+    limits.reads_across_zones = false;
+    const Row capped[] = {
+        {"one logical block", write, seq + 512, 512, Code::ok},
+        {"an append of one", append, seq, 512, Code::ok},
+        {"over the gap behind the capacity", write, seq, 128 * KiB, Code::crosses_boundary},
+        {"into the gap", write, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
+        {"from conventional into preferred", write, seq - 512, 1024, Code::ok},
+        {"a read across", read, seq, 128 * KiB, Code::ok}};
+    expect_rows(limits, capped);
+    disk.zone_capacity = disk.zone_size;
+    const Row whole[] = {
+        {"over preferred zones", write, seq + 512, 128 * KiB, Code::ok},
+        {"to the end of the short one", write, last - 512, 40 * KiB + 512, Code::ok}};
+    expect_rows(limits_of(disk), whole);
+}
+
+TEST(Check, TheFirstReasonInTheDocumentedOrderWins) {
+    // Each row has every later row's fault as well.
+    auto limits = limits_of(mixed);
+    limits.read_only = true;
+    limits.fua = Support::absent;
+    limits.max_transfer = 4 * KiB;
+
+    Asked asked(write, 640 * KiB + 100, 8 * KiB);
+    asked.request.fua = true;
+    asked.buffers({4 * KiB});
+    EXPECT_EQ(check(limits, asked.request), Code::invalid_request);
+    asked.buffers({8 * KiB});
+    EXPECT_EQ(check(limits, asked.request), Code::unsupported);
+    asked.request.fua = false;
+    EXPECT_EQ(check(limits, asked.request), Code::read_only);
+    limits.read_only = false;
+    EXPECT_EQ(check(limits, asked.request), Code::misaligned);
+    asked.request.offset = 640 * KiB + 512;
+    EXPECT_EQ(check(limits, asked.request), Code::out_of_range);
+    asked.request.offset = seq + 48 * KiB - 512;
+    EXPECT_EQ(check(limits, asked.request), Code::too_large);
+    limits.max_transfer = 1 * MiB;
+    EXPECT_EQ(check(limits, asked.request), Code::crosses_boundary);
+    asked.request.offset = seq + 512;
+    EXPECT_EQ(check(limits, asked.request), Code::unaligned_write);
+
+    limits.max_append = 4 * KiB;
+    Asked appended(append, seq + 4 * KiB, 52 * KiB + 512);
+    EXPECT_EQ(check(limits, appended.request), Code::too_large);
+    limits.max_append = 1 * MiB;
+    EXPECT_EQ(check(limits, appended.request), Code::not_sequential);
+    appended.request.offset = seq;
+    EXPECT_EQ(check(limits, appended.request), Code::crosses_boundary);
+}
+
+}  // namespace
+}  // namespace zonebridge

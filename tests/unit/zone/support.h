@@ -1,0 +1,60 @@
+// What the tests of the zone model share: small disks to try things on, and a count of allocations.
+//
+// Threads: plain functions and values; the count is the whole program's.
+// Ownership: none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+
+#include "zone/limits.h"
+
+namespace zonebridge::test {
+
+inline constexpr std::uint64_t KiB = 1024;
+inline constexpr std::uint64_t MiB = 1024 * KiB;
+
+/// What a test wants a disk to look like: ten zones of 64 KiB unless it says otherwise.
+struct Disk {
+    std::uint64_t size = 640 * KiB;
+    std::uint64_t zone_size = 64 * KiB;
+    std::uint64_t zone_capacity = 64 * KiB;
+    std::uint32_t conventional = 0;
+    ZoneType type = ZoneType::sequential_write_required;
+    std::optional<std::uint32_t> max_open = std::nullopt;
+    std::optional<std::uint32_t> max_active = std::nullopt;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Disk& disk) {
+    out << disk.size / KiB << " KiB in zones of " << disk.zone_size / KiB << " with "
+        << disk.zone_capacity / KiB << ", " << disk.conventional << " conventional, then "
+        << to_string(disk.type);
+    if (disk.max_open) out << ", open at most " << *disk.max_open;
+    if (disk.max_active) out << ", active at most " << *disk.max_active;
+    return out;
+}
+
+inline Limits limits_of(const Disk& disk) {
+    Limits limits;
+    limits.model =
+        disk.type == ZoneType::sequential_write_preferred ? Model::host_aware : Model::host_managed;
+    limits.layout =
+        Layout(disk.size, disk.zone_size, disk.zone_capacity, disk.conventional, disk.type);
+    limits.logical_block_size = 512;
+    limits.physical_block_size = 4096;
+    limits.max_transfer = 1 * MiB;
+    limits.max_segments = 4;
+    limits.max_append = 32 * KiB;
+    limits.max_open = disk.max_open;
+    limits.max_active = disk.max_active;
+    limits.append = Support::native;
+    limits.fua = Support::native;
+    return limits;
+}
+
+/// How often this program has allocated memory so far.
+[[nodiscard]] std::size_t allocations() noexcept;
+
+}  // namespace zonebridge::test
