@@ -1,0 +1,116 @@
+#include "transports/emulated/create.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "transports/emulated/emulated.h"
+#include "transports/emulated/table.h"
+
+namespace zonebridge::emulated {
+namespace {
+
+int sync_directory_of(const std::string& path) {
+    auto folder = std::filesystem::path(path).parent_path();
+    if (folder.empty()) folder = ".";
+    const auto fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errno;
+    // Some file systems can't sync a folder, and need not.
+    const auto error = ::fsync(fd) != 0 && errno != EINVAL ? errno : 0;
+    ::close(fd);
+    return error;
+}
+
+tl::expected<Uuid, int> random_uuid() {
+    Uuid uuid{};
+    if (::getrandom(uuid.data(), uuid.size(), 0) != static_cast<ssize_t>(uuid.size()))
+        return tl::make_unexpected(errno);
+    uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0F) | 0x40);  // RFC 4122 4.4, version 4
+    uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3F) | 0x80);
+    return uuid;
+}
+
+}  // namespace
+
+int format(File& file, const Shape& shape, const Uuid& uuid) {
+    const Geometry geometry(shape);
+    Superblock superblock;
+    superblock.uuid = uuid;
+    superblock.shape = shape;
+    superblock.clean = true;
+
+    constexpr std::size_t per_piece = 2048;
+    std::vector<std::uint8_t> buffer(std::min<std::size_t>(per_piece, geometry.table_sectors) *
+                                     sector_size);
+    for (std::uint64_t generation = 0; generation < 2; ++generation) {
+        for (std::uint32_t first = 0; first < geometry.table_sectors; first += per_piece) {
+            const auto count = std::min<std::uint32_t>(per_piece, geometry.table_sectors - first);
+            for (std::uint32_t i = 0; i < count; ++i) {
+                std::array<ZoneRecord, records_per_sector> records;
+                const auto zone = (first + i) * static_cast<std::uint32_t>(records_per_sector);
+                const auto zones =
+                    std::min<std::size_t>(records_per_sector, geometry.layout.zone_count() - zone);
+                for (std::uint32_t k = 0; k < zones; ++k)
+                    if (geometry.layout.is_conventional(zone + k))
+                        records[k].state = ZoneState::not_write_pointer;
+                encode(TableSector{first + i, generation, 0}, std::span(records).first(zones),
+                       superblock.seed(),
+                       std::span<std::uint8_t, sector_size>(buffer.data() + i * sector_size,
+                                                            sector_size));
+            }
+            if (const auto error = file.write_all(std::span(buffer).first(count * sector_size),
+                                                  geometry.table_sector(first, generation)))
+                return error;
+        }
+    }
+    for (std::uint32_t i = 0; i < geometry.table_sectors; ++i)
+        superblock.table_digest += digest_part(i, 1);
+    // The file reaches to the end of the table, also where that is padding.
+    const std::uint8_t zero = 0;
+    if (const auto error = file.write_all({&zero, 1}, geometry.plain_offset - 1)) return error;
+    superblock.file_size = geometry.plain_offset;
+    // The superblock last: a file without one is no disk.
+    if (const auto error = file.sync()) return error;
+    for (superblock.generation = 0; superblock.generation < 2; ++superblock.generation) {
+        std::array<std::uint8_t, page_size> page{};
+        const auto sector = encode(superblock);
+        std::copy(sector.begin(), sector.end(), page.begin());
+        if (const auto error = file.write_all(page, superblock.generation * page_size))
+            return error;
+    }
+    return file.sync();
+}
+
+tl::expected<void, Error> create(const std::string& path, const Shape& shape) {
+    if (auto valid = validate(shape); !valid) {
+        valid.error().message = fmt::format("cannot create {}: {}", path, valid.error().message);
+        return valid;
+    }
+    const auto failed = [&](int error) {
+        return tl::make_unexpected(os_failure(error, fmt::format("cannot create {}", path)));
+    };
+    const auto uuid = random_uuid();
+    if (!uuid) return failed(uuid.error());
+    const auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0 && errno == EEXIST)
+        return tl::make_unexpected(
+            Error{StatusCode::invalid_request,
+                  fmt::format("{} exists already and is left as it is: remove it first, or choose "
+                              "another name",
+                              path),
+                  NativeCause::os_error(EEXIST)});
+    if (fd < 0) return failed(errno);
+    const auto file = host_file(fd);
+    auto error = format(*file, shape, *uuid);
+    if (error == 0 && ::fsync(fd) != 0) error = errno;
+    if (error == 0) error = sync_directory_of(path);
+    if (error == 0) return {};
+    ::unlink(path.c_str());
+    return failed(error);
+}
+
+}  // namespace zonebridge::emulated

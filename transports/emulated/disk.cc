@@ -1,0 +1,171 @@
+#include "transports/emulated/disk.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fmt/format.h>
+
+namespace zonebridge::emulated {
+namespace {
+
+constexpr std::uint64_t max_transfer = 4 << 20;
+constexpr std::uint32_t max_segments = 1024;  // IOV_MAX
+constexpr std::size_t table_chunk = 128;      // sectors encoded under one hold of the lock
+
+Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
+    Limits limits;
+    limits.model = shape.model;
+    limits.layout = geometry.layout;
+    limits.logical_block_size = shape.logical_block_size;
+    limits.physical_block_size = shape.physical_block_size;
+    limits.max_transfer = max_transfer;
+    limits.max_segments = max_segments;
+    limits.max_open = shape.max_open;
+    limits.max_active = shape.max_active;
+    if (shape.model == Model::host_managed) {
+        limits.append = Support::native;
+        limits.max_append = std::min(max_transfer, geometry.layout.zone_capacity());
+    }
+    limits.fua = Support::emulated;
+    limits.read_only = !writable;
+    return limits;
+}
+
+}  // namespace
+
+Disk::Disk(std::unique_ptr<File> file, std::string path, const FoundSuperblock& found,
+           std::unique_ptr<ZeroSource> zeroes, Options options)
+    : file_(std::move(file)),
+      path_(std::move(path)),
+      superblock_(found.superblock),
+      both_superblocks_(found.both_good),
+      zeroes_(std::move(zeroes)),
+      options_(options),
+      geometry_(superblock_.shape),
+      limits_(limits_of(superblock_.shape, geometry_, options.writable)),
+      machine_(limits_, this),
+      slots_(geometry_),
+      ledger_(std::min<std::size_t>(options.ledger_capacity,
+                                    std::max(geometry_.layout.zone_count(), 1u))),
+      dirty_sectors_(geometry_.table_sectors),
+      generations_(geometry_.table_sectors),
+      table_buffer_(table_chunk * sector_size) {}
+
+Disk::~Disk() {
+    if (committer_) committer_->stop();
+}
+
+void Disk::start() {
+    loading_ = false;
+    committer_.emplace(static_cast<Committer::Work&>(*this), options_.idle_commit);
+}
+
+tl::expected<void, Error> Disk::close() {
+    if (!options_.writable || closed_) return {};
+    closed_ = true;
+    if (!committer_ || !marked_unclean_) return {};
+    const auto failed = [&](int error) {
+        return tl::make_unexpected(os_failure(
+            error, fmt::format("{}: what was written last could not be made durable", path_)));
+    };
+    if (const auto error = committer_->wait(committer_->request())) return failed(error);
+    committer_->stop();
+    while (reclaim()) continue;
+    if (const auto error = write_superblock(true)) return failed(error);
+    return {};
+}
+
+std::uint64_t Disk::act(const Request& request, Status& status) noexcept {
+    status = before_change();
+    if (!status.ok()) return 0;
+    if (request.scope == Scope::all) {
+        for (auto& stripe : stripes_) stripe.lock.lock();
+        {
+            const std::lock_guard guard(lock_);
+            status.code = machine_.act_all(request.operation);
+        }
+        for (auto& stripe : stripes_) stripe.lock.unlock();
+        note_change(0);
+        return 0;
+    }
+    const auto first = limits_.layout.zone_of(request.offset);
+    const auto last = limits_.layout.zone_of(request.offset + request.length - 1);
+    std::uint64_t done = 0;
+    for (auto zone = first; zone <= last && status.ok(); ++zone) {
+        const std::lock_guard stripe_guard(stripe(zone));
+        const std::lock_guard guard(lock_);
+        status.code = machine_.act(request.operation, zone);
+        if (status.ok()) ++done;
+    }
+    note_change(0);
+    return done;
+}
+
+std::size_t Disk::report(std::uint64_t offset, std::span<Zone> out) noexcept {
+    // In pieces, so that a report of a million zones holds up nobody's writes.
+    constexpr std::size_t piece = 4096;
+    std::size_t done = 0;
+    while (done < out.size() && offset < limits_.size()) {
+        const auto part = out.subspan(done, std::min(piece, out.size() - done));
+        const std::lock_guard guard(lock_);
+        const auto count = machine_.report(offset, part);
+        if (count == 0) break;
+        done += count;
+        offset = part[count - 1].start + part[count - 1].length;
+    }
+    return done;
+}
+
+// Called by the machine, under lock_.
+void Disk::zone_changed(std::uint32_t zone) noexcept {
+    if (loading_) return;
+    dirty_sectors_.set(zone / records_per_sector);
+    forget_if_empty(zone);
+}
+
+// An empty zone has no data, so no slot: the next write gets a fresh one, and the old one stays as
+// it is until the reset is durable. A zone that is being written keeps its slot, even if the
+// machine closed it meanwhile to make room.
+void Disk::forget_if_empty(std::uint32_t zone) noexcept {
+    if (limits_.layout.is_conventional(zone) || being_written(zone)) return;
+    if (written_of(zone) != 0 || machine_.state(zone) == ZoneState::implicit_open ||
+        machine_.state(zone) == ZoneState::explicit_open)
+        return;
+    slots_.release(zone);
+    ledger_.remove(zone);
+}
+
+Status Disk::before_change() noexcept {
+    if (committer_)
+        if (const auto error = committer_->failure())
+            return {StatusCode::io_error, NativeCause::os_error(*error)};
+    if (marked_unclean_.load()) return {};
+    const std::lock_guard guard(mark_lock_);
+    if (marked_unclean_.load()) return {};
+    if (const auto error = write_superblock(false))
+        return {status_of_errno(error), NativeCause::os_error(error)};
+    marked_unclean_ = true;
+    return {};
+}
+
+void Disk::note_change(std::uint64_t bytes) noexcept {
+    changed_ = true;
+    if (bytes == 0) return;
+    bool enough = false;
+    {
+        const std::lock_guard guard(lock_);
+        unflushed_ += bytes;
+        if (unflushed_ >= options_.commit_after) {
+            unflushed_ = 0;
+            enough = true;
+        }
+    }
+    if (enough) committer_->request();
+}
+
+bool Disk::space_will_return() noexcept {
+    const std::lock_guard guard(lock_);
+    return slots_.awaits_commit() || slots_.awaits_punch();
+}
+
+}  // namespace zonebridge::emulated

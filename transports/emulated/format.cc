@@ -1,0 +1,179 @@
+#include "transports/emulated/format.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "transports/emulated/bytes.h"
+#include "transports/emulated/table.h"
+
+namespace zonebridge::emulated {
+namespace {
+
+// Never ASCII from the first byte on, so that no text file looks like a disk.
+constexpr std::array<std::uint8_t, 8> magic = {0x9A, 'Z', 'B', 'D', 'I', 'S', 'K', '\n'};
+
+// Zones may be reset and written anew before the reset is durable; each such zone holds two slots
+// until the next commit.
+constexpr std::uint64_t spare_slots = 1024;
+constexpr std::uint64_t max_file_offset = std::uint64_t{1} << 62;
+
+// Offsets in the superblock's sector.
+enum : std::size_t {
+    at_version = 8,
+    at_model = 12,
+    at_clean = 13,
+    at_uuid = 16,
+    at_generation = 32,
+    at_digest = 40,
+    at_file_size = 48,
+    at_size = 56,
+    at_zone_size = 64,
+    at_capacity = 72,
+    at_conventional = 80,
+    at_max_open = 84,    // 0: no limit
+    at_max_active = 88,  // 0: no limit
+    at_logical = 92,
+    at_physical = 96,
+    at_checksum = 504,
+};
+
+std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
+    return (value + to - 1) / to * to;
+}
+
+std::uint64_t checksum_of(const std::uint8_t* sector) noexcept {
+    return XXH3_64bits(sector, at_checksum);
+}
+
+std::optional<std::uint32_t> limit_at(const std::uint8_t* at) noexcept {
+    const auto value = get<std::uint32_t>(at);
+    if (value == 0) return std::nullopt;
+    return value;
+}
+
+Error damaged(std::string message) {
+    return {StatusCode::media_error, std::move(message), {}};
+}
+
+tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
+    if (std::memcmp(sector, magic.data(), magic.size()) != 0)
+        return tl::make_unexpected(damaged("is not an emulated zoned disk (no magic number)"));
+    // The version comes before the checksum: a newer format may keep that elsewhere.
+    const auto version = get<std::uint32_t>(sector + at_version);
+    if (version > format_version && version < 0x10000)
+        return tl::make_unexpected(damaged(
+            fmt::format("has format version {}, this program knows {}: use a newer zonebridge",
+                        version, format_version)));
+    if (get<std::uint64_t>(sector + at_checksum) != checksum_of(sector))
+        return tl::make_unexpected(damaged("is damaged: the superblock's checksum is wrong"));
+    if (version != format_version)
+        return tl::make_unexpected(
+            damaged(fmt::format("is damaged: there is no format version {}", version)));
+
+    Superblock result;
+    std::copy_n(sector + at_uuid, result.uuid.size(), result.uuid.begin());
+    result.generation = get<std::uint64_t>(sector + at_generation);
+    result.clean = sector[at_clean] != 0;
+    result.table_digest = get<std::uint64_t>(sector + at_digest);
+    result.file_size = get<std::uint64_t>(sector + at_file_size);
+    auto& shape = result.shape;
+    shape.size = get<std::uint64_t>(sector + at_size);
+    shape.zone_size = get<std::uint64_t>(sector + at_zone_size);
+    if (const auto capacity = get<std::uint64_t>(sector + at_capacity); capacity != 0)
+        shape.zone_capacity = capacity;
+    shape.conventional = get<std::uint32_t>(sector + at_conventional);
+    shape.max_open = limit_at(sector + at_max_open);
+    shape.max_active = limit_at(sector + at_max_active);
+    shape.logical_block_size = get<std::uint32_t>(sector + at_logical);
+    shape.physical_block_size = get<std::uint32_t>(sector + at_physical);
+    if (sector[at_model] > static_cast<std::uint8_t>(Model::host_managed))
+        return tl::make_unexpected(
+            damaged(fmt::format("is damaged: there is no zone model {}", sector[at_model])));
+    shape.model = static_cast<Model>(sector[at_model]);
+    if (auto valid = validate(shape); !valid)
+        return tl::make_unexpected(
+            damaged("is damaged: its geometry makes no sense: " + valid.error().message));
+    return result;
+}
+
+}  // namespace
+
+Geometry::Geometry(const Shape& shape)
+    : layout(shape.size, shape.model == Model::none ? 0 : shape.zone_size,
+             shape.zone_capacity.value_or(shape.zone_size), shape.conventional,
+             shape.model == Model::host_aware ? ZoneType::sequential_write_preferred
+                                              : ZoneType::sequential_write_required) {
+    const auto zones = layout.zone_count();
+    table_sectors =
+        static_cast<std::uint32_t>((zones + records_per_sector - 1) / records_per_sector);
+    const auto bank = round_up(std::uint64_t{table_sectors} * sector_size, page_size);
+    table_banks = {2 * page_size, 2 * page_size + bank};
+    plain_offset = table_banks[1] + bank;
+    if (zones == 0) return;
+    slots_offset =
+        round_up(plain_offset + layout.zone_size() * layout.conventional_count(), page_size);
+    slot_size = round_up(layout.zone_capacity(), page_size);
+    const auto sequential = zones - layout.conventional_count();
+    slot_count = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+        sequential + spare_slots, (max_file_offset - slots_offset) / slot_size));
+}
+
+std::uint64_t Superblock::seed() const noexcept {
+    return get<std::uint64_t>(uuid.data());
+}
+
+SectorBytes encode(const Superblock& superblock) noexcept {
+    SectorBytes sector{};
+    auto* at = sector.data();
+    std::copy(magic.begin(), magic.end(), at);
+    put(at + at_version, format_version);
+    at[at_model] = static_cast<std::uint8_t>(superblock.shape.model);
+    at[at_clean] = superblock.clean ? 1 : 0;
+    std::copy(superblock.uuid.begin(), superblock.uuid.end(), at + at_uuid);
+    put(at + at_generation, superblock.generation);
+    put(at + at_digest, superblock.table_digest);
+    put(at + at_file_size, superblock.file_size);
+    const auto& shape = superblock.shape;
+    put(at + at_size, shape.size);
+    put(at + at_zone_size, shape.zone_size);
+    put(at + at_capacity, shape.zone_capacity.value_or(0));
+    put(at + at_conventional, shape.conventional);
+    put(at + at_max_open, shape.max_open.value_or(0));
+    put(at + at_max_active, shape.max_active.value_or(0));
+    put(at + at_logical, shape.logical_block_size);
+    put(at + at_physical, shape.physical_block_size);
+    put(at + at_checksum, checksum_of(at));
+    return sector;
+}
+
+tl::expected<FoundSuperblock, Error> choose_superblock(
+    std::span<const std::uint8_t, 2 * page_size> start) {
+    std::array<tl::expected<Superblock, Error>, 2> copies = {decode(start.data()),
+                                                             decode(start.data() + page_size)};
+    for (std::size_t copy = 0; copy < 2; ++copy)
+        if (copies[copy] && copies[copy]->generation % 2 != copy)
+            copies[copy] = tl::make_unexpected(
+                damaged("is damaged: a superblock lies where the other copy belongs"));
+    if (copies[0] && copies[1]) {
+        if (copies[0]->uuid != copies[1]->uuid)
+            return tl::make_unexpected(
+                damaged("is damaged: its two superblocks belong to different disks"));
+        const auto& newer = copies[0]->generation > copies[1]->generation ? *copies[0] : *copies[1];
+        return FoundSuperblock{newer, true};
+    }
+    for (auto& copy : copies)
+        if (copy) return FoundSuperblock{*copy, false};
+    // Whichever copy still carries the magic has the more telling complaint.
+    const auto first_has_magic = std::equal(magic.begin(), magic.end(), start.begin());
+    return tl::make_unexpected(first_has_magic ? copies[0].error() : copies[1].error());
+}
+
+bool has_magic(std::span<const std::uint8_t, 2 * page_size> start) noexcept {
+    return std::equal(magic.begin(), magic.end(), start.begin()) ||
+           std::equal(magic.begin(), magic.end(), start.begin() + page_size);
+}
+
+}  // namespace zonebridge::emulated

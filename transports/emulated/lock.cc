@@ -1,0 +1,75 @@
+#include "transports/emulated/lock.h"
+
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <fmt/format.h>
+
+namespace zonebridge::emulated {
+namespace {
+
+struct flock whole_file() noexcept {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    return lock;  // l_pid must be 0, l_len 0 is the whole file
+}
+
+// The kernel names no process for a lock that belongs to an open file, but each process's own file
+// descriptors show theirs. What we may not look at stays unnamed.
+std::string holder_of(int fd) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return "another process";
+    const auto inode = fmt::format("{:02x}:{:02x}:{} ", ::major(status.st_dev),
+                                   ::minor(status.st_dev), status.st_ino);
+    std::error_code error;
+    namespace fs = std::filesystem;
+    for (const auto& process : fs::directory_iterator("/proc", error)) {
+        const auto name = process.path().filename().string();
+        int pid = 0;
+        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{})
+            continue;
+        std::error_code skipped;
+        for (fs::directory_iterator entry(process.path() / "fdinfo", skipped), end;
+             !skipped && entry != end; entry.increment(skipped)) {
+            std::ifstream info(entry->path());
+            for (std::string line; std::getline(info, line);) {
+                if (!line.starts_with("lock:") || line.find(inode) == std::string::npos ||
+                    line.find("WRITE") == std::string::npos)
+                    continue;
+                std::string program;
+                std::getline(std::ifstream(process.path() / "comm"), program);
+                return fmt::format("process {} ({})", pid, program);
+            }
+        }
+    }
+    return "another process";
+}
+
+}  // namespace
+
+tl::expected<void, Error> lock_for_writing(int fd, const std::string& path) {
+    auto lock = whole_file();
+    if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return {};
+    if (errno != EAGAIN && errno != EACCES)
+        return tl::make_unexpected(os_failure(errno, fmt::format("cannot lock {}", path)));
+    return tl::make_unexpected(
+        Error{StatusCode::io_error,
+              fmt::format("{} is in use by {}: a disk has one writer at a time; stop that one, or "
+                          "open it read-only",
+                          path, holder_of(fd)),
+              NativeCause::os_error(EBUSY)});
+}
+
+std::optional<std::string> find_writer(int fd) {
+    auto lock = whole_file();
+    if (::fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;
+    return holder_of(fd);
+}
+
+}  // namespace zonebridge::emulated

@@ -1,0 +1,211 @@
+#include "transports/emulated/queue.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "transports/ring.h"
+
+namespace zonebridge::emulated {
+
+tl::expected<std::unique_ptr<Queue>, Error> DiskQueue::open(Loop& loop, Disk& disk,
+                                                            std::size_t depth) {
+    const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_fd < 0) return tl::make_unexpected(os_failure(errno, "cannot make an eventfd"));
+    std::unique_ptr<DiskQueue> queue(
+        new DiskQueue(loop, disk, std::max<std::size_t>(depth, 1), event_fd));
+    if (auto watched = loop.watch(event_fd, *queue); !watched)
+        return tl::make_unexpected(watched.error());
+    if (auto* committer = disk.committer()) committer->add(queue->waker_);
+    loop.add_issuer(*queue);
+    return queue;
+}
+
+DiskQueue::DiskQueue(Loop& loop, Disk& disk, std::size_t depth, int event_fd)
+    : Queue(loop, disk.limits(), depth), disk_(disk), writer_(disk), outcomes_(depth) {
+    waker_.event_fd = event_fd;
+    fresh_.reserve(depth);
+    batch_.reserve(depth);
+    waiting_.reserve(depth);
+    parked_.reserve(depth);
+    retrying_.reserve(depth);
+    done_.reserve(depth);
+    reads_.reserve(depth);
+    idle_reads_.reserve(depth);
+    for (std::size_t i = 0; i < depth; ++i)
+        reads_.emplace_back(disk, Ring::of(loop), static_cast<ReadJob::Owner&>(*this));
+    for (auto& job : reads_) idle_reads_.push_back(&job);
+}
+
+DiskQueue::~DiskQueue() {
+    loop().remove_issuer(*this);
+    // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
+    while (reading_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
+    if (auto* committer = disk_.committer()) committer->remove(waker_);
+    loop().unwatch(waker_.event_fd);
+    ::close(waker_.event_fd);
+}
+
+std::size_t DiskQueue::accept(std::span<const Request> requests) noexcept {
+    const auto room = fresh_.capacity() - fresh_.size();
+    const auto taken = std::min(requests.size(), room);
+    fresh_.insert(fresh_.end(), requests.begin(),
+                  requests.begin() + static_cast<std::ptrdiff_t>(taken));
+    return taken;
+}
+
+std::size_t DiskQueue::collect(std::span<Completion> out) noexcept {
+    const auto count = std::min(out.size(), done_.size());
+    const auto end = done_.begin() + static_cast<std::ptrdiff_t>(count);
+    std::copy(done_.begin(), end, out.begin());
+    done_.erase(done_.begin(), end);
+    if (!done_.empty()) loop().note_ready();
+    return count;
+}
+
+void DiskQueue::finish(const Completion& completion) noexcept {
+    done_.push_back(completion);
+    loop().note_ready();
+}
+
+void DiskQueue::issue() noexcept {
+    if (look_again_) look_at_commits();
+    if (!fresh_.empty()) {
+        batch_.swap(fresh_);
+        process(batch_, true);
+        batch_.clear();
+    }
+    // A commit may have ended before we began to wait for it.
+    if (look_again_) look_at_commits();
+    if (look_again_) loop().note_ready();
+}
+
+void DiskQueue::process(std::span<const Request> batch, bool may_wait) noexcept {
+    for (std::size_t i = 0; i < batch.size();) {
+        const auto& request = batch[i];
+        switch (request.operation) {
+            case Operation::write:
+            case Operation::append:
+                i += write(batch.subspan(i), may_wait);
+                continue;
+            case Operation::read:
+                start_read(request);
+                break;
+            case Operation::flush:
+                wait_for_commit({request.tag, {}, 0});
+                break;
+            case Operation::open:
+            case Operation::close:
+            case Operation::finish:
+            case Operation::reset:
+                act(request);
+                break;
+            case Operation::report:
+                finish({request.tag, {}, disk_.report(request.offset, request.zones)});
+                break;
+        }
+        ++i;
+    }
+    if (unrequested_ != 0) request_commit();
+}
+
+std::size_t DiskQueue::write(std::span<const Request> batch, bool may_wait) noexcept {
+    // What is parked for a zone goes first; and a joined write must not overtake it either.
+    if (behind_parked(batch.front())) {
+        parked_.push_back({batch.front(), Disk::Grant::Wait::commit, 0, may_wait});
+        return 1;
+    }
+    const auto count = writer_.write(batch, outcomes_, may_wait);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& outcome = outcomes_[i];
+        const Completion completion{batch[i].tag, outcome.status, outcome.result};
+        if (outcome.wait != Disk::Grant::Wait::nothing) {
+            waker_.waiting = true;
+            const auto commit = disk_.committer()->request();
+            parked_.push_back({batch[i], outcome.wait, commit,
+                               outcome.wait == Disk::Grant::Wait::commit && may_wait});
+        } else if (outcome.status.ok() && batch[i].fua) {
+            wait_for_commit(completion);
+        } else {
+            finish(completion);
+        }
+    }
+    return count;
+}
+
+bool DiskQueue::behind_parked(const Request& request) const noexcept {
+    if (parked_.empty() || disk_.is_plain(request.offset)) return false;
+    const auto& layout = limits().layout;
+    const auto zone = layout.zone_of(request.offset);
+    return std::any_of(parked_.begin(), parked_.end(), [&](const Parked& parked) {
+        return layout.zone_of(parked.request.offset) == zone;
+    });
+}
+
+void DiskQueue::start_read(const Request& request) noexcept {
+    auto* job = idle_reads_.back();
+    if (job->begin(request)) return finish({request.tag, job->status(), 0});
+    idle_reads_.pop_back();
+    ++reading_;
+}
+
+void DiskQueue::read_ended(ReadJob& job) noexcept {
+    --reading_;
+    idle_reads_.push_back(&job);
+    finish({job.tag(), job.status(), 0});
+}
+
+void DiskQueue::act(const Request& request) noexcept {
+    Completion completion{request.tag, {}, 0};
+    completion.result = disk_.act(request, completion.status);
+    finish(completion);
+}
+
+void DiskQueue::wait_for_commit(const Completion& completion) noexcept {
+    if (disk_.committer() == nullptr) return finish(completion);
+    waiting_.push_back({completion, 0});
+    ++unrequested_;
+}
+
+void DiskQueue::request_commit() noexcept {
+    waker_.waiting = true;
+    auto& committer = *disk_.committer();
+    // Nothing has changed since the newest commit began: that one covers everything.
+    const auto commit = disk_.changed() ? committer.request() : committer.begun();
+    for (auto i = waiting_.size() - unrequested_; i < waiting_.size(); ++i)
+        waiting_[i].commit = commit;
+    unrequested_ = 0;
+    look_again_ = true;
+}
+
+void DiskQueue::look_at_commits() noexcept {
+    look_again_ = false;
+    auto* committer = disk_.committer();
+    if (committer == nullptr || (waiting_.empty() && parked_.empty())) return;
+    waker_.waiting = true;
+    const auto durable = committer->durable();
+    const auto reclaimed = committer->reclaimed();
+    const auto failure = committer->failure();
+
+    std::erase_if(waiting_, [&](Waiting& waiting) {
+        if (waiting.commit > durable && !failure) return false;
+        if (waiting.commit > durable)
+            waiting.completion.status = {StatusCode::io_error, NativeCause::os_error(*failure)};
+        finish(waiting.completion);
+        return true;
+    });
+
+    if (parked_.empty()) return;
+    retrying_.swap(parked_);
+    for (const auto& parked : retrying_) {
+        const auto ended = parked.wait == Disk::Grant::Wait::reclaim ? reclaimed : durable;
+        if (failure || (ended >= parked.commit && !behind_parked(parked.request)))
+            process({&parked.request, 1}, parked.may_wait);
+        else
+            parked_.push_back(parked);
+    }
+    retrying_.clear();
+}
+
+}  // namespace zonebridge::emulated

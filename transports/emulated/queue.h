@@ -1,0 +1,76 @@
+// One thread's way to an emulated disk. Requests are done when the loop is about to enter the
+// kernel, so that everything submitted in a turn is known and what continues each other joins.
+//
+// Threads: belongs to its loop's thread.
+// Ownership: borrows its loop and the disk; owns its jobs and its eventfd.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "transports/emulated/disk.h"
+#include "transports/emulated/read_job.h"
+#include "transports/emulated/writer.h"
+#include "zone/loop.h"
+#include "zone/transport.h"
+
+namespace zonebridge::emulated {
+
+class DiskQueue final : public Queue, private Issuer, private Watcher, private ReadJob::Owner {
+  public:
+    [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Loop& loop, Disk& disk,
+                                                                          std::size_t depth);
+    ~DiskQueue() override;
+
+  private:
+    /// Done but for being durable: a flush, or a write with FUA.
+    struct Waiting {
+        Completion completion;
+        std::uint64_t commit = 0;
+    };
+    /// A write that found no room in the ledger, or no space.
+    struct Parked {
+        Request request;
+        Disk::Grant::Wait wait = Disk::Grant::Wait::nothing;
+        std::uint64_t commit = 0;
+        bool may_wait = true;
+    };
+
+    DiskQueue(Loop& loop, Disk& disk, std::size_t depth, int event_fd);
+
+    std::size_t accept(std::span<const Request> requests) noexcept override;
+    std::size_t collect(std::span<Completion> out) noexcept override;
+    void issue() noexcept override;
+    void on_ready() override { look_at_commits(); }
+    void read_ended(ReadJob& job) noexcept override;
+
+    void process(std::span<const Request> batch, bool may_wait) noexcept;
+    std::size_t write(std::span<const Request> batch, bool may_wait) noexcept;
+    void start_read(const Request& request) noexcept;
+    void act(const Request& request) noexcept;
+    void finish(const Completion& completion) noexcept;
+    void wait_for_commit(const Completion& completion) noexcept;
+    void request_commit() noexcept;
+    [[nodiscard]] bool behind_parked(const Request& request) const noexcept;
+    void look_at_commits() noexcept;
+
+    Disk& disk_;
+    Writer writer_;
+    Committer::Waker waker_;
+    bool look_again_ = false;
+    std::size_t reading_ = 0;  // in the kernel's hands
+
+    // All with room for depth() from the start.
+    std::vector<Request> fresh_;
+    std::vector<Request> batch_;
+    std::vector<Waiting> waiting_;
+    std::size_t unrequested_ = 0;  // the last of waiting_ that have no commit yet
+    std::vector<Parked> parked_;
+    std::vector<Parked> retrying_;
+    std::vector<Completion> done_;
+    std::vector<Writer::Outcome> outcomes_;
+    std::vector<ReadJob> reads_;
+    std::vector<ReadJob*> idle_reads_;
+};
+
+}  // namespace zonebridge::emulated

@@ -1,0 +1,63 @@
+// One read on its way: what is in the page cache is copied at once, the rest comes by the ring, so
+// that a cold disk never holds up the thread's other guests.
+//
+// Threads: belongs to its queue's thread.
+// Ownership: borrows the disk, the ring, its owner and the request's buffers until it ended.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <sys/uio.h>
+
+#include "transports/emulated/disk.h"
+#include "transports/ring.h"
+#include "zone/request.h"
+
+namespace zonebridge::emulated {
+
+class ReadJob final : public Ring::Operation {
+  public:
+    /// Told when a read that had to wait ended.
+    class Owner {
+      public:
+        virtual void read_ended(ReadJob& job) noexcept = 0;
+
+      protected:
+        ~Owner() = default;
+    };
+
+    ReadJob(Disk& disk, Ring* ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
+
+    /// True if it ended; false: the owner will be told.
+    [[nodiscard]] bool begin(const Request& request) noexcept;
+
+    [[nodiscard]] std::uint64_t tag() const noexcept { return request_.tag; }
+    [[nodiscard]] Status status() const noexcept { return status_; }
+
+    void complete(const Result& result) noexcept override;
+
+  private:
+    [[nodiscard]] bool proceed() noexcept;
+    [[nodiscard]] bool find_next() noexcept;
+    void fill_zeroes() noexcept;
+    void take(File::Moved moved) noexcept;
+    void read_under_lock() noexcept;
+    void fail(int error) noexcept;
+
+    Disk& disk_;
+    Ring* ring_;
+    Owner& owner_;
+    Request request_;
+    Status status_;
+    std::uint64_t done_ = 0;
+    std::uint32_t retries_ = 0;
+
+    // The piece being read.
+    Disk::Extent extent_;
+    std::uint64_t epoch_ = 0;
+    std::uint64_t covered_ = 0;
+    std::size_t count_ = 0;
+    std::array<iovec, 64> pieces_;
+};
+
+}  // namespace zonebridge::emulated

@@ -1,0 +1,133 @@
+// Which slot of the file holds each sequential zone's data, and which slots may be given out.
+//
+// A slot leaves a zone when the zone is reset, and must neither be written nor punched before that
+// reset is durable: it goes from its zone to `freed`, with the next commit to `committing`, after
+// it to `punchable`, and only then is it free.
+//
+// Threads: none of its own; the disk's lock guards it.
+// Ownership: owns its maps (4 bytes a zone and 4 bits a slot); nothing allocates after
+// construction.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "transports/emulated/bitmap.h"
+#include "transports/emulated/format.h"
+
+namespace zonebridge::emulated {
+
+class SlotMap {
+  public:
+    explicit SlotMap(const Geometry& geometry)
+        : first_zone_(geometry.layout.conventional_count()),
+          of_zone_(geometry.layout.zone_count() - first_zone_),
+          taken_(geometry.slot_count),
+          freed_(geometry.slot_count),
+          committing_(geometry.slot_count),
+          punchable_(geometry.slot_count) {}
+
+    [[nodiscard]] std::optional<std::uint32_t> of(std::uint32_t zone) const noexcept {
+        if (zone < first_zone_) return std::nullopt;
+        const auto kept = of_zone_[zone - first_zone_];
+        if (kept == 0) return std::nullopt;
+        return kept - 1;
+    }
+    /// While loading: false if the slot does not exist or another zone has it.
+    [[nodiscard]] bool adopt(std::uint32_t zone, std::uint32_t slot) noexcept {
+        if (slot >= taken_.size() || taken_.test(slot)) return false;
+        taken_.set(slot);
+        of_zone_[zone - first_zone_] = slot + 1;
+        return true;
+    }
+    /// The lowest free slot, so that the file stays short; absent if there is none before the next
+    /// commit.
+    [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t zone) noexcept {
+        auto found = taken_.next_clear(lowest_free_);
+        if (found) {
+            lowest_free_ = *found + 1;
+        } else {
+            lowest_free_ = taken_.size();
+            found = punchable_.next_set(0);
+            if (!found) return std::nullopt;
+            punchable_.clear(*found);
+        }
+        taken_.set(*found);
+        of_zone_[zone - first_zone_] = static_cast<std::uint32_t>(*found) + 1;
+        return static_cast<std::uint32_t>(*found);
+    }
+    void release(std::uint32_t zone) noexcept {
+        const auto slot = of(zone);
+        if (!slot) return;
+        of_zone_[zone - first_zone_] = 0;
+#ifdef ZONEBRIDGE_BREAK_REUSE_BEFORE_COMMIT
+        punchable_.set(*slot);
+#else
+        freed_.set(*slot);
+#endif
+    }
+    /// For a zone in which nothing has been written since it got its slot: no record anywhere
+    /// refers to it, so it is free at once.
+    void give_back(std::uint32_t zone) noexcept {
+        const auto slot = of(zone);
+        if (!slot) return;
+        of_zone_[zone - first_zone_] = 0;
+        punched({*slot, 1});
+    }
+    /// The commit that is about to be put together will make all releases so far durable.
+    void begin_commit() noexcept {
+        committing_.take(freed_);
+    }
+    void end_commit() noexcept {
+        punchable_.take(committing_);
+    }
+
+    struct Run {
+        std::uint32_t first = 0;
+        std::uint32_t count = 0;
+    };
+    /// Takes a run of at most `most` slots to punch in hand: nobody else gets them until
+    /// punched().
+    [[nodiscard]] std::optional<Run> take_punchable(std::uint32_t most) noexcept {
+        const auto first = punchable_.next_set(0);
+        if (!first) return std::nullopt;
+        Run run{static_cast<std::uint32_t>(*first), 0};
+        while (run.count < most && *first + run.count < punchable_.size() &&
+               punchable_.test(*first + run.count)) {
+            punchable_.clear(*first + run.count);
+            ++run.count;
+        }
+        return run;
+    }
+    void punched(Run run) noexcept {
+        for (std::uint32_t i = 0; i < run.count; ++i) taken_.clear(run.first + i);
+        lowest_free_ = std::min<std::size_t>(lowest_free_, run.first);
+    }
+    /// While loading: a slot that no zone refers to still holds something. False if it is taken.
+    [[nodiscard]] bool discard(std::uint32_t slot) noexcept {
+        if (taken_.test(slot)) return false;
+        taken_.set(slot);
+        punchable_.set(slot);
+        return true;
+    }
+
+    [[nodiscard]] bool awaits_commit() const noexcept {
+        return freed_.count() + committing_.count() != 0;
+    }
+    [[nodiscard]] bool awaits_punch() const noexcept {
+        return punchable_.count() != 0;
+    }
+
+  private:
+    std::uint32_t first_zone_;
+    std::vector<std::uint32_t> of_zone_;  // slot + 1; 0 where there is none
+    Bitmap taken_;                        // not free: a zone's, or on the way to being free
+    Bitmap freed_;
+    Bitmap committing_;
+    Bitmap punchable_;
+    std::size_t lowest_free_ = 0;
+};
+
+}  // namespace zonebridge::emulated

@@ -1,0 +1,55 @@
+// The zone table: what is kept of every zone, in 512-byte sectors that are written whole.
+//
+// Threads: pure functions.
+// Ownership: none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "transports/emulated/format.h"
+#include "zone/types.h"
+
+namespace zonebridge::emulated {
+
+inline constexpr std::size_t records_per_sector = 15;
+
+/// One zone. `written` counts the bytes from the zone's start that hold data. Of those, the first
+/// `proven` were durable before the commit that wrote this record; the rest is there only if it has
+/// the hash (block_hash.h), because the record may have reached the disk without its data.
+struct ZoneRecord {
+    ZoneState state = ZoneState::empty;
+    std::optional<std::uint32_t> slot;  ///< Where the data lies; absent while nothing is written.
+    std::uint64_t proven = 0;
+    std::uint64_t written = 0;
+    std::uint64_t hash = 0;
+
+    friend bool operator==(const ZoneRecord&, const ZoneRecord&) = default;
+};
+
+struct TableSector {
+    std::uint32_t index = 0;
+    std::uint64_t generation = 0;
+    /// Which commit wrote it. Every commit but the newest found in the table was wholly durable.
+    std::uint64_t commit = 0;
+};
+
+/// `records` are those of zones index * 15 on, at most 15. `seed`: Superblock::seed().
+void encode(const TableSector& sector, std::span<const ZoneRecord> records, std::uint64_t seed,
+            std::span<std::uint8_t, sector_size> out) noexcept;
+
+/// Absent if the checksum, the index or the generation's parity is wrong for copy `copy`.
+[[nodiscard]] std::optional<TableSector> decode_sector(
+    std::span<const std::uint8_t, sector_size> bytes, std::uint32_t index, std::size_t copy,
+    std::uint64_t seed) noexcept;
+/// The `i`th record of a good sector; absent if its fields are no record at all.
+[[nodiscard]] std::optional<ZoneRecord> decode_record(
+    std::span<const std::uint8_t, sector_size> bytes, std::size_t i) noexcept;
+
+/// What a sector adds to the table's digest: their sum, kept in a clean superblock, tells when a
+/// durable sector has gone missing.
+[[nodiscard]] std::uint64_t digest_part(std::uint32_t index, std::uint64_t generation) noexcept;
+
+}  // namespace zonebridge::emulated

@@ -1,0 +1,163 @@
+#include "transports/emulated/writer.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "transports/emulated/block_hash.h"
+#include "transports/emulated/buffers.h"
+
+namespace zonebridge::emulated {
+namespace {
+
+constexpr std::size_t max_buffers = 1024;          // IOV_MAX
+constexpr std::uint64_t max_joined = 4 << 20;      // how long one call may hold up the zone
+constexpr std::size_t readback_size = 256 * 1024;  // stays in the CPU's cache
+
+bool moves_data_in(const Request& request) noexcept {
+    return request.operation == Operation::write || request.operation == Operation::append;
+}
+
+}  // namespace
+
+Status status_of_write(int error) noexcept {
+    // The host file system's largest file: to the guest the same as no space.
+    const auto code = error == EFBIG ? StatusCode::no_space : status_of_errno(error);
+    return {code, NativeCause::os_error(error)};
+}
+
+Writer::Writer(Disk& disk) : disk_(disk), readback_(readback_size) {
+    buffers_.reserve(max_buffers);
+}
+
+std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> outcomes,
+                          bool may_wait) noexcept {
+    const auto& first = batch.front();
+    auto& outcome = outcomes.front();
+    outcome = {};
+    outcome.status = disk_.before_change();
+    if (!outcome.status.ok()) return 1;
+    if (disk_.is_plain(first.offset)) {
+        outcome.status = write_plain(first);
+        return 1;
+    }
+    const auto& layout = disk_.limits().layout;
+    const auto zone = layout.zone_of(first.offset);
+    const std::lock_guard guard(disk_.stripe(zone));
+    const auto grant = disk_.grant(
+        zone, first.operation == Operation::append ? std::nullopt : std::optional(first.offset),
+        first.length);
+    outcome.status = grant.status;
+    outcome.wait = grant.wait;
+    if (!grant.status.ok() || grant.wait != Disk::Grant::Wait::nothing) return 1;
+
+    const auto count = gather(batch, zone, grant.offset);
+    Put put_down;
+    if (grant.gap != 0) put_down.error = disk_.file().punch(grant.file_at - grant.gap, grant.gap);
+    if (put_down.error == 0) put_down = put(grant.file_at);
+
+    // What counts is whole blocks, or, where waiting for space may help, whole requests.
+    const auto required = layout.type_of(zone) == ZoneType::sequential_write_required;
+    const auto block =
+        required ? disk_.limits().physical_block_size : disk_.limits().logical_block_size;
+    auto length = put_down.bytes - put_down.bytes % block;
+    const auto wait = may_wait && put_down.error == ENOSPC && disk_.space_will_return();
+    if (wait) {
+        std::uint64_t whole = 0;
+        for (std::size_t i = 0; i < count && whole + batch[i].length <= length; ++i)
+            whole += batch[i].length;
+        length = whole;
+    }
+    std::uint64_t hash = 0;
+    if (required) {
+        const auto back =
+            read_back(grant.file_at, grant.offset - layout.start_of(zone), length, hash);
+        length = back.bytes;
+        if (back.error != 0) put_down.error = back.error;
+    }
+    const auto settled = disk_.settle(zone, grant.offset, length, hash);
+    if (!settled.ok()) {
+        length = 0;
+        put_down.error = 0;
+    }
+
+    std::uint64_t end = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        auto& each = outcomes[i];
+        each = {};
+        each.result = batch[i].operation == Operation::append ? grant.offset + end : 0;
+        end += batch[i].length;
+        if (end <= length) continue;
+        // What comes behind it is tried anew, and finds the pointer where this one left it.
+        each.result = 0;
+        if (wait)
+            each.wait = Disk::Grant::Wait::reclaim;
+        else
+            each.status = settled.ok() ? status_of_write(put_down.error) : settled;
+        return i + 1;
+    }
+    return count;
+}
+
+Status Writer::write_plain(const Request& request) noexcept {
+    buffers_.assign(request.data.begin(), request.data.end());
+    const auto put_down = put(disk_.plain_at(request.offset));
+    disk_.note_change(put_down.bytes);
+    if (put_down.bytes == request.length) return {};
+    return status_of_write(put_down.error);
+}
+
+std::size_t Writer::gather(std::span<const Request> batch, std::uint32_t zone,
+                           std::uint64_t offset) noexcept {
+    const auto& layout = disk_.limits().layout;
+    const auto start = layout.start_of(zone);
+    const auto limit = start + layout.capacity_of(zone);
+    buffers_.assign(batch[0].data.begin(), batch[0].data.end());
+    auto end = offset + batch[0].length;
+    std::size_t count = 1;
+    for (; count < batch.size(); ++count) {
+        const auto& next = batch[count];
+        const auto expected = next.operation == Operation::append ? start : end;
+        if (!moves_data_in(next) || next.offset != expected || next.length > limit - end ||
+            end + next.length - offset > max_joined ||
+            buffers_.size() + next.data.size() > max_buffers)
+            break;
+        buffers_.insert(buffers_.end(), next.data.begin(), next.data.end());
+        end += next.length;
+    }
+    return count;
+}
+
+Writer::Put Writer::put(std::uint64_t file_at) noexcept {
+    Put result;
+    std::span<iovec> left(buffers_);
+    while (!left.empty()) {
+        const auto done = disk_.file().write(left, file_at + result.bytes);
+        if (!done) {
+            result.error = done.error();
+            return result;
+        }
+        left = advance(left, *done);
+        result.bytes += *done;
+        if (*done == 0 && !left.empty()) {
+            result.error = EIO;
+            return result;
+        }
+    }
+    return result;
+}
+
+Writer::Put Writer::read_back(std::uint64_t file_at, std::uint64_t position, std::uint64_t length,
+                              std::uint64_t& hash) noexcept {
+    Put result;
+    while (result.bytes < length) {
+        const auto piece = std::span(readback_).first(
+            std::min<std::uint64_t>(readback_.size(), length - result.bytes));
+        result.error = disk_.file().read_all(piece, file_at + result.bytes);
+        if (result.error != 0) return result;
+        hash += hash_blocks(piece, position + result.bytes, disk_.limits().physical_block_size);
+        result.bytes += piece.size();
+    }
+    return result;
+}
+
+}  // namespace zonebridge::emulated

@@ -1,0 +1,56 @@
+// One queue's way to write: joins what continues each other into one call.
+//
+// Threads: belongs to its queue's thread.
+// Ownership: borrows the disk; owns its scratch space, all allocated at construction.
+//
+// The data goes to the kernel straight from the guest's buffers, which we never touch ourselves:
+// memory that has gone away is an EFAULT, and a guest that scribbles over a buffer while it is
+// being written harms only that block. What is hashed is therefore read back from the file.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "transports/emulated/disk.h"
+#include "zone/request.h"
+
+namespace zonebridge::emulated {
+
+class Writer {
+  public:
+    struct Outcome {
+        Status status;
+        Disk::Grant::Wait wait = Disk::Grant::Wait::nothing;  ///< Not done: try again after this.
+        std::uint64_t result = 0;
+    };
+
+    explicit Writer(Disk& disk);
+
+    /// Does the first of `batch`, all of it writes and appends, and as many of those behind it as
+    /// continue it; returns for how many `outcomes` was filled in. `may_wait`: a full host file
+    /// system is worth waiting for space that is about to come back.
+    [[nodiscard]] std::size_t write(std::span<const Request> batch, std::span<Outcome> outcomes,
+                                    bool may_wait) noexcept;
+
+  private:
+    struct Put {
+        std::uint64_t bytes = 0;
+        int error = 0;
+    };
+    [[nodiscard]] Status write_plain(const Request& request) noexcept;
+    [[nodiscard]] std::size_t gather(std::span<const Request> batch, std::uint32_t zone,
+                                     std::uint64_t offset) noexcept;
+    [[nodiscard]] Put put(std::uint64_t file_at) noexcept;
+    [[nodiscard]] Put read_back(std::uint64_t file_at, std::uint64_t position, std::uint64_t length,
+                                std::uint64_t& hash) noexcept;
+
+    Disk& disk_;
+    std::vector<iovec> buffers_;
+    std::vector<std::uint8_t> readback_;
+};
+
+/// How a failed write to the host's file is told.
+[[nodiscard]] Status status_of_write(int error) noexcept;
+
+}  // namespace zonebridge::emulated
