@@ -1,0 +1,71 @@
+// A Loop that a test turns by hand: no kernel, no sleeping. What a real loop would be woken for, a
+// test sees as a count.
+//
+// Threads: as zone/loop.h; post() from any thread.
+// Ownership: borrows watchers and issuers.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <poll.h>
+#include <utility>
+#include <vector>
+
+#include "zone/loop.h"
+
+namespace zonebridge::test {
+
+class HandLoop final : public Loop {
+  public:
+    tl::expected<void, Error> watch(int fd, Watcher& watcher) override {
+        watchers_[fd] = &watcher;
+        return {};
+    }
+    void unwatch(int fd) noexcept override { watchers_.erase(fd); }
+
+    void add_issuer(Issuer& issuer) override { issuers_.push_back(&issuer); }
+    void remove_issuer(Issuer& issuer) noexcept override {
+        issuers_.erase(std::remove(issuers_.begin(), issuers_.end(), &issuer), issuers_.end());
+    }
+
+    void note_ready() noexcept override { ++ready_; }
+
+    void post(std::function<void()> call) override {
+        const std::lock_guard lock(mutex_);
+        posted_.push_back(std::move(call));
+    }
+
+    /// Never sleeps, whatever `wait` says: there is nothing that could wake it.
+    tl::expected<void, Error> turn(Wait) override {
+        ready_ = 0;
+        for (auto* issuer : std::vector(issuers_)) issuer->issue();
+        for (const auto& [fd, watcher] : std::map(watchers_)) {
+            pollfd one{fd, POLLIN, 0};
+            if (::poll(&one, 1, 0) == 1 && watchers_.contains(fd)) watcher->on_ready();
+        }
+        std::vector<std::function<void()>> calls;
+        {
+            const std::lock_guard lock(mutex_);
+            calls.swap(posted_);
+        }
+        for (const auto& call : calls) call();
+        return {};
+    }
+
+    [[nodiscard]] int fd() const noexcept override { return -1; }
+
+    /// Whether the next turn would not have slept.
+    [[nodiscard]] bool ready() const noexcept { return ready_ != 0; }
+
+  private:
+    std::map<int, Watcher*> watchers_;
+    std::vector<Issuer*> issuers_;
+    unsigned ready_ = 0;
+    std::mutex mutex_;
+    std::vector<std::function<void()>> posted_;
+};
+
+}  // namespace zonebridge::test

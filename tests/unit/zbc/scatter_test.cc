@@ -1,0 +1,73 @@
+#include "zbc/scatter.h"
+
+#include <numeric>
+
+#include "tests/unit/zbc/support.h"
+
+namespace zonebridge::zbc::test {
+namespace {
+
+struct Pieces {
+    explicit Pieces(std::initializer_list<std::size_t> sizes) {
+        bytes.resize(std::accumulate(sizes.begin(), sizes.end(), std::size_t{0}));
+        std::size_t at = 0;
+        for (const auto size : sizes) {
+            list.push_back({bytes.data() + at, size});
+            at += size;
+        }
+    }
+    Bytes bytes;
+    std::vector<iovec> list;
+};
+
+TEST(Scatter, TheFrontIsAPartOfTheListWhereABufferEndsThere) {
+    const Pieces pieces{4, 0, 8, 2, 0};
+    std::array<iovec, 8> room{};
+    for (const auto& [length, count] :
+         std::initializer_list<std::pair<std::size_t, std::size_t>>{{4, 1}, {12, 3}, {14, 4}}) {
+        const auto part = front(pieces.list, length, room);
+        ASSERT_TRUE(part);
+        EXPECT_EQ(part->data(), pieces.list.data());
+        EXPECT_EQ(part->size(), count);
+        EXPECT_EQ(total_length(*part), length);
+    }
+}
+
+TEST(Scatter, TheFrontIsCutInsideABuffer) {
+    const Pieces pieces{4, 8, 2};
+    std::array<iovec, 2> room{};
+    const auto part = front(pieces.list, 7, room);
+    ASSERT_TRUE(part);
+    EXPECT_EQ(part->data(), room.data());
+    EXPECT_EQ(total_length(*part), 7u);
+    EXPECT_EQ((*part)[1].iov_base, pieces.list[1].iov_base);
+    EXPECT_EQ(pieces.list[1].iov_len, 8u);
+    EXPECT_FALSE(front(pieces.list, 13, room)) << "three buffers, room for two";
+    EXPECT_FALSE(front(pieces.list, 15, room)) << "not so many bytes";
+    EXPECT_FALSE(front({}, 1, room));
+}
+
+TEST(Scatter, CopiesInPiecesAndSaysHowMuchFitted) {
+    Pieces pieces{3, 0, 1, 4};
+    const auto source = hex("01 02 03 04 05 06 07 08 09");
+    ScatterWriter writer(pieces.list);
+    EXPECT_EQ(writer.skip(2), 2u);
+    EXPECT_EQ(writer.write(std::span(source).first(3)), 3u);
+    EXPECT_EQ(writer.write(std::span(source).subspan(3)), 3u);
+    EXPECT_EQ(writer.write(source), 0u);
+    EXPECT_EQ(pieces.bytes, hex("00 00 01 02 03 04 05 06"));
+    Bytes out(5);
+    EXPECT_EQ(gather(pieces.list, out), 5u);
+    EXPECT_EQ(out, hex("00 00 01 02 03"));
+    out.resize(20);
+    EXPECT_EQ(gather(pieces.list, out), 8u);
+    EXPECT_EQ(scatter(source, pieces.list), 8u);
+}
+
+TEST(Scatter, LengthsDoNotWrapAround) {
+    const std::array<iovec, 2> huge{iovec{nullptr, ~std::size_t{0}}, iovec{nullptr, 5}};
+    EXPECT_EQ(total_length(huge), ~std::uint64_t{0});
+}
+
+}  // namespace
+}  // namespace zonebridge::zbc::test

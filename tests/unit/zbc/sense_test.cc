@@ -1,0 +1,114 @@
+#include "zbc/sense.h"
+
+#include "tests/unit/zbc/support.h"
+#include "zbc/sense_table.h"
+
+namespace zonebridge::zbc::test {
+namespace {
+
+Bytes encoded(const Sense& sense, SenseFormat format) {
+    Bytes bytes(96, 0xEE);
+    bytes.resize(encode_sense(sense, format, bytes));
+    return bytes;
+}
+
+TEST(Sense, FixedFormatHasTheBytesOfTheStandard) {
+    EXPECT_EQ(encoded(illegal_request(0x21, 0x04), SenseFormat::fixed),
+              hex("70 00 05 00 00 00 00 0a 00 00 00 00 21 04 00 00 00 00"));
+    EXPECT_EQ(encoded(lba_out_of_range(0x01020304), SenseFormat::fixed),
+              hex("f0 00 05 01 02 03 04 0a 00 00 00 00 21 00 00 00 00 00"));
+    EXPECT_EQ(encoded(invalid_field_in_cdb(14, 5), SenseFormat::fixed),
+              hex("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 0e"));
+    EXPECT_EQ(encoded(invalid_field_in_parameters(0x0102), SenseFormat::fixed),
+              hex("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 01 02"));
+}
+
+TEST(Sense, FixedFormatLeavesOutAnAddressItHasNoRoomFor) {
+    EXPECT_EQ(encoded(lba_out_of_range(0x100000000), SenseFormat::fixed),
+              hex("70 00 05 00 00 00 00 0a 00 00 00 00 21 00 00 00 00 00"));
+}
+
+TEST(Sense, DescriptorFormatHasTheBytesOfTheStandard) {
+    EXPECT_EQ(encoded(write_protected(), SenseFormat::descriptor), hex("72 07 27 00 00 00 00 00"));
+    EXPECT_EQ(encoded(lba_out_of_range(0x0102030405060708), SenseFormat::descriptor),
+              hex("72 05 21 00 00 00 00 0c 00 0a 80 00 01 02 03 04 05 06 07 08"));
+    EXPECT_EQ(encoded(invalid_field_in_cdb(2), SenseFormat::descriptor),
+              hex("72 05 24 00 00 00 00 08 02 06 00 00 c0 00 02 00"));
+}
+
+TEST(Sense, BothFormatsComeBackAsTheyWent) {
+    auto everything = invalid_field_in_cdb(9, 2);
+    everything.information = 77;
+    for (const auto& sense : {Sense{}, reset_occurred(), lba_out_of_range(5), everything})
+        for (const auto format : {SenseFormat::fixed, SenseFormat::descriptor})
+            EXPECT_EQ(decode_sense(encoded(sense, format)), sense);
+}
+
+TEST(Sense, BytesThatHoldNoneAreNone) {
+    EXPECT_EQ(decode_sense({}), std::nullopt);
+    EXPECT_EQ(decode_sense(hex("00*18")), std::nullopt);
+    EXPECT_EQ(decode_sense(hex("70 00 05")), std::nullopt);
+    EXPECT_EQ(decode_sense(hex("72 05 21")), std::nullopt);
+}
+
+TEST(Sense, CutOrLyingBytesAreReadWithinTheirBounds) {
+    auto bytes = encoded(lba_out_of_range(1), SenseFormat::descriptor);
+    bytes[7] = 0xFF;  // claims to be longer
+    bytes[9] = 0xFF;  // as does its descriptor
+    for (std::size_t size = 0; size <= bytes.size(); ++size) {
+        const auto sense = decode_sense(std::span(bytes).first(size));
+        EXPECT_EQ(sense ? sense->information : std::nullopt, std::nullopt);
+    }
+}
+
+TEST(SenseTable, EveryStatusHasTheSenseAnInitiatorExpects) {
+    struct Row {
+        StatusCode code;
+        Operation operation;
+        const char* sense;
+    };
+    using enum StatusCode;
+    using enum Operation;
+    const Row rows[] = {
+        {ok, Operation::write, "good"},
+        {invalid_request, Operation::write, "5/24/00"},
+        {out_of_range, Operation::read, "5/21/00"},
+        {misaligned, Operation::write, "5/24/00"},
+        {too_large, Operation::read, "5/24/00"},
+        {unsupported, reset, "5/20/00"},
+        {StatusCode::read_only, Operation::write, "7/27/00"},
+        {StatusCode::read_only, reset, "7/27/00"},
+        {not_sequential, open, "5/24/00"},
+        {unaligned_write, Operation::write, "5/21/04"},
+        {crosses_boundary, Operation::write, "5/21/05"},
+        {read_crosses_boundary, Operation::read, "5/21/07"},
+        {read_past_pointer, Operation::read, "5/21/06"},
+        {invalid_transition, open, "good"},
+        {invalid_transition, close, "good"},
+        {invalid_transition, finish, "5/24/00"},
+        {invalid_transition, reset, "5/24/00"},
+        {zone_full, Operation::write, "5/24/00"},
+        {zone_read_only, Operation::write, "7/27/08"},
+        {zone_read_only, reset, "7/27/08"},
+        {zone_offline, Operation::read, "7/2C/0E"},
+        {zone_offline, Operation::write, "7/2C/0E"},
+        {too_many_open, Operation::write, "7/55/0E"},
+        {too_many_open, open, "7/55/0E"},
+        {too_many_active, open, "7/55/0E"},
+        {no_space, Operation::write, "7/27/07"},
+        {media_error, Operation::read, "3/11/00"},
+        {media_error, report, "3/11/00"},
+        {media_error, Operation::write, "3/0C/00"},
+        {media_error, flush, "3/0C/00"},
+        {io_error, Operation::read, "4/44/00"},
+        {io_error, flush, "4/44/00"},
+        {device_gone, Operation::read, "4/3E/01"},
+        {aborted, Operation::write, "B/00/00"},
+    };
+    for (const auto& row : rows)
+        EXPECT_EQ(words(sense_for(row.code, row.operation)), row.sense)
+            << to_string(row.code) << " after " << to_string(row.operation);
+}
+
+}  // namespace
+}  // namespace zonebridge::zbc::test

@@ -1,0 +1,64 @@
+// What the tests of zbc/ share: bytes from hex, and sense in words.
+//
+// Threads: pure functions.
+// Ownership: none.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/support/machine_disk.h"
+#include "zbc/bytes.h"
+#include "zbc/cdb.h"
+#include "zbc/sense.h"
+
+namespace zonebridge::zbc::test {
+
+using zonebridge::test::MachineDisk;
+using zonebridge::test::MachineDiskShape;
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// "12 00 ff": blanks are skipped, a byte may be repeated ("00*8").
+inline Bytes hex(std::string_view text) {
+    Bytes bytes;
+    std::string word;
+    const auto take = [&] {
+        if (word.empty()) return;
+        const auto star = word.find('*');
+        const auto count = star == std::string::npos ? 1 : std::stoul(word.substr(star + 1));
+        bytes.insert(bytes.end(), count,
+                     static_cast<std::uint8_t>(std::stoul(word.substr(0, 2), nullptr, 16)));
+        word.clear();
+    };
+    for (const char c : text) {
+        if (c == ' ' || c == '\n')
+            take();
+        else
+            word += c;
+    }
+    take();
+    return bytes;
+}
+
+inline std::string to_hex(std::span<const std::uint8_t> bytes) {
+    std::string text;
+    for (const auto byte : bytes) text += fmt::format("{:02x} ", byte);
+    return text;
+}
+
+/// "5/21/04", or "good".
+inline std::string words(const std::optional<Sense>& sense) {
+    if (!sense) return "good";
+    return fmt::format("{:X}/{:02X}/{:02X}", static_cast<unsigned>(sense->key), sense->asc,
+                       sense->ascq);
+}
+
+}  // namespace zonebridge::zbc::test

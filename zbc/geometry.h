@@ -1,0 +1,55 @@
+// Where a disk's zones and gaps lie: what can be told of an access or a report without asking the
+// disk.
+//
+// Threads: immutable once made; any thread.
+// Ownership: borrows the Limits, which outlive it; owns eight bytes for every 64 zones.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "zbc/report.h"
+#include "zbc/sense.h"
+#include "zone/limits.h"
+
+namespace zonebridge::zbc {
+
+class Geometry {
+  public:
+    explicit Geometry(const Limits& limits);
+
+    /// Whether `offset`, inside the disk, lies behind its zone's capacity.
+    [[nodiscard]] bool in_gap(std::uint64_t offset) const noexcept;
+
+    /// Why a read or write of this range, which is not empty and lies inside the disk, can't be,
+    /// whatever state the zones are in; in the order an initiator expects: gap, boundary,
+    /// alignment. (ZBC-2 4.5 "Zoned block device models": reads and writes of a host-managed one.)
+    [[nodiscard]] std::optional<Sense> refuse_read(std::uint64_t offset,
+                                                   std::uint64_t length) const noexcept;
+    [[nodiscard]] std::optional<Sense> refuse_write(std::uint64_t offset,
+                                                    std::uint64_t length) const noexcept;
+
+    /// How many zones a report with an option that ignores_state() lists from `offset` on. Takes
+    /// constant time.
+    [[nodiscard]] std::uint64_t count_from(std::uint64_t offset,
+                                           ReportingOption option) const noexcept;
+    /// Feeds `same` with what those zones look like: one of each kind, and the last. Constant time.
+    void describe_from(std::uint64_t offset, ReportingOption option,
+                       SameField& same) const noexcept;
+
+  private:
+    [[nodiscard]] bool has_gap(std::uint32_t zone) const noexcept {
+        return layout_.capacity_of(zone) < layout_.length_of(zone);
+    }
+    [[nodiscard]] std::uint32_t conventional_before(std::uint32_t zone) const noexcept;
+    [[nodiscard]] bool touches_gap(std::uint64_t offset, std::uint64_t end) const noexcept;
+    void describe_zone(std::uint32_t zone, bool from_gap, bool gaps,
+                       SameField& same) const noexcept;
+
+    const Limits& limits_;
+    const Layout& layout_;
+    std::vector<std::uint32_t> conventional_before_;  // zone 64 * i
+};
+
+}  // namespace zonebridge::zbc
