@@ -1,0 +1,49 @@
+# Messages, paths and small habits shared by every script. Source it; it runs nothing.
+# shellcheck shell=bash
+
+zb_repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+zb_cache=${ZONEBRIDGE_CACHE:-$zb_repo/.cache}
+
+if [ -t 2 ] && [ -z "${NO_COLOR:-}" ]; then
+  zb_bold=$'\e[1m' zb_dim=$'\e[2m' zb_red=$'\e[31m' zb_plain=$'\e[0m'
+else
+  zb_bold='' zb_dim='' zb_red='' zb_plain=''
+fi
+
+# Progress goes to stderr, so that what a script prints as its result stays clean.
+zb_say() { printf '%s\n' "$*" >&2; }
+zb_note() { printf '%s%s%s\n' "$zb_dim" "$*" "$zb_plain" >&2; }
+zb_warn() { printf '%s%s%s\n' "$zb_red" "$*" "$zb_plain" >&2; }
+zb_die() {
+  zb_warn "$(basename "$0"): $*"
+  exit 1
+}
+
+# zb_locked FILE COMMAND...: the command runs while nobody else holds FILE.
+zb_locked() {
+  local lock=$1
+  shift
+  mkdir -p "$(dirname "$lock")"
+  (
+    if ! flock --nonblock 9; then
+      zb_note "waiting for another run to finish with $(dirname "$lock")"
+      flock 9
+    fi
+    # What runs under the lock must not hand it to a process that outlives it.
+    "$@" 9>&-
+  ) 9>"$lock"
+}
+
+# zb_quietly LOG COMMAND...: output goes to LOG, and to the screen only if it failed.
+zb_quietly() {
+  local log=$1 status=0
+  shift
+  mkdir -p "$(dirname "$log")"
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if [ "$status" -ne 0 ]; then
+    zb_warn "failed ($status): $*"
+    tail -n "${ZONEBRIDGE_LOG_LINES:-60}" "$log" >&2
+    zb_warn "whole log: $log"
+  fi
+  return "$status"
+}

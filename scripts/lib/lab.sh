@@ -1,0 +1,89 @@
+# The lab's kernel, QEMU and initramfs, kept in the cache folder. Source after common.sh, suite.sh.
+# shellcheck shell=bash
+
+zb_lab=$zb_cache/lab
+zb_kernel=$zb_lab/kernel-${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}
+zb_qemu=$zb_lab/qemu-bookworm-backports
+
+# Modules opened at every boot; they are kept decompressed, which software emulation notices.
+zb_boot_modules=(9pnet_virtio 9p overlay)
+zb_usual_modules=(virtio_scsi sd_mod sg scsi_debug btrfs null_blk crc32c_intel xxhash_generic)
+
+# Fetches what is missing. Sub-second when everything is there; concurrent runs wait.
+zb_lab_prepare() {
+  zb_lab_ready && return 0
+  mkdir -p "$zb_lab"
+  zb_locked "$zb_lab/lock" zb_lab_fetch
+  zb_lab_ready || zb_die "the lab in $zb_lab is incomplete; remove that folder and try again"
+}
+
+zb_lab_ready() {
+  [ -e "$zb_kernel/vmlinuz" ] && [ -x "$zb_qemu/usr/bin/qemu-system-x86_64" ] && [ -e "$zb_lab/initramfs" ] &&
+    [ ! "$zb_repo/tests/guest/init" -nt "$zb_lab/initramfs" ]
+}
+
+zb_lab_fetch() {
+  if [ ! -e "$zb_kernel/vmlinuz" ]; then
+    zb_say "lab: fetching a kernel (once)"
+    zb_lab_kernel "${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}"
+  fi
+  if [ ! -x "$zb_qemu/usr/bin/qemu-system-x86_64" ]; then
+    zb_say "lab: fetching QEMU (once)"
+    (zb_suite_unpack "$zb_qemu" bookworm-backports '' \
+      qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu)
+  fi
+  zb_lab_initramfs
+}
+
+# zb_lab_kernel SUITE: $zb_kernel gets vmlinuz (uncompressed where possible: it boots
+# sooner) and lib/modules. The trixie packages split image and modules; both ways are known.
+zb_lab_kernel() {
+  local raw=$zb_kernel.raw image version
+  rm -rf "$raw" "$zb_kernel"
+  (zb_suite_unpack "$raw" "$1" 'linux-(image|binary|modules)-.*' linux-image-amd64) || exit 1
+  image=$(find "$raw" -name 'vmlinuz*' -type f | head -n 1)
+  [ -n "$image" ] || zb_die "the packages of $1 hold no kernel image"
+  version=$(basename "$(find "$raw" -path '*lib/modules/*' -name kernel -type d -printf '%h\n' | head -n 1)")
+  [ -d "$raw/lib/modules" ] || { mkdir -p "$raw/lib" && mv "$raw/usr/lib/modules" "$raw/lib/"; }
+  zb_lab_modules "$raw" "$version"
+  printf '%s\n' "$version" >"$raw/version"
+  cp "$image" "$raw/vmlinuz"
+  mv -T "$raw" "$zb_kernel"
+}
+
+# Decompresses the modules in daily use and what they need, then writes modules.dep.
+zb_lab_modules() {
+  local raw=$1 version=$2 module
+  depmod -b "$raw" "$version"
+  for module in "${zb_boot_modules[@]}" "${zb_usual_modules[@]}"; do
+    modprobe -d "$raw" -S "$version" --show-depends --ignore-install "$module" 2>/dev/null || true
+  done | sed -n 's/^insmod \(.*\.ko\.xz\).*/\1/p' | sort -u | xargs -r xz -d -q
+  depmod -b "$raw" "$version"
+}
+
+zb_lab_initramfs() {
+  local work module version
+  version=$(cat "$zb_kernel/version")
+  work=$(mktemp -d "$zb_lab/.initramfs-XXXXXX")
+  mkdir -p "$work"/tree/{bin,modules,dev}
+  cp "$(command -v busybox)" "$work/tree/bin/busybox"
+  for module in "${zb_boot_modules[@]}"; do
+    modprobe -d "$zb_kernel" -S "$version" --show-depends --ignore-install "$module"
+  done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$work/list"
+  while read -r module; do
+    cp "$module" "$work/tree/modules/"
+    basename "$module"
+  done <"$work/list" >"$work/tree/modules/order"
+  install -m 755 "$zb_repo/tests/guest/init" "$work/tree/init"
+  (cd "$work/tree" && find . | cpio --quiet -o -H newc) >"$work/initramfs"
+  mv "$work/initramfs" "$zb_lab/initramfs"
+  rm -rf "$work"
+}
+
+# zb_lab_qemu ARGUMENTS...: becomes QEMU, from the cache.
+zb_lab_qemu() {
+  local lib=$zb_qemu/usr/lib/x86_64-linux-gnu
+  exec env LD_LIBRARY_PATH="$lib:$zb_qemu/lib/x86_64-linux-gnu" QEMU_MODULE_DIR="$lib/qemu" \
+    setpriv --pdeathsig KILL "$zb_qemu/usr/bin/qemu-system-x86_64" \
+    -L "$zb_qemu/usr/share/qemu" -L "$zb_qemu/usr/share/seabios" -L "$zb_qemu/usr/lib/ipxe/qemu" "$@"
+}
