@@ -1,5 +1,5 @@
 # Messages, paths and small habits shared by every script. Source it; it runs nothing.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 zb_repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 zb_cache=${ZONEBRIDGE_CACHE:-$zb_repo/.cache}

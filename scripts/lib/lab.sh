@@ -1,9 +1,11 @@
 # The lab's kernel, QEMU and initramfs, kept in the cache folder. Source after common.sh, suite.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 zb_lab=$zb_cache/lab
 zb_kernel=$zb_lab/kernel-${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}
+zb_initramfs=$zb_kernel.initramfs
 zb_qemu=$zb_lab/qemu-bookworm-backports
+zb_qemu_program=$zb_qemu/usr/bin/qemu-system-x86_64
 
 # Modules opened at every boot; they are kept decompressed, which software emulation notices.
 zb_boot_modules=(9pnet_virtio 9p overlay)
@@ -18,20 +20,25 @@ zb_lab_prepare() {
 }
 
 zb_lab_ready() {
-  [ -e "$zb_kernel/vmlinuz" ] && [ -x "$zb_qemu/usr/bin/qemu-system-x86_64" ] && [ -e "$zb_lab/initramfs" ] &&
-    [ ! "$zb_repo/tests/guest/init" -nt "$zb_lab/initramfs" ]
+  [ -e "$zb_kernel/vmlinuz" ] && [ -x "$zb_qemu_program" ] && [ -e "$zb_initramfs" ] &&
+    [ ! "$zb_repo/tests/guest/init" -nt "$zb_initramfs" ] &&
+    [ ! "$zb_repo/scripts/lib/lab.sh" -nt "$zb_initramfs" ]
 }
 
 zb_lab_fetch() {
+  # What an interrupted run left.
+  rm -rf "$zb_lab"/.fetch-* "$zb_lab"/.initramfs-*
   if [ ! -e "$zb_kernel/vmlinuz" ]; then
-    zb_say "lab: fetching a kernel (once)"
+    zb_say "lab: fetching a Linux kernel for the guest (once)"
     zb_lab_kernel "${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}"
   fi
-  if [ ! -x "$zb_qemu/usr/bin/qemu-system-x86_64" ]; then
+  if [ ! -x "$zb_qemu_program" ]; then
     zb_say "lab: fetching QEMU (once)"
     (zb_suite_unpack "$zb_qemu" bookworm-backports '' \
-      qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu)
+      qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu) || exit 1
   fi
+  (zb_lab_qemu --version) >"$zb_cache/log/qemu" 2>&1 ||
+    zb_die "the QEMU in $zb_qemu does not run: $(head -n 1 "$zb_cache/log/qemu")"
   zb_lab_initramfs
 }
 
@@ -47,18 +54,76 @@ zb_lab_kernel() {
   [ -d "$raw/lib/modules" ] || { mkdir -p "$raw/lib" && mv "$raw/usr/lib/modules" "$raw/lib/"; }
   zb_lab_modules "$raw" "$version"
   printf '%s\n' "$version" >"$raw/version"
-  cp "$image" "$raw/vmlinuz"
+  zb_lab_unpack_image "$image" "$raw/vmlinuz"
   mv -T "$raw" "$zb_kernel"
 }
 
-# Decompresses the modules in daily use and what they need, then writes modules.dep.
+# A kernel image's payload (the boot protocol's payload_offset and payload_length) is an ELF
+# file that QEMU enters directly by PVH: a second less under software emulation. What is no
+# such file is taken as it is.
+zb_lab_unpack_image() {
+  local image=$1 target=$2 sectors offset length unpack
+  sectors=$(od -An -tu1 -j 0x1f1 -N 1 "$image")
+  offset=$(od -An -tu4 -j 0x248 -N 4 "$image")
+  length=$(od -An -tu4 -j 0x24c -N 4 "$image")
+  offset=$(((sectors + 1) * 512 + offset))
+  case $(od -An -tx1 -j "$offset" -N 4 "$image") in
+    *'28 b5 2f fd') unpack=(zstd -dcq) ;;
+    *'fd 37 7a 58') unpack=(xz -dcq) ;;
+    *'1f 8b'*) unpack=(gzip -dcq) ;;
+    *) unpack=(false) ;;
+  esac
+  # The last four bytes of the payload are its unpacked length.
+  if dd if="$image" bs=1M iflag=skip_bytes,count_bytes skip="$offset" count="$((length - 4))" \
+    status=none | "${unpack[@]}" >"$target" 2>/dev/null && grep -qa 'Xen' "$target"; then
+    return 0
+  fi
+  cp "$image" "$target"
+}
+
+# Decompresses the modules in daily use and what they need, then writes modules.dep (which
+# takes seconds: hence only once, and dependencies are asked from the modules until then).
 zb_lab_modules() {
-  local raw=$1 version=$2 module
+  local raw=$1 version=$2 todo=("${zb_boot_modules[@]}" "${zb_usual_modules[@]}") name file needs
+  declare -A files=() seen=()
+  while read -r file; do
+    name=${file##*/}
+    name=${name%.ko.xz}
+    files[${name//-/_}]=$file
+  done < <(find "$raw/lib/modules/$version/kernel" -name '*.ko.xz')
+  while [ "${#todo[@]}" -gt 0 ]; do
+    name=${todo[0]//-/_} todo=("${todo[@]:1}")
+    file=${files[$name]:-}
+    [ -n "$file" ] && [ -z "${seen[$name]:-}" ] || continue
+    seen[$name]=1
+    IFS=, read -ra needs < <(modinfo -F depends "$file") || true
+    todo+=("${needs[@]}")
+    xz -d -q "$file"
+  done
   depmod -b "$raw" "$version"
-  for module in "${zb_boot_modules[@]}" "${zb_usual_modules[@]}"; do
-    modprobe -d "$raw" -S "$version" --show-depends --ignore-install "$module" 2>/dev/null || true
-  done | sed -n 's/^insmod \(.*\.ko\.xz\).*/\1/p' | sort -u | xargs -r xz -d -q
-  depmod -b "$raw" "$version"
+}
+
+# A kernel image's payload (the boot protocol's payload_offset and payload_length) is an ELF
+# file that QEMU enters directly by PVH: a second less under software emulation. What is no
+# such file is taken as it is.
+zb_lab_unpack_image() {
+  local image=$1 target=$2 sectors offset length unpack
+  sectors=$(od -An -tu1 -j 0x1f1 -N 1 "$image")
+  offset=$(od -An -tu4 -j 0x248 -N 4 "$image")
+  length=$(od -An -tu4 -j 0x24c -N 4 "$image")
+  offset=$(((sectors + 1) * 512 + offset))
+  case $(od -An -tx1 -j "$offset" -N 4 "$image") in
+    *'28 b5 2f fd') unpack=(zstd -dcq) ;;
+    *'fd 37 7a 58') unpack=(xz -dcq) ;;
+    *'1f 8b'*) unpack=(gzip -dcq) ;;
+    *) unpack=(false) ;;
+  esac
+  # The last four bytes of the payload are its unpacked length.
+  if dd if="$image" bs=1M iflag=skip_bytes,count_bytes skip="$offset" count="$((length - 4))" \
+    status=none | "${unpack[@]}" >"$target" 2>/dev/null && grep -qa 'Xen' "$target"; then
+    return 0
+  fi
+  cp "$image" "$target"
 }
 
 zb_lab_initramfs() {
@@ -76,7 +141,7 @@ zb_lab_initramfs() {
   done <"$work/list" >"$work/tree/modules/order"
   install -m 755 "$zb_repo/tests/guest/init" "$work/tree/init"
   (cd "$work/tree" && find . | cpio --quiet -o -H newc) >"$work/initramfs"
-  mv "$work/initramfs" "$zb_lab/initramfs"
+  mv "$work/initramfs" "$zb_initramfs"
   rm -rf "$work"
 }
 
@@ -84,6 +149,6 @@ zb_lab_initramfs() {
 zb_lab_qemu() {
   local lib=$zb_qemu/usr/lib/x86_64-linux-gnu
   exec env LD_LIBRARY_PATH="$lib:$zb_qemu/lib/x86_64-linux-gnu" QEMU_MODULE_DIR="$lib/qemu" \
-    setpriv --pdeathsig KILL "$zb_qemu/usr/bin/qemu-system-x86_64" \
+    setpriv --pdeathsig KILL "$zb_qemu_program" \
     -L "$zb_qemu/usr/share/qemu" -L "$zb_qemu/usr/share/seabios" -L "$zb_qemu/usr/lib/ipxe/qemu" "$@"
 }

@@ -1,5 +1,5 @@
 # What the build, the lab and the tests need from Debian. Source it after common.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # The program itself.
 zb_packages_build=(

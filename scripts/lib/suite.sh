@@ -1,6 +1,6 @@
 # Packages of another Debian suite, unpacked into a folder of the cache: nothing is installed
 # and the machine's own apt set-up is only read. Source it after common.sh.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 
 # The machine's own Debian archive, as a deb822 stanza for the suites given.
 zb_suite_stanza() {
@@ -26,17 +26,28 @@ zb_suite_stanza() {
   [ -z "$options" ] || printf '%s\n' "$options"
 }
 
-# Options that give apt a world of its own under the folder $1.
+# zb_suite_apt SUITE ARCHIVES: options that give apt a world of its own in the cache.
 zb_suite_apt() {
-  local root=$1
+  local root=$zb_cache/apt/$1
   zb_apt=(
     -q -o "Dir::Etc::sourcelist=/dev/null" -o "Dir::Etc::sourceparts=$root/sources"
     -o "Dir::Etc::preferences=/dev/null" -o "Dir::Etc::preferencesparts=/dev/null"
     -o "Dir::State::lists=$root/lists" -o "Dir::Cache=$root/cache"
-    -o "Dir::Cache::archives=$root/archives"
+    -o "Dir::Cache::archives=$2"
     -o "Acquire::Languages=none" -o "Acquire::Retries=3" -o "APT::Sandbox::User=root"
     -o "APT::Update::Post-Invoke=" -o "APT::Update::Post-Invoke-Success="
   )
+}
+
+# Package lists of SUITE, not older than an hour: an older one names files that may be gone.
+zb_suite_refresh() {
+  local root=$zb_cache/apt/$1
+  [ -z "$(find "$root/fresh" -mmin -60 2>/dev/null)" ] || return 0
+  mkdir -p "$root"/{sources,lists/partial,cache,archives/partial}
+  zb_suite_stanza "$1" >"$root/sources/suite.sources"
+  zb_suite_apt "$1" "$root/archives"
+  zb_quietly "$zb_cache/log/apt-$1" apt-get "${zb_apt[@]}" update
+  touch "$root/fresh"
 }
 
 # zb_suite_unpack FOLDER SUITE ONLY PACKAGE...
@@ -50,10 +61,9 @@ zb_suite_unpack() {
   root=$(mktemp -d "$(dirname "$folder")/.fetch-XXXXXX")
   # shellcheck disable=SC2064
   trap "rm -rf '$root'" EXIT
-  mkdir -p "$root"/{sources,lists/partial,cache,archives/partial,tree}
-  zb_suite_stanza "$suite" >"$root/sources/suite.sources"
-  zb_suite_apt "$root"
-  zb_quietly "$zb_cache/log/apt-$suite" apt-get "${zb_apt[@]}" update
+  mkdir -p "$root"/{archives/partial,tree}
+  zb_suite_refresh "$suite" || exit 1
+  zb_suite_apt "$suite" "$root/archives"
   resolve=(--simulate --no-install-recommends --target-release "$suite")
   if [ -n "$only" ]; then
     : >"$root/status"
