@@ -1,0 +1,38 @@
+#!/bin/bash
+# A zoned btrfs: made, written, synced, scrubbed, mounted again, and every file as it was.
+. "$(dirname "$0")/lib.sh"
+use_disk "$@"
+mount=/mnt/zoned
+mkdir -p "$mount"
+modprobe btrfs || skip "this kernel has no btrfs"
+
+made=$(mkfs.btrfs --force --metadata single --data single --features zoned --csum crc32c "$disk" 2>&1) ||
+  give_up "mkfs.btrfs" "$made"
+pass "mkfs.btrfs"
+match "mkfs.btrfs: zoned mode" 'Zoned device: +yes' "$made"
+mount -t btrfs "$disk" "$mount" || give_up "mount" "$(dmesg | tail -n 12)"
+pass "mount"
+match "the kernel mounts it zoned" 'BTRFS.*zoned mode enabled' "$(dmesg)"
+
+for i in 1 2 3 4 5 6 7 8; do
+  head -c $((i * 300000)) /dev/urandom >"$mount/file$i"
+done
+mkdir "$mount/many"
+for i in $(seq 100); do echo "small file $i" >"$mount/many/$i"; done
+(cd "$mount" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >/tmp/sums
+check "sync" btrfs filesystem sync "$mount"
+# Overwriting makes garbage in zones, and new writes elsewhere.
+head -c 3000000 /dev/urandom >"$mount/file8"
+rm "$mount/file1" && sed -i '\|\./file1$|d; \|\./file8$|d' /tmp/sums
+(cd "$mount" && sha256sum ./file8) >>/tmp/sums
+sync
+check "scrub" btrfs scrub start -B "$mount"
+no_match "scrub finds no error" 'errors? found: +[1-9]|csum=[1-9]' "$(btrfs scrub status "$mount")"
+check "unmount" umount "$mount"
+check "btrfs check" btrfs check "$disk"
+check "mount again" mount -t btrfs "$disk" "$mount"
+check "every file is as written" bash -c "cd $mount && sha256sum --quiet --check /tmp/sums"
+no_match "device statistics are clean" ' [1-9][0-9]*$' "$(btrfs device stats "$mount")"
+check "unmount again" umount "$mount"
+no_match "no complaint from the kernel" . "$(kernel_complaints)"
+finish

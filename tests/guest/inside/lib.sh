@@ -1,0 +1,161 @@
+# For scripts that run inside the lab guest: finding the disk under test, checks with a line
+# each, and the zone arithmetic they share. Source it first, with the script's arguments.
+#
+# A script is called as SCRIPT [DEVICE]: DEVICE is a block device, "scsi_debug" (the kernel's
+# own simulated disk, to compare with) or absent (the served disk). What the disk should look
+# like is in the environment: ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK
+# ZB_PHYSICAL, sizes in bytes.
+# shellcheck shell=bash disable=SC2034
+
+set -uo pipefail
+
+ZB_SIZE=${ZB_SIZE:-$((512 << 20))} ZB_ZONE_SIZE=${ZB_ZONE_SIZE:-$((4 << 20))}
+ZB_CONVENTIONAL=${ZB_CONVENTIONAL:-4} ZB_MAX_OPEN=${ZB_MAX_OPEN:-8}
+ZB_BLOCK=${ZB_BLOCK:-512} ZB_PHYSICAL=${ZB_PHYSICAL:-$ZB_BLOCK}
+
+failures=0
+checks=0
+pass() { checks=$((checks + 1)); printf 'PASS: %s\n' "$1"; }
+fail() {
+  checks=$((checks + 1)) failures=$((failures + 1))
+  printf 'FAIL: %s\n' "$1"
+  [ $# -lt 2 ] || printf '%s\n' "${@:2}" | tail -n 16 | sed 's/^/      /'
+}
+skipped() { printf 'SKIP: %s (%s)\n' "$1" "$2"; }
+
+# skip REASON: the whole script does not apply here.
+skip() {
+  printf 'SKIP: %s (%s)\n' "$(basename "$0" .sh)" "$1"
+  exit 77
+}
+# finish: the script's last line; its exit status is true.
+finish() {
+  [ "$checks" -gt 0 ] || fail "$(basename "$0" .sh)" "nothing was checked"
+  exit $((failures > 0))
+}
+# give_up WHAT...: nothing after this makes sense.
+give_up() {
+  fail "$@"
+  finish
+}
+
+# equal NAME EXPECTED GOT
+equal() {
+  if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "expected: $2" "got:      $3"; fi
+}
+# match NAME REGEX TEXT: some line of TEXT matches the extended regular expression.
+match() {
+  if grep -Eq -- "$2" <<<"$3"; then pass "$1"; else fail "$1" "got:" "$(tail -n 12 <<<"$3")" "expected a line like: $2"; fi
+}
+# no_match NAME REGEX TEXT
+no_match() {
+  local found
+  if found=$(grep -E -- "$2" <<<"$3"); then fail "$1" "expected no line like: $2" "got:" "$found"; else pass "$1"; fi
+}
+# check NAME COMMAND...: the command succeeds.
+check() {
+  local name=$1 output status=0
+  shift
+  output=$("$@" 2>&1) || status=$?
+  if [ "$status" -eq 0 ]; then pass "$name"; else fail "$name" "status $status of: $*" "$output"; fi
+}
+# refused NAME REGEX COMMAND...: the command fails and says why.
+refused() {
+  local name=$1 reason=$2 output
+  shift 2
+  if output=$("$@" 2>&1); then
+    fail "$name" "expected to be refused ($reason): $*" "$output"
+  elif grep -Eqi -- "$reason" <<<"$output"; then
+    pass "$name"
+  else
+    fail "$name" "expected the reason: $reason" "got:" "$output"
+  fi
+}
+
+# until_there SECONDS COMMAND...: waits for something the kernel does in its own time.
+until_there() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" 2>/dev/null; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.1
+  done
+}
+
+# The first attached host-managed disk (SCSI peripheral type 14h).
+find_disk() {
+  local place
+  for place in /sys/block/sd*; do
+    [ "$(cat "$place/device/type" 2>/dev/null)" = 20 ] || continue
+    [ -b "/dev/${place##*/}" ] && [ "$(cat "$place/size")" -gt 0 ] || continue
+    printf '/dev/%s\n' "${place##*/}"
+    return 0
+  done
+  return 1
+}
+
+# use_disk [DEVICE]: sets disk (/dev/sdX), name (sdX), queue (its sysfs folder), sg, and zones.
+use_disk() {
+  case ${1:-} in
+    /dev/*) disk=$1 ;;
+    *)
+      if [ "${1:-}" = scsi_debug ]; then
+        modprobe -a sd_mod sg
+        modprobe scsi_debug zbc=host-managed dev_size_mb=$((ZB_SIZE >> 20)) delay=0 \
+          zone_size_mb=$((ZB_ZONE_SIZE >> 20)) zone_nr_conv="$ZB_CONVENTIONAL" \
+          zone_max_open="$ZB_MAX_OPEN" sector_size="$ZB_BLOCK" \
+          physblk_exp="$(exponent $((ZB_PHYSICAL / ZB_BLOCK)))" max_queue=64
+      fi
+      until_there 20 find_disk >/dev/null || {
+        dmesg | grep -E 'scsi|sd |virtio' | tail -n 20
+        give_up "a host-managed disk appears"
+      }
+      disk=$(find_disk) ;;
+  esac
+  name=${disk#/dev/} queue=/sys/block/${disk#/dev/}/queue
+  # The zones are revalidated just after the node appears.
+  until_there 10 test "$(cat "$queue/nr_zones")" -gt 0
+  sg=/dev/$(basename "/sys/block/$name"/device/scsi_generic/*)
+  zones=$((ZB_SIZE / ZB_ZONE_SIZE))
+  zone_blocks=$((ZB_ZONE_SIZE / ZB_BLOCK)) zone_sectors=$((ZB_ZONE_SIZE / 512))
+}
+
+exponent() {
+  local value=$1 result=0
+  while [ "$value" -gt 1 ]; do value=$((value / 2)) result=$((result + 1)); done
+  printf '%d\n' "$result"
+}
+
+# zone_lba N: the first block of zone N. zone_at N: "CONDITION WRITE-POINTER", by SCSI.
+zone_lba() { printf '%d\n' $(($1 * zone_blocks)); }
+zone_at() {
+  sg_rep_zones --readonly --num=1 --start="$(zone_lba "$1")" "$disk" |
+    sed -n 's/^ *Zone condition: //p; s/^ *Write pointer LBA: //p' | paste -sd' ' |
+    { read -r line; printf '%s %d\n' "${line% *}" "${line##* }"; }
+}
+# count_zones OPTION: how many zones REPORT ZONES gives for a reporting option.
+count_zones() { sg_rep_zones --readonly --maxlen=65536 --report="$1" "$disk" | grep -c 'Zone descriptor'; }
+
+# CDBs as sg_raw takes them: OPERATION(16) LBA COUNT.
+cdb16() {
+  local lba count
+  lba=$(printf '%016x' "$2") count=$(printf '%08x' "$3")
+  # shellcheck disable=SC2001
+  printf '%s 00 %s %s 00 00\n' "$1" "$(sed 's/../& /g' <<<"$lba")" "$(sed 's/../& /g' <<<"$count")"
+}
+# raw_write LBA BLOCKS, raw_read LBA BLOCKS: straight to the disk, past the block layer.
+raw_write() {
+  # shellcheck disable=SC2046
+  head -c $(($2 * ZB_BLOCK)) /dev/urandom | sg_raw -s $(($2 * ZB_BLOCK)) "$disk" $(cdb16 8a "$1" "$2")
+}
+raw_read() {
+  # shellcheck disable=SC2046
+  sg_raw -b -r $(($2 * ZB_BLOCK)) -o /dev/null "$disk" $(cdb16 88 "$1" "$2")
+}
+
+# What the kernel complained about since the script began, about this disk.
+kernel_complaints() {
+  dmesg | grep -E "$name|sd [0-9]|scsi|virtio_scsi|BTRFS|WARNING|BUG" |
+    grep -Ei 'error|fail|warn|bug|abort|reset|timing|offline|sense key|corrupt' |
+    grep -Ev 'Power-on or device reset|errors=|Mode Sense|scsi_debug' || true
+}
