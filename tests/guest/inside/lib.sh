@@ -1,5 +1,5 @@
-# For scripts that run inside the lab guest: finding the disk under test, checks with a line
-# each, and the zone arithmetic they share. Source it first, with the script's arguments.
+# For scripts that run inside the lab guest: finding the disk under test, and the zone
+# arithmetic they share. Source it first.
 #
 # A script is called as SCRIPT [DEVICE]: DEVICE is a block device, "scsi_debug" (the kernel's
 # own simulated disk, to compare with) or absent (the served disk). What the disk should look
@@ -7,70 +7,11 @@
 # ZB_PHYSICAL, sizes in bytes.
 # shellcheck shell=bash disable=SC2034
 
-set -uo pipefail
-
 ZB_SIZE=${ZB_SIZE:-$((512 << 20))} ZB_ZONE_SIZE=${ZB_ZONE_SIZE:-$((4 << 20))}
 ZB_CONVENTIONAL=${ZB_CONVENTIONAL:-4} ZB_MAX_OPEN=${ZB_MAX_OPEN:-8}
 ZB_BLOCK=${ZB_BLOCK:-512} ZB_PHYSICAL=${ZB_PHYSICAL:-$ZB_BLOCK}
 
-failures=0
-checks=0
-pass() { checks=$((checks + 1)); printf 'PASS: %s\n' "$1"; }
-fail() {
-  checks=$((checks + 1)) failures=$((failures + 1))
-  printf 'FAIL: %s\n' "$1"
-  [ $# -lt 2 ] || printf '%s\n' "${@:2}" | tail -n 16 | sed 's/^/      /'
-}
-skipped() { printf 'SKIP: %s (%s)\n' "$1" "$2"; }
-
-# skip REASON: the whole script does not apply here.
-skip() {
-  printf 'SKIP: %s (%s)\n' "$(basename "$0" .sh)" "$1"
-  exit 77
-}
-# finish: the script's last line; its exit status is true.
-finish() {
-  [ "$checks" -gt 0 ] || fail "$(basename "$0" .sh)" "nothing was checked"
-  exit $((failures > 0))
-}
-# give_up WHAT...: nothing after this makes sense.
-give_up() {
-  fail "$@"
-  finish
-}
-
-# equal NAME EXPECTED GOT
-equal() {
-  if [ "$2" = "$3" ]; then pass "$1"; else fail "$1" "expected: $2" "got:      $3"; fi
-}
-# match NAME REGEX TEXT: some line of TEXT matches the extended regular expression.
-match() {
-  if grep -Eq -- "$2" <<<"$3"; then pass "$1"; else fail "$1" "got:" "$(tail -n 12 <<<"$3")" "expected a line like: $2"; fi
-}
-# no_match NAME REGEX TEXT
-no_match() {
-  local found
-  if found=$(grep -E -- "$2" <<<"$3"); then fail "$1" "expected no line like: $2" "got:" "$found"; else pass "$1"; fi
-}
-# check NAME COMMAND...: the command succeeds.
-check() {
-  local name=$1 output status=0
-  shift
-  output=$("$@" 2>&1) || status=$?
-  if [ "$status" -eq 0 ]; then pass "$name"; else fail "$name" "status $status of: $*" "$output"; fi
-}
-# refused NAME REGEX COMMAND...: the command fails and says why.
-refused() {
-  local name=$1 reason=$2 output
-  shift 2
-  if output=$("$@" 2>&1); then
-    fail "$name" "expected to be refused ($reason): $*" "$output"
-  elif grep -Eqi -- "$reason" <<<"$output"; then
-    pass "$name"
-  else
-    fail "$name" "expected the reason: $reason" "got:" "$output"
-  fi
-}
+. "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
 # until_there SECONDS COMMAND...: waits for something the kernel does in its own time.
 until_there() {

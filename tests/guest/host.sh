@@ -1,0 +1,166 @@
+# For tests outside the guest: disks, servers, guests. Source it first; end with "finish".
+# shellcheck shell=bash disable=SC2034
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+. "$here/checks.sh"
+zonebridge=${ZONEBRIDGE:-$here/../../build/tools/zonebridge}
+work=$(mktemp -d "${TMPDIR:-/tmp}/zonebridge-test-XXXXXX")
+server='' guest=''
+
+# shellcheck disable=SC2317,SC2329
+host_cleanup() {
+  trap - EXIT
+  # The runner's own trap ends its QEMU.
+  [ -z "$guest" ] || { kill "$guest" && wait "$guest"; } 2>/dev/null
+  [ -z "$server" ] || { kill -KILL "$server" && wait "$server"; } 2>/dev/null
+  rm -rf "$work"
+}
+trap host_cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+if [ -n "${ZB_PEER:-}" ]; then
+  # Nothing to serve: the guest has a disk of its own.
+  needs_server() { skip "only with a served disk"; }
+else
+  needs_server() { [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"; }
+fi
+
+# The common disk: small zones and few of them, an open limit that is soon reached.
+export ZB_SIZE=$((512 << 20)) ZB_ZONE_SIZE=$((4 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8
+export ZB_BLOCK=512 ZB_PHYSICAL=512
+disk=$work/disk.zb socket=$work/socket
+
+# create_disk [OPTION...]: $disk as the environment describes it.
+create_disk() {
+  [ -z "${ZB_PEER:-}" ] || return 0
+  needs_server
+  local output
+  output=$("$zonebridge" create "$disk" --size "$ZB_SIZE" --zone-size "$ZB_ZONE_SIZE" \
+    --conventional "$ZB_CONVENTIONAL" --max-open "$ZB_MAX_OPEN" --block-size "$ZB_BLOCK" \
+    --physical-block-size "$ZB_PHYSICAL" "$@" 2>&1) || give_up "zonebridge create" "$output"
+}
+
+# serve_disk [OPTION...]: $disk at $socket; returns when a guest may connect.
+serve_disk() {
+  [ -z "${ZB_PEER:-}" ] || return 0
+  local patience=100
+  "$zonebridge" serve --virtio scsi --socket "$socket" "emulated:$disk" "$@" \
+    >>"$work/server.log" 2>&1 </dev/null &
+  server=$!
+  until grep -qi 'ready' "$work/server.log" && [ -S "$socket" ]; do
+    kill -0 "$server" 2>/dev/null && [ "$patience" -gt 0 ] || {
+      kill -KILL "$server" 2>/dev/null
+      server=''
+      give_up "zonebridge serve gets ready" "$(cat "$work/server.log")"
+    }
+    sleep 0.1
+    patience=$((patience - 1))
+  done
+}
+
+server_alive() {
+  [ -n "${ZB_PEER:-}" ] && return 0
+  if kill -0 "$server" 2>/dev/null; then
+    pass "$1"
+  else
+    wait "$server"
+    fail "$1" "the server ended with status $?" "$(tail -n 20 "$work/server.log")"
+    server=''
+  fi
+}
+
+# stop_server: the polite way; its exit status is checked.
+stop_server() {
+  [ -n "$server" ] || return 0
+  local status=0 patience=100
+  kill -TERM "$server" 2>/dev/null
+  while kill -0 "$server" 2>/dev/null && [ "$patience" -gt 0 ]; do
+    sleep 0.1
+    patience=$((patience - 1))
+  done
+  if kill -0 "$server" 2>/dev/null; then
+    kill -KILL "$server"
+    fail "server ends on SIGTERM" "it did not within ten seconds" "$(tail -n 20 "$work/server.log")"
+  fi
+  wait "$server" || status=$?
+  server=''
+  equal "server ends clean" 0 "$status"
+  rm -f "$socket"
+}
+kill_server() {
+  kill -KILL "$server"
+  wait "$server" 2>/dev/null
+  server=''
+  rm -f "$socket"
+}
+
+# guest_options: fills the array with what attaches the disk and tells the guest about it.
+guest_options() {
+  local variable
+  options=()
+  [ -n "${ZB_PEER:-}" ] || options+=(--disk "$socket")
+  for variable in ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK ZB_PHYSICAL; do
+    options+=(--env "$variable=${!variable}")
+  done
+}
+
+# in_guest SCRIPT [OPTION...]: one boot; the script's lines are the test's lines.
+in_guest() {
+  local script=$1 options status=0
+  shift
+  guest_options
+  "$here/run" "${options[@]}" "$@" "$here/inside/$script.sh" ${ZB_PEER:+"$ZB_PEER"} >"$work/lines" 2>"$work/run" &
+  guest=$!
+  wait "$guest" || status=$?
+  guest=''
+  cat "$work/lines"
+  # What the script counted inside counts here.
+  checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
+  failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
+  case $status in
+    0 | 1) ;;
+    77) return 77 ;;
+    *)
+      fail "$script: the guest finishes" "status $status"
+      tail -n 60 "$work/run"
+      [ ! -s "$work/server.log" ] || { echo "the server's log:" && tail -n 20 "$work/server.log"; } ;;
+  esac
+}
+
+# start_guest SCRIPT [OPTION...]: one boot in the background; its output grows in $work/lines.
+start_guest() {
+  local script=$1 options
+  shift
+  guest_options
+  rm -f "$work/qemu-pid"
+  : >"$work/lines"
+  "$here/run" "${options[@]}" --quiet --pid-file "$work/qemu-pid" "$@" \
+    "$here/inside/$script.sh" ${ZB_PEER:+"$ZB_PEER"} >"$work/lines" 2>"$work/run" &
+  guest=$!
+}
+# wait_line SECONDS REGEX COUNT: until the guest has printed that many such lines.
+wait_line() {
+  local end=$((SECONDS + $1))
+  until [ "$(grep -cE "$2" "$work/lines")" -ge "$3" ]; do
+    kill -0 "$guest" 2>/dev/null && [ "$SECONDS" -lt "$end" ] ||
+      give_up "the guest gets to: $2" "$(tail -n 20 "$work/lines" "$work/run")"
+    sleep 0.05
+  done
+}
+# kill_guest: as a power cut does it.
+kill_guest() {
+  kill -KILL "$(cat "$work/qemu-pid")"
+  wait "$guest" 2>/dev/null
+  local status=$?
+  guest=''
+  equal "the guest was killed" 137 "$status"
+}
+
+# zones_json: what zonebridge says of every zone, one "START POINTER STATE" a line.
+zones_of_disk() {
+  "$zonebridge" report "$disk" --json |
+    python3 -c 'import json, sys
+for z in json.load(sys.stdin)["zones"]:
+    print(z["start"], z["write_pointer"], z["state"])'
+}

@@ -1,0 +1,36 @@
+#!/bin/bash
+# After a guest was killed: what it had synced is there, what lies below a pointer is the
+# pattern, and the zones take writes where their pointers are. ZB_SYNCED: "ZONE BYTES;...".
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/pattern.sh"
+use_disk "$@"
+
+tr ';' '\n' <<<"$ZB_SYNCED" | while read -r zone bytes; do [ -z "$zone" ] || echo "$zone $bytes"; done >/tmp/synced
+last=$ZB_CONVENTIONAL
+while read -r zone bytes; do
+  read -r _ pointer <<<"$(zone_at "$zone" | sed 's/ly opened/ly-opened/')"
+  condition=$(zone_at "$zone")
+  case $condition in
+    Full*) written=$ZB_ZONE_SIZE ;;
+    *) written=$(((pointer - $(zone_lba "$zone")) * ZB_BLOCK)) ;;
+  esac
+  if [ "$written" -ge "$bytes" ]; then
+    pass "zone $zone: the pointer is at or past what was synced"
+  else
+    fail "zone $zone: the pointer is at or past what was synced" "synced $bytes, pointer at $written ($condition)"
+  fi
+  pattern "$zone" | head -c "$written" >/tmp/expected
+  dd if="$disk" bs=1M iflag=skip_bytes,count_bytes,direct skip=$((zone * ZB_ZONE_SIZE)) count="$written" \
+    status=none >/tmp/found
+  check "zone $zone: everything below the pointer is what was written" cmp /tmp/expected /tmp/found
+  equal "zone $zone: nothing above it" 0 "$(dd if="$disk" bs=1M iflag=skip_bytes,count_bytes \
+    skip=$((zone * ZB_ZONE_SIZE + written)) count=$((ZB_ZONE_SIZE - written)) status=none | tr -d '\0' | wc -c)"
+  if [ "$written" -lt "$ZB_ZONE_SIZE" ]; then
+    check "zone $zone: goes on at its pointer" raw_write "$pointer" 8
+  fi
+  [ "$zone" -le "$last" ] || last=$zone
+done </tmp/synced
+equal "zones never written are empty" $((zones - last - 3)) \
+  "$(blkzone report -o $(((last + 3) * zone_sectors)) "$disk" | grep -c 'zcond: 1(em)')"
+no_match "no complaint from the kernel" . "$(kernel_complaints)"
+finish

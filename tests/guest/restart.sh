@@ -1,0 +1,23 @@
+#!/bin/bash
+# QEMU restarted against one server, then the server restarted, then killed: zones and data stay.
+. "$(dirname "$0")/host.sh"
+needs_server
+create_disk
+serve_disk
+in_guest leave-zones
+server_alive "the server outlives the first guest"
+in_guest find-zones --env ZB_AFTER=guest
+server_alive "the server outlives the second guest"
+in_guest find-zones --env ZB_AFTER=guest
+stop_server
+before=$(zones_of_disk)
+equal "outside: every zone" $((ZB_SIZE / ZB_ZONE_SIZE)) "$(wc -l <<<"$before")"
+equal "outside: full zones" 2 "$(grep -c ' full$' <<<"$before")"
+serve_disk
+in_guest find-zones --env ZB_AFTER=server
+kill_server
+equal "outside: a killed server changes nothing" "$before" "$(zones_of_disk)"
+serve_disk
+in_guest find-zones --env ZB_AFTER=server
+stop_server
+finish
