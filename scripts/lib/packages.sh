@@ -4,7 +4,8 @@
 # The program itself.
 zb_packages_build=(
   g++ meson ninja-build pkg-config
-  liburing-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev
+  liburing-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev libxxhash-dev
+  libgtest-dev
 )
 
 # The lab: unpacking a kernel, an initramfs, and what runs inside the guest.
@@ -15,7 +16,7 @@ zb_packages_lab=(
 
 # The tests: a second compiler with its sanitizer runtime, and the checkers.
 zb_packages_test=(
-  libgtest-dev clang libclang-rt-14-dev clang-format-14 git
+  clang libclang-rt-14-dev clang-format-14 git
 )
 
 zb_missing_packages() {
