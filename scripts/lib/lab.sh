@@ -1,5 +1,5 @@
 # The lab's kernel, QEMU and initramfs, kept in the cache folder. Source after common.sh, suite.sh.
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2154,SC2317
 
 zb_lab=$zb_cache/lab
 zb_kernel=$zb_lab/kernel-${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}
