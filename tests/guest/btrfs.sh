@@ -3,6 +3,8 @@
 . "$(dirname "$0")/host.sh"
 create_disk
 serve_disk
-in_guest btrfs
+mkdir "$work/share"
+in_guest btrfs --share "$work/share" --env "ZB_REPORT=$work/share/report"
 stop_server
+same_pointers "$work/share/report"
 finish

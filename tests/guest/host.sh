@@ -164,3 +164,11 @@ zones_of_disk() {
 for z in json.load(sys.stdin)["zones"]:
     print(z["start"], z["write_pointer"], z["state"])'
 }
+
+# same_pointers FILE: what the guest's blkzone reported last is what the disk has.
+same_pointers() {
+  [ -z "${ZB_PEER:-}" ] || return 0
+  local tool=$here/../../scripts/lib/zone-pointers
+  equal "outside: every write pointer is what the guest saw" "$("$tool" blkzone <"$1")" \
+    "$("$zonebridge" report "$disk" --json | "$tool" json)"
+}

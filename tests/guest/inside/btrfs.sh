@@ -34,5 +34,7 @@ check "mount again" mount -t btrfs "$disk" "$mount"
 check "every file is as written" bash -c "cd $mount && sha256sum --quiet --check /tmp/sums"
 no_match "device statistics are clean" ' [1-9][0-9]*$' "$(btrfs device stats "$mount")"
 check "unmount again" umount "$mount"
+# For outside, to compare.
+[ -z "${ZB_REPORT:-}" ] || blkzone report "$disk" >"$ZB_REPORT"
 no_match "no complaint from the kernel" . "$(kernel_complaints)"
 finish
