@@ -48,10 +48,14 @@ zb_lab_kernel() {
   local raw=$zb_kernel.raw image version
   rm -rf "$raw" "$zb_kernel"
   (zb_suite_unpack "$raw" "$1" 'linux-(image|binary|modules)-.*' linux-image-amd64) || exit 1
+  if [ -d "$raw/usr/lib/modules" ]; then
+    mkdir -p "$raw/lib/modules"
+    cp -a "$raw/usr/lib/modules/." "$raw/lib/modules/"
+    rm -rf "$raw/usr/lib/modules"
+  fi
   image=$(find "$raw" -name 'vmlinuz*' -type f | head -n 1)
   [ -n "$image" ] || zb_die "the packages of $1 hold no kernel image"
-  version=$(basename "$(find "$raw" -path '*lib/modules/*' -name kernel -type d -printf '%h\n' | head -n 1)")
-  [ -d "$raw/lib/modules" ] || { mkdir -p "$raw/lib" && mv "$raw/usr/lib/modules" "$raw/lib/"; }
+  version=$(basename "$(find "$raw/lib/modules" -mindepth 2 -maxdepth 2 -name kernel -printf '%h\n' | head -n 1)")
   zb_lab_modules "$raw" "$version"
   printf '%s\n' "$version" >"$raw/version"
   zb_lab_unpack_image "$image" "$raw/vmlinuz"
@@ -100,7 +104,7 @@ zb_lab_modules() {
     todo+=("${needs[@]}")
     xz -d -q "$file"
   done
-  depmod -b "$raw" "$version"
+  depmod -b "$raw" "$version" 2>"$zb_cache/log/depmod"
 }
 
 # A kernel image's payload (the boot protocol's payload_offset and payload_length) is an ELF

@@ -4,7 +4,7 @@
 
 # The machine's own Debian archive, as a deb822 stanza for the suites given.
 zb_suite_stanza() {
-  local codename entry uri origin file nr options
+  local codename entry uri origin file nr options suites
   # shellcheck disable=SC1091
   codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
   entry=$(apt-get indextargets --format '$(RELEASE) $(REPO_URI) $(SOURCESENTRY) $(CODENAME)' \
@@ -22,7 +22,9 @@ zb_suite_stanza() {
     *) options=$(sed -n "${nr}s/^ *deb *\[\([^]]*\)\].*/\1/p" "$file" | tr ' ' '\n' |
       sed -n 's/^\(signed-by\|trusted\|check-valid-until\|check-date\)=/\1: /Ip') ;;
   esac
-  printf 'Types: deb\nURIs: %s\nSuites: %s %s\nComponents: main\n' "$uri" "$1" "$codename"
+  # A backport leans on its own release, and what that lacks is in the machine's.
+  suites=$(printf '%s\n' "$1" "${1%-backports}" "$codename" | awk '!seen[$0]++' | paste -sd' ')
+  printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$suites"
   [ -z "$options" ] || printf '%s\n' "$options"
 }
 
