@@ -156,13 +156,10 @@ StatusCode Machine::check_read(std::uint64_t offset, std::uint64_t length) const
             case ZoneState::empty:
             case ZoneState::implicit_open:
             case ZoneState::explicit_open:
-            case ZoneState::closed: {
-                const auto zone_end = layout.start_of(zone) + layout.length_of(zone);
-                if (!limits_->reads_past_pointer && !preferred_ &&
-                    std::min(end, zone_end) > pointer_of(zone))
+            case ZoneState::closed:
+                if (!limits_->reads_past_pointer && !preferred_ && end > pointer_of(zone))
                     return StatusCode::read_past_pointer;
                 break;
-            }
             case ZoneState::full:
             case ZoneState::read_only:
             case ZoneState::not_write_pointer:

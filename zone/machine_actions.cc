@@ -170,8 +170,7 @@ bool Machine::restore(std::uint32_t zone, ZoneState state, std::uint64_t written
     auto& cell = cells_[zone];
     if (!within_limits(cell.state(), state)) return false;
     count(cell.state(), zone, false);
-    if (!limits_->layout.is_conventional(zone))
-        cell.pointer = static_cast<std::uint32_t>(written / Layout::granule);
+    cell.pointer = static_cast<std::uint32_t>(written / Layout::granule);
     cell.set_state(state);
     count(state, zone, true);
     return true;

@@ -259,6 +259,7 @@ TEST(Check, PreferredZonesTakeWritesAcrossThemAndParts) {
         {"one logical block", write, seq + 512, 512, Code::ok},
         {"an append of one", append, seq, 512, Code::ok},
         {"over the gap behind the capacity", write, seq, 128 * KiB, Code::crosses_boundary},
+        {"over the gap into the next", write, seq, 80 * KiB, Code::crosses_boundary},
         {"into the gap", write, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
         {"from conventional into preferred", write, seq - 512, 1024, Code::ok},
         {"a read across", read, seq, 128 * KiB, Code::ok}};

@@ -57,7 +57,7 @@ TEST_F(MachineLimits, WithoutLimitsEveryZoneMayBeOpen) {
 TEST_F(MachineLimits, TheZoneOpenedImplicitlyLongestAgoMakesRoom) {
     auto& machine = with({.max_open = 3});
     for (const auto zone : {7, 2, 5}) EXPECT_EQ(write(zone), Code::ok);
-    EXPECT_EQ(write(7), Code::ok) << "writing on does not make it younger: ";
+    EXPECT_EQ(write(7), Code::ok) << "writing on does not make it younger";
     changed.clear();
     EXPECT_EQ(write(0), Code::ok);
     EXPECT_EQ(in(closed), (Zones{7}));
@@ -266,6 +266,23 @@ TEST_F(MachineLimits, LeftoversOfAnEarlierLifeMoveNoPointer) {
     machine.advance(8 * KiB, 4 * KiB);
     EXPECT_EQ(machine.state(0), empty);
     EXPECT_EQ(machine.written_end(0), 0U) << "the pointer would lie about the first 8 KiB";
+}
+
+TEST_F(MachineLimits, WhatChangesNothingIsToldToNobody) {
+    auto& machine = with({.conventional = 1});
+    ASSERT_EQ(act(Operation::open, 1), Code::ok);
+    ASSERT_EQ(act(Operation::finish, 2), Code::ok);
+    ASSERT_EQ(write(3), Code::ok);
+    ASSERT_EQ(act(Operation::close, 3), Code::ok);
+    changed.clear();
+    EXPECT_EQ(act(Operation::open, 1), Code::ok);
+    EXPECT_EQ(act(Operation::finish, 2), Code::ok);
+    EXPECT_EQ(act(Operation::close, 3), Code::ok);
+    EXPECT_EQ(act(Operation::reset, 4), Code::ok);
+    ASSERT_EQ(machine.begin_write(0, 4 * KiB), Code::ok);
+    machine.advance(0, 4 * KiB);
+    machine.advance(3 * 64 * KiB, 4 * KiB);  // behind the pointer
+    EXPECT_EQ(changed, Zones{});
 }
 
 TEST_F(MachineLimits, ALimitOfAllSequentialZonesNeverBinds) {
