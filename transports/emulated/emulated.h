@@ -45,6 +45,8 @@ struct Shape {
 
 struct OpenOptions {
     bool writable = false;
+    /// Goes to Identity::reason: why this transport was chosen.
+    std::string reason = "the file holds an emulated disk";
 };
 
 /// Opens the disk at `path`. One writer at a time: a second is refused. Readers see the last

@@ -33,17 +33,17 @@ class EmulatedDisk final : public Transport {
     Identity identity_;
 };
 
-Identity identity_of(const Disk& disk, const std::string& path) {
-    Identity identity;
-    identity.vendor = "ZBRIDGE";
-    identity.product = "EMULATED DISK";
-    identity.revision = "1";
-    identity.unique_id = get<std::uint64_t>(disk.superblock().uuid.data());
-    identity.serial = fmt::format("{:016x}", identity.unique_id);
-    identity.path = path;
-    identity.transport = "emulated";
-    identity.reason = "the file holds an emulated disk";
-    return identity;
+Identity identity_of(const Disk& disk, const std::string& path, const std::string& reason) {
+    const auto unique_id = get<std::uint64_t>(disk.superblock().uuid.data());
+    return {.vendor = "ZBRIDGE",
+            .product = "EMULATED DISK",
+            .revision = "1",
+            .serial = fmt::format("{:016x}", unique_id),
+            .path = path,
+            .transport = "emulated",
+            .reason = reason,
+            .notice = {},
+            .unique_id = unique_id};
 }
 
 tl::expected<int, Error> open_file(const std::string& path, int flags) {
@@ -143,7 +143,7 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
             return tl::make_unexpected(disk.error());
         }
         if (disturbed && !writer && attempt < 10) continue;
-        auto identity = identity_of(**disk, path);
+        auto identity = identity_of(**disk, path, options.reason);
         if (writer)
             identity.notice = fmt::format("in use by {}: shows the last flushed state", *writer);
         else if (!(*disk)->superblock().clean && (*disk)->older_sectors() != 0)
