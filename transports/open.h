@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include <tl/expected.hpp>
@@ -17,6 +18,23 @@ namespace zonebridge {
 struct OpenOptions {
     bool writable = false;
 };
+
+/// A device as it was named, taken apart; nothing was looked at yet.
+struct DeviceName {
+    enum class Kind : std::uint8_t {
+        path,      ///< A plain path: the transport is found by looking at it.
+        emulated,  ///< "emulated:PATH"
+        null,      ///< "null:SIZE"
+    };
+    Kind kind = Kind::path;
+    std::string path;        ///< Without the prefix; the size's text for "null:SIZE".
+    std::uint64_t size = 0;  ///< Bytes; for "null:SIZE".
+};
+
+/// Takes a name apart. What stands before a colon is a prefix if it is made of small letters,
+/// digits and dashes; a file of such a name is written "./a:b". Errors are invalid_request: an
+/// empty name, an unknown prefix (the known ones are listed), a size that is none.
+[[nodiscard]] tl::expected<DeviceName, Error> parse_device_name(std::string_view device);
 
 /// Opens "emulated:PATH", "null:SIZE" or a plain path, whose transport is found by looking at it.
 /// Identity::reason of the result says why. The error names the device, what is wrong with it and,
