@@ -1,0 +1,252 @@
+// zonebridge open, close, finish, reset: zone actions.
+#include <algorithm>
+#include <memory>
+#include <unistd.h>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tools/files.h"
+#include "tools/progress.h"
+#include "tools/session.h"
+#include "tools/verb.h"
+#include "tools/zones.h"
+
+namespace zonebridge::tools {
+namespace {
+
+struct Options {
+    std::string device;
+    Selection selection;
+    bool json = false;
+};
+
+struct Wording {
+    Operation operation;
+    std::string description;
+    std::string_view past;  // "opened"
+};
+
+struct Result {
+    std::uint64_t done = 0;  ///< Zones the action was carried out on.
+    Tally after;             ///< All the target's zones, as they are now.
+};
+
+/// Zones the device takes in one request: enough that a request's cost is lost among its zones,
+/// few enough that progress shows.
+constexpr std::uint32_t zones_a_request = 8192;
+
+/// "; 3 zones were reset before it": what a person must know to carry on.
+std::string done_before(const Wording& wording, std::uint64_t done) {
+    if (done == 0) return fmt::format("; no zone was {}", wording.past);
+    return fmt::format("; {} {} {} before it", count_zones(done), done == 1 ? "was" : "were",
+                       wording.past);
+}
+
+/// Which zone refused and, if it can be told, what is special about it.
+std::string describe(Session& session, std::uint32_t number) {
+    const auto name = fmt::format("{}: zone {}", session.device(), number);
+    if (session.layout().is_conventional(number)) return name + " (conventional)";
+    Zone zone;
+    const auto reported = session.report(session.layout().start_of(number), {&zone, 1});
+    if (!reported || *reported != 1) return name;
+    return fmt::format("{} ({})", name, to_string(zone.state));
+}
+
+/// Zones in order, stopping at the first that refuses.
+tl::expected<std::uint64_t, Failure> act_on_range(Session& session, const Wording& wording,
+                                                  Target target) {
+    const auto& layout = session.layout();
+    Progress progress(std::string(to_string(wording.operation)), Progress::Unit::zones,
+                      target.count);
+    std::uint32_t done = 0;
+    while (done < target.count) {
+        const auto first = target.first + done;
+        const auto count = std::min(zones_a_request, target.count - done);
+        const auto last = first + count - 1;
+        Request request;
+        request.operation = wording.operation;
+        request.offset = layout.start_of(first);
+        request.length = layout.start_of(last) + layout.length_of(last) - request.offset;
+        const auto completion = session.run(request);
+        if (!completion) return tl::unexpected(completion.error());
+        done += static_cast<std::uint32_t>(std::min<std::uint64_t>(completion->result, count));
+        if (!completion->status.ok()) {
+            const auto number = std::min(target.first + done, last);
+            auto failure = failure_of(completion->status, describe(session, number));
+            failure.message += done_before(wording, done);
+            return tl::unexpected(std::move(failure));
+        }
+        done = first - target.first + count;
+        progress.update(done);
+    }
+    return done;
+}
+
+tl::expected<Tally, Failure> count_states(Session& session, Target target) {
+    Tally tally;
+    ZoneScan scan(session, target.first, target.count);
+    for (;;) {
+        const auto batch = scan.next();
+        if (!batch) return tl::unexpected(batch.error());
+        if (batch->empty()) return tally;
+        for (const auto& zone : *batch) tally.add(zone);
+    }
+}
+
+/// How many zones ALL acts on, as zone/request.h has it.
+std::uint64_t affected_by_all(Operation operation, const Tally& before) {
+    const auto open = before.of(ZoneState::implicit_open) + before.of(ZoneState::explicit_open);
+    const auto closed = before.of(ZoneState::closed);
+    switch (operation) {
+        case Operation::open:
+            return closed;
+        case Operation::close:
+            return open;
+        case Operation::finish:
+            return open + closed;
+        case Operation::reset:
+            return open + closed + before.of(ZoneState::full);
+        case Operation::read:
+        case Operation::write:
+        case Operation::append:
+        case Operation::flush:
+        case Operation::report:
+            break;
+    }
+    return 0;
+}
+
+tl::expected<std::uint64_t, Failure> act_on_all(Session& session, const Wording& wording,
+                                                Target target) {
+    const auto before = count_states(session, target);
+    if (!before) return tl::unexpected(before.error());
+    Request request;
+    request.operation = wording.operation;
+    request.scope = Scope::all;
+    const auto completion = session.run(request);
+    if (!completion) return tl::unexpected(completion.error());
+    if (!completion->status.ok())
+        return tl::unexpected(
+            failure_of(completion->status, fmt::format("{}: all zones", session.device())));
+    return affected_by_all(wording.operation, *before);
+}
+
+void print(Output& out, const Session& session, const Wording& wording, Target target,
+           const Result& result) {
+    const auto& layout = session.layout();
+    const auto device = one_line(session.device());
+    if (target.scope == Scope::all) {
+        if (result.done == 0)
+            out.print("{}: no zone had to be {}\n", device, wording.past);
+        else
+            out.print("{}: {} {}\n", device, wording.past, count_zones(result.done));
+    } else {
+        const auto last = target.first + target.count - 1;
+        const auto numbers =
+            target.count == 1
+                ? fmt::format("zone {}", target.first)
+                : fmt::format("{}, {} to {},", count_zones(target.count), target.first, last);
+        out.print("{}: {} {} at offset {} to {}\n", device, wording.past, numbers,
+                  layout.start_of(target.first), layout.start_of(last) + layout.length_of(last));
+    }
+    out.print("now: {}\n", result.after.states_in_words());
+}
+
+void print_json(Output& out, const Session& session, const Wording& wording, Target target,
+                const Result& result) {
+    const auto& layout = session.layout();
+    const auto last = target.first + target.count - 1;
+    nlohmann::ordered_json states = nlohmann::ordered_json::object();
+    for (const auto state : all_states)
+        if (const auto count = result.after.of(state))
+            states[std::string(to_string(state))] = count;
+    nlohmann::ordered_json document;
+    document["device"] = session.device();
+    document["operation"] = to_string(wording.operation);
+    document["scope"] = target.scope == Scope::all ? "all" : "zones";
+    document["first_zone"] = target.first;
+    document["last_zone"] = last;
+    document["offset"] = layout.start_of(target.first);
+    document["length"] =
+        layout.start_of(last) + layout.length_of(last) - layout.start_of(target.first);
+    document["done"] = result.done;
+    document["states"] = states;
+    out.print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+Outcome run(const Options& options, const Wording& wording) {
+    const auto& selection = options.selection;
+    const auto ways =
+        int{selection.zones.has_value()} + int{selection.offset.has_value()} + int{selection.all};
+    if (ways == 0)
+        return tl::unexpected(misuse("which zones? Give one of --zone, --offset and --all"));
+    if (ways > 1)
+        return tl::unexpected(misuse("--zone, --offset and --all exclude each other: give one"));
+    if (selection.length && !selection.offset)
+        return tl::unexpected(misuse("--length goes with --offset only"));
+    if (selection.length && *selection.length == 0)
+        return tl::unexpected(misuse("--length 0 names no zone"));
+
+    auto session = Session::open(options.device, Session::Access::write);
+    if (!session) return tl::unexpected(std::move(session.error()));
+    const auto target = resolve(selection, session->layout(), session->device());
+    if (!target) return tl::unexpected(target.error());
+
+    const auto done = target->scope == Scope::all ? act_on_all(*session, wording, *target)
+                                                  : act_on_range(*session, wording, *target);
+    if (!done) return tl::unexpected(done.error());
+    const auto after = count_states(*session, *target);
+    if (!after) return tl::unexpected(after.error());
+    if (const auto flushed = session->flush(); !flushed) return flushed;
+
+    const Result result{*done, *after};
+    Output out(STDOUT_FILENO);
+    if (options.json)
+        print_json(out, *session, wording, *target, result);
+    else
+        print(out, *session, wording, *target, result);
+    if (const auto closed = session->close(); !closed) return closed;
+    if (const auto flushed = out.flush(); !flushed)
+        return tl::unexpected(
+            refusal(fmt::format("{}: the zones were {}, but: {}", options.device, wording.past,
+                                failure_of(flushed.error()).message)));
+    return {};
+}
+
+Verb add_action(CLI::App& program, Wording wording) {
+    auto options = std::make_shared<Options>();
+    const auto name = std::string(to_string(wording.operation));
+    auto* app = add_verb(program, name, wording.description,
+                         {fmt::format("zonebridge {} disk.img --zone 5", name),
+                          fmt::format("zonebridge {} disk.img --zone 5-9", name),
+                          fmt::format("zonebridge {} disk.img --offset 1G --length 512M", name),
+                          fmt::format("zonebridge {} disk.img --all", name)});
+    auto& selection = options->selection;
+    add_device(*app, options->device);
+    add_zones(*app, "--zone", selection.zones, "The zone with this number, or the zones N to M");
+    add_size(*app, "--offset", selection.offset, "The zone that starts at this byte");
+    add_size(*app, "--length", selection.length,
+             "With --offset: all zones in so many bytes (default: one zone)");
+    app->add_flag("--all", selection.all, "Every zone that the action applies to");
+    app->add_flag("--json", options->json, "Tell what was done as one JSON document");
+    return {app, [options, wording = std::move(wording)] { return run(*options, wording); }};
+}
+
+}  // namespace
+
+std::vector<Verb> add_actions(CLI::App& program) {
+    std::vector<Verb> verbs;
+    verbs.push_back(add_action(
+        program, {Operation::open, "Open zones explicitly: keep them open for writing", "opened"}));
+    verbs.push_back(add_action(
+        program,
+        {Operation::close, "Close open zones: free their place among the open", "closed"}));
+    verbs.push_back(add_action(
+        program, {Operation::finish, "Finish zones: no more is written to them", "finished"}));
+    verbs.push_back(
+        add_action(program, {Operation::reset, "Reset zones: what is in them is gone", "reset"}));
+    return verbs;
+}
+
+}  // namespace zonebridge::tools

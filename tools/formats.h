@@ -1,0 +1,34 @@
+// The shapes a zone report is written in, each written as zones come: table, CSV, JSON.
+//
+// Threads: one thread.
+// Ownership: a writer borrows its Output.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "tools/files.h"
+#include "zone/limits.h"
+#include "zone/types.h"
+
+namespace zonebridge::tools {
+
+/// begin(), then zone() for each zone in order, then end().
+class ReportWriter {
+  public:
+    virtual ~ReportWriter() = default;
+    virtual void begin() = 0;
+    virtual void zone(std::uint32_t number, const Zone& zone) = 0;
+    virtual void end() = 0;
+};
+
+/// For people: aligned columns, exact offsets, sizes as the command line takes them.
+[[nodiscard]] std::unique_ptr<ReportWriter> table_writer(Output& out, const Layout& layout);
+/// A heading line, then one a zone; an absent write pointer is an empty field.
+[[nodiscard]] std::unique_ptr<ReportWriter> csv_writer(Output& out);
+/// One document: {"device": ..., "zones": [{...}, ...]}; `notice` only where there is one.
+[[nodiscard]] std::unique_ptr<ReportWriter> json_writer(Output& out, std::string device,
+                                                        std::string notice);
+
+}  // namespace zonebridge::tools

@@ -1,0 +1,131 @@
+// zonebridge: any zoned disk of the host, to any guest.
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "tools/failure.h"
+#include "tools/files.h"
+#include "tools/verb.h"
+
+namespace zonebridge::tools {
+namespace {
+
+int finish(Exit exit) {
+    return static_cast<int>(exit);
+}
+
+/// `where` is the verb, or empty if it did not come to one.
+int complain(const Failure& failure, const std::string& where) {
+    const auto prefix = where.empty() ? std::string() : where + ": ";
+    fmt::print(stderr, "zonebridge: {}{}\n", prefix, one_line(failure.message));
+    if (failure.exit == Exit::usage)
+        fmt::print(stderr, "'zonebridge {}{}--help' tells more.\n", where,
+                   where.empty() ? "" : " ");
+    return finish(failure.exit);
+}
+
+int print(std::string_view text) {
+    Output out(STDOUT_FILENO);
+    out.write(text);
+    if (const auto flushed = out.flush(); !flushed)
+        return complain(failure_of(flushed.error()), "");
+    return finish(Exit::done);
+}
+
+std::string list_of(const std::vector<Verb>& verbs) {
+    std::string names;
+    for (const auto& verb : verbs) {
+        if (!names.empty()) names += ", ";
+        names += verb.app->get_name();
+    }
+    return names;
+}
+
+/// What the command line is wrong about, if CLI11 would only say that something was not expected.
+std::optional<std::string> wrong_verb(int argc, char** argv, const std::vector<Verb>& verbs) {
+    if (argc < 2) return "what is to be done? Give one of " + list_of(verbs);
+    const std::string_view word = argv[1];
+    if (word == "-h" || word == "--help" || word == "--version") return std::nullopt;
+    for (const auto& verb : verbs)
+        if (verb.app->get_name() == word) return std::nullopt;
+    if (!word.empty() && word.front() == '-')
+        return fmt::format("a verb goes first, not '{}': one of {}", word, list_of(verbs));
+    return fmt::format("there is no verb '{}': it is one of {}", word, list_of(verbs));
+}
+
+/// CLI11 misses what is required before it minds what it does not know; a mistyped option is the
+/// likelier reason.
+std::string reason_of(const CLI::ParseError& error, const Verb* verb) {
+    if (verb != nullptr)
+        for (const auto& word : verb->app->remaining())
+            if (word.size() > 1 && word.front() == '-')
+                return fmt::format("there is no option '{}'", word);
+    return error.what();
+}
+
+int run(int argc, char** argv) {
+    CLI::App program("Any zoned disk of the host, to any guest.", "zonebridge");
+    program.require_subcommand(1);
+    program.set_version_flag("--version", "zonebridge " ZONEBRIDGE_VERSION);
+    program.footer(
+        "DEVICE is a path, emulated:PATH or null:SIZE. Sizes and offsets are bytes and take K, M, "
+        "G, T (1024).\nExit status: 0 done, 1 the operation failed, 2 wrong usage.\n\nExample:\n"
+        "  zonebridge create disk.img --size 10G --zone-size 256M\n"
+        "  zonebridge report disk.img --map\n\nMore: man zonebridge");
+    std::vector<Verb> verbs;
+    verbs.push_back(add_create(program));
+    verbs.push_back(add_info(program));
+    verbs.push_back(add_report(program));
+    for (auto& verb : add_actions(program)) verbs.push_back(std::move(verb));
+    verbs.push_back(add_read(program));
+    verbs.push_back(add_write(program));
+    verbs.push_back(add_append(program));
+#ifdef ZONEBRIDGE_SERVE
+    verbs.push_back(add_serve(program));
+#endif
+
+    if (const auto wrong = wrong_verb(argc, argv, verbs)) {
+        if (argc < 2) fmt::print(stderr, "{}\n", program.help());
+        return complain(misuse(*wrong), "");
+    }
+    const auto chosen = [&verbs]() -> const Verb* {
+        for (const auto& verb : verbs)
+            if (verb.app->parsed()) return &verb;
+        return nullptr;
+    };
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::CallForHelp&) {
+        return print(program.help());
+    } catch (const CLI::CallForVersion& version) {
+        return print(std::string(version.what()) + "\n");
+    } catch (const CLI::ParseError& error) {
+        const auto* verb = chosen();
+        return complain(misuse(reason_of(error, verb)),
+                        verb != nullptr ? verb->app->get_name() : "");
+    }
+    const auto* verb = chosen();
+    if (verb == nullptr) return complain(misuse("which verb?"), "");
+    if (const auto outcome = verb->run(); !outcome)
+        return complain(outcome.error(), verb->app->get_name());
+    return finish(Exit::done);
+}
+
+}  // namespace
+}  // namespace zonebridge::tools
+
+int main(int argc, char** argv) {
+    zonebridge::tools::guard_standard_streams();
+    try {
+        return zonebridge::tools::run(argc, argv);
+    } catch (const std::exception& error) {
+        // Set-up may run out of memory; nothing else throws.
+        fmt::print(stderr, "zonebridge: {}\n", zonebridge::tools::one_line(error.what()));
+        return static_cast<int>(zonebridge::tools::Exit::failed);
+    }
+}

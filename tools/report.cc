@@ -1,0 +1,190 @@
+// zonebridge report: a device's zones, as a table, CSV, JSON or a picture.
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "tools/files.h"
+#include "tools/formats.h"
+#include "tools/map.h"
+#include "tools/progress.h"
+#include "tools/session.h"
+#include "tools/verb.h"
+#include "tools/zones.h"
+
+namespace zonebridge::tools {
+namespace {
+
+struct Options {
+    std::string device;
+    std::optional<std::uint64_t> offset;
+    std::optional<std::uint64_t> count;
+    std::vector<ZoneState> states;
+    std::vector<ZoneType> types;
+    bool json = false;
+    bool csv = false;
+    bool map = false;
+};
+
+/// The zones to look at, before states and types are asked for.
+struct Span {
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+};
+
+bool wanted(const Options& options, const Zone& zone) {
+    const auto lists = [](const auto& list, auto value) {
+        return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
+    };
+    return lists(options.states, zone.state) && lists(options.types, zone.type);
+}
+
+tl::expected<Span, Failure> span_of(const Options& options, const Session& session) {
+    const auto& layout = session.layout();
+    if (layout.zone_count() == 0)
+        return tl::unexpected(refusal(fmt::format(
+            "{}: has no zones: it is an ordinary disk (model none)", session.device())));
+    const auto offset = options.offset.value_or(0);
+    if (offset >= layout.size())
+        return tl::unexpected(
+            refusal(fmt::format("{}: offset {} is beyond the disk, which ends at {}",
+                                session.device(), offset, layout.size())));
+    Span span{layout.zone_of(offset), 0};
+    span.count = layout.zone_count() - span.first;
+    // With a filter, --count counts what passes it, and any zone may be the last of those.
+    if (options.states.empty() && options.types.empty() && options.count)
+        span.count =
+            static_cast<std::uint32_t>(std::min<std::uint64_t>(span.count, *options.count));
+    return span;
+}
+
+/// Calls `take(number, zone)` for each zone that is wanted, `keep_on()` after each batch.
+template <typename Take, typename KeepOn>
+Outcome for_each_zone(Session& session, const Options& options, Span span, Take take,
+                      KeepOn keep_on) {
+    Progress progress("report", Progress::Unit::zones, span.count);
+    ZoneScan scan(session, span.first, span.count);
+    auto left = options.count.value_or(std::numeric_limits<std::uint64_t>::max());
+    auto number = span.first;
+    while (left > 0) {
+        const auto batch = scan.next();
+        if (!batch) return tl::unexpected(batch.error());
+        if (batch->empty()) break;
+        for (const auto& zone : *batch) {
+            if (left > 0 && wanted(options, zone)) {
+                take(number, zone);
+                --left;
+            }
+            ++number;
+        }
+        progress.update(number - span.first);
+        if (!keep_on()) break;
+    }
+    return {};
+}
+
+Outcome write_list(Session& session, const Options& options, Span span, Output& out) {
+    auto writer = options.json  ? json_writer(out, session.device(), session.identity().notice)
+                  : options.csv ? csv_writer(out)
+                                : table_writer(out, session.layout());
+    writer->begin();
+    const auto written = for_each_zone(
+        session, options, span,
+        [&](std::uint32_t number, const Zone& zone) { writer->zone(number, zone); },
+        [&] { return !out.failed(); });
+    // A report that breaks off has no end: nobody takes half a document for a whole one.
+    if (written) writer->end();
+    return written;
+}
+
+Outcome draw_map(Session& session, const Options& options, Span span, Output& out) {
+    ZoneMap map(style_of_terminal(), span.first, span.count);
+    const auto drawn = for_each_zone(
+        session, options, span,
+        [&](std::uint32_t number, const Zone& zone) { map.add(number, zone); },
+        [] { return true; });
+    if (drawn) out.write(map.render());
+    return drawn;
+}
+
+Outcome run(const Options& options) {
+    if (int{options.json} + int{options.csv} + int{options.map} > 1)
+        return tl::unexpected(misuse("--json, --csv and --map exclude each other: give one"));
+    auto session = Session::open(options.device, Session::Access::read);
+    if (!session) return tl::unexpected(std::move(session.error()));
+    const auto span = span_of(options, *session);
+    if (!span) return tl::unexpected(span.error());
+
+    Output out(STDOUT_FILENO);
+    const auto reported = options.map ? draw_map(*session, options, *span, out)
+                                      : write_list(*session, options, *span, out);
+    if (!reported) {
+        // A person reads what there is; a program is better off with nothing than with a part.
+        if (!options.json && !options.csv) (void)out.flush();
+        return reported;
+    }
+    if (const auto flushed = out.flush(); !flushed)
+        return tl::unexpected(failure_of(flushed.error()));
+    return session->close();
+}
+
+template <typename Value, typename Parse>
+void add_words(CLI::App& app, const std::string& name, const std::string& metavar,
+               const std::string& help, std::vector<Value>& values, Parse parse,
+               std::string known) {
+    add_parsed(
+        app, name, metavar, help,
+        [&values, parse, known = std::move(known),
+         metavar](const std::string& text) -> std::optional<std::string> {
+            const auto value = parse(text);
+            if (!value) return fmt::format("'{}' is none of: {}", text, known);
+            values.push_back(*value);
+            return std::nullopt;
+        },
+        Repeat::yes);
+}
+
+template <typename List>
+std::string words_of(const List& list) {
+    std::string words;
+    for (const auto value : list) {
+        if (!words.empty()) words += ", ";
+        words += to_string(value);
+    }
+    return words;
+}
+
+}  // namespace
+
+Verb add_report(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    auto* app =
+        add_verb(program, "report", "List a device's zones, or paint them",
+                 {"zonebridge report disk.img", "zonebridge report disk.img --map",
+                  "zonebridge report disk.img --state implicit-open --state closed --json"});
+    add_device(*app, options->device);
+    add_size(*app, "--offset", options->offset, "Begin with the zone that holds this byte");
+    add_parsed(*app, "--count", "N", "At most N zones",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   const auto count = parse_number(text);
+                   if (!count) return count.error();
+                   options->count = *count;
+                   return std::nullopt;
+               });
+    const auto states = words_of(all_states);
+    const auto types = words_of(all_types);
+    add_words(*app, "--state", "STATE",
+              "Only zones in this state; repeat it for several states: " + states, options->states,
+              parse_zone_state, states);
+    add_words(*app, "--type", "TYPE",
+              "Only zones of this type; repeat it for several types: " + types, options->types,
+              parse_zone_type, types);
+    app->add_flag("--json", options->json, "One JSON document, in bytes");
+    app->add_flag("--csv", options->csv, "Comma-separated values, in bytes");
+    app->add_flag("--map", options->map, "A picture of the zones");
+    return {app, [options] { return run(*options); }};
+}
+
+}  // namespace zonebridge::tools

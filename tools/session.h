@@ -1,0 +1,67 @@
+// An open device for a command: its transport, a loop and one queue, with plain calls on top.
+//
+// Threads: belongs to the thread that opened it.
+// Ownership: owns transport, loop and queue; buffers of requests are borrowed until their
+// completion was taken.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tools/failure.h"
+#include "zone/loop.h"
+#include "zone/transport.h"
+
+namespace zonebridge::tools {
+
+class Session {
+  public:
+    enum class Access { read, write };
+
+    /// Opens `device` and, if it has something its reader must know, says so on standard error.
+    [[nodiscard]] static tl::expected<Session, Failure> open(const std::string& device,
+                                                             Access access);
+
+    /// The device as the user named it.
+    [[nodiscard]] const std::string& device() const noexcept { return device_; }
+    /// The device's file, for telling it apart from others; empty if it has none.
+    [[nodiscard]] std::string file() const;
+    [[nodiscard]] const Limits& limits() const noexcept { return transport_->limits(); }
+    [[nodiscard]] const Layout& layout() const noexcept { return limits().layout; }
+    [[nodiscard]] const Identity& identity() const noexcept { return transport_->identity(); }
+
+    /// Hands over one request. Fails only if the loop does.
+    [[nodiscard]] Outcome submit(const Request& request);
+    /// The next completion, in no particular order; sleeps until there is one. Requires a request
+    /// in flight.
+    [[nodiscard]] tl::expected<Completion, Failure> wait();
+    /// Both in one, for when nothing else is in flight.
+    [[nodiscard]] tl::expected<Completion, Failure> run(const Request& request);
+
+    /// Fills `zones` from the one that holds `offset` on; returns how many.
+    [[nodiscard]] tl::expected<std::size_t, Failure> report(std::uint64_t offset,
+                                                            std::span<Zone> zones);
+    /// Makes everything written durable.
+    [[nodiscard]] Outcome flush();
+    /// Closes the queue, then the device, which tells whether all is durable. Call it once, last.
+    [[nodiscard]] Outcome close();
+
+  private:
+    Session(std::string device, std::unique_ptr<Transport> transport, std::unique_ptr<Loop> loop,
+            std::unique_ptr<Queue> queue);
+    [[nodiscard]] Outcome turn(Loop::Wait wait);
+    void collect();
+
+    std::string device_;
+    std::unique_ptr<Transport> transport_;
+    std::unique_ptr<Loop> loop_;
+    std::unique_ptr<Queue> queue_;
+    std::vector<Completion> done_;  // reaped, not yet taken; the oldest at next_
+    std::size_t next_ = 0;
+};
+
+}  // namespace zonebridge::tools

@@ -1,0 +1,112 @@
+#include "tools/verb.h"
+
+#include <limits>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "transports/open.h"
+#include "transports/size.h"
+
+namespace zonebridge::tools {
+namespace {
+
+template <typename Target>
+CLI::Option* size_option(CLI::App& app, const std::string& name, Target& target,
+                         const std::string& help) {
+    return add_parsed(app, name, "SIZE", help,
+                      [&target](const std::string& text) -> std::optional<std::string> {
+                          const auto size = parse_size(text);
+                          if (!size) return size.error();
+                          target = *size;
+                          return std::nullopt;
+                      });
+}
+
+}  // namespace
+
+CLI::App* add_verb(CLI::App& program, const std::string& name, const std::string& description,
+                   const std::vector<std::string>& examples) {
+    auto* app = program.add_subcommand(name, description);
+    std::string footer = examples.size() == 1 ? "Example:" : "Examples:";
+    for (const auto& example : examples) footer += "\n  " + example;
+    footer += fmt::format("\n\nMore: man zonebridge-{}", name);
+    app->footer(footer);
+    app->get_formatter()->label("REQUIRED", "(required)");
+    return app;
+}
+
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::string& metavar,
+                        const std::string& help, ParseValue parse, Repeat repeat) {
+    const CLI::callback_t callback = [name, parse = std::move(parse),
+                                      repeat](const CLI::results_t& values) {
+        if (values.size() > 1 && repeat == Repeat::no)
+            throw CLI::ValidationError(name, "is given more than once");
+        for (const auto& value : values)
+            if (const auto complaint = parse(value)) throw CLI::ValidationError(name, *complaint);
+        return true;
+    };
+    // Left to itself, CLI11 would count values in words of its own.
+    return app.add_option(name, callback, help)
+        ->type_name(metavar)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
+}
+
+CLI::Option* add_device(CLI::App& app, std::string& device) {
+    return add_parsed(app, "DEVICE", "", "An emulated disk's path, emulated:PATH or null:SIZE",
+                      [&device](const std::string& text) -> std::optional<std::string> {
+                          if (const auto name = parse_device_name(text); !name)
+                              return name.error().message;
+                          device = text;
+                          return std::nullopt;
+                      })
+        ->required();
+}
+
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,
+                      const std::string& help) {
+    return size_option(app, name, bytes, help);
+}
+
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& bytes,
+                      const std::string& help) {
+    return size_option(app, name, bytes, help);
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint32_t>& value,
+                        const std::string& help) {
+    return add_parsed(app, name, "N", help,
+                      [&value](const std::string& text) -> std::optional<std::string> {
+                          const auto number = parse_number(text);
+                          if (!number) return number.error();
+                          constexpr auto largest = std::numeric_limits<std::uint32_t>::max();
+                          if (*number > largest)
+                              return fmt::format("'{}' is too large: at most {}", text, largest);
+                          value = static_cast<std::uint32_t>(*number);
+                          return std::nullopt;
+                      });
+}
+
+CLI::Option* add_zones(CLI::App& app, const std::string& name, std::optional<ZoneRange>& zones,
+                       const std::string& help) {
+    return add_parsed(app, name, "N[-M]", help,
+                      [&zones](const std::string& text) -> std::optional<std::string> {
+                          const auto range = parse_zone_range(text);
+                          if (!range) return range.error();
+                          zones = *range;
+                          return std::nullopt;
+                      });
+}
+
+CLI::Option* add_path(CLI::App& app, const std::string& name, std::optional<std::string>& path,
+                      const std::string& help) {
+    return add_parsed(app, name, "FILE", help,
+                      [&path](const std::string& text) -> std::optional<std::string> {
+                          if (text.empty()) return "a file name is expected, but it is empty";
+                          path = text;
+                          return std::nullopt;
+                      });
+}
+
+}  // namespace zonebridge::tools

@@ -1,0 +1,63 @@
+// What every verb is made of: its part of the command line, and what it does.
+//
+// Threads: the main thread.
+// Ownership: a Verb borrows its CLI::App, which the program's top one owns. What `run` needs of the
+// parsed options is shared between it and the option's own callbacks.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/failure.h"
+#include "tools/selection.h"
+
+namespace zonebridge::tools {
+
+struct Verb {
+    CLI::App* app = nullptr;
+    std::function<Outcome()> run;
+};
+
+/// Each in the file of its name.
+[[nodiscard]] Verb add_create(CLI::App& program);
+[[nodiscard]] Verb add_info(CLI::App& program);
+[[nodiscard]] Verb add_report(CLI::App& program);
+[[nodiscard]] std::vector<Verb> add_actions(CLI::App& program);  ///< open, close, finish, reset
+[[nodiscard]] Verb add_read(CLI::App& program);
+[[nodiscard]] Verb add_write(CLI::App& program);
+[[nodiscard]] Verb add_append(CLI::App& program);
+[[nodiscard]] Verb add_serve(CLI::App& program);
+
+// ---- Options that several verbs have. A bad value is refused while the command line is parsed.
+
+/// A subcommand with its description and, below its help, examples (one a line).
+[[nodiscard]] CLI::App* add_verb(CLI::App& program, const std::string& name,
+                                 const std::string& description,
+                                 const std::vector<std::string>& examples);
+/// The positional DEVICE: required, and checked to be a name that could be opened.
+CLI::Option* add_device(CLI::App& app, std::string& device);
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,
+                      const std::string& help);
+CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& bytes,
+                      const std::string& help);
+CLI::Option* add_number(CLI::App& app, const std::string& name, std::optional<std::uint32_t>& value,
+                        const std::string& help);
+CLI::Option* add_zones(CLI::App& app, const std::string& name, std::optional<ZoneRange>& zones,
+                       const std::string& help);
+/// A path that is not empty.
+CLI::Option* add_path(CLI::App& app, const std::string& name, std::optional<std::string>& path,
+                      const std::string& help);
+
+/// Takes an option's value apart; what it answers, if anything, is what is wrong with it.
+using ParseValue = std::function<std::optional<std::string>(const std::string&)>;
+enum class Repeat { no, yes };
+
+CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::string& metavar,
+                        const std::string& help, ParseValue parse, Repeat repeat = Repeat::no);
+
+}  // namespace zonebridge::tools
