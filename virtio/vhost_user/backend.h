@@ -96,7 +96,8 @@ class Backend {
     virtual void set_log(std::shared_ptr<const DirtyLog> log,
                          std::span<const std::optional<std::uint64_t>> used_rings) = 0;
 
-    /// Runs a queue. With `inflight` the ring may hold recovered chains
+    /// Runs a queue; enable its kicks at once (VirtQueue::enable_kicks), since whoever ran it
+    /// before may have left them off. With `inflight` the ring may hold recovered chains
     /// (VirtQueue::pop_recovered): each has to be answered, and none that changes the medium may
     /// be done again unless the device knows that it was not done.
     [[nodiscard]] virtual tl::expected<void, std::string> start_queue(std::uint16_t index,
