@@ -87,9 +87,10 @@ Sense decode_descriptors(ByteView bytes) noexcept {
     const auto all = bytes.sub(0, std::size_t{8} + bytes.u8(7));
     for (std::size_t at = 8; all.covers(at, 2); at += std::size_t{2} + all.u8(at + 1)) {
         const auto one = all.sub(at, std::size_t{2} + all.u8(at + 1));
-        if (one.u8(0) == information_descriptor && one.size() == 12 && one.bit(2, 7))
+        if (one.be16(0) == (information_descriptor << 8 | 0x0A) && one.covers(0, 12) &&
+            one.bit(2, 7))
             sense.information = one.be64(4);
-        if (one.u8(0) == key_specific_descriptor && one.size() == 8)
+        if (one.be16(0) == (key_specific_descriptor << 8 | 0x06) && one.covers(0, 8))
             sense.field = get_field(one, 4, sense.key);
     }
     return sense;

@@ -145,14 +145,27 @@ StatusCode MachineDisk::read(const Request& request) {
         if (const auto code = machine_.check_read(at, request.length); code != StatusCode::ok)
             return code;
     for (const auto& buffer : request.data) {
+        if (buffer.iov_len == 0) continue;
         std::memcpy(buffer.iov_base, bytes_.data() + at, buffer.iov_len);
-        // What lies behind the pointer reads as zeroes.
-        for (std::size_t i = 0; limits_.model != Model::none && i < buffer.iov_len; ++i)
-            if (at + i >= machine_.written_end(limits_.layout.zone_of(at + i)))
-                static_cast<std::uint8_t*>(buffer.iov_base)[i] = 0;
+        if (limits_.model != Model::none) clear_unwritten(at, buffer);
         at += buffer.iov_len;
     }
     return at == end ? StatusCode::ok : StatusCode::io_error;
+}
+
+/// What lies behind a pointer reads as zeroes.
+void MachineDisk::clear_unwritten(std::uint64_t offset, const iovec& buffer) {
+    const auto end = offset + buffer.iov_len;
+    for (auto at = offset; at < end;) {
+        const auto zone = limits_.layout.zone_of(at);
+        const auto zone_end = limits_.layout.start_of(zone) + limits_.layout.length_of(zone);
+        const auto from = std::max(at, machine_.written_end(zone));
+        const auto to = std::min(end, zone_end);
+        if (from < to)
+            std::memset(static_cast<std::uint8_t*>(buffer.iov_base) + (from - offset), 0,
+                        to - from);
+        at = zone_end;
+    }
 }
 
 StatusCode MachineDisk::write(std::uint64_t offset, const Request& request) {
@@ -165,6 +178,7 @@ StatusCode MachineDisk::write(std::uint64_t offset, const Request& request) {
             return code;
     auto at = offset;
     for (const auto& buffer : request.data) {
+        if (buffer.iov_len == 0) continue;
         std::memcpy(bytes_.data() + at, buffer.iov_base, buffer.iov_len);
         at += buffer.iov_len;
     }

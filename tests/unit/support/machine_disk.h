@@ -81,6 +81,7 @@ class MachineDisk final : public Transport {
 
     [[nodiscard]] Completion carry_out(const Request& request);
     [[nodiscard]] StatusCode read(const Request& request);
+    void clear_unwritten(std::uint64_t offset, const iovec& buffer);
     [[nodiscard]] StatusCode write(std::uint64_t offset, const Request& request);
     [[nodiscard]] StatusCode act(const Request& request, std::uint64_t& acted);
     [[nodiscard]] StatusCode broken_in(std::uint64_t offset, std::uint64_t length, bool reads);
