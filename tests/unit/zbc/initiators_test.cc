@@ -1,0 +1,67 @@
+#include "zbc/initiators.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "zbc/index_ring.h"
+
+namespace zonebridge::zbc::test {
+namespace {
+
+TEST(IndexRing, KeepsItsOrderThroughItsEnd) {
+    IndexRing ring(3);
+    for (std::uint32_t i = 0; i < 10; ++i) {
+        ring.push(i);
+        ring.push(i + 100);
+        EXPECT_EQ(ring.size(), 2u);
+        EXPECT_EQ(ring.at(1), i + 100);
+        EXPECT_EQ(ring.pop(), i);
+        ring.drop(1);
+        EXPECT_TRUE(ring.empty());
+    }
+}
+
+TEST(Initiators, ANewOneHasOneAttention) {
+    Initiators initiators;
+    for (const std::uint32_t id : {0u, 7u, ~0u}) {
+        EXPECT_TRUE(initiators.attention_pending(id));
+        EXPECT_TRUE(initiators.take_attention(id));
+        EXPECT_FALSE(initiators.take_attention(id));
+        EXPECT_FALSE(initiators.attention_pending(id));
+        initiators.set_descriptor_sense(id, true);
+        EXPECT_TRUE(initiators.descriptor_sense(id));
+    }
+    initiators.reset(7);
+    EXPECT_TRUE(initiators.attention_pending(7));
+    EXPECT_FALSE(initiators.descriptor_sense(7));
+    EXPECT_FALSE(initiators.attention_pending(0));
+    EXPECT_TRUE(initiators.descriptor_sense(0));
+}
+
+TEST(Initiators, MoreThanFitAreServedAllTheSame) {
+    Initiators initiators;
+    for (std::uint32_t id = 0; id < 10 * Initiators::max_known; ++id)
+        EXPECT_TRUE(initiators.take_attention(id));
+    EXPECT_FALSE(initiators.take_attention(10 * Initiators::max_known - 1));
+}
+
+TEST(Initiators, ThreadsTakeAnAttentionOnce) {
+    for (int round = 0; round < 50; ++round) {
+        Initiators initiators;
+        std::atomic<int> taken{0};
+        std::vector<std::thread> threads;
+        for (int i = 0; i < 4; ++i)
+            threads.emplace_back([&] {
+                for (std::uint32_t id = 0; id < Initiators::max_known; ++id)
+                    if (initiators.take_attention(id)) ++taken;
+            });
+        for (auto& thread : threads) thread.join();
+        EXPECT_EQ(taken, static_cast<int>(Initiators::max_known));
+    }
+}
+
+}  // namespace
+}  // namespace zonebridge::zbc::test

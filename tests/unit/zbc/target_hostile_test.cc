@@ -1,0 +1,189 @@
+// An initiator that means no good: random and half-valid commands with random buffers. The target
+// ends every task, stays within its buffers (the sanitizers watch), and keeps telling the truth.
+
+#include <random>
+
+#include "tests/unit/zbc/initiator.h"
+
+namespace zonebridge::zbc::test {
+namespace {
+
+constexpr std::uint64_t KiB = 1024;
+
+class Hostile {
+  public:
+    Hostile(unsigned seed, const MachineDiskShape& shape)
+        : initiator_(shape, {}, 16), random_(seed) {}
+
+    void run(int rounds) {
+        for (int round = 0; round < rounds; ++round) {
+            disturb();
+            submit();
+            collect();
+            if (testing::Test::HasFailure()) return;
+        }
+        initiator_.disk.hold = false;
+        initiator_.disk.take_at_most = ~std::size_t{0};
+        initiator_.loop.note_ready();
+        for (int turns = 0; in_flight_ != 0 && turns < 1000; ++turns) collect();
+        EXPECT_EQ(in_flight_, 0u) << "every task ends";
+        EXPECT_GT(good_, 500u) << "or nothing was tried";
+        EXPECT_GT(refused_, 500u);
+        EXPECT_GT(initiator_.disk.taken.size(), 200u);
+    }
+
+  private:
+    struct Slot {
+        bool busy = false;
+        Cdb cdb{};
+        std::size_t cdb_length = 0;
+        std::vector<Bytes> out;
+        std::vector<Bytes> in;
+        std::vector<iovec> out_list;
+        std::vector<iovec> in_list;
+        std::uint64_t in_total = 0;
+        std::uint64_t out_total = 0;
+    };
+
+    std::uint64_t pick(std::uint64_t below) { return random_() % below; }
+
+    void disturb() {
+        initiator_.disk.hold = pick(4) == 0;
+        initiator_.disk.reverse = pick(2) == 0;
+        initiator_.disk.take_at_most = pick(3) == 0 ? pick(4) : ~std::size_t{0};
+        if (pick(20) == 0)
+            initiator_.disk.fail_next =
+                static_cast<StatusCode>(pick(static_cast<unsigned>(StatusCode::aborted)) + 1);
+        if (pick(50) == 0) initiator_.target->reset(static_cast<std::uint32_t>(pick(3)));
+    }
+
+    void make_buffers(std::vector<Bytes>& buffers, std::vector<iovec>& list, std::uint64_t& total) {
+        buffers.clear();
+        list.clear();
+        total = 0;
+        // Exactly as long as they claim, so that a byte too far is seen.
+        for (auto count = pick(5) == 0 ? pick(20) : pick(3); count > 0; --count)
+            buffers.emplace_back(pick(3) == 0 ? pick(100) : 512 * pick(20));
+        for (auto& buffer : buffers) {
+            for (auto& byte : std::span(buffer).first(std::min<std::size_t>(buffer.size(), 600)))
+                byte = static_cast<std::uint8_t>(random_());
+            list.push_back({buffer.data(), buffer.size()});
+            total += buffer.size();
+        }
+    }
+
+    std::uint64_t some_lba() {
+        switch (pick(4)) {
+            case 0:
+                return random_();
+            case 1:
+                return initiator_.lba(pick(18));
+            case 2:
+                return initiator_.lba(pick(17), 4 * KiB * pick(16));
+            default: {
+                if (initiator_.disk.limits().model == Model::none) return pick(2000);
+                const auto zone =
+                    initiator_.disk.machine().describe(static_cast<std::uint32_t>(pick(16)));
+                return zone.write_pointer.value_or(zone.start) /
+                       initiator_.disk.limits().logical_block_size;
+            }
+        }
+    }
+
+    void make_cdb(Slot& slot) {
+        for (auto& byte : slot.cdb) byte = static_cast<std::uint8_t>(random_());
+        slot.cdb_length = pick(50) == 0 ? pick(slot.cdb.size() + 1) : slot.cdb.size();
+        if (pick(10) == 0) return;
+        const auto commands = all_commands();
+        const auto& info = commands[pick(commands.size())];
+        ByteWriter out(slot.cdb);
+        out.u8(0, info.opcode);
+        if (info.service_action && pick(20) != 0) out.u8(1, *info.service_action);
+        if (pick(20) != 0) out.u8(info.length - 1, 0);
+        if (info.length != 16) {
+            if (pick(2) == 0)
+                for (std::size_t i = 1; i < info.length; ++i)
+                    slot.cdb[i] &= pick(2) == 0 ? info.usage[i] & 0x0F : info.usage[i];
+            return;
+        }
+        out.be64(2, some_lba());
+        out.be32(10, pick(8) == 0 ? random_() : pick(64));
+        if (info.command == Command::read || info.command == Command::write)
+            out.u8(1, pick(16) == 0 ? random_() : pick(2) * 0x08);
+        if (info.command == Command::report_zones) out.be32(10, pick(4000));
+        if (info.command == Command::report_zones || info.opcode == 0x94)
+            out.u8(14, pick(4) == 0 ? random_() : pick(2) * 0x80);
+    }
+
+    void submit() {
+        std::vector<Task> tasks;
+        for (std::size_t i = 0; i < slots_.size(); ++i) {
+            auto& slot = slots_[i];
+            if (slot.busy || pick(2) == 0) continue;
+            make_cdb(slot);
+            make_buffers(slot.out, slot.out_list, slot.out_total);
+            make_buffers(slot.in, slot.in_list, slot.in_total);
+            slot.busy = true;
+            tasks.push_back({i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list,
+                             slot.in_list, static_cast<std::uint32_t>(pick(3))});
+        }
+        EXPECT_EQ(initiator_.queue->submit(tasks), tasks.size());
+        in_flight_ += tasks.size();
+    }
+
+    void collect() {
+        std::array<TaskResult, 5> results;
+        std::size_t count = 0;
+        (void)initiator_.loop.turn(Loop::Wait::poll);
+        while ((count = initiator_.queue->reap(results)) != 0)
+            for (const auto& result : std::span(results).first(count)) check(result);
+    }
+
+    void check(const TaskResult& result) {
+        ASSERT_LT(result.tag, slots_.size());
+        auto& slot = slots_[result.tag];
+        ASSERT_TRUE(slot.busy) << "ended twice";
+        slot.busy = false;
+        --in_flight_;
+        EXPECT_LE(result.data_in_length, slot.in_total);
+        EXPECT_LE(result.data_out_length, slot.out_total);
+        if (result.overrun) {
+            EXPECT_EQ(result.data_in_length + result.data_out_length, 0u);
+        }
+        if (result.status == ScsiStatus::check_condition) {
+            const auto sense = decode_sense(std::span(result.sense).first(result.sense_length));
+            ASSERT_TRUE(sense);
+            ++refused_;
+            EXPECT_NE(sense->key, SenseKey::no_sense);
+        } else {
+            EXPECT_EQ(result.status, ScsiStatus::good);
+            if (!result.overrun) ++good_;
+            EXPECT_EQ(result.sense_length, 0);
+        }
+    }
+
+    Initiator initiator_;
+    std::mt19937_64 random_;
+    std::array<Slot, 16> slots_;
+    std::size_t in_flight_ = 0;
+    unsigned good_ = 0;
+    unsigned refused_ = 0;
+};
+
+TEST(TargetHostile, RandomCommandsAllEnd) {
+    const MachineDiskShape shapes[] = {
+        {.max_open = 3, .max_active = 5},
+        {.zone_capacity = 48 * KiB, .last_zone_size = 52 * KiB, .logical_block_size = 4096},
+        {.model = Model::host_aware, .fua = Support::absent},
+        {.model = Model::none},
+        {.fua = Support::absent, .reads_past_pointer = false},
+    };
+    unsigned seed = 1;
+    for (const auto& shape : shapes) {
+        SCOPED_TRACE(seed);
+        Hostile(seed++, shape).run(1500);
+    }
+}
+
+}  // namespace
+}  // namespace zonebridge::zbc::test

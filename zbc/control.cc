@@ -1,0 +1,142 @@
+#include "zbc/control.h"
+
+#include <algorithm>
+#include <array>
+
+#include "zbc/capacity.h"
+#include "zbc/inquiry.h"
+#include "zbc/mode.h"
+#include "zbc/opcodes.h"
+#include "zbc/scatter.h"
+
+namespace zonebridge::zbc {
+namespace {
+
+static_assert(max_control_reply >= max_inquiry_length);
+static_assert(max_control_reply >= max_mode_length);
+static_assert(max_control_reply >= max_opcodes_length);
+
+using Reply = tl::expected<std::size_t, Sense>;
+using Bytes = std::span<std::uint8_t>;
+
+std::size_t cut(std::size_t length, std::uint64_t allocation) noexcept {
+    return static_cast<std::size_t>(std::min<std::uint64_t>(length, allocation));
+}
+
+Reply inquiry_page(const Unit& unit, ByteView cdb, Bytes out) noexcept {
+    const auto page = cdb.u8(2);
+    if (cdb.bit(1, 1)) return tl::unexpected(invalid_field_in_cdb(1, std::uint8_t{1}));  // CMDDT
+    if (cdb.bit(1, 0)) {
+        if (const auto length = encode_vpd(unit, page, out)) return *length;
+        return tl::unexpected(invalid_field_in_cdb(2));
+    }
+    if (page != 0) return tl::unexpected(invalid_field_in_cdb(2));
+    return encode_standard_inquiry(unit, out);
+}
+
+std::size_t sense_as_data(const Sense& sense, ByteView cdb, Bytes out) noexcept {
+    const auto format = cdb.bit(1, 0) ? SenseFormat::descriptor : SenseFormat::fixed;
+    return cut(encode_sense(sense, format, out), cdb.u8(4));
+}
+
+Reply luns_reply(std::span<const std::uint64_t> luns, ByteView cdb, Bytes out) noexcept {
+    const auto allocation = cdb.be32(6);
+    if (allocation < 16) return tl::unexpected(invalid_field_in_cdb(6));
+    const auto length = encode_report_luns(luns, cdb.u8(2), out);
+    if (!length) return tl::unexpected(invalid_field_in_cdb(2));
+    return cut(*length, allocation);
+}
+
+Reply cut_reply(Reply length, std::uint64_t allocation) noexcept {
+    if (!length) return length;
+    return cut(*length, allocation);
+}
+
+}  // namespace
+
+bool passes_attention(Command command) noexcept {
+    return command == Command::inquiry || command == Command::report_luns ||
+           command == Command::request_sense;
+}
+
+tl::expected<std::size_t, Sense> answer(const Unit& unit, Initiators& initiators,
+                                        std::uint32_t initiator, const CommandInfo& info,
+                                        ByteView cdb, Bytes out) noexcept {
+    constexpr std::array<std::uint64_t, 1> lun_0{0};
+    switch (info.command) {
+        case Command::test_unit_ready:
+            return std::size_t{0};
+        case Command::request_sense:
+            return sense_as_data(initiators.take_attention(initiator) ? reset_occurred() : Sense{},
+                                 cdb, out);
+        case Command::inquiry:
+            return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
+        case Command::mode_sense:
+            return cut_reply(
+                encode_mode_sense(unit, initiators.descriptor_sense(initiator), cdb, out),
+                info.length == 10 ? cdb.be16(7) : cdb.u8(4));
+        case Command::read_capacity_10:
+            return encode_read_capacity_10(unit, out);
+        case Command::read_capacity_16:
+            return cut(encode_read_capacity_16(unit, out), cdb.be32(10));
+        case Command::report_luns:
+            return luns_reply(lun_0, cdb, out);
+        case Command::report_supported_opcodes:
+            return cut_reply(encode_supported_opcodes(unit.zoned(), cdb, out), cdb.be32(6));
+        case Command::mode_select:
+        case Command::read:
+        case Command::write:
+        case Command::synchronize_cache:
+        case Command::report_zones:
+        case Command::close_zone:
+        case Command::finish_zone:
+        case Command::open_zone:
+        case Command::reset_write_pointer:
+            break;
+    }
+    return tl::unexpected(invalid_opcode());
+}
+
+void fail(TaskResult& result, const Sense& sense, SenseFormat format) noexcept {
+    static_assert(TaskResult::max_sense >= max_descriptor_sense_length);
+    result.status = ScsiStatus::check_condition;
+    result.sense_length = static_cast<std::uint8_t>(encode_sense(sense, format, result.sense));
+}
+
+void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
+           std::span<const iovec> data_in) noexcept {
+    if (total_length(data_in) < bytes.size()) {
+        result.overrun = true;
+        return;
+    }
+    result.data_in_length = scatter(bytes, data_in);
+}
+
+TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) noexcept {
+    TaskResult result;
+    result.tag = task.tag;
+    const ByteView cdb(task.cdb);
+    std::array<std::uint8_t, max_control_reply> bytes{};
+    // As many as there is room for; a logical unit behind virtio-scsi has one or two neighbours.
+    const auto listed = luns.first(std::min(luns.size(), bytes.size() / 8 - 1));
+
+    Reply length = tl::unexpected(lun_not_supported());
+    if (const auto info = find_command(cdb, false)) {
+        if ((*info)->command == Command::inquiry) {
+            length = cut(encode_absent_inquiry(bytes), cdb.be16(3));
+            if ((cdb.u8(1) & 3) != 0 || cdb.u8(2) != 0)
+                length = tl::unexpected(invalid_field_in_cdb(2));
+        } else if ((*info)->command == Command::report_luns) {
+            length = luns_reply(listed, cdb, bytes);
+        } else if ((*info)->command == Command::request_sense) {
+            length = sense_as_data(lun_not_supported(), cdb, bytes);
+        }
+    }
+    if (length)
+        reply(result, std::span(bytes).first(*length), task.data_in);
+    else
+        fail(result, length.error(), SenseFormat::fixed);
+    return result;
+}
+
+}  // namespace zonebridge::zbc

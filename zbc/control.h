@@ -1,0 +1,49 @@
+// The commands a logical unit answers out of what it knows, with no I/O: a CDB in, a reply out.
+//
+// Threads: pure but for the initiators' state, which any thread may change.
+// Ownership: borrows everything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <tl/expected.hpp>
+
+#include "zbc/cdb.h"
+#include "zbc/initiators.h"
+#include "zbc/logical_unit.h"
+#include "zbc/sense.h"
+#include "zbc/unit.h"
+
+namespace zonebridge::zbc {
+
+/// No reply is longer.
+inline constexpr std::size_t max_control_reply = 1024;
+
+/// Whether the command is answered while a unit attention waits, without clearing it (SAM-5 5.14):
+/// INQUIRY, REPORT LUNS; and REQUEST SENSE, whose answer is the unit attention.
+[[nodiscard]] bool passes_attention(Command command) noexcept;
+
+/// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT LUNS (of LUN 0) and
+/// REPORT SUPPORTED OPERATION CODES: the reply's length, cut at the allocation length, in `out`,
+/// which holds at least max_control_reply bytes.
+[[nodiscard]] tl::expected<std::size_t, Sense> answer(const Unit& unit, Initiators& initiators,
+                                                      std::uint32_t initiator,
+                                                      const CommandInfo& info, ByteView cdb,
+                                                      std::span<std::uint8_t> out) noexcept;
+
+/// Ends a task with CHECK CONDITION and this sense.
+void fail(TaskResult& result, const Sense& sense, SenseFormat format) noexcept;
+
+/// Ends a task with a reply for its data_in buffers; with an overrun if they are too small for it.
+void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
+           std::span<const iovec> data_in) noexcept;
+
+/// What a task aimed at a logical unit number with nothing behind it gets, for a front end that
+/// knows which there are: INQUIRY (qualifier 3), REPORT LUNS listing `luns`, REQUEST SENSE; 5/25/00
+/// for anything else.
+[[nodiscard]] TaskResult answer_absent(const Task& task,
+                                       std::span<const std::uint64_t> luns) noexcept;
+
+}  // namespace zonebridge::zbc

@@ -1,0 +1,40 @@
+#include "zbc/target.h"
+
+#include <utility>
+
+#include "zbc/target_queue.h"
+
+namespace zonebridge::zbc {
+namespace {
+
+class Target final : public LogicalUnit {
+  public:
+    Target(Transport& disk, Unit unit)
+        : facts_{disk, std::move(unit), Geometry(disk.limits()), {}} {}
+
+    tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(Loop& loop,
+                                                               std::size_t depth) override {
+        if (depth == 0)
+            return tl::unexpected(
+                Error{StatusCode::invalid_request, "a task queue needs room for one task", {}});
+        auto storage = facts_.disk.open_queue(loop, {depth});
+        if (!storage) return tl::unexpected(std::move(storage.error()));
+        return std::make_unique<TargetQueue>(facts_, loop, depth, std::move(*storage));
+    }
+
+    void reset(std::uint32_t initiator) noexcept override { facts_.initiators.reset(initiator); }
+
+  private:
+    TargetFacts facts_;
+};
+
+}  // namespace
+
+tl::expected<std::unique_ptr<LogicalUnit>, Error> make_target(Transport& disk,
+                                                              const UnitOptions& options) {
+    auto unit = describe_unit(disk.limits(), disk.identity(), options);
+    if (!unit) return tl::unexpected(std::move(unit.error()));
+    return std::make_unique<Target>(disk, std::move(*unit));
+}
+
+}  // namespace zonebridge::zbc

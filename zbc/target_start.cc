@@ -1,0 +1,248 @@
+// How the target takes a task: every check that needs no look at a zone's state, then the request
+// to the disk. Offsets and lengths become bytes here.
+
+#include <algorithm>
+#include <array>
+
+#include "zbc/mode.h"
+#include "zbc/scatter.h"
+#include "zbc/target_queue.h"
+
+namespace zonebridge::zbc {
+namespace {
+
+/// Why [lba, lba + blocks) is not on the disk.
+std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
+                                  std::uint64_t blocks) noexcept {
+    if (lba >= unit.blocks) return lba_out_of_range(lba);
+    if (blocks > unit.blocks - lba) return lba_out_of_range(unit.blocks);
+    return std::nullopt;
+}
+
+}  // namespace
+
+void TargetQueue::start(Index index, const Task& task) noexcept {
+    const ByteView cdb(task.cdb);
+    const auto found = find_command(cdb, facts_.unit.zoned());
+    const auto passes = found && passes_attention((*found)->command);
+    if (!passes && facts_.initiators.attention_pending(task.initiator) &&
+        facts_.initiators.take_attention(task.initiator)) {
+        refuse(index, reset_occurred());
+        return;
+    }
+    if (!found) {
+        refuse(index, found.error());
+        return;
+    }
+    const auto& info = **found;
+    switch (info.command) {
+        case Command::test_unit_ready:
+        case Command::request_sense:
+        case Command::inquiry:
+        case Command::mode_sense:
+        case Command::read_capacity_10:
+        case Command::read_capacity_16:
+        case Command::report_luns:
+        case Command::report_supported_opcodes:
+            start_control(index, task, info);
+            return;
+        case Command::mode_select:
+            start_mode_select(index, task);
+            return;
+        case Command::read:
+        case Command::write:
+            start_transfer(index, task, info);
+            return;
+        case Command::synchronize_cache:
+            start_flush(index, task, info);
+            return;
+        case Command::report_zones:
+            start_report(index, task);
+            return;
+        case Command::close_zone:
+            start_action(index, task, Operation::close);
+            return;
+        case Command::finish_zone:
+            start_action(index, task, Operation::finish);
+            return;
+        case Command::open_zone:
+            start_action(index, task, Operation::open);
+            return;
+        case Command::reset_write_pointer:
+            start_action(index, task, Operation::reset);
+            return;
+    }
+}
+
+void TargetQueue::start_control(Index index, const Task& task, const CommandInfo& info) noexcept {
+    const auto length =
+        answer(facts_.unit, facts_.initiators, task.initiator, info, ByteView(task.cdb), reply_);
+    if (!length) {
+        refuse(index, length.error());
+        return;
+    }
+    reply(slots_[index].result, std::span(reply_).first(*length), task.data_in);
+    done(index);
+}
+
+void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
+    const ByteView cdb(task.cdb);
+    auto& result = slots_[index].result;
+    const auto length = mode_select_length(cdb);
+    if (length > max_mode_parameters) {
+        refuse(index, parameter_list_length_error());
+        return;
+    }
+    std::array<std::uint8_t, max_mode_parameters> parameters{};
+    const auto list = std::span(parameters).first(length);
+    if (gather(task.data_out, list) < length) {
+        result.overrun = true;
+        done(index);
+        return;
+    }
+    const auto descriptor_sense = decode_mode_select(
+        facts_.unit, facts_.initiators.descriptor_sense(task.initiator), cdb, ByteView(list));
+    if (!descriptor_sense) {
+        refuse(index, descriptor_sense.error());
+        return;
+    }
+    facts_.initiators.set_descriptor_sense(task.initiator, *descriptor_sense);
+    result.data_out_length = length;
+    done(index);
+}
+
+void TargetQueue::start_transfer(Index index, const Task& task, const CommandInfo& info) noexcept {
+    const auto& unit = facts_.unit;
+    const auto& limits = facts_.disk.limits();
+    const auto range = decode_block_range(info, ByteView(task.cdb));
+    const auto writes = info.command == Command::write;
+    auto& slot = slots_[index];
+
+    if (range.protect != 0) {  // there is no protection information on this disk
+        refuse(index, invalid_field_in_cdb(1, std::uint8_t{7}));
+        return;
+    }
+    if (writes && unit.read_only) {
+        refuse(index, write_protected());
+        return;
+    }
+    if (const auto sense = refuse_range(unit, range.lba, range.blocks)) {
+        refuse(index, *sense);
+        return;
+    }
+    if (range.blocks == 0) {
+        done(index);
+        return;
+    }
+    const auto offset = range.lba * unit.block_size;
+    const auto length = std::uint64_t{range.blocks} * unit.block_size;
+    if (length > limits.max_transfer) {
+        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        return;
+    }
+    if (const auto sense = writes ? facts_.geometry.refuse_write(offset, length)
+                                  : facts_.geometry.refuse_read(offset, length)) {
+        refuse(index, *sense);
+        return;
+    }
+    const auto all = writes ? task.data_out : task.data_in;
+    const auto data = front(all, length, cut_room(index));
+    if (!data && total_length(all) < length) {
+        slot.result.overrun = true;
+        done(index);
+        return;
+    }
+    // More pieces than the disk takes at once: splitting is not an option for a zoned write.
+    if (!data || data->size() > limits.max_segments) {
+        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        return;
+    }
+    const auto fua = writes && range.fua;
+    slot.request.operation = writes ? Operation::write : Operation::read;
+    slot.request.offset = offset;
+    slot.request.length = length;
+    slot.request.data = *data;
+    slot.request.fua = fua && unit.fua;
+    slot.flush_after = fua && !unit.fua;
+    enqueue(index);
+}
+
+void TargetQueue::start_flush(Index index, const Task& task, const CommandInfo& info) noexcept {
+    const auto range = decode_block_range(info, ByteView(task.cdb));
+    if (const auto sense = refuse_range(facts_.unit, range.lba, range.blocks)) {
+        refuse(index, *sense);
+        return;
+    }
+    if (facts_.unit.read_only) {  // nothing of this initiator's can be in the cache
+        done(index);
+        return;
+    }
+    slots_[index].request.operation = Operation::flush;
+    enqueue(index);
+}
+
+void TargetQueue::start_action(Index index, const Task& task, Operation operation) noexcept {
+    const auto& unit = facts_.unit;
+    const auto& layout = facts_.disk.limits().layout;
+    const auto fields = decode_zone_action(ByteView(task.cdb));
+    auto& request = slots_[index].request;
+    request.operation = operation;
+    if (unit.read_only) {
+        refuse(index, write_protected());
+        return;
+    }
+    if (fields.all) {
+        request.scope = Scope::all;
+        enqueue(index);
+        return;
+    }
+    if (const auto sense = refuse_range(unit, fields.zone_lba, 1)) {
+        refuse(index, *sense);
+        return;
+    }
+    const auto offset = fields.zone_lba * unit.block_size;
+    const auto first = layout.zone_of(offset);
+    if (offset != layout.start_of(first) || layout.is_conventional(first)) {
+        refuse(index, invalid_field_in_cdb(2));
+        return;
+    }
+    // Gap zones between the zones are passed over and not counted.
+    auto fits = fields.zones <= layout.zone_count() - first;
+    for (auto zone = first; fits && zone < first + fields.zones; ++zone)
+        fits = !layout.is_conventional(zone);
+    if (!fits) {
+        refuse(index, invalid_field_in_cdb(12));
+        return;
+    }
+    const auto last = first + fields.zones - 1;
+    request.offset = offset;
+    request.length = layout.start_of(last) + layout.length_of(last) - offset;
+    enqueue(index);
+}
+
+void TargetQueue::start_report(Index index, const Task& task) noexcept {
+    const auto fields = decode_report_zones(ByteView(task.cdb));
+    auto& slot = slots_[index];
+    const auto option = parse_reporting_option(fields.options);
+    if (!option) {
+        refuse(index, invalid_field_in_cdb(14, std::uint8_t{5}));
+        return;
+    }
+    if (const auto sense = refuse_range(facts_.unit, fields.start_lba, 1)) {
+        refuse(index, *sense);
+        return;
+    }
+    slot.report.begin(facts_.unit, facts_.geometry, fields, *option, task.data_in);
+    if (!slot.report.next()) {
+        slot.report.finish(slot.result);
+        done(index);
+    } else if (free_buffers_.empty()) {
+        buffer_waiters_.push(index);
+    } else {
+        slot.report_buffer = free_buffers_.back();
+        free_buffers_.pop_back();
+        continue_report(index);
+    }
+}
+
+}  // namespace zonebridge::zbc
