@@ -1,5 +1,7 @@
 #include "zbc/cdb.h"
 
+#include <algorithm>
+
 namespace zonebridge::zbc {
 namespace {
 
@@ -152,6 +154,16 @@ constexpr std::array commands{
                 "WRITE(12)"},
 };
 
+// One past the index of an opcode's first command, which its others follow; 0: there is none.
+constexpr auto first_of_opcode = [] {
+    std::array<std::uint8_t, 256> first{};
+    for (std::size_t i = commands.size(); i > 0; --i)
+        first[commands[i - 1].opcode] = static_cast<std::uint8_t>(i);
+    return first;
+}();
+static_assert(std::is_sorted(commands.begin(), commands.end(),
+                             [](const auto& a, const auto& b) { return a.opcode < b.opcode; }));
+
 Cdb cdb_16(std::uint8_t opcode, std::uint64_t lba, std::uint32_t blocks) noexcept {
     Cdb cdb{};
     ByteWriter out(cdb);
@@ -171,8 +183,11 @@ tl::expected<const CommandInfo*, Sense> find_command(ByteView cdb, bool zoned) n
     if (cdb.size() == 0) return tl::unexpected(invalid_field_in_cdb(0));
     const CommandInfo* found = nullptr;
     auto opcode_known = false;
-    for (const auto& info : commands) {
-        if (info.opcode != cdb.u8(0) || (info.zoned && !zoned)) continue;
+    const auto opcode = cdb.u8(0);
+    for (std::size_t i = first_of_opcode[opcode];
+         i != 0 && i <= commands.size() && commands[i - 1].opcode == opcode; ++i) {
+        const auto& info = commands[i - 1];
+        if (info.zoned && !zoned) continue;
         opcode_known = true;
         if (!info.service_action || *info.service_action == (cdb.u8(1) & 0x1F)) found = &info;
     }

@@ -4,11 +4,12 @@
 #include <set>
 
 #include "tests/unit/zbc/initiator.h"
+#include "tests/unit/zone/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
 
-constexpr std::uint64_t KiB = 1024;
+using zonebridge::test::KiB;
 
 /// Sequential writes of 4 KiB into zone 4, each with its own payload and tag.
 struct Batch {
@@ -100,6 +101,40 @@ TEST(TargetQueue, ASlotKeepsNothingOfItsLastTask) {
     EXPECT_EQ(ready.words(), "good");
     EXPECT_EQ(initiator.run(encode_read_16(0, 8), 1).words(), "overrun");
     EXPECT_EQ(initiator.run(hex("00*6")).words(), "good");
+}
+
+TEST(TargetQueue, NothingIsAllocatedOnceItIsOpen) {
+    Initiator initiator({.fua = Support::absent});
+    initiator.disk.taken.reserve(1000);
+    const std::vector<Bytes> cdbs = {hex("00*6"),
+                                     hex("12 01 b6 00 40 00"),
+                                     hex("1a 08 3f 00 ff 00"),
+                                     hex("42 00*9"),
+                                     hex("a3 0c 80 00 00 00 00 00 04 00 00 00"),
+                                     hex("88 00 00*8 00 00 00 08 00 00"),
+                                     hex("8a 08 00*6 02 00 00 00 00 08 00 00"),
+                                     hex("95 00 00*8 00 00 04 00 01 00"),
+                                     hex("94 02 00*6 02 80 00 00 00 04 00 00"),
+                                     hex("91 00*15")};
+    Bytes in(8 * KiB);
+    Bytes out(8 * KiB);
+    const iovec in_buffer{in.data(), in.size()};
+    const iovec out_buffer{out.data(), out.size()};
+    std::vector<Task> tasks;
+    for (const auto& cdb : cdbs) tasks.push_back({0, cdb, {&out_buffer, 1}, {&in_buffer, 1}, 0});
+    std::size_t ended = 0;
+    unsigned good = 0;
+    const auto before = zonebridge::test::allocations();
+    for (std::span<const Task> rest = tasks; ended < tasks.size();) {
+        rest = rest.subspan(initiator.queue->submit(rest));
+        TaskResult result;
+        while (initiator.queue->reap({&result, 1}) == 1) {
+            ++ended;
+            if (result.status == ScsiStatus::good && !result.overrun) ++good;
+        }
+    }
+    EXPECT_EQ(zonebridge::test::allocations(), before);
+    EXPECT_EQ(good, tasks.size() - 1) << "all but the unknown one";
 }
 
 TEST(TargetQueue, ClosesWithTasksUnderWay) {
