@@ -33,7 +33,8 @@ ZoneRecord Disk::record_of(std::uint32_t zone) noexcept {
             // speaks only of what sync_preferred() has made durable already.
             record.written = record.proven =
                 entry->in_snapshot ? entry->snapshot_written : entry->proven;
-            if (record.written != written) record.state = state_with_less(record.written);
+            if (record.written != written && !entry->finished)
+                record.state = state_with_less(record.written);
         } else {
             record.proven = entry->proven;
             record.hash = entry->hash;

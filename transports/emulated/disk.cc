@@ -120,6 +120,9 @@ std::size_t Disk::report(std::uint64_t offset, std::span<Zone> out) noexcept {
 void Disk::zone_changed(std::uint32_t zone) noexcept {
     if (loading_) return;
     dirty_sectors_.set(zone / records_per_sector);
+    if (machine_.state(zone) == ZoneState::full &&
+        written_of(zone) != limits_.layout.capacity_of(zone))
+        if (auto* entry = ledger_.find(zone)) entry->finished = true;
     forget_if_empty(zone);
 }
 

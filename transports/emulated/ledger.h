@@ -21,6 +21,7 @@ class Ledger {
         bool used = false;
         bool pinned = false;       ///< A write is under way: keep the entry through a commit.
         bool in_snapshot = false;  ///< The commit under way covers `snapshot_written`.
+        bool finished = false;     ///< Full by a FINISH, whatever was written since.
         std::uint64_t proven = 0;  ///< Bytes of the zone known durable.
         std::uint64_t hash = 0;    ///< Of [proven, written).
         std::uint64_t snapshot_written = 0;

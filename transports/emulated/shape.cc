@@ -41,6 +41,9 @@ tl::expected<void, Error> validate_zones(const Shape& shape) {
     if (shape.zone_size > shape.size)
         return refuse(fmt::format("zone size {} is larger than the disk ({})",
                                   in_words(shape.zone_size), in_words(shape.size)));
+    if (shape.zone_size > Layout::max_zone_size)
+        return refuse(fmt::format("zone size {} is too large: a zone is smaller than 2 TiB",
+                                  in_words(shape.zone_size)));
     const auto zones = (shape.size + shape.zone_size - 1) / shape.zone_size;
     if (zones > max_zones)
         return refuse(

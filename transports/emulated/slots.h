@@ -58,16 +58,8 @@ class SlotMap {
         of_zone_[zone - first_zone_] = static_cast<std::uint32_t>(*found) + 1;
         return static_cast<std::uint32_t>(*found);
     }
-    void release(std::uint32_t zone) noexcept {
-        const auto slot = of(zone);
-        if (!slot) return;
-        of_zone_[zone - first_zone_] = 0;
-#ifdef ZONEBRIDGE_BREAK_REUSE_BEFORE_COMMIT
-        punchable_.set(*slot);
-#else
-        freed_.set(*slot);
-#endif
-    }
+    /// The zone needs its slot no more, once the next commit is durable.
+    void release(std::uint32_t zone) noexcept;
     /// For a zone in which nothing has been written since it got its slot: no record anywhere
     /// refers to it, so it is free at once.
     void give_back(std::uint32_t zone) noexcept {
@@ -77,12 +69,8 @@ class SlotMap {
         punched({*slot, 1});
     }
     /// The commit that is about to be put together will make all releases so far durable.
-    void begin_commit() noexcept {
-        committing_.take(freed_);
-    }
-    void end_commit() noexcept {
-        punchable_.take(committing_);
-    }
+    void begin_commit() noexcept { committing_.take(freed_); }
+    void end_commit() noexcept { punchable_.take(committing_); }
 
     struct Run {
         std::uint32_t first = 0;
@@ -116,9 +104,7 @@ class SlotMap {
     [[nodiscard]] bool awaits_commit() const noexcept {
         return freed_.count() + committing_.count() != 0;
     }
-    [[nodiscard]] bool awaits_punch() const noexcept {
-        return punchable_.count() != 0;
-    }
+    [[nodiscard]] bool awaits_punch() const noexcept { return punchable_.count() != 0; }
 
   private:
     std::uint32_t first_zone_;

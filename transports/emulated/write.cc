@@ -24,7 +24,10 @@ Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
 
         const auto written = written_of(zone);
         auto* entry = ledger_.find(zone);
-        if (entry == nullptr) entry = ledger_.add(zone, written);
+        if (entry == nullptr) {
+            entry = ledger_.add(zone, written);
+            if (entry != nullptr) entry->finished = machine_.state(zone) == ZoneState::full;
+        }
         if (entry == nullptr) {
             grant.wait = Grant::Wait::commit;
             return grant;

@@ -25,7 +25,10 @@ Status status_of_write(int error) noexcept {
     return {code, NativeCause::os_error(error)};
 }
 
-Writer::Writer(Disk& disk) : disk_(disk), readback_(readback_size) {
+Writer::Writer(Disk& disk)
+    : disk_(disk),
+      piece_buffers_(disk.limits().model == Model::host_aware ? max_buffers : 0),
+      readback_(readback_size) {
     buffers_.reserve(max_buffers);
 }
 
@@ -36,6 +39,10 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
     outcome = {};
     outcome.status = disk_.before_change();
     if (!outcome.status.ok()) return 1;
+    if (spans(first)) {
+        outcome = write_pieces(first, may_wait);
+        return 1;
+    }
     if (disk_.is_plain(first.offset)) {
         outcome.status = write_plain(first);
         return 1;
@@ -96,6 +103,40 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
         return i + 1;
     }
     return count;
+}
+
+// Where what lies in one piece with `offset` in the file may end.
+std::uint64_t Writer::end_of_stretch(std::uint64_t offset) const noexcept {
+    const auto& layout = disk_.limits().layout;
+    if (disk_.is_plain(offset)) return layout.start_of(layout.conventional_count());
+    const auto zone = layout.zone_of(offset);
+    return layout.start_of(zone) + layout.length_of(zone);
+}
+
+bool Writer::spans(const Request& request) const noexcept {
+    return disk_.limits().model == Model::host_aware && request.operation == Operation::write &&
+           request.offset + request.length > end_of_stretch(request.offset);
+}
+
+// Over conventional and sequential write preferred zones. To do what was done already again, after
+// a wait, does no harm there.
+Writer::Outcome Writer::write_pieces(const Request& request, bool may_wait) noexcept {
+    Outcome outcome;
+    for (std::uint64_t done = 0; done < request.length;) {
+        const auto at = request.offset + done;
+        const auto length = std::min(request.length - done, end_of_stretch(at) - at);
+        std::size_t count = 0;
+        static_cast<void>(slice(request.data, done, length, piece_buffers_, count));
+        const Request piece{.operation = Operation::write,
+                            .offset = at,
+                            .length = length,
+                            .data = std::span(piece_buffers_).first(count),
+                            .zones = {}};
+        static_cast<void>(write({&piece, 1}, {&outcome, 1}, may_wait));
+        if (!outcome.status.ok() || outcome.wait != Disk::Grant::Wait::nothing) return outcome;
+        done += length;
+    }
+    return outcome;
 }
 
 Status Writer::write_plain(const Request& request) noexcept {

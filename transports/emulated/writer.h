@@ -38,6 +38,9 @@ class Writer {
         std::uint64_t bytes = 0;
         int error = 0;
     };
+    [[nodiscard]] bool spans(const Request& request) const noexcept;
+    [[nodiscard]] std::uint64_t end_of_stretch(std::uint64_t offset) const noexcept;
+    [[nodiscard]] Outcome write_pieces(const Request& request, bool may_wait) noexcept;
     [[nodiscard]] Status write_plain(const Request& request) noexcept;
     [[nodiscard]] std::size_t gather(std::span<const Request> batch, std::uint32_t zone,
                                      std::uint64_t offset) noexcept;
@@ -47,6 +50,7 @@ class Writer {
 
     Disk& disk_;
     std::vector<iovec> buffers_;
+    std::vector<iovec> piece_buffers_;
     std::vector<std::uint8_t> readback_;
 };
 

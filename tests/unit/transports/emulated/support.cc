@@ -3,13 +3,17 @@
 #include <cstdlib>
 #include <cstring>
 #include <stdexcept>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
 namespace zonebridge::emulated {
 
-ScratchFolder::ScratchFolder() {
-    auto name = (std::filesystem::temp_directory_path() / "zonebridge-XXXXXX").string();
+ScratchFolder::ScratchFolder(Place place) {
+    const std::filesystem::path memory = "/dev/shm";
+    const auto in_memory = place == Place::memory && ::access(memory.c_str(), W_OK) == 0;
+    const auto parent = in_memory ? memory : std::filesystem::temp_directory_path();
+    auto name = (parent / "zonebridge-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no scratch folder");
     path_ = name;
 }

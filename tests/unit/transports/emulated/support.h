@@ -24,7 +24,9 @@ using Bytes = std::vector<std::uint8_t>;
 /// A folder that is gone when the test is.
 class ScratchFolder {
   public:
-    ScratchFolder();
+    /// In memory, where there is such a place, syncs cost nothing.
+    enum class Place { disk, memory };
+    explicit ScratchFolder(Place place = Place::disk);
     ~ScratchFolder();
     ScratchFolder(const ScratchFolder&) = delete;
     ScratchFolder& operator=(const ScratchFolder&) = delete;

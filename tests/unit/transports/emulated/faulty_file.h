@@ -1,0 +1,72 @@
+// A host file that fails when it is told to.
+//
+// Threads: as File; the faults are set from any thread.
+// Ownership: owns the file it wraps; borrows its faults.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <limits>
+
+#include "transports/emulated/file.h"
+
+namespace zonebridge::emulated {
+
+struct Faults {
+    /// Writes stop here, as on a full file system; ENOSPC beyond.
+    std::atomic<std::uint64_t> full_at = std::numeric_limits<std::uint64_t>::max();
+    std::atomic<bool> punching_makes_room = false;
+    std::atomic<int> write_error = 0;
+    std::atomic<int> sync_error = 0;
+    std::atomic<int> read_error = 0;
+    std::atomic<bool> cold = false;  ///< Nothing is in the page cache.
+    std::atomic<std::uint64_t> syncs = 0;
+};
+
+class FaultyFile final : public File {
+  public:
+    FaultyFile(std::unique_ptr<File> file, Faults& faults)
+        : file_(std::move(file)), faults_(faults) {}
+
+    Moved read(std::span<const iovec> to, std::uint64_t at) noexcept override {
+        if (const int error = faults_.read_error) return tl::make_unexpected(error);
+        return file_->read(to, at);
+    }
+    Moved read_cached(std::span<const iovec> to, std::uint64_t at) noexcept override {
+        if (const int error = faults_.read_error) return tl::make_unexpected(error);
+        if (faults_.cold) return tl::make_unexpected(EAGAIN);
+        return file_->read_cached(to, at);
+    }
+    Moved write(std::span<const iovec> from, std::uint64_t at) noexcept override {
+        if (const int error = faults_.write_error) return tl::make_unexpected(error);
+        const std::uint64_t full_at = faults_.full_at;
+        std::uint64_t length = 0;
+        for (const auto& buffer : from) length += buffer.iov_len;
+        if (at + length <= full_at) return file_->write(from, at);
+        if (at >= full_at) return tl::make_unexpected(ENOSPC);
+        const iovec first{from[0].iov_base, std::min<std::uint64_t>(from[0].iov_len, full_at - at)};
+        return file_->write({&first, 1}, at);
+    }
+    Errno sync() noexcept override {
+        ++faults_.syncs;
+        if (const int error = faults_.sync_error) return error;
+        return file_->sync();
+    }
+    Errno punch(std::uint64_t at, std::uint64_t length) noexcept override {
+        if (faults_.punching_makes_room)
+            faults_.full_at = std::numeric_limits<std::uint64_t>::max();
+        return file_->punch(at, length);
+    }
+    tl::expected<std::uint64_t, int> size() noexcept override { return file_->size(); }
+    std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept override {
+        return file_->next_data(from);
+    }
+    std::optional<int> descriptor() const noexcept override { return file_->descriptor(); }
+
+  private:
+    std::unique_ptr<File> file_;
+    Faults& faults_;
+};
+
+}  // namespace zonebridge::emulated
