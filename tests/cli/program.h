@@ -1,0 +1,75 @@
+// Runs the real `zonebridge` as its users do: arguments and streams in, streams and exit status out.
+//
+// Threads: one thread.
+// Ownership: values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/unit/support/temporary.h"
+
+namespace zonebridge::test {
+
+struct Command {
+    enum class Stdout {
+        captured,
+        closed,       ///< No descriptor 1 at all.
+        full,         ///< /dev/full: every write fails for lack of space.
+        gone_reader,  ///< A pipe whose reader has left.
+    };
+
+    std::vector<std::string> arguments;
+    std::string input;  ///< Goes to standard input through a pipe, in small pieces.
+    bool closed_stdin = false;
+    Stdout out = Stdout::captured;
+    std::vector<std::string> environment;          ///< NAME=VALUE, beside a fixed PATH and locale.
+    std::optional<std::uint64_t> largest_file;     ///< RLIMIT_FSIZE, bytes.
+    std::optional<std::uint64_t> largest_address;  ///< RLIMIT_AS, bytes.
+};
+
+struct Result {
+    int status = -1;  ///< Exit status; 128 + signal if it was killed.
+    std::string out;
+    std::string err;
+    long peak_memory = 0;  ///< Bytes resident, at most.
+};
+
+[[nodiscard]] Result run(const Command& what);
+[[nodiscard]] Result zonebridge(std::vector<std::string> arguments, std::string input = {});
+
+/// A command that must succeed; returns its standard output.
+std::string done(std::vector<std::string> arguments, std::string input = {});
+/// The same, and its output is one JSON document.
+[[nodiscard]] nlohmann::json json_of(std::vector<std::string> arguments, std::string input = {});
+/// A command that must fail with exit status 1, one line on standard error and nothing that looks
+/// like success; returns the line.
+std::string failed(std::vector<std::string> arguments, std::string input = {});
+
+[[nodiscard]] std::string read_file(const std::string& path);
+void write_file(const std::string& path, const std::string& content);
+/// `size` bytes that differ from place to place; another `seed` gives others.
+[[nodiscard]] std::string pattern(std::size_t size, std::uint32_t seed = 1);
+
+/// An emulated disk in a folder of its own.
+class Disk {
+  public:
+    /// What `zonebridge create` takes behind the file name.
+    explicit Disk(std::vector<std::string> shape = {"--size", "32M", "--zone-size", "4M",
+                                                    "--conventional", "2", "--max-open", "3"});
+    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] std::string operator/(const std::string& name) const { return folder_ / name; }
+    /// Zone `number` as `report --json` has it.
+    [[nodiscard]] nlohmann::json zone(std::size_t number) const;
+    [[nodiscard]] std::string state(std::size_t number) const;
+
+  private:
+    TemporaryFolder folder_;
+    std::string path_;
+};
+
+}  // namespace zonebridge::test
