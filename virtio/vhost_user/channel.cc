@@ -125,9 +125,11 @@ tl::expected<void, std::string> Channel::send(const MessageHeader& header,
                                               std::chrono::milliseconds timeout,
                                               std::optional<int> stop) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
-    std::vector<std::byte> bytes(sizeof header + payload.size());
-    std::memcpy(bytes.data(), &header, sizeof header);
-    if (!payload.empty()) std::memcpy(bytes.data() + sizeof header, payload.data(), payload.size());
+    const auto head = std::as_bytes(std::span(&header, 1));
+    std::vector<std::byte> bytes;
+    bytes.reserve(head.size() + payload.size());
+    bytes.insert(bytes.end(), head.begin(), head.end());
+    bytes.insert(bytes.end(), payload.begin(), payload.end());
     std::size_t sent = 0;
     while (sent < bytes.size()) {
         iovec buffer{bytes.data() + sent, bytes.size() - sent};
