@@ -69,7 +69,9 @@ std::uint32_t decode_control_type(std::span<const std::uint8_t, 4> bytes) noexce
 TaskManagement decode_task_management(
     std::span<const std::uint8_t, TaskManagement::size> bytes) noexcept {
     TaskManagement request;
-    request.function = get<std::uint32_t>(bytes, 4);
+    const auto function = get<std::uint32_t>(bytes, 4);
+    if (function <= static_cast<std::uint32_t>(TaskFunction::query_task_set))
+        request.function = static_cast<TaskFunction>(function);
     std::copy_n(bytes.begin() + 8, request.lun.size(), request.lun.begin());
     request.id = get<std::uint64_t>(bytes, 16);
     return request;

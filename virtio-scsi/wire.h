@@ -96,7 +96,7 @@ enum class TaskFunction : std::uint32_t {
 struct TaskManagement {
     static constexpr std::size_t size = 24;
 
-    std::uint32_t function = 0;  ///< A TaskFunction, or nonsense.
+    std::optional<TaskFunction> function;  ///< Empty: a number the standard does not have.
     std::array<std::uint8_t, 8> lun{};
     std::uint64_t id = 0;  ///< Of the request meant, for abort_task and query_task.
 };
@@ -126,9 +126,10 @@ struct Config {
     static constexpr std::size_t size = 36;
     static constexpr std::uint32_t default_sense_size = 96;
     static constexpr std::uint32_t default_cdb_size = 32;
+    static constexpr std::uint32_t default_seg_max = 254;
 
     std::uint32_t num_queues = 1;
-    std::uint32_t seg_max = 126;
+    std::uint32_t seg_max = default_seg_max;
     std::uint32_t max_sectors = 0xFFFF;
     std::uint32_t cmd_per_lun = 128;
     std::uint32_t event_info_size = Event::size;

@@ -38,12 +38,14 @@ TEST(Wire, ResponseHeaderHasTheStandardsLayout) {
 }
 
 TEST(Wire, TaskManagementRequestIsDecoded) {
-    const std::array<std::uint8_t, TaskManagement::size> bytes{
+    std::array<std::uint8_t, TaskManagement::size> bytes{
         0, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0x40, 2, 0, 0, 0, 0, 0x88, 0, 0, 0, 0, 0, 0, 0x77};
     const auto request = decode_task_management(bytes);
-    EXPECT_EQ(request.function, 5U);
+    EXPECT_EQ(request.function, TaskFunction::logical_unit_reset);
     EXPECT_EQ(request.lun[3], 2);
     EXPECT_EQ(request.id, 0x7700000000000088U);
+    bytes[4] = 8;
+    EXPECT_EQ(decode_task_management(bytes).function, std::nullopt);
 }
 
 TEST(Wire, EventHasTheStandardsLayout) {

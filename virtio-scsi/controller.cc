@@ -1,0 +1,260 @@
+#include "virtio-scsi/controller.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "virtio-scsi/slot.h"
+#include "virtio/iovec.h"
+#include "zbc/luns.h"
+
+namespace zonebridge::virtio_scsi {
+namespace {
+
+// Tasks that one unit works on at a time; what is over waits here.
+constexpr std::size_t task_queue_depth = 256;
+
+constexpr std::uint8_t report_luns_opcode = 0xA0;
+
+iovec advanced(const iovec& buffer, std::uint64_t by) noexcept {
+    return {static_cast<std::byte*>(buffer.iov_base) + by, buffer.iov_len - by};
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Controller>, Error> Controller::open(Loop& loop,
+                                                                  std::span<const Unit> units) {
+    auto controller = std::make_unique<Controller>(Private{}, loop);
+    for (const auto& [number, unit] : units) {
+        auto queue = unit->open_queue(loop, task_queue_depth);
+        if (!queue) return tl::unexpected(queue.error());
+        auto lun = std::make_unique<Lun>();
+        lun->number = number;
+        lun->unit = unit;
+        lun->queue = std::move(*queue);
+        controller->luns_.push_back(std::move(lun));
+        controller->lun_list_.push_back(zbc::encode_lun(number));
+    }
+    return controller;
+}
+
+Controller::Controller(Private, Loop& loop) : loop_(loop) {}
+
+Controller::~Controller() = default;
+
+void Controller::set_sizes(std::uint32_t cdb_size, std::uint32_t sense_size) noexcept {
+    cdb_size_ = std::min<std::uint32_t>(cdb_size, max_cdb_size);
+    sense_size_ = sense_size;
+}
+
+void Controller::attach(std::uint16_t index, virtio::VirtQueue& queue) {
+    ports_.push_back(std::make_unique<Port>(index, queue));
+    std::size_t slots = 0;
+    for (const auto& port : ports_) slots += port->slots.size();
+    for (const auto& lun : luns_) lun->pending.reserve(slots);
+    answer_recovered(*ports_.back());
+}
+
+void Controller::answer_recovered(Port& port) noexcept {
+    // Chains that a server before this one took and never answered. Whether they were done nobody
+    // knows, and doing a zoned write twice is an error at best: the driver is told of a reset and tries
+    // again what it wants to.
+    while (port.queue.recovered() != 0) {
+        auto& slot = *port.free.back();
+        if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) return;
+        port.free.pop_back();
+        const auto room = slot.chain.writable_length;
+        if (port.index == control_queue && room >= 1) {
+            respond(slot, Response::ok);  // what it was to affect is gone
+        } else if (port.index >= first_request_queue &&
+                   room >= ResponseHeader::size + sense_size_) {
+            answer(slot, {.response = Response::reset}, {}, 0);
+        } else {
+            push(slot, 0);
+        }
+    }
+}
+
+void Controller::detach(std::uint16_t index) noexcept {
+    std::erase_if(ports_, [&](const auto& port) { return port->index == index; });
+}
+
+bool Controller::take(std::uint16_t index) noexcept {
+    auto* const found = port(index);
+    // The event queue's buffers stay where they are until there is something to tell.
+    if (found == nullptr || index == event_queue || fault_) return false;
+    if (index == control_queue)
+        take_control(*found);
+    else
+        take_requests(*found);
+    return !fault_;
+}
+
+void Controller::complete() noexcept {
+    for (const auto& lun : luns_) {
+        for (auto count = results_.size(); count == results_.size();) {
+            count = lun->queue->reap(results_);
+            for (const auto& result : std::span(results_).first(count))
+                finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(result.tag)), result);
+        }
+        submit(*lun);
+    }
+    if (waiting_functions_ != 0) end_functions();
+}
+
+std::size_t Controller::in_flight(std::uint16_t index) const noexcept {
+    for (const auto& port : ports_)
+        if (port->index == index) return port->slots.size() - port->free.size();
+    return 0;
+}
+
+void Controller::report(const Event& event) noexcept {
+    auto* const events = port(event_queue);
+    auto* const slot = events == nullptr ? nullptr : pop(*events);
+    if (slot == nullptr || slot->chain.writable_length < Event::size) {
+        events_missed_ = true;
+        if (slot != nullptr) push(*slot, 0);
+        return;
+    }
+    auto told = event;
+    if (events_missed_) told.event |= Event::missed;
+    events_missed_ = false;
+    const auto bytes = encode(told);
+    virtio::copy_to(slot->chain.writable, 0, std::as_bytes(std::span(bytes)));
+    push(*slot, bytes.size());
+}
+
+Controller::Slot* Controller::pop(Port& port) noexcept {
+    if (port.free.empty()) return nullptr;
+    auto* const slot = port.free.back();
+    switch (port.queue.pop(slot->storage, slot->chain)) {
+        case virtio::PopResult::chain:
+            break;
+        case virtio::PopResult::broken:
+            if (const auto& why = port.queue.fault())
+                fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
+            return nullptr;
+        case virtio::PopResult::empty:
+            return nullptr;
+    }
+    port.free.pop_back();
+    slot->busy = true;
+    slot->serial = next_serial_++;
+    slot->uncut.reset();
+    return slot;
+}
+
+void Controller::push(Slot& slot, std::uint64_t written) noexcept {
+    slot.port->queue.push(slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                          written, std::numeric_limits<std::uint32_t>::max())));
+    slot.busy = false;
+    slot.port->free.push_back(&slot);
+    loop_.note_ready();  // an answer waits to be published
+}
+
+void Controller::take_requests(Port& port) noexcept {
+    while (auto* const slot = pop(port)) {
+        const auto readable = RequestHeader::size + cdb_size_;
+        const auto writable = ResponseHeader::size + sense_size_;
+        if (slot->chain.readable_length < readable || slot->chain.writable_length < writable) {
+            fail(
+                fmt::format("queue {}: a request of {} and {} bytes, shorter than virtio-scsi's "
+                            "headers of {} and {}",
+                            port.index, slot->chain.readable_length, slot->chain.writable_length,
+                            readable, writable));
+            push(*slot, 0);
+            return;
+        }
+        start(*slot);
+    }
+    for (const auto& lun : luns_) submit(*lun);
+}
+
+void Controller::start(Slot& slot) noexcept {
+    auto& chain = slot.chain;
+    const auto head_size = RequestHeader::size + cdb_size_;
+    virtio::copy_from(chain.readable, 0,
+                      std::as_writable_bytes(std::span(slot.head).first(head_size)));
+    const auto header = decode_request(std::span(slot.head).first<RequestHeader::size>());
+    const auto address = decode_address(header.lun);
+    slot.id = header.id;
+
+    // The storage is ours: where header and data share a buffer, the data's view of it is cut.
+    const auto data_after = [&](std::span<const iovec> buffers, std::uint64_t bytes) {
+        auto* piece = slot.storage.data() + (buffers.data() - slot.storage.data());
+        const auto* const end = piece + buffers.size();
+        while (piece != end && bytes >= piece->iov_len) bytes -= (piece++)->iov_len;
+        if (bytes != 0) {
+            slot.cut = piece;
+            slot.uncut = *piece;
+            *piece = advanced(*piece, bytes);
+        }
+        return std::span<const iovec>(piece, end);
+    };
+
+    zbc::Task task;
+    task.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    task.cdb = std::span(slot.head).subspan(RequestHeader::size, cdb_size_);
+    task.data_out = data_after(chain.readable, head_size);
+    slot.uncut.reset();  // the request's own head is not needed again
+    task.data_in = data_after(chain.writable, ResponseHeader::size + sense_size_);
+
+    if (!address || address->target != 0)
+        return answer(slot, {.response = Response::bad_target}, {}, 0);
+    slot.lun = address->lun;
+    auto* const lun = address->report_luns ? nullptr : find(address->lun);
+    // What the target answers for itself, whatever is behind the number.
+    if (lun == nullptr || task.cdb[0] == report_luns_opcode)
+        return finish(slot, zbc::answer_for_target(task, lun_list_));
+    lun->pending.push_back(task);
+}
+
+void Controller::submit(Lun& lun) noexcept {
+    if (lun.pending.empty()) return;
+    const auto taken = lun.queue->submit(lun.pending);
+    lun.pending.erase(lun.pending.begin(),
+                      lun.pending.begin() + static_cast<std::ptrdiff_t>(taken));
+}
+
+void Controller::finish(Slot& slot, const zbc::TaskResult& result) noexcept {
+    const auto heads = RequestHeader::size + cdb_size_ + ResponseHeader::size + sense_size_;
+    const auto room = slot.chain.readable_length + slot.chain.writable_length - heads;
+    const auto moved = result.data_in_length + result.data_out_length;
+    const auto sense = std::span(result.sense).first(result.sense_length);
+    ResponseHeader header;
+    header.status = static_cast<std::uint8_t>(result.status);
+    header.response = result.overrun ? Response::overrun : Response::ok;
+    header.residual = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+        room - std::min(moved, room), std::numeric_limits<std::uint32_t>::max()));
+    answer(slot, header, sense, result.data_in_length);
+}
+
+void Controller::answer(Slot& slot, ResponseHeader header, std::span<const std::uint8_t> sense,
+                        std::uint64_t data_in_length) noexcept {
+    if (slot.uncut) *slot.cut = *slot.uncut;
+    sense = sense.first(std::min<std::size_t>(sense.size(), sense_size_));
+    header.sense_length = static_cast<std::uint32_t>(sense.size());
+    const auto bytes = encode(header);
+    virtio::copy_to(slot.chain.writable, 0, std::as_bytes(std::span(bytes)));
+    virtio::copy_to(slot.chain.writable, bytes.size(), std::as_bytes(sense));
+    push(slot, ResponseHeader::size + sense_size_ + data_in_length);
+}
+
+Controller::Lun* Controller::find(std::uint16_t lun) noexcept {
+    for (const auto& candidate : luns_)
+        if (candidate->number == lun) return candidate.get();
+    return nullptr;
+}
+
+Controller::Port* Controller::port(std::uint16_t index) noexcept {
+    for (const auto& candidate : ports_)
+        if (candidate->index == index) return candidate.get();
+    return nullptr;
+}
+
+void Controller::fail(std::string text) noexcept {
+    if (!fault_) fault_ = std::move(text);
+}
+
+}  // namespace zonebridge::virtio_scsi
