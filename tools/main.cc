@@ -85,9 +85,7 @@ int run(int argc, char** argv) {
     verbs.push_back(add_read(program));
     verbs.push_back(add_write(program));
     verbs.push_back(add_append(program));
-#ifdef ZONEBRIDGE_SERVE
     verbs.push_back(add_serve(program));
-#endif
 
     if (const auto wrong = wrong_verb(argc, argv, verbs)) {
         if (argc < 2) fmt::print(stderr, "{}\n", program.help());

@@ -1,0 +1,69 @@
+// A device as a vhost-user session sees it: every call becomes a message to the worker that runs the
+// device's queues, and returns when that has done its part.
+//
+// Threads: belongs to the session's thread; reaches the worker by messages only.
+// Ownership: owns the data path and the device on the worker; borrows the worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "service/data_path.h"
+#include "service/worker.h"
+#include "virtio/unique_fd.h"
+#include "virtio/vhost_user/backend.h"
+
+namespace zonebridge::service {
+
+/// What all devices have in common; what is a device's own (features, configuration space) is left
+/// to a class beside it.
+class DeviceBackend : public virtio::Backend {
+  public:
+    ~DeviceBackend() override;
+
+    [[nodiscard]] std::uint16_t max_queue_size() const noexcept override { return 1024; }
+    [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
+    [[nodiscard]] tl::expected<void, std::string> set_memory(
+        virtio::GuestMemory::Table memory) override;
+    void set_log(std::shared_ptr<const virtio::DirtyLog> log,
+                 std::span<const std::optional<std::uint64_t>> used_rings) override;
+    [[nodiscard]] tl::expected<void, std::string> start_queue(
+        std::uint16_t index, const virtio::QueueSetup& setup) override;
+    [[nodiscard]] std::uint16_t stop_queue(std::uint16_t index) override;
+    void enable_queue(std::uint16_t index, bool enabled) override;
+    void set_call(std::uint16_t index, virtio::SharedFd call) override;
+    void set_error(std::uint16_t index, virtio::SharedFd error) override;
+    void reset(virtio::ResetCause cause) override;
+    [[nodiscard]] std::optional<int> event_fd() const noexcept override;
+    [[nodiscard]] std::optional<virtio::BackendEvent> take_event() override;
+
+  protected:
+    /// Makes the worker's side of the device, on the worker's thread.
+    using MakeDevice =
+        std::function<tl::expected<std::unique_ptr<virtio::Device>, Error>(Loop& loop)>;
+
+    explicit DeviceBackend(Worker& worker) : worker_(worker) {}
+    [[nodiscard]] tl::expected<void, Error> open(const MakeDevice& make);
+    /// Runs `call` on the worker's thread and waits for it. Only once open() succeeded.
+    void with_device(const std::function<void(virtio::Device&)>& call);
+    /// The device's own part of reset(); the queues are stopped.
+    virtual void reset_device(virtio::ResetCause cause) = 0;
+    /// Any thread.
+    void tell(virtio::BackendEvent event);
+
+  private:
+    Worker& worker_;
+    std::unique_ptr<virtio::Device> device_;  // the worker's
+    std::unique_ptr<DataPath> path_;          // the worker's
+    virtio::UniqueFd event_fd_;
+    std::mutex events_lock_;
+    std::vector<virtio::BackendEvent> events_;  // under events_lock_
+};
+
+}  // namespace zonebridge::service

@@ -1,0 +1,184 @@
+#include "service/data_path.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "virtio/vhost_user/notify.h"
+
+namespace zonebridge::service {
+
+struct DataPath::Queue final : Watcher {
+    Queue(std::uint16_t number, virtio::VirtQueue virtqueue, const virtio::QueueSetup& setup)
+        : index(number),
+          ring(std::move(virtqueue)),
+          inflight(setup.inflight),
+          kick(setup.kick),
+          call(setup.call),
+          error(setup.error),
+          enabled(setup.enabled),
+          started(setup.look_at_once || !setup.kick),
+          due(started) {}
+
+    void on_ready() override {
+        started = true;
+        due = true;
+    }
+
+    std::uint16_t index;
+    virtio::VirtQueue ring;
+    std::shared_ptr<const virtio::InflightArea> inflight;
+    virtio::SharedFd kick;
+    virtio::SharedFd call;
+    virtio::SharedFd error;
+    bool enabled;
+    bool started;  // was kicked, or need not be
+    bool due;      // may hold chains that nobody will kick for again
+    std::function<void(std::uint16_t)> stopped;
+};
+
+DataPath::DataPath(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault)
+    : loop_(loop),
+      device_(device),
+      on_fault_(std::move(on_fault)),
+      memory_(virtio::GuestMemory::none()) {}
+
+DataPath::~DataPath() = default;
+
+void DataPath::take() noexcept {
+    if (next_memory_ || faulty_) return;
+    for (const auto& queue : queues_)
+        if (queue->due && queue->enabled && queue->started && !queue->stopped) take_from(*queue);
+}
+
+void DataPath::take_from(Queue& queue) noexcept {
+    queue.due = false;
+    queue.ring.disable_kicks();
+    while (device_.take(queue.index) && queue.ring.enable_kicks()) continue;
+    if (device_.fault()) return raise(*device_.fault());
+    if (!queue.kick) {
+        queue.due = true;  // nobody will say when there is more
+        wake();
+    }
+}
+
+void DataPath::complete() noexcept {
+    device_.complete();
+    if (device_.fault()) raise(*device_.fault());
+    publish();
+    if (changing_) {
+        finish_stops();
+        finish_move();
+    }
+}
+
+void DataPath::publish() noexcept {
+    for (const auto& queue : queues_)
+        if (queue->ring.publish()) virtio::notify(queue->call);
+}
+
+void DataPath::raise(std::string fault) {
+    if (std::exchange(faulty_, true)) return;
+    for (const auto& queue : queues_)
+        if (queue->ring.fault()) virtio::notify(queue->error);
+    on_fault_(std::move(fault));
+}
+
+tl::expected<void, std::string> DataPath::start(std::uint16_t index,
+                                                const virtio::QueueSetup& setup) {
+    auto ring = virtio::VirtQueue::create(*memory_, setup.ring);
+    if (!ring) return tl::unexpected(ring.error());
+    auto queue = std::make_unique<Queue>(index, std::move(*ring), setup);
+    queue->ring.set_log(log_.get(), setup.used_log);
+    if (queue->kick) {
+        if (auto watched = loop_.watch(queue->kick->get(), *queue); !watched)
+            return tl::unexpected(watched.error().message);
+    }
+    device_.attach(index, queue->ring);
+    queues_.push_back(std::move(queue));
+    wake();
+    return {};
+}
+
+void DataPath::stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped) {
+    auto* const queue = find(index);
+    if (queue == nullptr) return stopped(0);
+    queue->stopped = std::move(stopped);
+    changing_ = true;
+    wake();
+}
+
+void DataPath::finish_stops() {
+    for (std::size_t i = 0; i < queues_.size();) {
+        auto& queue = *queues_[i];
+        if (!queue.stopped || device_.in_flight(queue.index) != 0) {
+            ++i;
+            continue;
+        }
+        if (queue.kick) loop_.unwatch(queue.kick->get());
+        device_.detach(queue.index);
+        const auto base = queue.ring.base();
+        const auto stopped = std::move(queue.stopped);
+        queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(i));
+        if (queues_.empty()) faulty_ = false;  // what was at fault is gone
+        stopped(base);
+    }
+    changing_ = moved_ != nullptr ||
+                std::any_of(queues_.begin(), queues_.end(),
+                            [](const auto& queue) { return queue->stopped != nullptr; });
+}
+
+void DataPath::set_memory(virtio::GuestMemory::Table memory, Moved moved) {
+    next_memory_ = std::move(memory);
+    moved_ = std::move(moved);
+    changing_ = true;
+    wake();
+}
+
+void DataPath::finish_move() {
+    if (!moved_) return;
+    for (const auto& queue : queues_)
+        if (device_.in_flight(queue->index) != 0) return;
+    tl::expected<void, std::string> result;
+    for (const auto& queue : queues_)
+        if (result) result = queue->ring.rebind(*next_memory_);
+    memory_ = std::exchange(next_memory_, nullptr);
+    const auto moved = std::exchange(moved_, nullptr);
+    wake();  // what came meanwhile waits to be taken
+    moved(result);
+}
+
+void DataPath::enable(std::uint16_t index, bool enabled) {
+    if (auto* const queue = find(index)) {
+        queue->enabled = enabled;
+        queue->due = queue->due || enabled;
+        wake();
+    }
+}
+
+void DataPath::set_call(std::uint16_t index, virtio::SharedFd call) {
+    if (auto* const queue = find(index)) {
+        queue->call = std::move(call);
+        virtio::notify(queue->call);
+    }
+}
+
+void DataPath::set_error(std::uint16_t index, virtio::SharedFd error) {
+    if (auto* const queue = find(index)) queue->error = std::move(error);
+}
+
+void DataPath::set_log(std::shared_ptr<const virtio::DirtyLog> log,
+                       std::span<const std::optional<std::uint64_t>> used_rings) {
+    log_ = std::move(log);
+    for (const auto& queue : queues_) {
+        const auto known = queue->index < used_rings.size();
+        queue->ring.set_log(log_.get(), known ? used_rings[queue->index] : std::nullopt);
+    }
+}
+
+DataPath::Queue* DataPath::find(std::uint16_t index) noexcept {
+    for (const auto& queue : queues_)
+        if (queue->index == index) return queue.get();
+    return nullptr;
+}
+
+}  // namespace zonebridge::service

@@ -1,0 +1,80 @@
+// One device's queues on one worker: watches their kicks, lets the device take and answer chains,
+// publishes and notifies, and stops them cleanly.
+//
+// Threads: belongs to the worker's thread. The functions given to stop() and set_memory() are called
+// there too.
+// Ownership: owns its running queues, their descriptors and the guest memory they use; borrows the
+// loop and the device.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "service/worker.h"
+#include "virtio/device.h"
+#include "virtio/vhost_user/backend.h"
+#include "zone/loop.h"
+
+namespace zonebridge::service {
+
+class DataPath final : public Member {
+  public:
+    /// `on_fault` is called once, when a driver did something no driver does.
+    DataPath(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault);
+    DataPath(const DataPath&) = delete;
+    DataPath& operator=(const DataPath&) = delete;
+    /// All queues are stopped.
+    ~DataPath();
+
+    void take() noexcept override;
+    void complete() noexcept override;
+
+    [[nodiscard]] tl::expected<void, std::string> start(std::uint16_t index,
+                                                        const virtio::QueueSetup& setup);
+    /// Takes no more chains of that queue; once those in flight are answered and the driver was told,
+    /// forgets the ring and calls `stopped` with its available index.
+    void stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped);
+
+    void enable(std::uint16_t index, bool enabled);
+    void set_call(std::uint16_t index, virtio::SharedFd call);
+    void set_error(std::uint16_t index, virtio::SharedFd error);
+    void set_log(std::shared_ptr<const virtio::DirtyLog> log,
+                 std::span<const std::optional<std::uint64_t>> used_rings);
+
+    /// Takes no chains until nothing is in flight, moves every queue to `memory`, lets go of the old
+    /// map, calls `moved`, and goes on.
+    void set_memory(virtio::GuestMemory::Table memory,
+                    std::function<void(tl::expected<void, std::string>)> moved);
+
+  private:
+    struct Queue;
+    using Moved = std::function<void(tl::expected<void, std::string>)>;
+
+    [[nodiscard]] Queue* find(std::uint16_t index) noexcept;
+    void take_from(Queue& queue) noexcept;
+    void publish() noexcept;
+    void finish_stops();
+    void finish_move();
+    void raise(std::string fault);
+    void wake() noexcept { loop_.note_ready(); }
+
+    Loop& loop_;
+    virtio::Device& device_;
+    std::function<void(std::string)> on_fault_;
+    virtio::GuestMemory::Table memory_;
+    std::shared_ptr<const virtio::DirtyLog> log_;
+    std::vector<std::unique_ptr<Queue>> queues_;
+    bool changing_ = false;  // a stop or a move waits for chains in flight
+    virtio::GuestMemory::Table next_memory_;
+    Moved moved_;
+    bool faulty_ = false;
+};
+
+}  // namespace zonebridge::service

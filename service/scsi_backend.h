@@ -1,0 +1,47 @@
+// The virtio-scsi device that a vhost-user front end finds: its features, its configuration space, and
+// the logical units behind it.
+//
+// Threads: as service/backend.h.
+// Ownership: borrows the worker and the logical units.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "service/backend.h"
+#include "virtio-scsi/controller.h"
+#include "virtio-scsi/wire.h"
+
+namespace zonebridge::service {
+
+class ScsiBackend final : public DeviceBackend {
+    struct Private {};
+
+  public:
+    /// Request queues offered: as many as a front end with a queue for each CPU may want.
+    static constexpr std::uint16_t request_queues = 64;
+
+    /// `max_transfer` and `max_segments`: what the units take in one command, in bytes and buffers.
+    [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
+        Worker& worker, std::vector<virtio_scsi::Unit> units, std::uint64_t max_transfer,
+        std::uint32_t max_segments);
+
+    ScsiBackend(Private, Worker& worker, std::vector<virtio_scsi::Unit> units);  // by open()
+
+    [[nodiscard]] std::uint64_t features() const noexcept override;
+    [[nodiscard]] std::uint16_t queue_count() const noexcept override {
+        return virtio_scsi::first_request_queue + request_queues;
+    }
+    void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
+    [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,
+                                    bool migration) noexcept override;
+
+  private:
+    void reset_device(virtio::ResetCause cause) override;
+    void apply_sizes();
+
+    std::vector<virtio_scsi::Unit> units_;
+    virtio_scsi::Config config_;
+};
+
+}  // namespace zonebridge::service
