@@ -28,10 +28,12 @@ enum class Operation : std::uint8_t {
 
 /// What a zone action acts on.
 enum class Scope : std::uint8_t {
-    zones,  ///< Every zone in [offset, offset + length), in order, stopping at the first failure.
-    all,    ///< Every zone the action applies to, as ZBC's ALL bit has it: OPEN the closed ones,
-          ///< CLOSE the open ones, FINISH the open and closed ones, RESET all but empty, read-only
-          ///< and offline ones. OPEN over the limit opens nothing.
+    /// Every zone in [offset, offset + length), in order, stopping at the first failure.
+    zones,
+    /// Every zone the action applies to, as ZBC's ALL bit has it: OPEN the closed ones, CLOSE the
+    /// open ones, FINISH the open and closed ones, RESET all but empty, read-only and offline
+    /// ones. OPEN over the limit opens nothing.
+    all,
 };
 
 struct Request {
