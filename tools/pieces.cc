@@ -28,9 +28,12 @@ std::string situation_at(Session& session, std::uint64_t offset) {
     Zone zone;
     const auto reported = session.report(offset, {&zone, 1});
     if (!reported || *reported != 1) return {};
-    auto words = fmt::format(
-        " (zone {} is {}", layout.zone_of(offset),
-        zone.type == ZoneType::conventional ? to_string(zone.type) : to_string(zone.state));
+    auto words = fmt::format(" (zone {}", layout.zone_of(offset));
+    // That a zone is full is what the refusal has said already.
+    if (zone.type == ZoneType::conventional)
+        words += " is conventional";
+    else if (zone.state != ZoneState::full)
+        words += fmt::format(" is {}", to_string(zone.state));
     if (zone.write_pointer)
         words += fmt::format(", its write pointer is {}, its capacity ends at {}",
                              *zone.write_pointer, zone.start + zone.capacity);

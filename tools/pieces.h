@@ -21,7 +21,7 @@ namespace zonebridge::tools {
 /// writes, logical blocks elsewhere.
 [[nodiscard]] std::uint32_t granularity_at(const Limits& limits, std::uint64_t offset) noexcept;
 
-/// " (zone 3 is full, its write pointer ...)": how things stand where `offset` lies, asked of the
+/// " (zone 3 is closed, its write pointer is ...)": how things stand where `offset` lies, asked of the
 /// device; empty if it can't tell.
 [[nodiscard]] std::string situation_at(Session& session, std::uint64_t offset);
 
