@@ -81,11 +81,12 @@ void limit(decltype(RLIMIT_AS) resource, std::optional<std::uint64_t> value) {
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    std::vector<std::string> settings{"PATH=/usr/bin:/bin", "LC_ALL=C"};
+    // The first of a name counts.
+    auto settings = what.environment;
+    settings.insert(settings.end(), {"PATH=/usr/bin:/bin", "LC_ALL=C"});
     for (const auto* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
         if (const auto* value = std::getenv(name))
             settings.push_back(std::string(name) + "=" + value);
-    settings.insert(settings.end(), what.environment.begin(), what.environment.end());
     std::vector<char*> environment;
     for (auto& setting : settings) environment.push_back(setting.data());
     environment.push_back(nullptr);
