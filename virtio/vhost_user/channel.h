@@ -57,6 +57,9 @@ class Channel {
                                                        std::chrono::milliseconds timeout,
                                                        std::optional<int> stop);
 
+    /// Hangs up.
+    void close() noexcept { socket_.close(); }
+
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
   private:

@@ -165,7 +165,9 @@ SessionEnd Session::finish(SessionEnd::Reason reason, std::string message) {
 void Session::end() noexcept {
     if (std::exchange(ended_, true)) return;
     reset_device(ResetCause::session_end);
+    // Last: a front end that sees the end may take its memory for its own again.
     backend_channel_.close();
+    channel_.close();
 }
 
 Session::Result Session::drain_events() {

@@ -62,8 +62,8 @@ class Session {
     // on_readable() whenever either is readable, and at the latest after `patience`.
 
     [[nodiscard]] int fd() const noexcept { return channel_.fd(); }
-    /// Handles what has arrived, without waiting for more. The end, once there is one; the session
-    /// does nothing more after that.
+    /// Handles what has arrived, without waiting for more. The end, once there is one: by then the
+    /// connection is closed, and the session is not to be called again.
     [[nodiscard]] std::optional<SessionEnd> on_readable();
 
     /// Tells the front end that the configuration space changed, if it can be told.

@@ -1,0 +1,162 @@
+#include "virtio/vhost_user/listener.h"
+
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/driver/connection.h"
+
+namespace zonebridge::virtio {
+namespace {
+
+class SocketListener : public testing::Test {
+  protected:
+    SocketListener() {
+        std::string pattern = "/tmp/zonebridge-listener-XXXXXX";
+        EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
+        directory_ = pattern;
+        path_ = directory_ + "/socket";
+    }
+    ~SocketListener() override { std::filesystem::remove_all(directory_); }
+
+    std::string directory_;
+    std::string path_;
+};
+
+TEST_F(SocketListener, BindsForItsUserOnlyAndCleansUp) {
+    {
+        auto listener = Listener::bind(path_);
+        ASSERT_TRUE(listener) << listener.error();
+        EXPECT_FALSE(listener->single());
+        struct stat info {};
+        ASSERT_EQ(::stat(path_.c_str(), &info), 0);
+        EXPECT_TRUE(S_ISSOCK(info.st_mode));
+        EXPECT_EQ(info.st_mode & 0777, 0600u);
+        for (int i = 0; i < 3; ++i) {
+            const auto front_end = driver::Connection::to(path_);
+            ASSERT_TRUE(front_end) << front_end.error();
+            const auto accepted = listener->accept(std::nullopt);
+            ASSERT_TRUE(accepted) << accepted.error();
+            ASSERT_TRUE(*accepted);
+            EXPECT_NE(::fcntl((*accepted)->get(), F_GETFD) & FD_CLOEXEC, 0);
+        }
+    }
+    EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+TEST_F(SocketListener, RefusesAPathThatSomebodyServes) {
+    const auto first = Listener::bind(path_);
+    ASSERT_TRUE(first);
+    const auto second = Listener::bind(path_);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().find("running"), std::string::npos) << second.error();
+    EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(SocketListener, ReplacesASocketThatNobodyServes) {
+    {
+        const int dead = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const UniqueFd closing(dead);
+        auto first = Listener::bind(path_);
+        ASSERT_TRUE(first);
+        std::filesystem::rename(path_, path_ + ".dead");  // so that it is not cleaned up
+    }
+    std::filesystem::rename(path_ + ".dead", path_);
+    const auto again = Listener::bind(path_);
+    ASSERT_TRUE(again) << again.error();
+    EXPECT_TRUE(driver::Connection::to(path_));
+}
+
+TEST_F(SocketListener, LeavesOtherFilesAlone) {
+    std::ofstream(path_) << "precious";
+    const auto listener = Listener::bind(path_);
+    ASSERT_FALSE(listener);
+    EXPECT_NE(listener.error().find("no socket"), std::string::npos) << listener.error();
+    std::string text;
+    std::ifstream(path_) >> text;
+    EXPECT_EQ(text, "precious");
+}
+
+TEST_F(SocketListener, LeavesASuccessorsSocketAlone) {
+    {
+        auto first = Listener::bind(path_);
+        ASSERT_TRUE(first);
+        std::filesystem::remove(path_);
+        std::ofstream(path_) << "not mine";
+    }
+    EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+TEST_F(SocketListener, NamesAPathThatIsTooLongOrNowhere) {
+    const auto too_long = Listener::bind(directory_ + "/" + std::string(200, 'x'));
+    ASSERT_FALSE(too_long);
+    EXPECT_NE(too_long.error().find("107"), std::string::npos) << too_long.error();
+    EXPECT_FALSE(Listener::bind(directory_ + "/nowhere/socket"));
+    EXPECT_FALSE(Listener::bind(""));
+}
+
+TEST_F(SocketListener, StopsWaitingWhenTold) {
+    auto listener = Listener::bind(path_);
+    ASSERT_TRUE(listener);
+    const UniqueFd stop(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    const auto accepted = listener->accept(stop.get());
+    ASSERT_TRUE(accepted);
+    EXPECT_FALSE(*accepted);
+}
+
+TEST_F(SocketListener, AdoptsAListeningSocket) {
+    const auto original = Listener::bind(path_);
+    ASSERT_TRUE(original);
+    // Another descriptor of the same kind, as a parent would leave it.
+    std::string second = directory_ + "/second";
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::copy(second.begin(), second.end(), address.sun_path);
+    ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    ASSERT_EQ(::listen(fd, 1), 0);
+    auto listener = Listener::adopt(fd);
+    ASSERT_TRUE(listener) << listener.error();
+    EXPECT_FALSE(listener->single());
+    const auto front_end = driver::Connection::to(second);
+    ASSERT_TRUE(front_end);
+    const auto accepted = listener->accept(std::nullopt);
+    ASSERT_TRUE(accepted && *accepted);
+}
+
+TEST_F(SocketListener, AdoptsOneConnectionAndThenHasNoMore) {
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    const UniqueFd other(pair[0]);
+    auto listener = Listener::adopt(pair[1]);
+    ASSERT_TRUE(listener) << listener.error();
+    EXPECT_TRUE(listener->single());
+    const auto first = listener->accept(std::nullopt);
+    ASSERT_TRUE(first);
+    EXPECT_TRUE(*first);
+    const auto second = listener->accept(std::nullopt);
+    ASSERT_TRUE(second);
+    EXPECT_FALSE(*second);
+}
+
+TEST_F(SocketListener, AdoptsNothingElse) {
+    EXPECT_FALSE(Listener::adopt(-1));
+    EXPECT_FALSE(Listener::adopt(9999));
+    const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    EXPECT_FALSE(Listener::adopt(file.get()));
+    const UniqueFd loose(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_FALSE(Listener::adopt(loose.get()));
+    const UniqueFd network(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_FALSE(Listener::adopt(network.get()));
+    EXPECT_GE(::fcntl(loose.get(), F_GETFD), 0) << "what is refused is not closed";
+}
+
+}  // namespace
+}  // namespace zonebridge::virtio

@@ -1,0 +1,497 @@
+#include "virtio/vhost_user/session.h"
+
+#include <algorithm>
+#include <sys/mman.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/virtio/served_echo.h"
+
+namespace zonebridge::virtio {
+namespace {
+
+namespace bit = driver::bit;
+namespace message = driver::message;
+using VhostUserSession = ServedEcho;
+
+TEST_F(VhostUserSession, OffersWhatItCanDo) {
+    set_up();
+    EXPECT_EQ(front_end->offered(), backend.features() | bit::log_all | bit::protocol_features);
+    EXPECT_EQ(front_end->protocol_features(),
+              bit::p_mq | bit::p_log_shmfd | bit::p_reply_ack | bit::p_backend_req | bit::p_config |
+                  bit::p_inflight | bit::p_reset_device | bit::p_mem_slots | bit::p_status);
+    EXPECT_EQ(front_end->ask(message::get_queue_num), EchoBackend::queues);
+    EXPECT_GE(front_end->ask(message::get_max_mem_slots).value_or(0), 300u);
+    EXPECT_EQ(finish().reason, SessionEnd::Reason::disconnected);
+    EXPECT_EQ(backend.calls().back(), "reset session_end");
+}
+
+TEST_F(VhostUserSession, RunsQueuesWithEveryCombinationOfFeatures) {
+    for (const std::uint64_t features :
+         {bit::version_1, bit::version_1 | bit::event_index, bit::version_1 | bit::indirect,
+          bit::version_1 | bit::event_index | bit::indirect}) {
+        for (const std::uint64_t protocol : {std::uint64_t{0}, bit::protocol_features}) {
+            memory.reset();
+            set_up(features | protocol);
+            auto& zero = start(0);
+            auto& two = start(2);
+            for (int i = 0; i < 100; ++i) {
+                ASSERT_EQ(echo(zero, "hello"), "hello");
+                ASSERT_EQ(echo(two, "another queue"), "another queue");
+            }
+            EXPECT_EQ(front_end->stop(0), 100);
+            EXPECT_EQ(front_end->stop(2), 100);
+            EXPECT_EQ(front_end->stop(1), 0) << "it never ran";
+            const auto end = finish();
+            EXPECT_EQ(end.reason, SessionEnd::Reason::disconnected) << end.message;
+        }
+    }
+}
+
+TEST_F(VhostUserSession, ServesOneFrontEndAfterAnother) {
+    for (int i = 0; i < 5; ++i) {
+        memory.reset();
+        set_up();
+        EXPECT_EQ(echo(start(1), "again"), "again");
+        EXPECT_EQ(finish().reason, SessionEnd::Reason::disconnected);
+        const auto calls = backend.calls();
+        ASSERT_GE(calls.size(), 3u);
+        EXPECT_EQ(calls[calls.size() - 3], "stop 1");
+        EXPECT_EQ(calls[calls.size() - 2], "memory 0");
+        EXPECT_EQ(calls[calls.size() - 1], "reset session_end");
+    }
+}
+
+TEST_F(VhostUserSession, AMisbehavingFrontEndDoesNotSpoilTheNext) {
+    set_up();
+    (void)start(0);
+    ASSERT_TRUE(front_end->connection().send(4711, {}));
+    EXPECT_EQ(wait_end().reason, SessionEnd::Reason::failed);
+    memory.reset();
+    set_up();
+    EXPECT_EQ(echo(start(0), "fine"), "fine");
+}
+
+TEST_F(VhostUserSession, ADisabledQueueWaitsAndRemembersItsKick) {
+    set_up();
+    auto& queue = start(0);
+    ASSERT_TRUE(front_end->enable(0, false));
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    EXPECT_FALSE(queue.wait_used(std::chrono::milliseconds{50}));
+    ASSERT_TRUE(front_end->enable(0, true));
+    EXPECT_TRUE(queue.wait_used());
+}
+
+TEST_F(VhostUserSession, AQueueIsLeftAloneUntilItsFirstKick) {
+    set_up();
+    auto& queue = start(0);
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    (void)queue.ring.publish();
+    EXPECT_FALSE(queue.wait_used(std::chrono::milliseconds{50}));
+    queue.kick();
+    EXPECT_TRUE(queue.wait_used());
+}
+
+TEST_F(VhostUserSession, WithoutAKickDescriptorTheQueueIsPolled) {
+    set_up();
+    auto& queue = front_end->make_queue(0, memory, {.size = 8});
+    ASSERT_TRUE(front_end->start(queue));
+    ASSERT_TRUE(front_end->tell(message::set_vring_kick, driver::pack(std::uint64_t{0x100})));
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    (void)queue.ring.publish();  // and no kick
+    EXPECT_TRUE(queue.wait_used());
+}
+
+TEST_F(VhostUserSession, StoppingAQueueAnswersWhatIsInFlight) {
+    set_up();
+    auto& queue = start(0);
+    backend.hold(true);
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    while (backend.held() < 3) std::this_thread::yield();
+    EXPECT_FALSE(queue.ring.take_used());
+    EXPECT_EQ(front_end->stop(0), 3);
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue.ring.take_used()) << i;
+    // Stopped means stopped.
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    (void)queue.ring.publish();
+    queue.kick();
+    EXPECT_FALSE(queue.wait_used(std::chrono::milliseconds{50}));
+    // It goes on where it was, and the kick is still there.
+    backend.hold(false);
+    ASSERT_TRUE(front_end->set_base(0, 3));
+    ASSERT_TRUE(front_end->start(queue));
+    EXPECT_TRUE(queue.wait_used());
+}
+
+TEST_F(VhostUserSession, ANewCallDescriptorIsUsedAtOnce) {
+    set_up();
+    auto& queue = start(0);
+    EXPECT_EQ(echo(queue, "one"), "one");
+    const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    const int fds[] = {fd};
+    ASSERT_TRUE(front_end->tell(message::set_vring_call, driver::pack(std::uint64_t{0}), fds));
+    ::close(std::exchange(queue.call_fd, fd));
+    EXPECT_TRUE(queue.wait_call()) << "told once, in case the old one swallowed a call";
+    EXPECT_EQ(echo(queue, "two"), "two");
+    ASSERT_TRUE(front_end->tell(message::set_vring_call, driver::pack(std::uint64_t{0x100})));
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    while (!queue.ring.take_used()) std::this_thread::yield();  // nobody calls
+    EXPECT_FALSE(queue.called());
+}
+
+TEST_F(VhostUserSession, MemoryComesAndGoesBySlots) {
+    connect();
+    ASSERT_TRUE(front_end->negotiate({.protocol_features = ~0ull}));
+    ASSERT_TRUE(front_end->share_by_slots(memory));
+    auto& queue = start(0);
+    EXPECT_EQ(echo(queue, "slots"), "slots");
+    // The other region goes and comes back in use.
+    ASSERT_TRUE(front_end->remove_region(memory.regions()[1]));
+    EXPECT_EQ(echo(queue, "fewer"), "fewer");
+    ASSERT_TRUE(front_end->add_region(memory.regions()[1]));
+    const auto block = memory.allocate(8, 1, 1);
+    const driver::Buffer buffers[] = {driver::from_device(block)};
+    EXPECT_TRUE(queue.run(buffers));
+}
+
+TEST_F(VhostUserSession, ARingWhoseMemoryGoesForAMomentGoesOn) {
+    set_up();
+    auto& queue = start(0);
+    EXPECT_EQ(echo(queue, "before"), "before");
+    ASSERT_TRUE(front_end->remove_region(memory.regions()[0]));
+    EXPECT_TRUE(backend.called("stop 0"));
+    // The guest goes on meanwhile.
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    EXPECT_FALSE(queue.wait_used(std::chrono::milliseconds{50}));
+    ASSERT_TRUE(front_end->add_region(memory.regions()[0]));
+    EXPECT_TRUE(queue.wait_used());
+    EXPECT_EQ(echo(queue, "after"), "after");
+}
+
+TEST_F(VhostUserSession, AWholeNewTableMayComeWhileQueuesRun) {
+    set_up();
+    auto& queue = start(0);
+    backend.hold(true);
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    while (backend.held() < 1) std::this_thread::yield();
+    ASSERT_TRUE(front_end->share(memory));
+    EXPECT_TRUE(queue.ring.take_used()) << "nothing is in flight across a change";
+    backend.hold(false);
+    EXPECT_EQ(echo(queue, "moved"), "moved");
+}
+
+TEST_F(VhostUserSession, ConfigurationIsReadAndWrittenByTheRules) {
+    set_up();
+    for (std::size_t i = 0; i < backend.config.size(); ++i)
+        backend.config[i] = static_cast<std::byte>(i + 1);
+    const auto all = front_end->config(0, 256);
+    ASSERT_TRUE(all) << all.error();
+    EXPECT_TRUE(std::equal(backend.config.begin(), backend.config.end(), all->begin()));
+    EXPECT_EQ((*all)[36], std::byte{0});
+    EXPECT_EQ(front_end->config(20, 4),
+              (driver::Bytes{std::byte{21}, std::byte{22}, std::byte{23}, std::byte{24}}));
+    EXPECT_EQ(front_end->config(34, 4),
+              (driver::Bytes{std::byte{35}, std::byte{36}, std::byte{0}, std::byte{0}}));
+    EXPECT_EQ(front_end->config(0xffffffff, 8), driver::Bytes(8));
+    EXPECT_EQ(front_end->config(0, 0), driver::Bytes());
+    // Too much is answered by nothing, and the session lives.
+    const auto reply = front_end->connection().ask(
+        message::get_config, driver::pack(std::uint32_t{0}, std::uint32_t{257}, std::uint32_t{0}));
+    ASSERT_TRUE(reply) << reply.error();
+    EXPECT_TRUE(reply->payload.empty());
+
+    auto image = *all;
+    image[20] = std::byte{99};
+    EXPECT_TRUE(front_end->set_config(0, image));
+    EXPECT_EQ(backend.config[20], std::byte{99});
+    image[0] = std::byte{99};
+    EXPECT_FALSE(front_end->set_config(0, image)) << "read-only";
+    EXPECT_TRUE(front_end->set_config(0, image, 1)) << "but not for migration";
+    EXPECT_FALSE(front_end->set_config(250, std::span(image).first(7))) << "out of bounds";
+    EXPECT_EQ(finish().reason, SessionEnd::Reason::disconnected);
+}
+
+TEST_F(VhostUserSession, AChangedConfigurationIsToldOnTheOtherChannel) {
+    set_up();
+    int pair[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    driver::Connection channel(pair[0]);
+    backend.change_config();  // nobody to tell yet
+    const int fds[] = {pair[1]};
+    ASSERT_TRUE(front_end->tell(message::set_backend_req_fd, {}, fds));
+    ::close(pair[1]);
+    backend.change_config();
+    const auto told = channel.receive();
+    ASSERT_TRUE(told) << told.error();
+    EXPECT_EQ(told->request, message::backend_config_change);
+    EXPECT_EQ(told->flags, 1u) << "no reply asked for";
+    EXPECT_TRUE(told->payload.empty());
+    // A front end that never reads it blocks nobody.
+    for (int i = 0; i < 20'000; ++i) backend.change_config();
+    EXPECT_TRUE(front_end->ask(message::get_features));
+    channel.close();
+    backend.change_config();
+    EXPECT_TRUE(front_end->ask(message::get_features));
+}
+
+TEST_F(VhostUserSession, StatusIsKeptAndZeroResets) {
+    set_up();
+    auto& queue = start(0);
+    EXPECT_EQ(front_end->ask(message::get_status), 0u);
+    ASSERT_TRUE(front_end->tell(message::set_status, driver::pack(std::uint64_t{0xf})));
+    EXPECT_EQ(front_end->ask(message::get_status), 0xfu);
+    EXPECT_EQ(echo(queue, "up"), "up");
+    ASSERT_TRUE(front_end->tell(message::set_status, driver::pack(std::uint64_t{0})));
+    EXPECT_TRUE(backend.called("stop 0"));
+    EXPECT_TRUE(backend.called("reset status"));
+    EXPECT_EQ(front_end->stop(0), 0);
+    // The memory is still there: a front end that counts slots does not send it again.
+    ASSERT_TRUE(front_end->tell(message::set_features, driver::pack(front_end->features())));
+    EXPECT_EQ(echo(start(0), "again"), "again");
+}
+
+TEST_F(VhostUserSession, ResetDeviceStopsAndForgets) {
+    set_up();
+    (void)start(0);
+    (void)start(1);
+    ASSERT_TRUE(front_end->tell(message::reset_device));
+    EXPECT_TRUE(backend.called("stop 0"));
+    EXPECT_TRUE(backend.called("stop 1"));
+    EXPECT_TRUE(backend.called("reset requested"));
+    ASSERT_TRUE(front_end->tell(message::set_features, driver::pack(front_end->features())));
+    EXPECT_EQ(echo(start(1), "again"), "again");
+    ASSERT_TRUE(front_end->tell(message::reset_owner)) << "a no-op";
+    EXPECT_EQ(front_end->stop(1), 1);
+}
+
+TEST_F(VhostUserSession, RefusedFeaturesShowInTheStatusAndKeepQueuesStill) {
+    connect();
+    ASSERT_TRUE(front_end->negotiate({.protocol_features = ~0ull}));
+    ASSERT_TRUE(front_end->share(memory));
+    ASSERT_TRUE(front_end->tell(message::set_status, driver::pack(std::uint64_t{3})));
+    const auto bad = front_end->features() | EchoBackend::refused_feature;
+    EXPECT_FALSE(front_end->tell(message::set_features, driver::pack(bad)));
+    ASSERT_TRUE(front_end->tell(message::set_status, driver::pack(std::uint64_t{0xb})));
+    EXPECT_EQ(front_end->ask(message::get_status), 3u);
+    ASSERT_TRUE(front_end->tell(message::set_features, driver::pack(front_end->features())));
+    EXPECT_EQ(front_end->ask(message::get_status), 0xbu);
+    EXPECT_EQ(echo(start(0), "fine"), "fine");
+    EXPECT_FALSE(front_end->tell(message::set_features, driver::pack(bad)));
+    EXPECT_TRUE(backend.called("stop 0"));
+}
+
+TEST_F(VhostUserSession, UnofferedFeaturesAreDroppedUnlessTheyChangeTheRing) {
+    connect();
+    ASSERT_TRUE(front_end->negotiate());
+    // What QEMU's vhost-user-scsi does with VIRTIO_SCSI_F_CHANGE.
+    ASSERT_TRUE(
+        front_end->tell(message::set_features, driver::pack(front_end->features() | 1ull << 2)));
+    EXPECT_FALSE(front_end->tell(message::set_features,
+                                 driver::pack(front_end->features() | feature::ring_packed)));
+    const auto end = wait_end();
+    EXPECT_EQ(end.reason, SessionEnd::Reason::failed);
+    EXPECT_NE(end.message.find("SET_FEATURES"), std::string::npos) << end.message;
+}
+
+TEST_F(VhostUserSession, TheOrderOfDescribingAQueueDoesNotMatter) {
+    connect();
+    ASSERT_TRUE(front_end->negotiate(
+        {.features = ~0ull & ~EchoBackend::refused_feature & ~feature::log_all}));
+    auto& queue = front_end->make_queue(0, memory, {.size = 8, .event_index = true});
+    const int kick[] = {queue.kick_fd};
+    const int call[] = {queue.call_fd};
+    ASSERT_TRUE(front_end->enable(0, true));
+    ASSERT_TRUE(front_end->tell(message::set_vring_kick, driver::pack(std::uint64_t{0}), kick));
+    ASSERT_TRUE(front_end->tell(message::set_vring_call, driver::pack(std::uint64_t{0}), call));
+    ASSERT_TRUE(front_end->set_addresses(queue));
+    EXPECT_FALSE(backend.called("start 0"));
+    ASSERT_TRUE(
+        front_end->tell(message::set_vring_num, driver::pack(std::uint32_t{0}, std::uint32_t{8})));
+    EXPECT_FALSE(backend.called("start 0"));
+    ASSERT_TRUE(front_end->share(memory));
+    EXPECT_TRUE(backend.called("start 0"));
+    EXPECT_EQ(echo(queue, "odd"), "odd");
+}
+
+TEST_F(VhostUserSession, MigrationMarksWhatTheDeviceWrote) {
+    set_up();
+    auto& queue = start(0);
+    driver::SharedMemory log;
+    ASSERT_TRUE(log.add(0, 0x10000));
+    const auto marked = [&](std::uint64_t address) {
+        const auto page = address / 4096;
+        return (log.regions()[0].host[page / 8] & std::byte(1 << page % 8)) != std::byte{0};
+    };
+    const int fds[] = {log.regions()[0].fd};
+    const auto reply = front_end->connection().ask(
+        message::set_log_base, driver::pack(std::uint64_t{0x10000}, std::uint64_t{0}), fds);
+    ASSERT_TRUE(reply) << reply.error();
+    EXPECT_EQ(echo(queue, "quiet"), "quiet");
+    EXPECT_EQ(std::count(log.regions()[0].host, log.regions()[0].host + 0x10000, std::byte{0}),
+              0x10000)
+        << "logging is off";
+
+    ASSERT_TRUE(
+        front_end->tell(message::set_features, driver::pack(front_end->features() | bit::log_all)));
+    ASSERT_TRUE(front_end->set_addresses(queue, 0x7000'0000));
+    EXPECT_FALSE(backend.called("stop 0")) << "the ring runs on";
+    const auto in = memory.allocate(8192, 4096);
+    const driver::Buffer chain[] = {driver::to_device(memory.allocate(8192)),
+                                    driver::from_device(in)};
+    ASSERT_EQ(queue.run(chain), 8192u);
+    EXPECT_TRUE(marked(in.address));
+    EXPECT_TRUE(marked(in.address + 4096));
+    EXPECT_FALSE(marked(in.address + 8192));
+    EXPECT_TRUE(marked(0x7000'0000)) << "the used ring, under its own address";
+
+    std::memset(log.regions()[0].host, 0, 0x10000);
+    ASSERT_TRUE(front_end->tell(message::set_features, driver::pack(front_end->features())));
+    EXPECT_EQ(echo(queue, "quiet"), "quiet");
+    EXPECT_EQ(std::count(log.regions()[0].host, log.regions()[0].host + 0x10000, std::byte{0}),
+              0x10000);
+}
+
+TEST_F(VhostUserSession, ALogTooShortForTheMemoryIsRefused) {
+    set_up();
+    driver::SharedMemory log;
+    ASSERT_TRUE(log.add(0, 0x1000));
+    const int fds[] = {log.regions()[0].fd};
+    ASSERT_TRUE(front_end->connection().ask(
+        message::set_log_base, driver::pack(std::uint64_t{0x1000}, std::uint64_t{0}), fds));
+    EXPECT_FALSE(
+        front_end->tell(message::set_features, driver::pack(front_end->features() | bit::log_all)));
+    EXPECT_NE(wait_end().message.find("does not cover"), std::string::npos);
+}
+
+TEST_F(VhostUserSession, RequestsInFlightSurviveTheServer) {
+    set_up();
+    // Both sizes of the struct are in the world; each gets back its own.
+    driver::Reply record;
+    for (const std::size_t size : {20, 24}) {
+        driver::Bytes ask =
+            driver::pack(std::uint64_t{0}, std::uint64_t{0}, std::uint16_t{2}, std::uint16_t{16});
+        ask.resize(size);
+        auto reply = front_end->connection().ask(message::get_inflight_fd, ask);
+        ASSERT_TRUE(reply) << reply.error();
+        ASSERT_EQ(reply->payload.size(), size);
+        ASSERT_EQ(reply->fds.size(), 1u);
+        if (!record.fds.empty()) ::close(record.fds[0]);
+        record = *reply;
+    }
+    ASSERT_TRUE(front_end->tell(message::set_inflight_fd, record.payload, record.fds));
+    auto& queue = start(0);
+    backend.hold(true);
+    for (const char* text : {"first", "second"}) {
+        const auto block = memory.allocate(std::strlen(text), 1);
+        std::memcpy(block.host, text, std::strlen(text));
+        const auto buffer = driver::to_device(block);
+        ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    }
+    queue.submit();
+    while (backend.held() < 2) std::this_thread::yield();
+    // The server dies here: what it had written so far is all that is left.
+    std::vector<std::byte> snapshot(4096);
+    const auto got = ::pread(record.fds[0], snapshot.data(), snapshot.size(), 0);
+    ASSERT_GT(got, 0);
+    const auto used_before = queue.ring.used_index();
+    (void)front_end->connection().fd();
+    front_end->connection().close();
+    (void)wait_end();  // answers them, in this process; undo that
+    ASSERT_EQ(::pwrite(record.fds[0], snapshot.data(), static_cast<std::size_t>(got), 0), got);
+    std::memcpy(queue.ring.used().host + 2, &used_before, 2);
+
+    backend.hold(false);
+    driver::Queue* const old = &queue;
+    auto first = std::move(front_end);  // keeps the ring
+    connect();
+    ASSERT_TRUE(
+        front_end->negotiate({.features = ~0ull & ~EchoBackend::refused_feature & ~feature::log_all,
+                              .protocol_features = ~0ull}));
+    ASSERT_TRUE(front_end->share(memory));
+    ASSERT_TRUE(front_end->tell(message::set_inflight_fd, record.payload, record.fds));
+    ASSERT_TRUE(front_end->set_base(0, used_before));
+    ASSERT_TRUE(front_end->start(*old));
+    EXPECT_EQ(backend.recovered(), (std::vector<std::string>{"first", "second"}));
+    EXPECT_TRUE(old->wait_used());
+    EXPECT_TRUE(old->wait_used());
+    EXPECT_EQ(echo(*old, "third"), "third");
+    ::close(record.fds[0]);
+    (void)finish();
+}
+
+TEST_F(VhostUserSession, ABrokenRingEndsTheSessionAndSignalsItsError) {
+    set_up();
+    auto& queue = start(0);
+    EXPECT_EQ(echo(queue, "fine"), "fine");
+    queue.ring.make_available(4711);
+    queue.kick();
+    const auto end = wait_end();
+    EXPECT_EQ(end.reason, SessionEnd::Reason::failed);
+    EXPECT_NE(end.message.find("queue 0"), std::string::npos) << end.message;
+    EXPECT_NE(end.message.find("4711"), std::string::npos) << end.message;
+    EXPECT_TRUE(queue.wait_error());
+}
+
+TEST_F(VhostUserSession, TruncatedMemoryEndsTheSessionOnly) {
+    set_up();
+    auto& queue = start(0);
+    EXPECT_EQ(echo(queue, "fine"), "fine");
+    // The ring itself stays; what the next chain points to goes.
+    const auto& region = memory.regions()[1];
+    ASSERT_EQ(::ftruncate(region.fd, 0), 0);
+    const driver::Buffer chain[] = {{region.guest_address, 512, false},
+                                    driver::from_device(memory.allocate(512))};
+    ASSERT_TRUE(queue.ring.add(chain));
+    queue.submit();
+    (void)queue.wait_used();
+    ASSERT_TRUE(queue.ring.add(chain));
+    queue.submit();
+    const auto end = wait_end();
+    EXPECT_EQ(end.reason, SessionEnd::Reason::failed);
+    EXPECT_NE(end.message.find("truncated"), std::string::npos) << end.message;
+}
+
+TEST_F(VhostUserSession, StopEndsItAtOnce) {
+    set_up();
+    auto& queue = start(0);
+    backend.hold(true);
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    while (backend.held() < 1) std::this_thread::yield();
+    stop();
+    EXPECT_EQ(wait_end().reason, SessionEnd::Reason::stopped);
+    EXPECT_TRUE(queue.ring.take_used()) << "drained";
+    EXPECT_TRUE(front_end->connection().closed());
+}
+
+TEST_F(VhostUserSession, StopEndsItInTheMiddleOfAMessage) {
+    connect();
+    const auto half = driver::pack(std::uint32_t{1}, std::uint16_t{1});
+    ASSERT_TRUE(front_end->connection().send_raw(half));
+    stop();
+    EXPECT_EQ(wait_end().reason, SessionEnd::Reason::stopped);
+}
+
+}  // namespace
+}  // namespace zonebridge::virtio
