@@ -7,7 +7,8 @@
 
 #include "virtio-scsi/slot.h"
 #include "virtio/iovec.h"
-#include "zbc/luns.h"
+#include "zbc/capacity.h"
+#include "zbc/control.h"
 
 namespace zonebridge::virtio_scsi {
 namespace {
@@ -206,7 +207,7 @@ void Controller::start(Slot& slot) noexcept {
     auto* const lun = address->report_luns ? nullptr : find(address->lun);
     // What the target answers for itself, whatever is behind the number.
     if (lun == nullptr || task.cdb[0] == report_luns_opcode)
-        return finish(slot, zbc::answer_for_target(task, lun_list_));
+        return finish(slot, zbc::answer_absent(task, lun_list_));
     lun->pending.push_back(task);
 }
 

@@ -22,6 +22,11 @@ std::size_t encode_read_capacity_16(const Unit& unit, std::span<std::uint8_t> by
     return 32;
 }
 
+std::uint64_t encode_lun(std::uint16_t number) noexcept {
+    const std::uint64_t flat_space = number < 256 ? 0 : 0x4000;
+    return (flat_space | number) << 48;
+}
+
 std::optional<std::size_t> encode_report_luns(std::span<const std::uint64_t> luns,
                                               std::uint8_t select,
                                               std::span<std::uint8_t> bytes) noexcept {

@@ -22,6 +22,10 @@ std::size_t encode_read_capacity_10(const Unit& unit, std::span<std::uint8_t> ou
 /// of the leading conventional zones.
 std::size_t encode_read_capacity_16(const Unit& unit, std::span<std::uint8_t> out) noexcept;
 
+/// A logical unit number (up to 16383) in its eight-byte form, single level (SAM-5 4.7): peripheral
+/// device addressing below 256, flat space addressing from there on.
+[[nodiscard]] std::uint64_t encode_lun(std::uint16_t number) noexcept;
+
 /// SPC-5 "REPORT LUNS parameter data" for `luns` in their eight-byte form. SELECT REPORT 00h and
 /// 02h list them, 01h (well-known ones only) and 10h to 12h (administrative and subsidiary ones)
 /// nothing; nothing comes back for any other value.
