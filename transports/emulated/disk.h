@@ -187,7 +187,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     std::uint64_t unflushed_ = 0;
     bool loading_ = true;
 
-    std::array<Stripe, 64> stripes_;
+    std::array<Stripe, 32> stripes_;
     std::uint64_t commit_ = 0;  // the newest in the table; the committing thread's own
     std::vector<std::uint8_t> table_buffer_;
     std::atomic<bool> changed_ = false;

@@ -13,8 +13,8 @@ tl::expected<std::unique_ptr<Queue>, Error> DiskQueue::open(Loop& loop, Disk& di
                                                             std::size_t depth) {
     const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_fd < 0) return tl::make_unexpected(os_failure(errno, "cannot make an eventfd"));
-    std::unique_ptr<DiskQueue> queue(
-        new DiskQueue(loop, disk, std::max<std::size_t>(depth, 1), event_fd));
+    auto queue = std::make_unique<DiskQueue>(Private{}, loop, disk, std::max<std::size_t>(depth, 1),
+                                             event_fd);
     if (auto watched = loop.watch(event_fd, *queue); !watched)
         return tl::make_unexpected(watched.error());
     if (auto* committer = disk.committer()) committer->add(queue->waker_);
@@ -22,7 +22,7 @@ tl::expected<std::unique_ptr<Queue>, Error> DiskQueue::open(Loop& loop, Disk& di
     return queue;
 }
 
-DiskQueue::DiskQueue(Loop& loop, Disk& disk, std::size_t depth, int event_fd)
+DiskQueue::DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int event_fd)
     : Queue(loop, disk.limits(), depth), disk_(disk), writer_(disk), outcomes_(depth) {
     waker_.event_fd = event_fd;
     fresh_.reserve(depth);

@@ -17,9 +17,12 @@
 namespace zonebridge::emulated {
 
 class DiskQueue final : public Queue, private Issuer, private Watcher, private ReadJob::Owner {
+    struct Private {};
+
   public:
     [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Loop& loop, Disk& disk,
                                                                           std::size_t depth);
+    DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int event_fd);  // by open()
     ~DiskQueue() override;
 
   private:
@@ -35,8 +38,6 @@ class DiskQueue final : public Queue, private Issuer, private Watcher, private R
         std::uint64_t commit = 0;
         bool may_wait = true;
     };
-
-    DiskQueue(Loop& loop, Disk& disk, std::size_t depth, int event_fd);
 
     std::size_t accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
