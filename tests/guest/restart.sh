@@ -6,18 +6,18 @@ create_disk
 serve_disk
 in_guest leave-zones
 server_alive "the server outlives the first guest"
-in_guest find-zones --env ZB_AFTER=guest
+in_guest find-zones
 server_alive "the server outlives the second guest"
-in_guest find-zones --env ZB_AFTER=guest
+in_guest find-zones
 stop_server
 before=$(zones_of_disk)
 equal "outside: every zone" $((ZB_SIZE / ZB_ZONE_SIZE)) "$(wc -l <<<"$before")"
 equal "outside: full zones" 2 "$(grep -c ' full$' <<<"$before")"
 serve_disk
-in_guest find-zones --env ZB_AFTER=server
+in_guest find-zones
 kill_server
 equal "outside: a killed server changes nothing" "$before" "$(zones_of_disk)"
 serve_disk
-in_guest find-zones --env ZB_AFTER=server
+in_guest find-zones
 stop_server
 finish

@@ -5,6 +5,8 @@ use_disk "$@"
 match "the kernel knows" "\[$name\] Write Protect is on" "$(dmesg)"
 equal "the block device is read-only" 1 "$(cat "/sys/block/$name/ro")"
 check "read" dd if="$disk" of=/dev/null bs=1M count=8 iflag=direct status=none
+# The block device cannot even be opened for writing; the generic one asks the disk.
+disk=$sg
 first=$(zone_lba "$ZB_CONVENTIONAL")
 refused "write" 'Data Protect|Write protected' raw_write "$first" 8
 refused "open a zone" 'Data Protect|Write protected' sg_zone -v --open --zone="$first" "$disk"
