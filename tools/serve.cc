@@ -1,6 +1,8 @@
 // zonebridge serve: a disk for virtual machines.
 #include "service/serve.h"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <memory>
 #include <unistd.h>
 
@@ -78,6 +80,10 @@ Outcome run(Options options) {
         return tl::unexpected(misuse("where? Give one of --socket and --fd"));
     if (options.serve.socket && options.serve.fd)
         return tl::unexpected(misuse("--socket and --fd exclude each other: give one"));
+    // Before anything else is opened and takes the number.
+    if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
+        return tl::unexpected(failure_of(
+            os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
     options.serve.device = *options.device;
     const auto served = service::serve_scsi(options.serve, [&options](const Transport& transport) {
         announce(options.serve, transport);
@@ -104,8 +110,7 @@ Verb add_serve(CLI::App& program) {
                    options->front_end = text;
                    return std::nullopt;
                });
-    add_path(*app, "--socket,--socket-path", options->serve.socket,
-             "Listen at this path, which must not exist");
+    add_path(*app, "--socket,--socket-path", options->serve.socket, "Listen at this path");
     add_parsed(*app, "--fd", "N", "Use this inherited socket, listening or connected",
                [options](const std::string& text) -> std::optional<std::string> {
                    const auto number = parse_number(text);

@@ -42,7 +42,7 @@ TEST(Help, EveryVerbIsThere) {
     const auto all = verbs();
     const std::set<std::string> found(all.begin(), all.end());
     for (const auto* verb : {"create", "info", "report", "open", "close", "finish", "reset", "read",
-                             "write", "append"})
+                             "write", "append", "serve"})
         EXPECT_TRUE(found.contains(verb)) << verb;
 }
 

@@ -55,6 +55,23 @@ void limit(decltype(RLIMIT_AS) resource, std::optional<std::uint64_t> value) {
     ::setrlimit(resource, &both);
 }
 
+[[noreturn]] void execute(std::vector<std::string> words, std::vector<std::string> settings) {
+    words.insert(words.begin(), program());
+    std::vector<char*> arguments;
+    for (auto& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    // The first of a name counts.
+    settings.insert(settings.end(), {"PATH=/usr/bin:/bin", "LC_ALL=C"});
+    for (const auto* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
+        if (const auto* value = std::getenv(name))
+            settings.push_back(std::string(name) + "=" + value);
+    std::vector<char*> environment;
+    for (auto& setting : settings) environment.push_back(setting.data());
+    environment.push_back(nullptr);
+    ::execve(program(), arguments.data(), environment.data());
+    ::_exit(127);
+}
+
 [[noreturn]] void become(const Command& what, const Pipe& in, const Pipe& out, const Pipe& err) {
     if (what.closed_stdin)
         ::close(STDIN_FILENO);
@@ -76,22 +93,7 @@ void limit(decltype(RLIMIT_AS) resource, std::optional<std::uint64_t> value) {
     limit(RLIMIT_FSIZE, what.largest_file);
     limit(RLIMIT_AS, what.largest_address);
 
-    std::vector<std::string> words = what.arguments;
-    words.insert(words.begin(), program());
-    std::vector<char*> arguments;
-    for (auto& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    // The first of a name counts.
-    auto settings = what.environment;
-    settings.insert(settings.end(), {"PATH=/usr/bin:/bin", "LC_ALL=C"});
-    for (const auto* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
-        if (const auto* value = std::getenv(name))
-            settings.push_back(std::string(name) + "=" + value);
-    std::vector<char*> environment;
-    for (auto& setting : settings) environment.push_back(setting.data());
-    environment.push_back(nullptr);
-    ::execve(program(), arguments.data(), environment.data());
-    ::_exit(127);
+    execute(what.arguments, what.environment);
 }
 
 /// Feeds and drains the child until it has closed its streams.
@@ -183,6 +185,46 @@ std::string failed(std::vector<std::string> arguments, std::string input) {
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << words << result.err;
     EXPECT_EQ(result.err.rfind("zonebridge: " + verb + ": ", 0), 0U) << words << result.err;
     return result.err;
+}
+
+Background::Background(std::vector<std::string> arguments, std::vector<std::string> environment) {
+    Pipe out;
+    process_ = ::fork();
+    if (process_ < 0) throw std::runtime_error("fork");
+    if (process_ == 0) {
+        ::dup2(out.writer, STDOUT_FILENO);
+        execute(std::move(arguments), std::move(environment));
+    }
+    output_ = std::exchange(out.reader, -1);
+}
+
+Background::~Background() {
+    if (process_ > 0) {
+        ::kill(process_, SIGKILL);
+        ::waitpid(process_, nullptr, 0);
+    }
+    ::close(output_);
+}
+
+std::string Background::output_until(const std::string& word) {
+    std::string text;
+    for (;;) {
+        pollfd one{output_, POLLIN, 0};
+        char character = 0;
+        if (::poll(&one, 1, 60'000) <= 0 || ::read(output_, &character, 1) != 1) return text;
+        text += character;
+        if (character != '\n') continue;
+        const auto line = text.rfind('\n', text.size() - 2);
+        if (text.compare(line == std::string::npos ? 0 : line + 1, word.size(), word) == 0)
+            return text;
+    }
+}
+
+int Background::stop() {
+    int status = 0;
+    ::kill(process_, SIGTERM);
+    ::waitpid(std::exchange(process_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 std::string read_file(const std::string& path) {

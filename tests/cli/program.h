@@ -50,6 +50,25 @@ std::string done(std::vector<std::string> arguments, std::string input = {});
 /// like success; returns the line.
 std::string failed(std::vector<std::string> arguments, std::string input = {});
 
+/// A command that runs on while the test goes on, and is killed with it.
+class Background {
+  public:
+    explicit Background(std::vector<std::string> arguments,
+                        std::vector<std::string> environment = {});
+    Background(const Background&) = delete;
+    Background& operator=(const Background&) = delete;
+    ~Background();
+
+    /// Its standard output up to and with the line that begins with `word`, or to its end.
+    std::string output_until(const std::string& word);
+    /// Sends SIGTERM, waits, and returns the exit status.
+    int stop();
+
+  private:
+    int process_ = -1;
+    int output_ = -1;
+};
+
 [[nodiscard]] std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& content);
 /// `size` bytes that differ from place to place; another `seed` gives others.

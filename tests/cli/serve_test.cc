@@ -1,0 +1,139 @@
+// serve, from outside: its options, what it says, and that it leaves the disk to others cleanly.
+#include <array>
+#include <filesystem>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/cli/program.h"
+
+namespace zonebridge::test {
+namespace {
+
+sockaddr_un address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    return address;
+}
+
+TEST(Serve, WrongUsageIsNamed) {
+    const std::pair<std::vector<std::string>, std::string> misuses[] = {
+        {{"serve"}, "DEVICE"},
+        {{"serve", "d", "--socket", "s"}, "--virtio"},
+        {{"serve", "d", "--virtio", "scsi"}, "--socket"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s"}, "'blk'"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--fd", "3"}, "exclude"},
+        {{"serve", "d", "--virtio", "scsi", "--fd", "-1"}, "'-1'"},
+        {{"serve", "d", "--virtio", "scsi", "--fd", "99999999999"}, "'99999999999'"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", ""}, "empty"},
+        {{"serve", "x:d", "--virtio", "scsi", "--socket", "s"}, "x:"},
+    };
+    for (const auto& [arguments, named] : misuses) {
+        const auto result = zonebridge(arguments);
+        EXPECT_EQ(result.status, 2) << ::testing::PrintToString(arguments) << result.err;
+        EXPECT_NE(result.err.find(named), std::string::npos) << result.err;
+    }
+}
+
+TEST(Serve, CapabilitiesAreJsonAndNeedNothingElse) {
+    EXPECT_EQ(json_of({"serve", "--print-capabilities"})["type"], "scsi");
+    EXPECT_EQ(json_of({"serve", "d", "--print-capabilities"})["type"], "scsi");
+}
+
+TEST(Serve, WhatCanNotBeServedOrListenedAtIsAFailure) {
+    const Disk disk;
+    const auto serve = [](const std::string& device, std::vector<std::string> rest) {
+        rest.insert(rest.begin(), {"serve", device, "--virtio", "scsi"});
+        return failed(rest);
+    };
+    EXPECT_NE(serve(disk / "missing", {"--socket", disk / "s"}).find("ENOENT"), std::string::npos);
+    EXPECT_NE(serve(disk.path(), {"--socket", disk / "no/such"}).find("no/such"),
+              std::string::npos);
+    EXPECT_NE(serve(disk.path(), {"--socket", disk / std::string(200, 's')}).find("shorter"),
+              std::string::npos);
+    EXPECT_NE(serve(disk.path(), {"--fd", "77"}).find("EBADF"), std::string::npos);
+    EXPECT_NE(serve(disk.path(), {"--fd", "0"}).find("descriptor 0"), std::string::npos);
+    write_file(disk / "precious", "data");
+    serve(disk.path(), {"--socket", disk / "precious"});
+    EXPECT_EQ(read_file(disk / "precious"), "data");
+}
+
+TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {
+    const Disk disk;
+    const auto socket = disk / "so,cket";
+    Background server({"serve", "--virtio", "scsi", "--socket", socket, disk.path()});
+    const auto output = server.output_until("ready:");
+    EXPECT_NE(output.find("qemu: "), std::string::npos) << output;
+    EXPECT_NE(output.find("path=" + (disk / "so,,cket")), std::string::npos) << output;
+    EXPECT_NE(output.find("vhost-user-scsi-pci"), std::string::npos) << output;
+    EXPECT_NE(output.find(disk.path()), std::string::npos) << output;
+    EXPECT_TRUE(std::filesystem::is_socket(socket));
+    EXPECT_EQ(server.stop(), 0);
+    EXPECT_FALSE(std::filesystem::exists(socket));
+}
+
+TEST(Serve, BesideItOthersReadAndNobodyWrites) {
+    const Disk disk;
+    done({"write", disk.path(), "--offset", "8M"}, pattern(4096));
+    Background server({"serve", "--virtio", "scsi", "--socket-path", disk / "s", disk.path()});
+    ASSERT_NE(server.output_until("ready:"), "");
+
+    const auto info = zonebridge({"info", disk.path(), "--json"});
+    EXPECT_EQ(info.status, 0) << info.err;
+    EXPECT_NE(info.err.find("zonebridge: note: "), std::string::npos) << info.err;
+    EXPECT_NE(info.err.find("last flushed"), std::string::npos) << info.err;
+    EXPECT_EQ(info.err.find('\n'), info.err.size() - 1);
+    EXPECT_NE(nlohmann::json::parse(info.out)["notice"], "");
+    const auto report = zonebridge({"report", disk.path(), "--json"});
+    EXPECT_EQ(report.status, 0);
+    EXPECT_TRUE(nlohmann::json::parse(report.out).contains("notice"));
+    EXPECT_EQ(zonebridge({"read", disk.path(), "--offset", "8M", "--length", "4K"}).out,
+              pattern(4096));
+
+    for (const auto& arguments : std::vector<std::vector<std::string>>{
+             {"reset", disk.path(), "--all"},
+             {"write", disk.path(), "--offset", "0"},
+             {"append", disk.path(), "--zone", "3"},
+             {"serve", "--virtio", "scsi", "--socket", disk / "other", disk.path()}}) {
+        const auto line = failed(arguments);
+        EXPECT_NE(line.find("zonebridge"), std::string::npos) << line;
+    }
+    EXPECT_EQ(server.stop(), 0);
+    EXPECT_EQ(done({"report", disk.path(), "--json"}), done({"report", disk.path(), "--json"}));
+    done({"reset", disk.path(), "--all"});
+}
+
+TEST(Serve, ReadOnlyServersShareADisk) {
+    const Disk disk;
+    Background one(
+        {"serve", "--virtio", "scsi", "--socket", disk / "1", "--read-only", disk.path()});
+    Background other(
+        {"serve", "--virtio", "scsi", "--socket", disk / "2", "--read-only", disk.path()});
+    EXPECT_NE(one.output_until("ready:").find("read-only"), std::string::npos);
+    EXPECT_NE(other.output_until("ready:").find("read-only"), std::string::npos);
+    EXPECT_EQ(one.stop(), 0);
+    EXPECT_EQ(other.stop(), 0);
+}
+
+TEST(Serve, TheServiceManagerIsTold) {
+    const Disk disk;
+    const auto path = disk / "notify";
+    const auto manager = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const auto address = address_of(path);
+    ASSERT_EQ(::bind(manager, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    Background server({"serve", "--virtio", "scsi", "--socket", disk / "s", disk.path()},
+                      {"NOTIFY_SOCKET=" + path});
+    ASSERT_NE(server.output_until("ready:"), "");
+    std::array<char, 4096> buffer{};
+    const auto got = ::recv(manager, buffer.data(), buffer.size(), 0);
+    ASSERT_GT(got, 0);
+    EXPECT_EQ(std::string(buffer.data(), static_cast<std::size_t>(got)).rfind("READY=1\n", 0), 0U);
+    EXPECT_EQ(server.stop(), 0);
+    ::close(manager);
+}
+
+}  // namespace
+}  // namespace zonebridge::test
