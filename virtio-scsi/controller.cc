@@ -79,6 +79,10 @@ void Controller::answer_recovered(Port& port) noexcept {
 
 void Controller::detach(std::uint16_t index) noexcept {
     std::erase_if(ports_, [&](const auto& port) { return port->index == index; });
+    if (!ports_.empty()) return;
+    // The driver that was at fault, or missed events, is gone.
+    fault_.reset();
+    events_missed_ = false;
 }
 
 bool Controller::take(std::uint16_t index) noexcept {

@@ -300,6 +300,9 @@ TEST_F(ControllerTest, ARequestShorterThanItsHeadersEndsTheSession) {
     ASSERT_TRUE(controller->fault());
     EXPECT_NE(controller->fault()->find("shorter than virtio-scsi's headers"), std::string::npos);
     EXPECT_EQ(controller->in_flight(first_request_queue), 0U);
+    for (const auto index : {control_queue, event_queue, first_request_queue})
+        controller->detach(static_cast<std::uint16_t>(index));
+    EXPECT_FALSE(controller->fault()) << "the next driver is not to blame";
 }
 
 TEST_F(ControllerTest, EventsWaitForABufferAndSayWhenOneWasMissed) {

@@ -1,0 +1,127 @@
+// Whatever a front end or its guest sends, its session ends and the next one finds the disk as it was.
+
+#include <fcntl.h>
+#include <functional>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/served/served_disk.h"
+
+namespace zonebridge::test {
+namespace {
+
+using driver::pack;
+namespace message = driver::message;
+
+constexpr std::uint32_t zone = ServedDisk::first_sequential;
+
+void expect_healthy(const ServedDisk& served) {
+    Guest guest(served);
+    const auto got = must(guest.scsi->read(ServedDisk::lba(zone), 8, ServedDisk::block));
+    ASSERT_TRUE(got.good()) << got.text();
+    EXPECT_EQ(got.data, bytes_of(4096, 5));
+}
+
+struct Misdeed {
+    const char* name;
+    std::function<void(Guest&)> act;
+};
+
+void raw_chain(Guest& guest, std::uint64_t address, std::uint32_t length, std::uint16_t flags,
+               std::uint16_t next) {
+    auto& queue = guest.scsi->request(0);
+    queue.ring.write_descriptor(0, address, length, flags, next);
+    queue.ring.make_available(0);
+    queue.kick();
+}
+
+const Misdeed misdeeds[] = {
+    {"a message of no known kind",
+     [](Guest& guest) { (void)guest.front_end.connection().send(999, {}); }},
+    {"half a message",
+     [](Guest& guest) {
+         const auto bytes = pack(std::uint32_t{1});
+         (void)guest.front_end.connection().send_raw(bytes);
+         guest.front_end.connection().close();
+     }},
+    {"a payload beyond all bounds",
+     [](Guest& guest) {
+         const auto bytes = pack(std::uint32_t{5}, std::uint32_t{1}, std::uint32_t{0xFFFFFFFF});
+         (void)guest.front_end.connection().send_raw(bytes);
+     }},
+    {"memory in a descriptor that is no file",
+     [](Guest& guest) {
+         int ends[2];
+         ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+         (void)guest.front_end.connection().send(
+             message::set_mem_table,
+             pack(std::uint32_t{1}, std::uint32_t{0}, std::uint64_t{0}, std::uint64_t{4096},
+                  std::uint64_t{0}, std::uint64_t{0}),
+             std::array{ends[0]});
+         ::close(ends[0]);
+         ::close(ends[1]);
+     }},
+    {"memory that its file does not have",
+     [](Guest& guest) {
+         auto region = guest.memory.regions()[0];
+         region.size = std::uint64_t{1} << 40;
+         (void)guest.front_end.add_region(region);
+     }},
+    {"memory taken away while it is used",
+     [](Guest& guest) {
+         ASSERT_EQ(::ftruncate(guest.memory.regions()[0].fd, 0), 0);
+         guest.scsi->request(0).kick();
+     }},
+    {"a head that names no descriptor",
+     [](Guest& guest) {
+         auto& queue = guest.scsi->request(0);
+         queue.ring.make_available(9999);
+         queue.kick();
+     }},
+    {"an available index far ahead",
+     [](Guest& guest) {
+         auto& queue = guest.scsi->request(0);
+         queue.ring.set_available_index(
+             static_cast<std::uint16_t>(queue.ring.available_index() + 1000));
+         queue.kick();
+     }},
+    {"a buffer outside memory",
+     [](Guest& guest) { raw_chain(guest, std::uint64_t{1} << 50, 64, 0, 0); }},
+    {"a chain that bites its tail", [](Guest& guest) { raw_chain(guest, 0, 64, 1, 0); }},
+    {"a request too short to be one", [](Guest& guest) { raw_chain(guest, 0, 8, 0, 0); }},
+};
+
+class Malformed : public testing::TestWithParam<Misdeed> {};
+
+TEST_P(Malformed, EndsItsSessionAndNothingElse) {
+    ServedDisk served;
+    {
+        Guest first(served);
+        ASSERT_TRUE(must(first.scsi->write(ServedDisk::lba(zone), bytes_of(4096, 5), 512)).good());
+    }
+    {
+        Guest guest(served);
+        GetParam().act(guest);
+        if (guest.front_end.connection().fd() >= 0) {
+            EXPECT_TRUE(guest.front_end.connection().closed()) << "the session goes on";
+        }
+    }
+    expect_healthy(served);
+    EXPECT_EQ(served.stop(), 0);
+}
+
+// For GoogleTest's messages.
+void PrintTo(const Misdeed& misdeed, std::ostream* out) {
+    *out << misdeed.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Peers, Malformed, testing::ValuesIn(misdeeds), [](const auto& info) {
+    std::string name = info.param.name;
+    for (auto& character : name)
+        if (character == ' ') character = '_';
+    return name;
+});
+
+}  // namespace
+}  // namespace zonebridge::test

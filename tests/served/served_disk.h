@@ -1,0 +1,116 @@
+// A real disk, served by the real program, and a front end of our own on its socket: the whole path
+// but for a guest.
+//
+// Threads: one.
+// Ownership: a Guest owns its memory and its connection; a ServedDisk its file and its server.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tests/cli/program.h"
+#include "tests/driver/front_end.h"
+#include "tests/driver/scsi.h"
+#include "tests/driver/shared_memory.h"
+
+namespace zonebridge::test {
+
+/// The value, or an exception that fails the test with the error's text.
+template <typename T>
+T must(driver::Result<T> result) {
+    if (!result) throw std::runtime_error(result.error());
+    if constexpr (!std::is_void_v<T>) return std::move(*result);
+}
+
+class ServedDisk {
+  public:
+    static constexpr std::uint32_t block = 512;
+    static constexpr std::uint64_t zone_blocks = 8192;  // 4 MiB
+    static constexpr std::uint32_t first_sequential = 2;
+
+    explicit ServedDisk(std::vector<std::string> extra = {}) : extra_(std::move(extra)) { start(); }
+
+    void start() {
+        std::vector<std::string> arguments{"serve", disk.path(), "--virtio",
+                                           "scsi",  "--socket",  socket()};
+        arguments.insert(arguments.end(), extra_.begin(), extra_.end());
+        server_ = std::make_unique<Background>(arguments);
+        const auto said = server_->output_until("ready:");
+        if (said.find("ready:") == std::string::npos)
+            throw std::runtime_error("no server: " + said);
+    }
+    /// SIGTERM; the exit status.
+    int stop() { return server_->stop(); }
+    /// SIGKILL.
+    void kill() { server_.reset(); }
+
+    [[nodiscard]] std::string socket() const { return disk / "socket"; }
+    static std::uint64_t lba(std::uint32_t zone) { return zone * zone_blocks; }
+
+    Disk disk{{"--size", "64M", "--zone-size", "4M", "--conventional", "2", "--max-open", "8"}};
+
+  private:
+    std::vector<std::string> extra_;
+    std::unique_ptr<Background> server_;
+};
+
+/// One front end's session, negotiated and running.
+class Guest {
+  public:
+    explicit Guest(const ServedDisk& served, driver::ScsiOptions options = {},
+                   driver::Wanted wanted = everything())
+        : front_end(must(driver::Connection::to(served.socket()))) {
+        const auto size = (driver::ScsiInitiator::memory_needed(options) + 0x3FFFFF) & ~0x1FFFFFull;
+        must(memory.add(0, size));
+        must(front_end.negotiate(wanted));
+        must(front_end.share(memory));
+        scsi.emplace(must(driver::ScsiInitiator::start(front_end, memory, options)));
+        // The first command of a new initiator gets the unit attention of power on.
+        const auto first = must(scsi->test_unit_ready());
+        attention = first.sense_code();
+    }
+
+    static driver::Wanted everything() {
+        return {.features = driver::bit::version_1 | driver::bit::protocol_features |
+                            driver::bit::event_index | driver::bit::indirect,
+                .protocol_features = driver::bit::p_mq | driver::bit::p_reply_ack |
+                                     driver::bit::p_config | driver::bit::p_backend_req |
+                                     driver::bit::p_mem_slots};
+    }
+
+    /// WRITE(16) queued, not submitted.
+    std::uint64_t queue_write(std::uint64_t lba, std::span<const std::byte> data,
+                              std::uint16_t queue = 0) {
+        std::vector<std::uint8_t> cdb(16);
+        cdb[0] = 0x8A;
+        const auto blocks = static_cast<std::uint32_t>(data.size() / ServedDisk::block);
+        for (int i = 0; i < 8; ++i)
+            cdb[static_cast<std::size_t>(2 + i)] = static_cast<std::uint8_t>(lba >> (56 - 8 * i));
+        for (int i = 0; i < 4; ++i)
+            cdb[static_cast<std::size_t>(10 + i)] =
+                static_cast<std::uint8_t>(blocks >> (24 - 8 * i));
+        return must(scsi->add({.cdb = cdb, .data_out = data}, queue));
+    }
+
+    /// The write pointer, as an LBA, that REPORT ZONES gives for zone `number`.
+    std::uint64_t pointer(std::uint32_t number) {
+        return must(scsi->report_zones(ServedDisk::lba(number))).zones.at(0).write_pointer;
+    }
+
+    driver::SharedMemory memory;
+    driver::FrontEnd front_end;
+    std::optional<driver::ScsiInitiator> scsi;
+    std::uint32_t attention = 0;
+};
+
+inline std::vector<std::byte> bytes_of(std::size_t size, std::uint32_t seed) {
+    const auto text = pattern(size, seed);
+    std::vector<std::byte> bytes(size);
+    std::transform(text.begin(), text.end(), bytes.begin(),
+                   [](char character) { return static_cast<std::byte>(character); });
+    return bytes;
+}
+
+}  // namespace zonebridge::test

@@ -1,0 +1,223 @@
+// What a guest may rely on, driven without one: order, sessions, draining, resets, ends of all kinds.
+
+#include <gtest/gtest.h>
+
+#include "tests/served/served_disk.h"
+
+namespace zonebridge::test {
+namespace {
+
+constexpr std::uint32_t zone = ServedDisk::first_sequential;
+constexpr std::size_t piece = 16384;
+constexpr std::uint32_t piece_blocks = piece / ServedDisk::block;
+constexpr std::uint32_t power_on = 0x062900;
+constexpr std::uint32_t unaligned_write = 0x052104;
+constexpr std::uint32_t write_protected = 0x072700;
+
+/// The bytes of `zone` from its start on, in pieces of consecutive seeds.
+void expect_pieces(Guest& guest, std::uint32_t number, std::uint32_t first_seed,
+                   std::uint32_t count) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto got = must(guest.scsi->read(ServedDisk::lba(number) + i * piece_blocks,
+                                               piece_blocks, ServedDisk::block));
+        ASSERT_TRUE(got.good()) << got.text();
+        ASSERT_EQ(got.data, bytes_of(piece, first_seed + i)) << "zone " << number << " piece " << i;
+    }
+}
+
+TEST(Served, TheWholePathAgreesWithTheFile) {
+    ServedDisk served;
+    {
+        Guest guest(served);
+        EXPECT_EQ(guest.attention, power_on);
+        const auto capacity = must(guest.scsi->read_capacity());
+        EXPECT_EQ(capacity.last_lba, (64U << 20) / 512 - 1);
+        const auto data = bytes_of(piece, 7);
+        EXPECT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone), data, 512)).good());
+        EXPECT_EQ(must(guest.scsi->write(ServedDisk::lba(zone), data, 512)).sense_code(),
+                  unaligned_write);
+        EXPECT_EQ(must(guest.scsi->read(ServedDisk::lba(zone), piece_blocks, 512)).data, data);
+        EXPECT_TRUE(must(guest.scsi->zone_action(2, ServedDisk::lba(zone + 1))).good());
+        EXPECT_TRUE(must(guest.scsi->zone_action(3, ServedDisk::lba(zone + 2))).good());
+        const auto report = must(guest.scsi->report_zones());
+        ASSERT_EQ(report.zones.size(), 16U);
+        EXPECT_EQ(report.zones[zone].condition, 2);
+        EXPECT_EQ(report.zones[zone + 1].condition, 0xE);
+        EXPECT_EQ(report.zones[zone + 2].condition, 3);
+    }
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_EQ(served.disk.zone(zone)["write_pointer"], zone * (4U << 20) + piece);
+    EXPECT_EQ(served.disk.state(zone), "implicit-open");
+    EXPECT_EQ(served.disk.state(zone + 1), "full");
+    EXPECT_EQ(served.disk.state(zone + 2), "explicit-open");
+}
+
+TEST(Served, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
+    ServedDisk served;
+    Guest guest(served, {.request_queues = 4, .depth = 64});
+    for (std::uint32_t round = 0; round < 8; ++round) {
+        std::vector<std::vector<std::byte>> kept;
+        for (std::uint16_t queue = 0; queue < 4; ++queue) {
+            for (std::uint32_t i = 0; i < 16; ++i) {
+                const auto at = round * 16 + i;
+                kept.push_back(bytes_of(piece, 1000 * queue + at));
+                guest.queue_write(ServedDisk::lba(zone + queue) + at * piece_blocks, kept.back(),
+                                  queue);
+            }
+            guest.scsi->submit(queue);
+        }
+        for (std::uint16_t queue = 0; queue < 4; ++queue)
+            for (int i = 0; i < 16; ++i) {
+                const auto result = must(guest.scsi->wait(queue));
+                ASSERT_TRUE(result.good()) << result.text();
+            }
+    }
+    for (std::uint16_t queue = 0; queue < 4; ++queue)
+        expect_pieces(guest, zone + queue, 1000 * queue, 128);
+}
+
+TEST(Served, SessionsFollowOneAnotherOnOneDisk) {
+    ServedDisk served;
+    for (std::uint32_t session = 0; session < 5; ++session) {
+        Guest guest(served);
+        EXPECT_EQ(guest.attention, power_on) << "each front end is a new initiator";
+        EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + session * piece_blocks);
+        ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone) + session * piece_blocks,
+                                           bytes_of(piece, session), 512))
+                        .good());
+    }
+    Guest last(served);
+    expect_pieces(last, zone, 0, 5);
+}
+
+TEST(Served, ARingStopsOnlyWhenWhatItHoldsIsAnswered) {
+    ServedDisk served;
+    Guest guest(served);
+    std::vector<std::vector<std::byte>> kept;
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        kept.push_back(bytes_of(piece, i));
+        guest.queue_write(ServedDisk::lba(zone) + i * piece_blocks, kept.back());
+    }
+    guest.scsi->submit();
+    const auto base = must(guest.front_end.stop(2));
+    auto& ring = guest.scsi->request(0).ring;
+    // Some may not have been taken; what was is answered, and base is where to go on.
+    EXPECT_EQ(ring.used_index(), base);
+    const auto used = ring.used_index();
+    must(guest.front_end.set_base(2, base));
+    must(guest.front_end.start(guest.scsi->request(0)));
+    guest.scsi->request(0).kick();
+    for (int i = 0; i < 32; ++i) ASSERT_TRUE(must(guest.scsi->wait()).good());
+    EXPECT_EQ(ring.used_index(), static_cast<std::uint16_t>(used + 32 - (used - 1)));
+    expect_pieces(guest, zone, 0, 32);
+}
+
+TEST(Served, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
+    ServedDisk served;
+    for (std::uint32_t round = 0; round < 6; ++round) {
+        {
+            Guest guest(served);
+            std::vector<std::vector<std::byte>> kept;
+            for (std::uint32_t i = 0; i < 32; ++i) {
+                kept.push_back(bytes_of(piece, i));
+                guest.queue_write(ServedDisk::lba(zone + round) + i * piece_blocks, kept.back());
+            }
+            guest.scsi->submit();
+        }  // gone with 32 writes in flight
+        Guest next(served);
+        const auto written = next.pointer(zone + round) - ServedDisk::lba(zone + round);
+        ASSERT_EQ(written % piece_blocks, 0U);
+        ASSERT_LE(written, 32U * piece_blocks);
+        expect_pieces(next, zone + round, 0, static_cast<std::uint32_t>(written / piece_blocks));
+    }
+}
+
+TEST(Served, TaskManagementAndItsUnitAttention) {
+    ServedDisk served;
+    Guest guest(served);
+    std::vector<std::vector<std::byte>> kept;
+    std::uint64_t last = 0;
+    for (std::uint32_t i = 0; i < 16; ++i) {
+        kept.push_back(bytes_of(piece, i));
+        last = guest.queue_write(ServedDisk::lba(zone) + i * piece_blocks, kept.back());
+    }
+    guest.scsi->submit();
+    EXPECT_EQ(must(guest.scsi->abort_task(last)), 0);
+    EXPECT_EQ(guest.scsi->request(0).ring.used_index(), 1 + 16) << "all that came before is over";
+    for (int i = 0; i < 16; ++i) (void)must(guest.scsi->wait());
+    EXPECT_EQ(must(guest.scsi->reset_logical_unit()), 0);
+    EXPECT_EQ(must(guest.scsi->test_unit_ready()).sense_code(), power_on);
+    EXPECT_TRUE(must(guest.scsi->test_unit_ready()).good());
+    EXPECT_EQ(must(guest.scsi->reset_logical_unit({.target = 0, .lun = 9})), 12);
+    EXPECT_EQ(must(guest.scsi->reset_logical_unit({.target = 5, .lun = 0})), 3);
+}
+
+TEST(Served, GuestMemoryGrowsAndShrinksUnderLoad) {
+    ServedDisk served;
+    Guest guest(served);
+    driver::SharedMemory more;
+    must(more.add(std::uint64_t{1} << 32, 1 << 20));
+    for (std::uint32_t round = 0; round < 16; ++round) {
+        const auto data = bytes_of(piece, round);
+        guest.queue_write(ServedDisk::lba(zone) + round * piece_blocks, data);
+        guest.scsi->submit();
+        if (round % 2 == 0)
+            must(guest.front_end.add_region(more.regions()[0]));
+        else
+            must(guest.front_end.remove_region(more.regions()[0]));
+        ASSERT_TRUE(must(guest.scsi->wait()).good());
+    }
+    expect_pieces(guest, zone, 0, 16);
+}
+
+TEST(Served, SigtermWithWritesInFlightLeavesTheDiskClean) {
+    ServedDisk served;
+    Guest guest(served);
+    std::vector<std::vector<std::byte>> kept;
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        kept.push_back(bytes_of(piece, i));
+        guest.queue_write(ServedDisk::lba(zone) + i * piece_blocks, kept.back());
+    }
+    guest.scsi->submit();
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_TRUE(guest.front_end.connection().closed());
+    // A clean disk keeps its open zones open; one that was not left cleanly would show them closed.
+    const auto state = served.disk.state(zone);
+    EXPECT_TRUE(state == "implicit-open" || state == "empty") << state;
+}
+
+TEST(Served, WhatWasFlushedOutlivesAKilledServer) {
+    ServedDisk served;
+    {
+        Guest guest(served);
+        for (std::uint32_t i = 0; i < 8; ++i)
+            ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone) + i * piece_blocks,
+                                               bytes_of(piece, i), 512))
+                            .good());
+        ASSERT_TRUE(must(guest.scsi->synchronize_cache()).good());
+        ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone) + 8 * piece_blocks,
+                                           bytes_of(piece, 8), 512))
+                        .good());
+        served.kill();
+    }
+    served.start();
+    Guest guest(served);
+    const auto written = (guest.pointer(zone) - ServedDisk::lba(zone)) / piece_blocks;
+    EXPECT_GE(written, 8U);
+    EXPECT_LE(written, 9U);
+    expect_pieces(guest, zone, 0, static_cast<std::uint32_t>(written));
+}
+
+TEST(Served, AReadOnlyDiskRefusesWhateverChangesIt) {
+    ServedDisk served({"--read-only"});
+    Guest guest(served);
+    EXPECT_EQ(must(guest.scsi->write(0, bytes_of(4096, 1), 512)).sense_code(), write_protected);
+    for (const std::uint8_t action : {1, 2, 3, 4})
+        EXPECT_EQ(must(guest.scsi->zone_action(action, ServedDisk::lba(zone))).sense_code(),
+                  write_protected);
+    EXPECT_TRUE(must(guest.scsi->read(0, 8, 512)).good());
+    EXPECT_TRUE(must(guest.scsi->synchronize_cache()).good());
+}
+
+}  // namespace
+}  // namespace zonebridge::test
