@@ -111,20 +111,22 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::without(
     return from(std::move(regions));
 }
 
-const GuestMemory::Region* GuestMemory::containing(std::uint64_t address) const noexcept {
+const GuestMemory::Region* GuestMemory::containing(std::uint64_t address,
+                                                   Hint& hint) const noexcept {
     const auto above = std::upper_bound(
         regions_.begin(), regions_.end(), address,
         [](std::uint64_t value, const Region& region) { return value < region.guest_address; });
     if (above == regions_.begin()) return nullptr;
     const Region& region = *(above - 1);
-    return address - region.guest_address < region.size ? &region : nullptr;
+    if (address - region.guest_address >= region.size) return nullptr;
+    hint = {region.guest_address, region.size, region.host};
+    return &region;
 }
 
 std::byte* GuestMemory::find(std::uint64_t address, std::uint64_t length,
                              Hint& hint) const noexcept {
-    const Region* const region = containing(address);
+    const Region* const region = containing(address, hint);
     if (region == nullptr) return nullptr;
-    hint.index = static_cast<std::uint32_t>(region - regions_.data());
     const std::uint64_t offset = address - region->guest_address;
     return length <= region->size - offset ? region->host + offset : nullptr;
 }
@@ -134,9 +136,8 @@ std::optional<std::size_t> GuestMemory::translate_pieces(std::uint64_t address,
                                                          Hint& hint) const noexcept {
     std::size_t count = 0;
     while (length > 0) {
-        const Region* const region = containing(address);
+        const Region* const region = containing(address, hint);
         if (region == nullptr || count == out.size()) return std::nullopt;
-        hint.index = static_cast<std::uint32_t>(region - regions_.data());
         const std::uint64_t offset = address - region->guest_address;
         const std::uint64_t piece = std::min(length, region->size - offset);
         out[count++] = {region->host + offset, piece};
@@ -149,9 +150,8 @@ std::optional<std::size_t> GuestMemory::translate_pieces(std::uint64_t address,
 
 bool GuestMemory::read(std::uint64_t address, std::span<std::byte> out, Hint& hint) const noexcept {
     while (!out.empty()) {
-        const Region* const region = containing(address);
+        const Region* const region = containing(address, hint);
         if (region == nullptr) return false;
-        hint.index = static_cast<std::uint32_t>(region - regions_.data());
         const std::uint64_t offset = address - region->guest_address;
         const std::size_t piece = std::min<std::uint64_t>(out.size(), region->size - offset);
         std::memcpy(out.data(), region->host + offset, piece);

@@ -43,9 +43,12 @@ class GuestMemory {
 
     using Table = std::shared_ptr<const GuestMemory>;
 
-    /// Where the last lookup ended, so that the next one tries there first. Start with {}.
+    /// The region where the last lookup ended, so that the next one tries there first. Start with
+    /// {}, and again with every other table.
     struct Hint {
-        std::uint32_t index = 0;
+        std::uint64_t guest_address = 0;
+        std::uint64_t size = 0;
+        std::byte* host = nullptr;
     };
 
     /// A guest with no memory: every lookup fails.
@@ -66,11 +69,9 @@ class GuestMemory {
     /// don't.
     [[nodiscard]] std::byte* translate(std::uint64_t address, std::uint64_t length,
                                        Hint& hint) const noexcept {
-        if (hint.index < regions_.size()) {
-            const Region& region = regions_[hint.index];
-            const std::uint64_t offset = address - region.guest_address;
-            if (offset < region.size && length <= region.size - offset) return region.host + offset;
-        }
+        const std::uint64_t offset = address - hint.guest_address;
+        if (offset < hint.size && length <= hint.size - offset) [[likely]]
+            return hint.host + offset;
         return find(address, length, hint);
     }
 
@@ -116,7 +117,7 @@ class GuestMemory {
     [[nodiscard]] static tl::expected<Table, std::string> from(std::vector<Region> regions);
     [[nodiscard]] std::byte* find(std::uint64_t address, std::uint64_t length,
                                   Hint& hint) const noexcept;
-    [[nodiscard]] const Region* containing(std::uint64_t address) const noexcept;
+    [[nodiscard]] const Region* containing(std::uint64_t address, Hint& hint) const noexcept;
     [[nodiscard]] bool any_mapping_broken() const noexcept;
 
     std::vector<Region> regions_;  // by guest address

@@ -32,12 +32,12 @@ bool aligned(const std::byte* at, std::uintptr_t alignment) noexcept {
 struct VirtQueue::Builder {
     std::span<iovec> storage;
     std::uint16_t head;
-    std::size_t pieces = 0;
-    std::size_t readable_pieces = 0;
-    std::size_t descriptors = 0;
-    std::uint64_t readable_length = 0;
-    std::uint64_t writable_length = 0;
     bool writing = false;
+    std::size_t pieces = 0;
+    std::uint64_t length = 0;
+    // What both of the above were when the first writable buffer came.
+    std::size_t readable_pieces = 0;
+    std::uint64_t readable_length = 0;
 };
 
 VirtQueue::VirtQueue(const GuestMemory& memory, const Config& config, Parts parts) noexcept
@@ -190,28 +190,88 @@ PopResult VirtQueue::pop_recovered(std::span<iovec> storage, Chain& chain) noexc
 
 PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain& chain) noexcept {
     Builder builder{.storage = storage, .head = head};
-    std::uint16_t index = head;
+    const auto fetch = [this](std::uint16_t index, Descriptor& descriptor) {
+        std::memcpy(&descriptor, descriptors_ + sizeof descriptor * index, sizeof descriptor);
+        return true;
+    };
+    if (!walk(builder, size_, head, false, fetch)) return PopResult::broken;
+    if (!builder.writing) {
+        builder.readable_pieces = builder.pieces;
+        builder.readable_length = builder.length;
+    }
+    // VIRTIO 1.2, 2.7.4: no chain is longer than 2^32 bytes; one less keeps used lengths exact.
+    // The sum itself can't overflow: there are fewer than 2^17 lengths of 32 bits.
+    if (builder.length > std::numeric_limits<std::uint32_t>::max()) [[unlikely]]
+        return fail(RingError::length_overflow, head, builder.length);
+    chain.head = head;
+    chain.readable = {storage.data(), builder.readable_pieces};
+    chain.writable = {storage.data() + builder.readable_pieces,
+                      builder.pieces - builder.readable_pieces};
+    chain.readable_length = builder.readable_length;
+    chain.writable_length = builder.length - builder.readable_length;
+    return PopResult::chain;
+}
+
+/// Follows a table's descriptors from `first`, at most one round and no more than there is room
+/// for, empty buffers included: they must not make a chain endless.
+template <typename Fetch>
+bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t first, bool in_table,
+                     Fetch fetch) noexcept {
+    const auto broken = [&](RingError error, std::uint64_t detail) {
+        fail(error, builder.head, detail);
+        return false;
+    };
+    Builder chain = builder;  // the compiler keeps a local in registers
+    const std::size_t room = chain.storage.size();
+    std::uint16_t index = first;
     for (std::uint32_t walked = 1;; ++walked) {
         Descriptor descriptor;
-        std::memcpy(&descriptor, descriptors_ + sizeof(Descriptor) * index, sizeof descriptor);
+        if (!fetch(index, descriptor)) [[unlikely]]
+            return broken(RingError::bad_address, index);
         if ((descriptor.flags & descriptor_flag::indirect) != 0) {
-            if (!walk_indirect(builder, descriptor)) return PopResult::broken;
-            break;
+            if (in_table) return broken(RingError::indirect_nested, index);
+            builder = chain;
+            return walk_indirect(builder, descriptor);
         }
-        if (!append(builder, descriptor)) return PopResult::broken;
+        if ((descriptor.flags & descriptor_flag::write) != 0) {
+            if (!chain.writing) {
+                chain.writing = true;
+                chain.readable_pieces = chain.pieces;
+                chain.readable_length = chain.length;
+            }
+        } else if (chain.writing) [[unlikely]] {
+            return broken(RingError::readable_after_writable, index);
+        }
+        if (descriptor.length != 0) {
+            if (chain.pieces == room) [[unlikely]]
+                return broken(RingError::chain_too_long, room);
+            std::byte* const host =
+                memory_->translate(descriptor.address, descriptor.length, hint_);
+            if (host != nullptr) [[likely]] {
+                chain.storage[chain.pieces++] = {host, descriptor.length};
+            } else {
+                const auto pieces = append_pieces(descriptor, chain.storage.subspan(chain.pieces));
+                if (!pieces) return broken(RingError::bad_address, descriptor.address);
+                chain.pieces += *pieces;
+            }
+            chain.length += descriptor.length;
+        }
         if ((descriptor.flags & descriptor_flag::next) == 0) break;
-        if (walked == size_) return fail(RingError::loop, head, size_);
-        if (descriptor.next >= size_)
-            return fail(RingError::next_out_of_range, head, descriptor.next);
+        if (walked == entries) [[unlikely]]
+            return broken(RingError::loop, entries);
+        if (walked == room) [[unlikely]]
+            return broken(RingError::chain_too_long, room);
+        if (descriptor.next >= entries) [[unlikely]]
+            return broken(RingError::next_out_of_range, descriptor.next);
         index = descriptor.next;
     }
-    const std::span<const iovec> pieces = storage.first(builder.pieces);
-    chain.head = head;
-    chain.readable = pieces.first(builder.readable_pieces);
-    chain.writable = pieces.subspan(builder.readable_pieces);
-    chain.readable_length = builder.readable_length;
-    chain.writable_length = builder.writable_length;
-    return PopResult::chain;
+    builder = chain;
+    return true;
+}
+
+std::optional<std::size_t> VirtQueue::append_pieces(const Descriptor& descriptor,
+                                                    std::span<iovec> out) noexcept {
+    return memory_->translate_pieces(descriptor.address, descriptor.length, out, hint_);
 }
 
 bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcept {
@@ -226,68 +286,19 @@ bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcep
     if (entries == 0 || table.length % sizeof(Descriptor) != 0 || entries > max_ring_size)
         return broken(RingError::indirect_size, table.length);
 
-    // Nearly always the table lies in one region; where it doesn't, fetch each entry by itself.
-    const std::byte* const bytes = memory_->translate(table.address, table.length, hint_);
-    std::uint16_t index = 0;
-    for (std::uint32_t walked = 1;; ++walked) {
-        Descriptor descriptor;
-        if (bytes != nullptr) {
-            std::memcpy(&descriptor, bytes + sizeof(Descriptor) * index, sizeof descriptor);
-        } else {
-            const std::uint64_t address = table.address + sizeof(Descriptor) * index;
-            if (address < table.address ||
-                !memory_->read(address, std::as_writable_bytes(std::span(&descriptor, 1)), hint_))
-                return broken(RingError::bad_address, table.address);
-        }
-        if ((descriptor.flags & descriptor_flag::indirect) != 0)
-            return broken(RingError::indirect_nested, index);
-        if (!append(builder, descriptor)) return false;
-        if ((descriptor.flags & descriptor_flag::next) == 0) return true;
-        if (walked == entries) return broken(RingError::loop, entries);
-        if (descriptor.next >= entries)
-            return broken(RingError::next_out_of_range, descriptor.next);
-        index = descriptor.next;
-    }
-}
-
-bool VirtQueue::append(Builder& builder, const Descriptor& descriptor) noexcept {
-    const auto broken = [&](RingError error, std::uint64_t detail) {
-        fail(error, builder.head, detail);
-        return false;
-    };
-    const bool write = (descriptor.flags & descriptor_flag::write) != 0;
-    if (!write && builder.writing)
-        return broken(RingError::readable_after_writable, builder.descriptors);
-    builder.writing = write;
-    // Counts empty buffers too, so that they can't make a chain endless.
-    if (++builder.descriptors > builder.storage.size())
-        return broken(RingError::chain_too_long, builder.storage.size());
-    if (descriptor.length == 0) return true;
-
-    std::size_t added = 1;
-    if (std::byte* const host = memory_->translate(descriptor.address, descriptor.length, hint_))
-        [[likely]] {
-        if (builder.pieces == builder.storage.size())
-            return broken(RingError::chain_too_long, builder.storage.size());
-        builder.storage[builder.pieces] = {host, descriptor.length};
-    } else {
-        const auto pieces = memory_->translate_pieces(
-            descriptor.address, descriptor.length, builder.storage.subspan(builder.pieces), hint_);
-        if (!pieces) return broken(RingError::bad_address, descriptor.address);
-        added = *pieces;
-    }
-    builder.pieces += added;
-    if (write) {
-        builder.writable_length += descriptor.length;
-    } else {
-        builder.readable_pieces += added;
-        builder.readable_length += descriptor.length;
-    }
-    // VIRTIO 1.2, 2.7.4: no chain is longer than 2^32 bytes; one less keeps used lengths exact.
-    const std::uint64_t total = builder.readable_length + builder.writable_length;
-    if (total > std::numeric_limits<std::uint32_t>::max())
-        return broken(RingError::length_overflow, total);
-    return true;
+    if (const std::byte* const bytes = memory_->translate(table.address, table.length, hint_))
+        [[likely]]
+        return walk(
+            builder, entries, 0, true, [bytes](std::uint16_t index, Descriptor& descriptor) {
+                std::memcpy(&descriptor, bytes + sizeof descriptor * index, sizeof descriptor);
+                return true;
+            });
+    // The table lies across regions, or nowhere: fetch each entry by itself.
+    return walk(builder, entries, 0, true, [&](std::uint16_t index, Descriptor& descriptor) {
+        const std::uint64_t address = table.address + sizeof descriptor * index;
+        return address >= table.address &&
+               memory_->read(address, std::as_writable_bytes(std::span(&descriptor, 1)), hint_);
+    });
 }
 
 // In publish and enable_kicks one index is stored and another loaded that the driver stores before

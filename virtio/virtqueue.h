@@ -179,7 +179,11 @@ class VirtQueue {
     [[nodiscard]] PopResult collect(std::uint16_t head, std::span<iovec> storage,
                                     Chain& chain) noexcept;
     [[nodiscard]] bool walk_indirect(Builder& builder, const Descriptor& table) noexcept;
-    [[nodiscard]] bool append(Builder& builder, const Descriptor& descriptor) noexcept;
+    template <typename Fetch>
+    [[nodiscard]] bool walk(Builder& builder, std::uint32_t entries, std::uint16_t first,
+                            bool in_table, Fetch fetch) noexcept;
+    [[nodiscard]] std::optional<std::size_t> append_pieces(const Descriptor& descriptor,
+                                                           std::span<iovec> out) noexcept;
     PopResult fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept;
     void log_push(const Chain& chain) const noexcept;
     void log_used(std::size_t offset, std::size_t length) const noexcept;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,8 +28,9 @@ using Bytes = std::vector<std::byte>;
 /// Appends integers in the machine's own order, as the protocol wants.
 template <typename Integer>
 void put(Bytes& bytes, Integer value) {
-    const auto* const raw = reinterpret_cast<const std::byte*>(&value);
-    bytes.insert(bytes.end(), raw, raw + sizeof value);
+    const std::size_t at = bytes.size();
+    bytes.resize(at + sizeof value);
+    std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 template <typename... Integers>
 [[nodiscard]] Bytes pack(Integers... values) {
