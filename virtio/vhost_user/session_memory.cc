@@ -46,7 +46,10 @@ Session::Result Session::move_to(GuestMemory::Table memory) {
     // A front end may take away a region and add it again in another shape while the guest runs,
     // rings inside: QEMU does when firmware changes what the low memory shows.
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
-        if (!queues_[i].running || VirtQueue::check(*memory, ring_config(i))) continue;
+        if (!queues_[i].running) continue;
+        auto ring = ring_config(i);
+        ring.inflight = nullptr;  // it runs with the record it was started with
+        if (VirtQueue::check(*memory, ring)) continue;
         stop(i);
         queues_[i].suspended = true;
     }
