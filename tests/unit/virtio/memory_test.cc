@@ -83,14 +83,17 @@ TEST_F(Memory, ReadsAcrossNeighbours) {
 }
 
 TEST_F(Memory, UserAddressesLeadToTheSameBytes) {
-    const auto table = table_of(shared_);
     const auto& region = shared_.regions()[0];
+    constexpr std::uint64_t user = 0x7f00'0000'0000;
+    const auto table = build({{region.guest_address, region.size, user, region.mmap_offset}});
+    ASSERT_TRUE(table) << table.error();
     region.host[0x123] = std::byte{0x77};
-    const auto user = shared_.user_address(region.host);
-    ASSERT_NE(table->translate_user(user + 0x123, 1), nullptr);
-    EXPECT_EQ(*table->translate_user(user + 0x123, 1), std::byte{0x77});
-    EXPECT_EQ(table->translate_user(user, region.size + 1), nullptr);
-    EXPECT_EQ(table->translate_user(user - 1, 1), nullptr);
+    ASSERT_NE((*table)->translate_user(user + 0x123, 1), nullptr);
+    EXPECT_EQ(*(*table)->translate_user(user + 0x123, 1), std::byte{0x77});
+    EXPECT_NE((*table)->translate_user(user, region.size), nullptr);
+    EXPECT_EQ((*table)->translate_user(user, region.size + 1), nullptr);
+    EXPECT_EQ((*table)->translate_user(user + region.size, 1), nullptr);
+    EXPECT_EQ((*table)->translate_user(user - 1, 1), nullptr);
 }
 
 TEST_F(Memory, RefusesNonsenseByName) {
