@@ -93,6 +93,8 @@ tl::expected<void, std::string> DataPath::start(std::uint16_t index,
         if (auto watched = loop_.watch(queue->kick->get(), *queue); !watched)
             return tl::unexpected(watched.error().message);
     }
+    // A ring that ran before may have been left asking for no kicks.
+    if (queue->ring.enable_kicks()) queue->due = true;
     device_.attach(index, queue->ring);
     queues_.push_back(std::move(queue));
     wake();
