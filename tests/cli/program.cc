@@ -49,12 +49,6 @@ struct Pipe {
     }
 };
 
-void limit(decltype(RLIMIT_AS) resource, std::optional<std::uint64_t> value) {
-    if (!value) return;
-    const rlimit both{*value, *value};
-    ::setrlimit(resource, &both);
-}
-
 [[noreturn]] void execute(std::vector<std::string> words, std::vector<std::string> settings) {
     words.insert(words.begin(), program());
     std::vector<char*> arguments;
@@ -90,8 +84,6 @@ void limit(decltype(RLIMIT_AS) resource, std::optional<std::uint64_t> value) {
             break;
     }
     ::dup2(err.writer, STDERR_FILENO);
-    limit(RLIMIT_FSIZE, what.largest_file);
-    limit(RLIMIT_AS, what.largest_address);
 
     execute(what.arguments, what.environment);
 }

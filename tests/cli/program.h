@@ -4,8 +4,8 @@
 // Ownership: values.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,9 +27,7 @@ struct Command {
     std::string input;  ///< Goes to standard input through a pipe, in small pieces.
     bool closed_stdin = false;
     Stdout out = Stdout::captured;
-    std::vector<std::string> environment;          ///< NAME=VALUE, beside a fixed PATH and locale.
-    std::optional<std::uint64_t> largest_file;     ///< RLIMIT_FSIZE, bytes.
-    std::optional<std::uint64_t> largest_address;  ///< RLIMIT_AS, bytes.
+    std::vector<std::string> environment;  ///< NAME=VALUE, beside a fixed PATH and locale.
 };
 
 struct Result {
