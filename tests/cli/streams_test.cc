@@ -15,6 +15,14 @@ namespace {
 
 using Stdout = Command::Stdout;
 
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool sanitized = true;
+#elif defined(__has_feature)
+constexpr bool sanitized = __has_feature(address_sanitizer);
+#else
+constexpr bool sanitized = false;
+#endif
+
 std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
@@ -160,9 +168,10 @@ TEST(ManyZones, AMillionAreReportedWithoutBeingHeld) {
     for (const auto* format : {"--json", "--csv", "--map"}) {
         const auto result = zonebridge({"report", disk.path(), format});
         EXPECT_EQ(result.status, 0) << result.err;
-#ifndef __SANITIZE_ADDRESS__
-        EXPECT_LT(result.peak_memory, allowed) << format;
-#endif
+        // A sanitizer's own memory would count as well; both compilers' builds say that they have one.
+        if constexpr (!sanitized) {
+            EXPECT_LT(result.peak_memory, allowed) << format;
+        }
         if (std::string(format) != "--json") continue;
         // Parsed without keeping it: a child's peak begins with its parent's size.
         EXPECT_TRUE(nlohmann::json::accept(result.out));
