@@ -15,8 +15,6 @@ constexpr std::size_t zones_a_buffer = 512;
 // No front end has longer lists of buffers: a virtqueue holds fewer descriptors.
 constexpr std::size_t max_cut_size = 4096;
 
-constexpr std::size_t batch_size = 32;
-
 bool is_zone_action(Operation operation) noexcept {
     return operation == Operation::open || operation == Operation::close ||
            operation == Operation::finish || operation == Operation::reset;
@@ -67,12 +65,10 @@ std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
 }
 
 std::size_t TargetQueue::reap(std::span<TaskResult> out) noexcept {
-    std::array<Completion, batch_size> completions;
-    for (;;) {
-        const auto count = storage_->reap(completions);
+    for (auto count = completions_.size(); count == completions_.size();) {
+        count = storage_->reap(completions_);
         at_storage_ -= count;
-        for (const auto& completion : std::span(completions).first(count)) complete(completion);
-        if (count < completions.size()) break;
+        for (const auto& completion : std::span(completions_).first(count)) complete(completion);
     }
     pump();
     const auto count = std::min(out.size(), done_.size());
@@ -93,11 +89,10 @@ void TargetQueue::enqueue(Index index) noexcept {
 /// Hands over what waits, in order and in batches. What the storage queue does not take stays in
 /// front, so that writes to a zone keep their order.
 void TargetQueue::pump() noexcept {
-    std::array<Request, batch_size> batch;
     while (!waiting_.empty()) {
-        const auto count = std::min(waiting_.size(), batch.size());
-        for (std::size_t i = 0; i < count; ++i) batch[i] = slots_[waiting_.at(i)].request;
-        const auto taken = storage_->submit(std::span(batch).first(count));
+        const auto count = std::min(waiting_.size(), batch_.size());
+        for (std::size_t i = 0; i < count; ++i) batch_[i] = slots_[waiting_.at(i)].request;
+        const auto taken = storage_->submit(std::span(batch_).first(count));
         waiting_.drop(taken);
         at_storage_ += taken;
         if (taken == count) continue;

@@ -94,6 +94,10 @@ class TargetQueue final : public TaskQueue {
     std::unique_ptr<iovec[]> cut_buffers_;
     std::vector<Zone> report_zones_;
     std::vector<Index> free_buffers_;
+    // Room for a turn's work, kept because clearing it anew for each turn would cost more than a request.
+    static constexpr std::size_t batch_size = 32;
+    std::array<Request, batch_size> batch_;
+    std::array<Completion, batch_size> completions_;
     std::array<std::uint8_t, max_control_reply> reply_{};
     std::unique_ptr<Queue> storage_;  // last, so that it lets go of the buffers first
 };
