@@ -305,6 +305,38 @@ TEST_F(ControllerTest, ARequestShorterThanItsHeadersEndsTheSession) {
     EXPECT_FALSE(controller->fault()) << "the next driver is not to blame";
 }
 
+TEST_F(ControllerTest, ChainsThatAServerBeforeTookAreAnsweredWithAResetAndNotDone) {
+    constexpr std::uint16_t size = 32;
+    const auto fd = virtio::InflightArea::make(1, size);
+    ASSERT_TRUE(fd) << fd.error();
+    const auto area =
+        virtio::InflightArea::map(fd->get(), 0, virtio::InflightArea::size_for(1, size), 1, size);
+    ASSERT_TRUE(area) << area.error();
+    RingPair pair({.size = size}, area->get());
+    std::array<Block, 2> answers;
+    for (auto& in : answers) {
+        const auto out = pair.shared.allocate(head_size, 1);
+        in = pair.shared.allocate(response_size);
+        std::memset(in.host, 0xEE, in.size);
+        ASSERT_TRUE(pair.ring->add(std::array{driver::to_device(out), driver::from_device(in)}));
+        (void)pair.ring->publish();
+        ASSERT_EQ(pair.pop(), virtio::PopResult::chain);  // taken, and then the server died
+    }
+    auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
+    ASSERT_TRUE(again) << again.error();
+    ASSERT_EQ(again->recovered(), 2U);
+    constexpr std::uint16_t index = first_request_queue + 1;
+    controller->attach(index, *again);
+    (void)again->publish();
+    for (const auto& in : answers) {
+        EXPECT_TRUE(pair.ring->take_used());
+        EXPECT_EQ(response(in), Response::reset);
+    }
+    EXPECT_TRUE(unit.tasks.empty());
+    EXPECT_EQ(controller->in_flight(index), 0U);
+    controller->detach(index);
+}
+
 TEST_F(ControllerTest, EventsWaitForABufferAndSayWhenOneWasMissed) {
     controller->report({Event::transport_reset, encode_address({0, 3, false}), 1});
     const auto in = events.shared.allocate(Event::size);
