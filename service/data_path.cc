@@ -143,7 +143,13 @@ void DataPath::finish_move() {
     tl::expected<void, std::string> result;
     for (const auto& queue : queues_)
         if (result) result = queue->ring.rebind(*next_memory_);
-    memory_ = std::exchange(next_memory_, nullptr);
+    if (result) {
+        memory_ = std::exchange(next_memory_, nullptr);
+    } else {
+        // All as it was: no ring may be left in a map that nobody holds.
+        for (const auto& queue : queues_) (void)queue->ring.rebind(*memory_);
+        next_memory_.reset();
+    }
     const auto moved = std::exchange(moved_, nullptr);
     wake();  // what came meanwhile waits to be taken
     moved(result);
