@@ -14,7 +14,7 @@ zb_usual_modules=(virtio_scsi sd_mod sg scsi_debug btrfs null_blk crc32c_intel x
 # Fetches what is missing. Sub-second when everything is there; concurrent runs wait.
 zb_lab_prepare() {
   zb_lab_ready && return 0
-  mkdir -p "$zb_lab"
+  mkdir -p "$zb_lab" "$zb_cache/log"
   zb_locked "$zb_lab/lock" zb_lab_fetch
   zb_lab_ready || zb_die "the lab in $zb_lab is incomplete; remove that folder and try again"
 }
