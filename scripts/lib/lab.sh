@@ -107,29 +107,6 @@ zb_lab_modules() {
   depmod -b "$raw" "$version" 2>"$zb_cache/log/depmod"
 }
 
-# A kernel image's payload (the boot protocol's payload_offset and payload_length) is an ELF
-# file that QEMU enters directly by PVH: a second less under software emulation. What is no
-# such file is taken as it is.
-zb_lab_unpack_image() {
-  local image=$1 target=$2 sectors offset length unpack
-  sectors=$(od -An -tu1 -j 0x1f1 -N 1 "$image")
-  offset=$(od -An -tu4 -j 0x248 -N 4 "$image")
-  length=$(od -An -tu4 -j 0x24c -N 4 "$image")
-  offset=$(((sectors + 1) * 512 + offset))
-  case $(od -An -tx1 -j "$offset" -N 4 "$image") in
-    *'28 b5 2f fd') unpack=(zstd -dcq) ;;
-    *'fd 37 7a 58') unpack=(xz -dcq) ;;
-    *'1f 8b'*) unpack=(gzip -dcq) ;;
-    *) unpack=(false) ;;
-  esac
-  # The last four bytes of the payload are its unpacked length.
-  if dd if="$image" bs=1M iflag=skip_bytes,count_bytes skip="$offset" count="$((length - 4))" \
-    status=none | "${unpack[@]}" >"$target" 2>/dev/null && grep -qa 'Xen' "$target"; then
-    return 0
-  fi
-  cp "$image" "$target"
-}
-
 zb_lab_initramfs() {
   local work module version
   version=$(cat "$zb_kernel/version")
