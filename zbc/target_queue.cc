@@ -15,11 +15,6 @@ constexpr std::size_t zones_a_buffer = 512;
 // No front end has longer lists of buffers: a virtqueue holds fewer descriptors.
 constexpr std::size_t max_cut_size = 4096;
 
-bool is_zone_action(Operation operation) noexcept {
-    return operation == Operation::open || operation == Operation::close ||
-           operation == Operation::finish || operation == Operation::reset;
-}
-
 }  // namespace
 
 TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,

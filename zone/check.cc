@@ -3,23 +3,6 @@
 namespace zonebridge {
 namespace {
 
-bool is_zone_action(Operation operation) noexcept {
-    switch (operation) {
-        case Operation::open:
-        case Operation::close:
-        case Operation::finish:
-        case Operation::reset:
-            return true;
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-            return false;
-    }
-    return false;
-}
-
 bool moves_data(Operation operation) noexcept {
     return operation == Operation::read || operation == Operation::write ||
            operation == Operation::append;

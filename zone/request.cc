@@ -26,4 +26,21 @@ std::string_view to_string(Operation operation) noexcept {
     return "unknown";
 }
 
+bool is_zone_action(Operation operation) noexcept {
+    switch (operation) {
+        case Operation::open:
+        case Operation::close:
+        case Operation::finish:
+        case Operation::reset:
+            return true;
+        case Operation::read:
+        case Operation::write:
+        case Operation::append:
+        case Operation::flush:
+        case Operation::report:
+            return false;
+    }
+    return false;
+}
+
 }  // namespace zonebridge

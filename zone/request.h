@@ -58,5 +58,7 @@ struct Completion {
 };
 
 [[nodiscard]] std::string_view to_string(Operation operation) noexcept;
+/// Open, close, finish and reset.
+[[nodiscard]] bool is_zone_action(Operation operation) noexcept;
 
 }  // namespace zonebridge
