@@ -5,7 +5,9 @@
 // Ownership: a Guest owns its memory and its connection; a ServedDisk its file and its server.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -94,6 +96,10 @@ class Guest {
         return must(scsi->add({.cdb = cdb, .data_out = data}, queue));
     }
 
+    /// `count` writes of `size` bytes each, one behind the other from `lba` on, in flight on queue 0:
+    /// the n-th has bytes_of(size, n).
+    void submit_writes(std::uint64_t lba, std::uint32_t count, std::size_t size);
+
     /// The write pointer, as an LBA, that REPORT ZONES gives for zone `number`.
     std::uint64_t pointer(std::uint32_t number) {
         return must(scsi->report_zones(ServedDisk::lba(number))).zones.at(0).write_pointer;
@@ -103,6 +109,7 @@ class Guest {
     driver::FrontEnd front_end;
     std::optional<driver::ScsiInitiator> scsi;
     std::uint32_t attention = 0;
+    std::uint64_t last_write = 0;  ///< The tag of submit_writes' last command.
 };
 
 inline std::vector<std::byte> bytes_of(std::size_t size, std::uint32_t seed) {
@@ -111,6 +118,12 @@ inline std::vector<std::byte> bytes_of(std::size_t size, std::uint32_t seed) {
     std::transform(text.begin(), text.end(), bytes.begin(),
                    [](char character) { return static_cast<std::byte>(character); });
     return bytes;
+}
+
+inline void Guest::submit_writes(std::uint64_t lba, std::uint32_t count, std::size_t size) {
+    for (std::uint32_t i = 0; i < count; ++i)
+        last_write = queue_write(lba + i * size / ServedDisk::block, bytes_of(size, i));
+    scsi->submit();
 }
 
 }  // namespace zonebridge::test

@@ -93,12 +93,7 @@ TEST(Served, SessionsFollowOneAnotherOnOneDisk) {
 TEST(Served, ARingStopsOnlyWhenWhatItHoldsIsAnswered) {
     ServedDisk served;
     Guest guest(served);
-    std::vector<std::vector<std::byte>> kept;
-    for (std::uint32_t i = 0; i < 32; ++i) {
-        kept.push_back(bytes_of(piece, i));
-        guest.queue_write(ServedDisk::lba(zone) + i * piece_blocks, kept.back());
-    }
-    guest.scsi->submit();
+    guest.submit_writes(ServedDisk::lba(zone), 32, piece);
     const auto base = must(guest.front_end.stop(2));
     auto& ring = guest.scsi->request(0).ring;
     // Some may not have been taken; what was is answered, and base is where to go on.
@@ -116,12 +111,7 @@ TEST(Served, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
     for (std::uint32_t round = 0; round < 6; ++round) {
         {
             Guest guest(served);
-            std::vector<std::vector<std::byte>> kept;
-            for (std::uint32_t i = 0; i < 32; ++i) {
-                kept.push_back(bytes_of(piece, i));
-                guest.queue_write(ServedDisk::lba(zone + round) + i * piece_blocks, kept.back());
-            }
-            guest.scsi->submit();
+            guest.submit_writes(ServedDisk::lba(zone + round), 32, piece);
         }  // gone with 32 writes in flight
         Guest next(served);
         const auto written = next.pointer(zone + round) - ServedDisk::lba(zone + round);
@@ -134,14 +124,8 @@ TEST(Served, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
 TEST(Served, TaskManagementAndItsUnitAttention) {
     ServedDisk served;
     Guest guest(served);
-    std::vector<std::vector<std::byte>> kept;
-    std::uint64_t last = 0;
-    for (std::uint32_t i = 0; i < 16; ++i) {
-        kept.push_back(bytes_of(piece, i));
-        last = guest.queue_write(ServedDisk::lba(zone) + i * piece_blocks, kept.back());
-    }
-    guest.scsi->submit();
-    EXPECT_EQ(must(guest.scsi->abort_task(last)), 0);
+    guest.submit_writes(ServedDisk::lba(zone), 16, piece);
+    EXPECT_EQ(must(guest.scsi->abort_task(guest.last_write)), 0);
     EXPECT_EQ(guest.scsi->request(0).ring.used_index(), 1 + 16) << "all that came before is over";
     for (int i = 0; i < 16; ++i) (void)must(guest.scsi->wait());
     EXPECT_EQ(must(guest.scsi->reset_logical_unit()), 0);
@@ -172,12 +156,7 @@ TEST(Served, GuestMemoryGrowsAndShrinksUnderLoad) {
 TEST(Served, SigtermWithWritesInFlightLeavesTheDiskClean) {
     ServedDisk served;
     Guest guest(served);
-    std::vector<std::vector<std::byte>> kept;
-    for (std::uint32_t i = 0; i < 32; ++i) {
-        kept.push_back(bytes_of(piece, i));
-        guest.queue_write(ServedDisk::lba(zone) + i * piece_blocks, kept.back());
-    }
-    guest.scsi->submit();
+    guest.submit_writes(ServedDisk::lba(zone), 32, piece);
     EXPECT_EQ(served.stop(), 0);
     EXPECT_TRUE(guest.front_end.connection().closed());
     // A clean disk keeps its open zones open; one that was not left cleanly would show them closed.
