@@ -1,5 +1,6 @@
 #include "transports/open.h"
 
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <sys/stat.h>
@@ -7,8 +8,12 @@
 
 #include <fmt/format.h>
 
+#include "transports/block/block.h"
 #include "transports/emulated/emulated.h"
 #include "transports/null/null.h"
+#include "transports/nvme/nvme.h"
+#include "transports/scsi/scsi.h"
+#include "transports/sequencer/sequencer.h"
 #include "transports/size.h"
 
 namespace zonebridge {
@@ -88,6 +93,25 @@ tl::expected<std::unique_ptr<Transport>, Error> open_path(const std::string& pat
     return open_emulated(path, options, "the file begins with the emulated disk's mark");
 }
 
+constexpr std::array<std::pair<std::string_view, DeviceName::Kind>, 4> path_prefixes{
+    {{"emulated", DeviceName::Kind::emulated},
+     {"block", DeviceName::Kind::block},
+     {"scsi", DeviceName::Kind::scsi},
+     {"nvme", DeviceName::Kind::nvme}}};
+
+DeviceOptions device_options(const OpenOptions& options, std::string_view prefix) {
+    return {.writable = options.writable,
+            .force = options.force,
+            .data_path = options.data_path,
+            .reason = fmt::format("named by the prefix {}:", prefix)};
+}
+
+tl::expected<std::unique_ptr<Transport>, Error> in_order(
+    tl::expected<std::unique_ptr<Transport>, Error> bare) {
+    if (!bare) return bare;
+    return sequence(std::move(*bare));
+}
+
 }  // namespace
 
 tl::expected<DeviceName, Error> parse_device_name(std::string_view device) {
@@ -101,10 +125,12 @@ tl::expected<DeviceName, Error> parse_device_name(std::string_view device) {
     if (!prefix) return DeviceName{Kind::path, std::string(device), 0};
 
     const auto rest = device.substr(prefix->size() + 1);
-    if (*prefix == "emulated") {
+    for (const auto& [word, kind] : path_prefixes) {
+        if (*prefix != word) continue;
         if (rest.empty())
-            return refuse(StatusCode::invalid_request, "emulated: needs a path behind the colon");
-        return DeviceName{Kind::emulated, std::string(rest), 0};
+            return refuse(StatusCode::invalid_request,
+                          fmt::format("{}: needs a path behind the colon", word));
+        return DeviceName{kind, std::string(rest), 0};
     }
     if (*prefix == "null") {
         const auto size = parse_size(rest);
@@ -116,8 +142,8 @@ tl::expected<DeviceName, Error> parse_device_name(std::string_view device) {
         return DeviceName{Kind::null, std::string(rest), *size};
     }
     return refuse(StatusCode::invalid_request,
-                  fmt::format("{0}: '{1}:' is no prefix this version knows (emulated:, null:); if "
-                              "it is a file of that name, write ./{0}",
+                  fmt::format("{0}: '{1}:' is no prefix this version knows (emulated:, block:, "
+                              "scsi:, nvme:, null:); if it is a file of that name, write ./{0}",
                               device, *prefix));
 }
 
@@ -132,6 +158,12 @@ tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view dev
             return open_emulated(name->path, options, "named by the prefix emulated:");
         case DeviceName::Kind::null:
             return null::open(name->size);
+        case DeviceName::Kind::block:
+            return in_order(block::open(name->path, device_options(options, "block")));
+        case DeviceName::Kind::scsi:
+            return in_order(scsi::open(name->path, device_options(options, "scsi")));
+        case DeviceName::Kind::nvme:
+            return in_order(nvme::open(name->path, device_options(options, "nvme")));
     }
     return refuse(StatusCode::invalid_request, "unknown kind of device");
 }

@@ -10,6 +10,7 @@
 
 #include <tl/expected.hpp>
 
+#include "transports/device.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 
@@ -17,6 +18,10 @@ namespace zonebridge {
 
 struct OpenOptions {
     bool writable = false;
+    /// Write also to a device that is partitioned, mounted or held by another.
+    bool force = false;
+    /// How commands are passed through, for transports that have the choice.
+    DataPath data_path = DataPath::any;
 };
 
 /// A device as it was named, taken apart; nothing was looked at yet.
@@ -25,6 +30,9 @@ struct DeviceName {
         path,      ///< A plain path: the transport is found by looking at it.
         emulated,  ///< "emulated:PATH"
         null,      ///< "null:SIZE"
+        block,     ///< "block:PATH"
+        scsi,      ///< "scsi:PATH"
+        nvme,      ///< "nvme:PATH"
     };
     Kind kind = Kind::path;
     std::string path;        ///< Without the prefix; the size's text for "null:SIZE".
@@ -36,7 +44,9 @@ struct DeviceName {
 /// empty name, an unknown prefix (the known ones are listed), a size that is none.
 [[nodiscard]] tl::expected<DeviceName, Error> parse_device_name(std::string_view device);
 
-/// Opens "emulated:PATH", "null:SIZE" or a plain path, whose transport is found by looking at it.
+/// Opens "emulated:PATH", "null:SIZE", "block:PATH", "scsi:PATH", "nvme:PATH" or a plain path, whose
+/// transport is found by looking at it. A real device comes with its zones in order
+/// (transports/sequencer).
 /// Identity::reason of the result says why. The error names the device, what is wrong with it and,
 /// where there is one, what to do.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view device,

@@ -54,4 +54,14 @@ Layout::Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_c
         conventional_[zone / 64] |= std::uint64_t{1} << (zone % 64);
 }
 
+Layout::Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_capacity,
+               const std::vector<bool>& conventional, ZoneType sequential_type)
+    : Layout(size, zone_size, zone_capacity, 0U, sequential_type) {
+    for (std::uint32_t zone = 0; zone < conventional.size() && zone < zone_count_; ++zone) {
+        if (!conventional[zone]) continue;
+        conventional_[zone / 64] |= std::uint64_t{1} << (zone % 64);
+        ++conventional_count_;
+    }
+}
+
 }  // namespace zonebridge

@@ -41,6 +41,9 @@ class Layout {
     /// Requires numbers in which find_fault finds none.
     Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_capacity,
            std::uint32_t conventional, ZoneType sequential_type);
+    /// Conventional zones anywhere: `conventional` says which, a place for each zone.
+    Layout(std::uint64_t size, std::uint64_t zone_size, std::uint64_t zone_capacity,
+           const std::vector<bool>& conventional, ZoneType sequential_type);
 
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     [[nodiscard]] std::uint64_t zone_size() const noexcept { return zone_size_; }
@@ -121,8 +124,9 @@ struct Identity {
     std::string revision;
     std::string serial;
     std::string path;       ///< As the user named it, without the transport's prefix.
-    std::string transport;  ///< "emulated", "null", ...
+    std::string transport;  ///< "emulated", "null", "block", "scsi", "nvme".
     std::string reason;     ///< Why this transport was chosen, in words.
+    std::string data_path;  ///< How data gets there ("SG_IO", "io_uring commands"); may be empty.
     std::string notice;  ///< What a reader must know ("shows the last flushed state"); often empty.
     /// Stable over re-opening; the same bytes never name two disks.
     std::uint64_t unique_id = 0;

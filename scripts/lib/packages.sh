@@ -4,14 +4,14 @@
 # The program itself.
 zb_packages_build=(
   g++ meson ninja-build pkg-config
-  liburing-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev libxxhash-dev
+  liburing-dev libsgutils2-dev libnvme-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev libxxhash-dev
   libgtest-dev
 )
 
 # The lab: unpacking a kernel, an initramfs, and what runs inside the guest.
 zb_packages_lab=(
   busybox-static cpio kmod xz-utils zstd        # kernel and initramfs
-  util-linux sg3-utils fio btrfs-progs          # lsblk, blkzone; sg_*; fio; mkfs.btrfs
+  util-linux sg3-utils nvme-cli fio btrfs-progs # lsblk, blkzone; sg_*; nvme; fio; mkfs.btrfs
 )
 
 # The tests: a second compiler with its sanitizer runtime, and the checkers.

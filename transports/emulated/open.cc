@@ -42,6 +42,7 @@ Identity identity_of(const Disk& disk, const std::string& path, const std::strin
             .path = path,
             .transport = "emulated",
             .reason = reason,
+            .data_path = "the file's pages",
             .notice = {},
             .unique_id = unique_id};
 }

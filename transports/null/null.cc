@@ -47,6 +47,7 @@ class NullTransport final : public Transport {
                      .path = fmt::format("{}", size),
                      .transport = "null",
                      .reason = "named by the prefix null:",
+                     .data_path = "none",
                      .notice = {},
                      .unique_id = size};
     }

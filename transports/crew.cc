@@ -1,0 +1,105 @@
+#include "transports/crew.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace zonebridge {
+
+void Crew::List::push(Job& job) noexcept {
+    job.next_ = nullptr;
+    if (last != nullptr)
+        last->next_ = &job;
+    else
+        first = &job;
+    last = &job;
+}
+
+Crew::Job* Crew::List::pop() noexcept {
+    auto* job = first;
+    if (job == nullptr) return nullptr;
+    first = job->next_;
+    if (first == nullptr) last = nullptr;
+    return job;
+}
+
+tl::expected<std::unique_ptr<Crew>, Error> Crew::start(Loop& loop, unsigned threads) {
+    const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_fd < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    auto crew = std::make_unique<Crew>(Private{}, loop, event_fd);
+    if (auto watched = loop.watch(event_fd, *crew); !watched)
+        return tl::unexpected(watched.error());
+    // Signals are the main thread's.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failure = 0;
+    try {
+        for (unsigned i = 0; i < std::max(threads, 1U); ++i)
+            crew->threads_.emplace_back([&crew = *crew] { crew.work(); });
+    } catch (const std::system_error& error) {
+        failure = error.code().value();
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (failure != 0) return tl::unexpected(os_failure(failure, "can't start a thread"));
+    return crew;
+}
+
+Crew::Crew(Private, Loop& loop, int event_fd) : loop_(loop), event_fd_(event_fd) {}
+
+Crew::~Crew() {
+    {
+        const std::lock_guard guard(lock_);
+        over_ = true;
+        todo_ = {};
+    }
+    wanted_.notify_all();
+    for (auto& thread : threads_) thread.join();
+    loop_.unwatch(event_fd_);
+    ::close(event_fd_);
+}
+
+void Crew::hand(Job& job) noexcept {
+    ++in_hand_;
+    {
+        const std::lock_guard guard(lock_);
+        todo_.push(job);
+    }
+    wanted_.notify_one();
+}
+
+void Crew::work() noexcept {
+    std::unique_lock guard(lock_);
+    for (;;) {
+        wanted_.wait(guard, [&] { return over_ || todo_.first != nullptr; });
+        if (over_) return;
+        auto* job = todo_.pop();
+        guard.unlock();
+        job->run();
+        guard.lock();
+        const auto first = done_.first == nullptr;
+        done_.push(*job);
+        if (!first) continue;
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const auto written = ::write(event_fd_, &one, sizeof one);
+    }
+}
+
+void Crew::on_ready() {
+    // Never read: every write wakes the watch anew.
+    List done;
+    {
+        const std::lock_guard guard(lock_);
+        std::swap(done, done_);
+    }
+    while (auto* job = done.pop()) {
+        --in_hand_;
+        job->done();
+    }
+}
+
+}  // namespace zonebridge

@@ -1,0 +1,10 @@
+#include "transports/scsi/scsi.h"
+
+namespace zonebridge::scsi {
+
+tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
+                                                     const DeviceOptions&) {
+    return tl::unexpected(Error{StatusCode::unsupported, path + ": not yet", {}});
+}
+
+}  // namespace zonebridge::scsi
