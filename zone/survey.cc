@@ -13,7 +13,7 @@ bool tells_capacity(const Zone& zone) {
 }
 
 bool is_state(ZoneState state) {
-    return !to_string(state).empty();
+    return parse_zone_state(to_string(state)).has_value();
 }
 
 }  // namespace
