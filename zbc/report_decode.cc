@@ -124,9 +124,8 @@ tl::expected<std::optional<Zone>, std::string> ZoneFolder::add(const ReportedZon
         pending_->length += zone.length;
         return std::nullopt;
     }
-    return std::exchange(
-        pending_, Zone{zone.start, zone.length, zone.length, zone.write_pointer,
-                       static_cast<ZoneType>(zone.type), zone.state});
+    return std::exchange(pending_, Zone{zone.start, zone.length, zone.length, zone.write_pointer,
+                                        static_cast<ZoneType>(zone.type), zone.state});
 }
 
 std::optional<Zone> ZoneFolder::finish() noexcept {
