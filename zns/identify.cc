@@ -46,7 +46,7 @@ tl::expected<Namespace, std::string> decode_namespace(std::span<const std::uint8
     Namespace found;
     found.blocks = fields.le64(0);
     if (found.blocks == 0)
-        return tl::unexpected(std::string("the namespace has no size: it is not active"));
+        return tl::make_unexpected(std::string("the namespace has no size: it is not active"));
     const auto formats = fields.u8(25) + 1U;
     const auto flbas = fields.u8(26);
     found.format = static_cast<std::uint8_t>((flbas & 0xF) | (flbas >> 5 & 3) << 4);
@@ -89,7 +89,7 @@ tl::expected<ZonedNamespace, std::string> decode_zoned_namespace(std::span<const
     found.zone_blocks = fields.le64(place);
     found.extension = fields.u8(place + 8) * std::size_t{64};
     if (found.zone_blocks == 0)
-        return tl::unexpected(std::string("the namespace says that its zones have no size"));
+        return tl::make_unexpected(std::string("the namespace says that its zones have no size"));
     if (found.max_open && found.max_active && *found.max_open > *found.max_active)
         return tl::unexpected(fmt::format(
             "the namespace says that {} zones may be open, and {} active, which includes the open",

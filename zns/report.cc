@@ -48,10 +48,11 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
     const auto blocks = units.size / units.block_size;
 
     if (type != static_cast<std::uint8_t>(ZoneType::sequential_write_required))
-        return tl::unexpected("its type is not that of a sequential write required zone");
-    if (!is_zns_state(state)) return tl::unexpected("its state is none");
-    if (start >= blocks) return tl::unexpected("it begins past the end of the namespace");
-    if (capacity > blocks) return tl::unexpected("its capacity is beyond the whole namespace's");
+        return tl::make_unexpected("its type is not that of a sequential write required zone");
+    if (!is_zns_state(state)) return tl::make_unexpected("its state is none");
+    if (start >= blocks) return tl::make_unexpected("it begins past the end of the namespace");
+    if (capacity > blocks)
+        return tl::make_unexpected("its capacity is beyond the whole namespace's");
 
     Zone zone;
     zone.start = start * units.block_size;
@@ -67,7 +68,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
         case ZoneState::explicit_open:
         case ZoneState::closed:
             if (pointer > blocks)
-                return tl::unexpected("its write pointer is past the end of the namespace");
+                return tl::make_unexpected("its write pointer is past the end of the namespace");
             zone.write_pointer = pointer * units.block_size;
             break;
         case ZoneState::not_write_pointer:
