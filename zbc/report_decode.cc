@@ -34,9 +34,18 @@ tl::expected<ZoneState, std::string> read_state(std::uint8_t condition) {
             std::string("it is inactive (a disk with zone domains or realms), which is not "
                         "handled"));
     const auto state = static_cast<ZoneState>(condition);
-    if (to_string(state).empty())
-        return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
-    return state;
+    switch (state) {
+        case ZoneState::not_write_pointer:
+        case ZoneState::empty:
+        case ZoneState::implicit_open:
+        case ZoneState::explicit_open:
+        case ZoneState::closed:
+        case ZoneState::read_only:
+        case ZoneState::full:
+        case ZoneState::offline:
+            return state;
+    }
+    return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
 }
 
 bool has_pointer(ZoneState state) noexcept {
