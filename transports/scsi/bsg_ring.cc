@@ -1,5 +1,6 @@
 #include "transports/scsi/bsg_ring.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
