@@ -59,12 +59,12 @@ std::optional<std::uint64_t> valid_qword(ByteView page, std::size_t offset) noex
     return value & ~(std::uint64_t{1} << 63);
 }
 
-/// A count of zones, of which all ones say nothing.
+/// A count of zones, of which all ones and 0 say nothing.
 std::optional<std::uint32_t> zone_count(ByteView page, std::size_t offset) noexcept {
     const auto value = valid_qword(page, offset);
     if (!value) return std::nullopt;
     const auto count = static_cast<std::uint32_t>(*value);
-    if (count == 0xFFFFFFFF) return std::nullopt;
+    if (count == 0 || count == 0xFFFFFFFF) return std::nullopt;
     return count;
 }
 
@@ -121,6 +121,17 @@ tl::expected<Identify, std::string> decode_identify(ByteView page) {
     disk.log_dma = is_valid(page, 119) && word_bit(page, 119, 3);
     disk.reports_sense = is_valid(page, 120) && word_bit(page, 120, 6);
     return disk;
+}
+
+std::optional<AtaInformation> decode_ata_information(ByteView page) noexcept {
+    constexpr std::size_t signature = 36;  // a device to host register FIS
+    constexpr std::size_t identify_data = 60;
+    if (!page.covers(0, AtaInformation::length) || page.u8(1) != 0x89) return std::nullopt;
+    AtaInformation information;
+    information.host_managed = page.u8(signature + 5) == 0xCD && page.u8(signature + 6) == 0xAB;
+    if (page.u8(56) == static_cast<std::uint8_t>(Opcode::identify_device))
+        information.zoned = static_cast<Zoned>(word(page.sub(identify_data, page_length), 69) & 3);
+    return information;
 }
 
 bool lists_page(ByteView list, std::uint8_t page) noexcept {

@@ -42,6 +42,18 @@ struct Identify {
 /// or DMA, sector sizes or a size that can't be.
 [[nodiscard]] tl::expected<Identify, std::string> decode_identify(ByteView page);
 
+/// VPD page 89h (SAT-4 "ATA Information VPD page"): what the SATL found when it looked at the disk;
+/// an INQUIRY, so that anybody may read it.
+struct AtaInformation {
+    static constexpr std::uint16_t length = 572;  ///< Of the page, header and all.
+
+    bool host_managed =
+        false;  ///< The signature is a host-managed disk's. Not every SATL keeps it.
+    Zoned zoned = Zoned::not_reported;
+};
+/// The whole page; nothing if it is another one, or cut off.
+[[nodiscard]] std::optional<AtaInformation> decode_ata_information(ByteView page) noexcept;
+
 // ---- Pages of log 30h. All are nothing for bytes that are not the page they should be.
 
 inline constexpr std::uint8_t page_list = 0x00;
@@ -59,7 +71,8 @@ struct ZonedInformation {
     bool unrestricted_reads = false;  ///< URSWRZ
     /// Sequential write preferred zones that work best when open at once.
     std::optional<std::uint32_t> optimal_open;
-    /// Sequential write required zones that may be open at once; absent: no limit.
+    /// Sequential write required zones that may be open at once. Absent, as where the disk says 0
+    /// or all ones: no limit.
     std::optional<std::uint32_t> max_open;
 };
 [[nodiscard]] std::optional<ZonedInformation> decode_zoned_information(ByteView page) noexcept;

@@ -142,6 +142,30 @@ TEST(ZacIdentify, TextIsPrintable) {
     EXPECT_EQ(zac::decode_identify(ByteView(page))->model, "A   B");
 }
 
+TEST(ZacIdentify, TheSatlsOwnPageTellsOfZonesToo) {
+    Bytes page(572, 0);
+    page[1] = 0x89;
+    page[2] = 0x02;
+    page[3] = 0x38;
+    page[36] = 0x34;
+    page[40] = 1;
+    page[56] = 0xEC;
+    auto information = zac::decode_ata_information(ByteView(page));
+    ASSERT_TRUE(information);
+    EXPECT_FALSE(information->host_managed);
+    EXPECT_EQ(information->zoned, zac::Zoned::not_reported);
+    page[60 + 138] = 2;  // word 69
+    EXPECT_EQ(zac::decode_ata_information(ByteView(page))->zoned, zac::Zoned::device_managed);
+    page[41] = 0xCD;
+    page[42] = 0xAB;
+    EXPECT_TRUE(zac::decode_ata_information(ByteView(page))->host_managed);
+    page[56] = 0xA1;  // IDENTIFY PACKET DEVICE
+    EXPECT_EQ(zac::decode_ata_information(ByteView(page))->zoned, zac::Zoned::not_reported);
+    EXPECT_FALSE(zac::decode_ata_information(ByteView(std::span(page).first(571))));
+    page[1] = 0x83;
+    EXPECT_FALSE(zac::decode_ata_information(ByteView(page)));
+}
+
 /// Page `number` of log 30h, empty.
 Bytes log_page(std::uint8_t number) {
     Bytes page(512, 0);
@@ -197,6 +221,8 @@ TEST(ZacIdentify, TellsWhatTheZonesAllow) {
     EXPECT_FALSE(information->unrestricted_reads);
     EXPECT_EQ(information->optimal_open, std::nullopt);
     EXPECT_EQ(information->max_open, std::nullopt);
+    put_qword(page, 40, valid);
+    EXPECT_EQ(zac::decode_zoned_information(ByteView(page))->max_open, std::nullopt);
 
     EXPECT_FALSE(zac::decode_zoned_information(ByteView(std::span(page).first(511))));
     page[7] = 0;
