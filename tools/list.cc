@@ -58,7 +58,8 @@ void print(Output& out, const ZonedDisk& disk) {
     out.write("\n");
     for (const auto& way : disk.ways)
         out.print("    {}{}\n", one_line(way), &way == disk.ways.data() ? "  (the default)" : "");
-    for (const auto& holder : disk.holders) out.print("    in use: {}\n", one_line(holder));
+    for (const auto& holder : disk.holders)
+        out.print("    in use: {}{}\n", holder.starts_with('/') ? "" : "it ", one_line(holder));
     if (!disk.untold.empty()) out.print("    untold: {}\n", one_line(disk.untold));
 }
 
