@@ -1,0 +1,165 @@
+// What the sequencer costs a request: the same work over a device that does nothing, bare and
+// sequenced, A B A B, and the median of each.
+//
+// Usage: sequencer
+#include "transports/sequencer/sequencer.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "transports/ring.h"
+
+namespace {
+
+using namespace zonebridge;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t block = 4096;
+constexpr std::uint64_t zone_size = std::uint64_t{256} << 30;
+constexpr std::uint32_t zones = 64;
+constexpr int rounds = 9;
+constexpr std::size_t requests_a_round = 400000;
+
+class NothingQueue final : public Queue {
+  public:
+    NothingQueue(Loop& loop, const Limits& limits, std::size_t depth) : Queue(loop, limits, depth) {
+        done_.reserve(depth);
+    }
+
+  private:
+    std::size_t accept(std::span<const Request> requests) noexcept override {
+        for (const auto& request : requests) {
+            Completion completion{request.tag, {}, 0};
+            if (request.operation == Operation::report) {
+                request.zones[0] = {request.offset,
+                                    zone_size,
+                                    zone_size,
+                                    request.offset,
+                                    ZoneType::sequential_write_required,
+                                    ZoneState::empty};
+                completion.result = 1;
+            }
+            done_.push_back(completion);
+        }
+        loop().note_ready();
+        return requests.size();
+    }
+    std::size_t collect(std::span<Completion> out) noexcept override {
+        const auto count = std::min(out.size(), done_.size());
+        std::copy_n(done_.begin(), count, out.begin());
+        done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(count));
+        return count;
+    }
+
+    std::vector<Completion> done_;
+};
+
+class Nothing final : public Transport {
+  public:
+    Nothing() {
+        limits_.model = Model::host_managed;
+        limits_.layout =
+            Layout(zones * zone_size, zone_size, zone_size, 0, ZoneType::sequential_write_required);
+        limits_.max_transfer = 1 << 20;
+        limits_.max_segments = 128;
+    }
+    [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
+    [[nodiscard]] const Identity& identity() const noexcept override { return identity_; }
+    [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
+        Loop& loop, QueueOptions options) override {
+        return std::make_unique<NothingQueue>(loop, limits_, options.depth);
+    }
+    [[nodiscard]] tl::expected<void, Error> close() override { return {}; }
+
+  private:
+    Limits limits_;
+    Identity identity_;
+};
+
+struct Work {
+    const char* name;
+    std::size_t depth;
+    bool writes;
+    std::uint32_t zones;  // written side by side
+};
+
+double nanoseconds_each(Transport& transport, const Work& work) {
+    auto ring = Ring::create();
+    if (!ring) std::exit(1);
+    auto queue = transport.open_queue(**ring, {.depth = work.depth});
+    if (!queue) std::exit(1);
+    std::vector<std::uint8_t> memory(block);
+    const iovec piece{memory.data(), block};
+    std::vector<std::uint64_t> pointers(work.zones);
+    std::vector<Request> batch(work.depth);
+    std::vector<Completion> completions(work.depth);
+    std::mt19937_64 random(1);
+    std::uint32_t zone = 0;
+
+    const auto prepare = [&](Request& request) {
+        request.operation = work.writes ? Operation::write : Operation::read;
+        request.length = block;
+        request.data = {&piece, 1};
+        if (work.writes) {
+            request.offset = zone * zone_size + pointers[zone];
+            pointers[zone] += block;
+            if (++zone == work.zones) zone = 0;
+        } else {
+            request.offset = random() % (zone_size / block) * block;
+        }
+    };
+    const auto once = [&] {
+        for (auto& request : batch) prepare(request);
+        std::size_t left = batch.size() - (*queue)->submit(batch);
+        if (left != 0) std::exit(1);
+        for (left = batch.size(); left != 0;) {
+            if (!(*ring)->turn(Loop::Wait::poll)) std::exit(1);
+            const auto count = (*queue)->reap(completions);
+            for (std::size_t i = 0; i < count; ++i)
+                if (!completions[i].status.ok()) std::exit(1);
+            left -= count;
+        }
+    };
+    once();
+    const auto turns = requests_a_round / work.depth;
+    const auto start = Clock::now();
+    for (std::size_t i = 0; i < turns; ++i) once();
+    return std::chrono::duration<double, std::nano>(Clock::now() - start).count() /
+           static_cast<double>(turns * work.depth);
+}
+
+}  // namespace
+
+int main() {
+    const std::array works{
+        Work{"read, depth 1", 1, false, 1},
+        Work{"read, depth 32", 32, false, 1},
+        Work{"write, depth 1", 1, true, 1},
+        Work{"write, depth 32, one zone (joined)", 32, true, 1},
+        Work{"write, depth 32, 32 zones", 32, true, 32},
+    };
+    for (const auto& work : works) {
+        std::array<std::vector<double>, 2> times;
+        for (int round = 0; round < rounds; ++round) {
+            Nothing bare;
+            times[0].push_back(nanoseconds_each(bare, work));
+            auto sequenced = sequence(std::make_unique<Nothing>());
+            if (!sequenced) return 1;
+            times[1].push_back(nanoseconds_each(**sequenced, work));
+        }
+        for (auto& each : times) std::sort(each.begin(), each.end());
+        const auto bare = times[0][rounds / 2];
+        const auto sequenced = times[1][rounds / 2];
+        std::printf("%-38s bare %6.1f ns, sequenced %6.1f ns a request: %.2f times\n", work.name,
+                    bare, sequenced, sequenced / bare);
+    }
+    return 0;
+}
