@@ -1,0 +1,259 @@
+#include "transports/host/claim.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fcntl.h>
+#include <fstream>
+#include <sstream>
+#include <string_view>
+#include <sys/sysmacros.h>
+#include <system_error>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "transports/host/places.h"
+
+namespace zonebridge::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Devices on devices on devices: more than this nobody builds.
+constexpr int max_depth = 8;
+
+// "\040" and the like, as the kernel writes blanks in /proc's tables.
+std::string unescape(std::string_view text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto digit = [&](std::size_t at) { return text[at] >= '0' && text[at] <= '7'; };
+        if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) && digit(i + 2) &&
+            digit(i + 3)) {
+            result += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
+                                        (text[i + 3] - '0'));
+            i += 3;
+        } else {
+            result += text[i];
+        }
+    }
+    return result;
+}
+
+bool is_path_to(const Places& places, const std::string& path, dev_t number) {
+    return path.starts_with('/') && places.block_number(path) == number;
+}
+
+struct Mount {
+    std::string number;  // "8:1"; file systems on several devices show a made-up one
+    std::string point;
+    std::string source;
+};
+
+// proc_pid_mountinfo(5): "36 35 98:0 /root /point options [tags] - type source options".
+std::vector<Mount> mounts(const Places& places) {
+    std::vector<Mount> result;
+    std::ifstream table(places.proc / "self/mountinfo");
+    for (std::string line; std::getline(table, line);) {
+        std::istringstream fields(line);
+        std::string skipped;
+        std::string point;
+        Mount mount;
+        fields >> skipped >> skipped >> mount.number >> skipped >> point;
+        while (fields >> skipped && skipped != "-") continue;
+        fields >> skipped >> mount.source;
+        mount.point = unescape(point);
+        mount.source = unescape(mount.source);
+        result.push_back(std::move(mount));
+    }
+    return result;
+}
+
+bool opened_for_writing(const fs::path& process, const std::string& fd) {
+    std::ifstream info(process / "fdinfo" / fd);
+    for (std::string line; std::getline(info, line);) {
+        constexpr std::string_view key = "flags:";
+        if (!line.starts_with(key)) continue;
+        return (std::strtoul(line.c_str() + key.size(), nullptr, 8) & O_ACCMODE) != O_RDONLY;
+    }
+    return false;
+}
+
+bool is_number(const std::string& name) {
+    return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
+}
+
+class Search {
+  public:
+    explicit Search(const Places& places) : places_(places), mounts_(mounts(places)) {}
+
+    // `which` begins every sentence: "" for the disk itself, "/dev/sda1, a partition of it, ".
+    void look_at_users(const fs::path& sysfs, dev_t number, const std::string& which, int depth) {
+        find_mounts(number, which);
+        find_swap(number, which);
+        find_stacked(sysfs, which, depth);
+    }
+
+    void look_at_partitions(const Node& block) {
+        for (const auto& name : names_in(block.sysfs)) {
+            const auto sysfs = block.sysfs / name;
+            std::error_code ignored;
+            if (!fs::exists(sysfs / "partition", ignored)) continue;
+            const auto path = node_path(places_, sysfs);
+            add(Holder::Kind::writer, fmt::format("has the partition {}", path));
+            if (const auto number = device_number(sysfs))
+                look_at_users(sysfs, *number, fmt::format("{}, a partition of it, ", path), 0);
+        }
+    }
+
+    void look_at_processes(dev_t number) {
+        const auto self = std::to_string(::getpid());
+        for (const auto& id : names_in(places_.proc)) {
+            if (!is_number(id)) continue;
+            const auto process = places_.proc / id;
+            bool reads = false;
+            bool writes = false;
+            for (const auto& fd : names_in(process / "fd")) {
+                if (places_.block_number(process / "fd" / fd) != number) continue;
+                (opened_for_writing(process, fd) ? writes : reads) = true;
+            }
+            if (!reads && !writes) continue;
+            // Whoever asks may have it open already; that alone is nobody else.
+            if (id == self)
+                add(Holder::Kind::reader, "is open in this very process");
+            else
+                add(writes ? Holder::Kind::writer : Holder::Kind::reader,
+                    fmt::format("is open {}in {} (process {})", writes ? "for writing " : "",
+                                first_line(process / "comm").value_or("a program"), id));
+        }
+    }
+
+    [[nodiscard]] std::vector<Holder> take() { return std::move(found_); }
+
+  private:
+    void add(Holder::Kind kind, std::string words) {
+        // Bind mounts and the like say the same again.
+        const auto said = [&](const Holder& holder) { return holder.words == words; };
+        if (std::none_of(found_.begin(), found_.end(), said))
+            found_.push_back({kind, std::move(words)});
+    }
+
+    void find_mounts(dev_t number, const std::string& which) {
+        const auto words = fmt::format("{}:{}", ::major(number), ::minor(number));
+        for (const auto& mount : mounts_)
+            if (mount.number == words || is_path_to(places_, mount.source, number))
+                add(Holder::Kind::mounted, fmt::format("{}is mounted at {}", which, mount.point));
+    }
+
+    void find_swap(dev_t number, const std::string& which) {
+        std::ifstream table(places_.proc / "swaps");
+        std::string line;
+        std::getline(table, line);  // the headings
+        while (std::getline(table, line))
+            if (is_path_to(places_, unescape(line.substr(0, line.find_first_of(" \t"))), number))
+                add(Holder::Kind::mounted, fmt::format("{}is used for swapping", which));
+    }
+
+    void find_stacked(const fs::path& sysfs, const std::string& which, int depth) {
+        if (depth == max_depth) return;
+        for (const auto& name : names_in(sysfs / "holders")) {
+            const auto above = places_.sysfs / "class/block" / name;
+            const auto path = node_path(places_, above);
+            const auto mapped = first_line(above / "dm/name");
+            const auto called =
+                mapped ? fmt::format("{} (device mapper's {})", path, *mapped) : path;
+            add(Holder::Kind::stacked, fmt::format("{}is part of {}", which, called));
+            if (const auto number = device_number(above))
+                look_at_users(above, *number, fmt::format("{}, made of it, ", path), depth + 1);
+        }
+    }
+
+    const Places& places_;
+    std::vector<Mount> mounts_;
+    std::vector<Holder> found_;
+};
+
+std::string in_words(const std::vector<Holder>& holders) {
+    std::string result;
+    for (const auto& holder : holders) {
+        if (!result.empty()) result += "; ";
+        result += holder.words;
+    }
+    return result;
+}
+
+tl::unexpected<Error> in_use(const std::string& path, const std::string& by,
+                             std::string_view advice) {
+    return tl::make_unexpected(
+        Error{StatusCode::io_error,
+              fmt::format("{}: {}: writing to it would damage what is there; {}", path, by, advice),
+              NativeCause::os_error(EBUSY)});
+}
+
+constexpr std::string_view release_it = "release it first, or, if you are sure, say --force";
+
+tl::expected<int, int> open_exclusively(const std::string& path) {
+    // Reading is enough to hold it, and closing it then wakes nobody who looks for new partitions.
+    const auto fd = ::open(path.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return tl::make_unexpected(errno);
+    return fd;
+}
+
+}  // namespace
+
+std::vector<Holder> find_holders(const Places& places, const Node& block) {
+    Search search(places);
+    search.look_at_partitions(block);
+    search.look_at_users(block.sysfs, block.number, {}, 0);
+    search.look_at_processes(block.number);
+    return search.take();
+}
+
+std::vector<std::string> holders_of(const Node& block) {
+    std::vector<std::string> words;
+    for (auto& holder : find_holders({}, block)) words.push_back(std::move(holder.words));
+    return words;
+}
+
+tl::expected<Claim, Error> Claim::take(const Node& block, bool force) {
+    auto holders = find_holders({}, block);
+    std::vector<Holder> writers;
+    for (const auto& holder : holders)
+        if (holder.kind != Holder::Kind::reader) writers.push_back(holder);
+    if (!writers.empty() && !force) return in_use(block.path, in_words(writers), release_it);
+
+    const auto fd = open_exclusively(block.path);
+    if (fd) {
+        Claim claim;
+        claim.fd_ = *fd;
+        return claim;
+    }
+    if (fd.error() != EBUSY)
+        return tl::make_unexpected(
+            os_failure(fd.error(), fmt::format("{}: can't be held", block.path)));
+    if (force) return Claim();
+    // Whoever it is may have come after the first look.
+    if (holders.empty()) holders = find_holders({}, block);
+    return in_use(block.path, holders.empty() ? "is held by the kernel" : in_words(holders),
+                  release_it);
+}
+
+tl::expected<Claim, Error> Claim::take_sibling(const Node& node, bool force) {
+    if (!node.block) return Claim();
+    const auto block = look_at(*node.block);
+    if (!block) return tl::make_unexpected(block.error());
+    // No force makes this right: the file system's writes and ours have pointers of their own.
+    std::vector<Holder> mounted;
+    for (const auto& holder : find_holders({}, *block))
+        if (holder.kind == Holder::Kind::mounted) mounted.push_back(holder);
+    if (!mounted.empty())
+        return in_use(fmt::format("{} (the same disk as {})", block->path, node.path),
+                      in_words(mounted), "unmount it first (--force does not help here)");
+    return take(*block, force);
+}
+
+Claim::~Claim() {
+    if (fd_) ::close(*fd_);
+}
+
+}  // namespace zonebridge::host

@@ -32,19 +32,21 @@ struct Node {
     std::string path;             ///< As it was named.
     std::string name;             ///< The kernel's: "sda", "sg0", "0:0:0:0", "ng0n1"; "" for files.
     dev_t number = 0;             ///< A device's own number.
-    std::filesystem::path sysfs;  ///< Its folder below /sys/devices; empty for files.
+    std::filesystem::path sysfs;  ///< Its folder below /sys/devices; may be empty if no disk.
     std::string words;            ///< "a directory", "a block device": for messages.
-    /// Set for a partition: the whole disk's node.
+    /// Set for a partition: the whole disk's node ("/dev/sda").
     std::optional<std::string> partition_of;
 
-    // The nodes of the same disk ("/dev/sda"), itself included where it is one.
+    // The nodes of the same disk ("/dev/sda"), itself included where it is one. Block devices that
+    // the kernel keeps to itself (a namespace whose zones it can't handle) are none.
     std::optional<std::string> block;
     std::optional<std::string> sg;
     std::optional<std::string> bsg;
     std::optional<std::string> nvme_generic;
 };
 
-/// Follows symbolic links. The error has the path and, where there is one, what to do.
+/// Follows symbolic links. The error has the path and, where there is one, what to do. Anything
+/// that exists and is no disk is a Node of Kind::other, with `words` saying what it is.
 [[nodiscard]] tl::expected<Node, Error> look_at(const std::string& path);
 
 /// Every disk the kernel knows, by the node that tells most of it: block devices (no partitions),
