@@ -15,6 +15,7 @@
 #include <random>
 #include <vector>
 
+#include "tests/unit/transports/sequencer/nothing.h"
 #include "transports/ring.h"
 
 namespace {
@@ -23,66 +24,9 @@ using namespace zonebridge;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t block = 4096;
-constexpr std::uint64_t zone_size = std::uint64_t{256} << 30;
-constexpr std::uint32_t zones = 64;
+constexpr auto zone_size = test::nothing_zone_size;
 constexpr int rounds = 9;
 constexpr std::size_t requests_a_round = 400000;
-
-class NothingQueue final : public Queue {
-  public:
-    NothingQueue(Loop& loop, const Limits& limits, std::size_t depth) : Queue(loop, limits, depth) {
-        done_.reserve(depth);
-    }
-
-  private:
-    std::size_t accept(std::span<const Request> requests) noexcept override {
-        for (const auto& request : requests) {
-            Completion completion{request.tag, {}, 0};
-            if (request.operation == Operation::report) {
-                request.zones[0] = {request.offset,
-                                    zone_size,
-                                    zone_size,
-                                    request.offset,
-                                    ZoneType::sequential_write_required,
-                                    ZoneState::empty};
-                completion.result = 1;
-            }
-            done_.push_back(completion);
-        }
-        loop().note_ready();
-        return requests.size();
-    }
-    std::size_t collect(std::span<Completion> out) noexcept override {
-        const auto count = std::min(out.size(), done_.size());
-        std::copy_n(done_.begin(), count, out.begin());
-        done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(count));
-        return count;
-    }
-
-    std::vector<Completion> done_;
-};
-
-class Nothing final : public Transport {
-  public:
-    Nothing() {
-        limits_.model = Model::host_managed;
-        limits_.layout =
-            Layout(zones * zone_size, zone_size, zone_size, 0, ZoneType::sequential_write_required);
-        limits_.max_transfer = 1 << 20;
-        limits_.max_segments = 128;
-    }
-    [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
-    [[nodiscard]] const Identity& identity() const noexcept override { return identity_; }
-    [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
-        Loop& loop, QueueOptions options) override {
-        return std::make_unique<NothingQueue>(loop, limits_, options.depth);
-    }
-    [[nodiscard]] tl::expected<void, Error> close() override { return {}; }
-
-  private:
-    Limits limits_;
-    Identity identity_;
-};
 
 struct Work {
     const char* name;
@@ -149,9 +93,9 @@ int main() {
     for (const auto& work : works) {
         std::array<std::vector<double>, 2> times;
         for (int round = 0; round < rounds; ++round) {
-            Nothing bare;
+            test::Nothing bare;
             times[0].push_back(nanoseconds_each(bare, work));
-            auto sequenced = sequence(std::make_unique<Nothing>());
+            auto sequenced = sequence(std::make_unique<test::Nothing>());
             if (!sequenced) return 1;
             times[1].push_back(nanoseconds_each(**sequenced, work));
         }

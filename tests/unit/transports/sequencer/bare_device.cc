@@ -28,7 +28,8 @@ class BareQueue final : public Queue, private Issuer {
 
     std::size_t accept(std::span<const Request> requests) noexcept override {
         std::size_t taken = 0;
-        for (const auto& request : requests) {
+        const auto most = std::min(requests.size(), device_.take_at_most);
+        for (const auto& request : requests.first(most)) {
             const auto idle = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) {
                 return job.place == Job::Place::idle;
             });
