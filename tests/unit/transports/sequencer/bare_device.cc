@@ -64,13 +64,12 @@ class BareQueue final : public Queue, private Issuer {
             if (job.place == Job::Place::here) order.push_back(&job);
         if (device_.most_turns != 0) std::shuffle(order.begin(), order.end(), random_);
         for (auto* job : order) {
-            loop().note_ready();  // there is nothing that could wake the loop
-            if (holds(*job)) continue;
-            if (job->turns != 0) {
+            if (!holds(*job) && job->turns == 0)
+                start(*job);
+            else if (job->turns != 0)
                 --job->turns;
-                continue;
-            }
-            start(*job);
+            // There is nothing that could wake the loop for what is still here.
+            if (job->place == Job::Place::here) loop().note_ready();
         }
     }
 
