@@ -13,7 +13,18 @@ bool tells_capacity(const Zone& zone) {
 }
 
 bool is_state(ZoneState state) {
-    return !to_string(state).empty();
+    switch (state) {
+        case ZoneState::not_write_pointer:
+        case ZoneState::empty:
+        case ZoneState::implicit_open:
+        case ZoneState::explicit_open:
+        case ZoneState::closed:
+        case ZoneState::read_only:
+        case ZoneState::full:
+        case ZoneState::offline:
+            return true;
+    }
+    return false;  // a device may say any number
 }
 
 }  // namespace
@@ -52,7 +63,7 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
         return fault(fmt::format("it is {}, others are {}", to_string(zone.type),
                                  to_string(*sequential_type_)));
     if (zone.state == ZoneState::not_write_pointer)
-        return fault("it is sequential and has no write pointer");
+        return fault("it is sequential, but its state says it has no write pointer");
     if (!tells_capacity(zone)) return std::nullopt;
 
     if (zone.capacity == 0) return fault("it has no capacity");
@@ -66,21 +77,28 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
     } else if (const auto wrong = Layout::find_fault(size_, size, zone.capacity, 0)) {
         return fault(*wrong);
     }
-    if (zone.write_pointer &&
-        (*zone.write_pointer < zone.start || *zone.write_pointer - zone.start > zone.capacity))
+    if (!zone.write_pointer) {
+        if (zone.state == ZoneState::full) return std::nullopt;
+        return fault(fmt::format("it is {} and has no write pointer", to_string(zone.state)));
+    }
+    if (*zone.write_pointer < zone.start || *zone.write_pointer - zone.start > zone.capacity)
         return fault(fmt::format("its write pointer {} is not in it", *zone.write_pointer));
+    if (zone.state == ZoneState::empty && *zone.write_pointer != zone.start)
+        return fault(fmt::format("it is empty, but its write pointer is {}", *zone.write_pointer));
     return std::nullopt;
 }
 
 std::optional<std::string> Survey::add(std::span<const Zone> zones) {
     for (const auto& zone : zones) {
-        if (auto fault = fault_of(zone)) return fault;
+        if (!fault_) fault_ = fault_of(zone);
+        if (fault_) return fault_;
         if (!zone_size_) zone_size_ = zone.length;
         const auto conventional = zone.type == ZoneType::conventional;
         if (!conventional) {
             sequential_type_ = zone.type;
-            // A shorter last zone says nothing of the others.
-            if (!zone_capacity_ && tells_capacity(zone) && zone.length == *zone_size_)
+            // A shorter last zone that can be written to its end says nothing of the others.
+            if (!zone_capacity_ && tells_capacity(zone) &&
+                (zone.length == *zone_size_ || zone.capacity < zone.length))
                 zone_capacity_ = zone.capacity;
         }
         conventional_.push_back(conventional);
@@ -90,6 +108,7 @@ std::optional<std::string> Survey::add(std::span<const Zone> zones) {
 }
 
 tl::expected<Layout, std::string> Survey::finish() const {
+    if (fault_) return tl::unexpected(*fault_);
     if (!complete() || !zone_size_)
         return tl::unexpected(
             fmt::format("the zones end at byte {}, the disk at {}", position_, size_));
