@@ -33,19 +33,9 @@ tl::expected<ZoneState, std::string> read_state(std::uint8_t condition) {
         return tl::unexpected(
             std::string("it is inactive (a disk with zone domains or realms), which is not "
                         "handled"));
-    const auto state = static_cast<ZoneState>(condition);
-    switch (state) {
-        case ZoneState::not_write_pointer:
-        case ZoneState::empty:
-        case ZoneState::implicit_open:
-        case ZoneState::explicit_open:
-        case ZoneState::closed:
-        case ZoneState::read_only:
-        case ZoneState::full:
-        case ZoneState::offline:
-            return state;
-    }
-    return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
+    const auto state = zone_state_of(condition);
+    if (!state) return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
+    return *state;
 }
 
 bool has_pointer(ZoneState state) noexcept {

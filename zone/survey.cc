@@ -12,21 +12,6 @@ bool tells_capacity(const Zone& zone) {
     return zone.state != ZoneState::read_only && zone.state != ZoneState::offline;
 }
 
-bool is_state(ZoneState state) {
-    switch (state) {
-        case ZoneState::not_write_pointer:
-        case ZoneState::empty:
-        case ZoneState::implicit_open:
-        case ZoneState::explicit_open:
-        case ZoneState::closed:
-        case ZoneState::read_only:
-        case ZoneState::full:
-        case ZoneState::offline:
-            return true;
-    }
-    return false;  // a device may say any number
-}
-
 }  // namespace
 
 Survey::Survey(std::uint64_t size, std::optional<std::uint64_t> zone_size)
@@ -52,7 +37,7 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
     const auto last = zone.length == size_ - position_;
     if (zone.length > size || (zone.length < size && !last))
         return fault(fmt::format("its length {} is not the zone size {}", zone.length, size));
-    if (!is_state(zone.state))
+    if (!zone_state_of(static_cast<std::uint8_t>(zone.state)))
         return fault(fmt::format("its state {} is none", static_cast<unsigned>(zone.state)));
 
     if (zone.type == ZoneType::conventional) return std::nullopt;
