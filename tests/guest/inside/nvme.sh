@@ -12,7 +12,6 @@ find_namespace() {
     [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
     generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 2>/dev/null | head -n 1)")
     # With multipathing the nodes are the subsystem's.
-    [ -c "$generic" ] || generic=/dev/$(basename "$(ls -d "$controller"/subsystem/../../ng*n1 "$controller"/../*/ng*n1 2>/dev/null | head -n 1)")
     [ -c "$generic" ] || generic=$(nvmet_node "$(cat "$controller/subsysnqn")")
     block=/dev/nvme${generic#/dev/ng} pci=$(readlink -f "$controller/device")
     [ -c "$generic" ] && return 0
@@ -129,9 +128,8 @@ check "reading is free" "$zb" info "nvme:$generic"
 check "unless it is forced" "$zb" reset "nvme:$generic" --zone 1 --force
 kill "$holder"
 wait "$holder" 2>/dev/null
-modprobe zonefs 2>/dev/null
-if command -v mkfs.btrfs >/dev/null && modprobe btrfs && find_namespace ZB-NVME-2 &&
-  mkfs.btrfs -q -f "$block" 2>/dev/null || mke2fs -q "$block" 2>/dev/null; then
+find_namespace ZB-NVME-2
+if mke2fs -q -F "$block" 2>/dev/null; then
   mkdir -p /tmp/mounted
   mount "$block" /tmp/mounted
   head -c 4096 /dev/zero >"$tmp/zeroes"
@@ -161,11 +159,15 @@ same_report "$generic" "at first"
 through_the_verbs "$generic" $((3 << 20))
 on_device "$generic"
 
-# ---- A process without privileges: what is missing is said.
-if command -v setpriv >/dev/null; then
-  refused "no right to the node" 'Permission denied.*root' \
-    setpriv --reuid 65534 --regid 65534 --clear-groups "$zb" info "nvme:$generic"
-fi
+# ---- A process without privileges: the right to the node is enough, and named where it is missing.
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+refused "no right to the node" 'Permission denied.*root' "${nobody[@]}" "$zb" info "nvme:$generic"
+chmod 644 "$generic"
+check "the right to read it is enough to look" "${nobody[@]}" "$zb" report "nvme:$generic"
+refused "and not to write" 'Permission denied.*root' "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
+chmod 666 "$generic"
+check "the right to write it is enough to write" "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
+chmod 600 "$generic"
 
 # ---- The namespace goes away while requests are in flight: everything ends.
 "$zb" reset "nvme:$generic" --all >/dev/null
