@@ -105,15 +105,18 @@ Verb add_create(CLI::App& program) {
                  {"zonebridge create disk.img --size 10G --zone-size 256M --conventional 4",
                   "zonebridge create zns.img --size 64G --zone-size 128M --zone-capacity 96M "
                   "--max-active 14"});
-    add_parsed(*app, "FILE", "", "The file to make; nothing is ever overwritten",
-               [options](const std::string& text) -> std::optional<std::string> {
-                   auto name = parse_device_name(text);
-                   if (!name) return name.error().message;
-                   if (name->kind == DeviceName::Kind::null)
-                       return "null: devices need not be created, just named";
-                   options->file = std::move(name->path);
-                   return std::nullopt;
-               })
+    add_parsed(
+        *app, "FILE", "", "The file to make; nothing is ever overwritten",
+        [options](const std::string& text) -> std::optional<std::string> {
+            auto name = parse_device_name(text);
+            if (!name) return name.error().message;
+            if (name->kind == DeviceName::Kind::null)
+                return "null: devices need not be created, just named";
+            if (name->kind != DeviceName::Kind::path && name->kind != DeviceName::Kind::emulated)
+                return fmt::format("'{}' names a real device: create makes files", text);
+            options->file = std::move(name->path);
+            return std::nullopt;
+        })
         ->required();
     auto& shape = options->shape;
     add_size(*app, "--size", shape.size, "The disk's size in bytes, or with K, M, G, T")

@@ -5,14 +5,20 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
+#include "zone/request.h"
 #include "zone/status.h"
 
 namespace zonebridge::zns {
 
 /// `status`: the completion's status field as Linux hands it to user space, without the phase bit:
-/// bits 7:0 code, 10:8 type, the rest flags, which do not matter here. (NVMe Base Specification,
-/// "Status Field"; ZNS Command Set Specification, "Status Values".)
-[[nodiscard]] Status status_of(std::uint16_t status) noexcept;
+/// bits 7:0 code, 10:8 type, the rest flags, which do not matter here. `operation` is what it
+/// answers: a boundary crossed by a read is another refusal than one crossed by a write. (NVMe Base
+/// Specification, "Status Field"; NVM and ZNS Command Set Specifications, "Status Values".)
+[[nodiscard]] Status status_of(std::uint16_t status, Operation operation) noexcept;
+
+/// The status in the standards' words ("Zone Is Full"); empty for one that has none here.
+[[nodiscard]] std::string_view words_of(std::uint16_t status) noexcept;
 
 }  // namespace zonebridge::zns

@@ -46,6 +46,8 @@ const std::vector<Reserved> reserved{
     {std::regex("linux/.*|sys/ioctl.h|scsi/.*"),
      std::regex("transports/.*|virtio/.*|service/.*|tools/.*"),
      "zone, zbc, zns and the devices know no kernel"},
+    {std::regex("libnvme.*|nvme/.*"), std::regex("transports/nvme/control\\.cc"),
+     "libnvme changes its names from version to version"},
     {std::regex("CLI/.*|nlohmann/.*"), std::regex("tools/.*"), "the command line is tools' own"},
 };
 

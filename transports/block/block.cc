@@ -1,10 +1,264 @@
 #include "transports/block/block.h"
 
-namespace zonebridge::block {
+#include <bit>
+#include <cerrno>
+#include <fcntl.h>
+#include <optional>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
 
-tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
-                                                     const DeviceOptions&) {
-    return tl::unexpected(Error{StatusCode::unsupported, path + ": not yet", {}});
+#include <fmt/format.h>
+
+#include "transports/block/disk.h"
+#include "transports/block/geometry.h"
+#include "transports/block/identity.h"
+#include "transports/block/queue.h"
+#include "transports/emulated/emulated.h"
+#include "transports/emulated/lock.h"
+#include "transports/host/claim.h"
+#include "transports/host/node.h"
+#include "transports/ring.h"
+
+namespace zonebridge::block {
+namespace {
+
+using Opened = tl::expected<std::unique_ptr<Transport>, Error>;
+
+tl::unexpected<Error> refuse(StatusCode code, std::string message) {
+    return tl::make_unexpected(Error{code, std::move(message), {}});
+}
+
+class BlockTransport final : public Transport {
+  public:
+    BlockTransport(Disk::Access access, Limits limits, std::unique_ptr<ZonePort> zones,
+                   Identity identity, host::Claim claim)
+        : claim_(std::move(claim)),
+          disk_(access, std::move(limits), std::move(zones)),
+          identity_(std::move(identity)) {}
+    ~BlockTransport() override {
+        if (!closed_) (void)close();
+    }
+
+    const Limits& limits() const noexcept override { return disk_.limits(); }
+    const Identity& identity() const noexcept override { return identity_; }
+
+    tl::expected<std::unique_ptr<Queue>, Error> open_queue(Loop& loop,
+                                                           QueueOptions options) override {
+        auto* ring = Ring::of(loop);
+        if (ring == nullptr)
+            return refuse(StatusCode::unsupported,
+                          fmt::format("{}: a block device's queue needs an io_uring loop (a Ring)",
+                                      identity_.path));
+        return BlockQueue::open(*ring, disk_, options.depth);
+    }
+
+    tl::expected<void, Error> close() override {
+        closed_ = true;
+        if (disk_.limits().read_only) return {};
+        while (::fdatasync(disk_.fd()) != 0) {
+            if (errno == EINTR) continue;
+            return tl::make_unexpected(os_failure(
+                errno, fmt::format("{}: what was written last may not be safe", identity_.path)));
+        }
+        return {};
+    }
+
+  private:
+    host::Claim claim_;  // let go of only once the disk is closed
+    Disk disk_;
+    Identity identity_;
+    bool closed_ = false;
+};
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+
+  private:
+    int fd_;
+};
+
+tl::expected<Descriptor, int> open_with(const std::string& path, bool writable, int flags) {
+    const int fd = ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | flags);
+    if (fd < 0) return tl::make_unexpected(errno);
+    return Descriptor(fd);
+}
+
+tl::unexpected<Error> failed_to_open(const std::string& path, bool writable, int error) {
+    auto failure = os_failure(
+        error, fmt::format("{}: can't be opened for {}", path, writable ? "writing" : "reading"));
+    if (error == EACCES || error == EPERM)
+        failure.message += fmt::format("; it takes root, or a user who may {} it",
+                                       writable ? "read and write" : "read");
+    if (error == EBUSY) failure.message += "; somebody holds it: unmount it or stop its user first";
+    if (error == EROFS) failure.message += "; it is read-only";
+    return tl::make_unexpected(std::move(failure));
+}
+
+struct Alignment {
+    std::uint32_t memory;
+    std::uint32_t offset;
+};
+
+// What direct I/O on this file demands; empty if it says that there is none.
+std::optional<Alignment> direct_alignment(int fd, Alignment fallback) {
+    struct statx facts {};
+    if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &facts) != 0 ||
+        (facts.stx_mask & STATX_DIOALIGN) == 0)
+        return fallback;
+    const auto sane = [](std::uint32_t value) {
+        return std::has_single_bit(value) && value <= 4096;
+    };
+    if (!sane(facts.stx_dio_mem_align) || !sane(facts.stx_dio_offset_align)) return std::nullopt;
+    return Alignment{facts.stx_dio_mem_align, facts.stx_dio_offset_align};
+}
+
+// ---- Plain files.
+
+Opened open_file(const std::string& path, const DeviceOptions& options) {
+    const auto emulated_disk = emulated::looks_like_disk(path);
+    if (!emulated_disk) return tl::make_unexpected(emulated_disk.error());
+    if (*emulated_disk && !options.force)
+        return refuse(StatusCode::unsupported,
+                      fmt::format("{}: it holds an emulated disk, whose own format block: would "
+                                  "show and destroy; open it as emulated:{}, or say --force",
+                                  path, path));
+
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) != 0) return tl::make_unexpected(os_failure(errno, path));
+    const auto size = static_cast<std::uint64_t>(facts.st_size);
+    if (size == 0 || size % Layout::granule != 0)
+        return refuse(StatusCode::unsupported,
+                      fmt::format("{}: its size of {} bytes is not whole blocks of {}; 'truncate "
+                                  "--size' changes it",
+                                  path, size, Layout::granule));
+    if (const auto fault = Layout::find_fault(size, 0, 0, 0))
+        return refuse(StatusCode::unsupported, fmt::format("{}: {}", path, *fault));
+
+    Limits limits;
+    Disk::Access access;
+    auto file = open_with(path, options.writable, O_DIRECT);
+    std::optional<Alignment> alignment;
+    if (file) alignment = direct_alignment(file->get(), {4096, 4096});
+    const auto direct = alignment && size % alignment->offset == 0;
+    if (!direct && (file || file.error() == EINVAL)) file = open_with(path, options.writable, 0);
+    if (!file) return failed_to_open(path, options.writable, file.error());
+    if (direct) {
+        limits.logical_block_size = std::max<std::uint32_t>(alignment->offset, Layout::granule);
+        access.memory_alignment = std::max<std::uint32_t>(alignment->memory, 2);
+        access.length_alignment = limits.logical_block_size;
+    }
+    if (options.writable)
+        if (auto locked = emulated::lock_for_writing(file->get(), path); !locked && !options.force)
+            return tl::make_unexpected(locked.error());
+
+    limits.physical_block_size = limits.logical_block_size;
+    limits.layout = Layout(size, 0, 0, 0, ZoneType::sequential_write_required);
+    limits.max_transfer = max_transfer;
+    limits.max_segments = max_segments;
+    limits.fua = Support::emulated;
+    limits.read_only = !options.writable;
+
+    auto identity = identify_file(path, size);
+    identity.transport = "block";
+    identity.reason = options.reason;
+    identity.data_path = direct ? "io_uring, O_DIRECT" : "io_uring, page cache";
+    access.fd = file->release();
+    return std::make_unique<BlockTransport>(access, std::move(limits),
+                                            std::make_unique<KernelZones>(access.fd),
+                                            std::move(identity), host::Claim());
+}
+
+// ---- Block devices.
+
+// The queue's attributes are the whole disk's.
+tl::expected<host::Node, Error> disk_of(const host::Node& node) {
+    if (!node.partition_of) return node;
+    auto disk = host::look_at(*node.partition_of);
+    if (!disk) return tl::make_unexpected(disk.error());
+    if (model_of(*disk) != Model::none)
+        return refuse(StatusCode::unsupported,
+                      fmt::format("{}: is a partition of the zoned disk {}; open that one",
+                                  node.path, *node.partition_of));
+    return disk;
+}
+
+Opened open_device(const host::Node& node, const DeviceOptions& options) {
+    const auto& path = node.path;
+    const auto disk = disk_of(node);
+    if (!disk) return tl::make_unexpected(disk.error());
+    if (options.writable && host::number_of(node, "ro").value_or(0) != 0)
+        return refuse(StatusCode::read_only,
+                      fmt::format("{}: the kernel has it marked read-only; 'blockdev --setrw {}' "
+                                  "may change that, or open it for reading only",
+                                  path, path));
+    host::Claim claim;
+    if (options.writable) {
+        auto taken = host::Claim::take(node, options.force);
+        if (!taken) return tl::make_unexpected(taken.error());
+        claim = std::move(*taken);
+    }
+    auto file = open_with(path, options.writable, O_DIRECT);
+    if (!file) return failed_to_open(path, options.writable, file.error());
+    const auto size = size_of_device(file->get());
+    if (!size)
+        return tl::make_unexpected(
+            os_failure(size.error(), fmt::format("{}: can't tell its size", path)));
+
+    auto zones = std::make_unique<KernelZones>(file->get());
+    auto limits = read_limits(path, *disk, *size, *zones);
+    if (!limits) return tl::make_unexpected(limits.error());
+    limits->read_only = !options.writable;
+
+    Disk::Access access;
+    access.block_device = true;
+    const auto block = limits->logical_block_size;
+    const auto alignment = direct_alignment(file->get(), {block, block});
+    access.memory_alignment = std::max<std::uint32_t>(alignment ? alignment->memory : block, 2);
+    access.length_alignment = block;
+
+    auto identity = identify(path, *disk, *size);
+    identity.transport = "block";
+    identity.reason = options.reason;
+    identity.data_path = "io_uring, O_DIRECT";
+    if (options.writable && !claim.holds())
+        identity.notice = "others use this disk, too, and --force opened it for writing";
+    access.fd = file->release();
+    return std::make_unique<BlockTransport>(access, std::move(*limits), std::move(zones),
+                                            std::move(identity), std::move(claim));
+}
+
+}  // namespace
+
+Opened open(const std::string& path, const DeviceOptions& options) {
+    const auto node = host::look_at(path);
+    if (!node) return tl::make_unexpected(node.error());
+    switch (node->kind) {
+        case host::Node::Kind::file:
+            return open_file(path, options);
+        case host::Node::Kind::block:
+            return open_device(*node, options);
+        case host::Node::Kind::sg:
+        case host::Node::Kind::bsg:
+        case host::Node::Kind::nvme_generic:
+        case host::Node::Kind::other:
+            break;
+    }
+    return refuse(StatusCode::unsupported,
+                  fmt::format("{}: is {}, not a block device or a file{}", path, node->words,
+                              node->block ? fmt::format("; its block device is {}", *node->block)
+                                          : std::string()));
 }
 
 }  // namespace zonebridge::block

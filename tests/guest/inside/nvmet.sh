@@ -1,0 +1,85 @@
+# For scripts inside the lab guest: zoned null_blk disks, and Linux's own NVMe target that offers
+# them as namespaces over nvme-loop and nvme-tcp. Source it after lib.sh or checks.sh; until_there
+# comes from lib.sh.
+# shellcheck shell=bash
+
+nvmet_config=/sys/kernel/config/nvmet
+nullb_config=/sys/kernel/config/nullb
+
+need_configfs() {
+  modprobe configfs
+  mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+}
+
+# make_nullb NAME [ATTRIBUTE=VALUE...]: a memory-backed null_blk disk /dev/NAME; its attributes are
+# null_blk's (size and zone_size in MiB).
+make_nullb() {
+  local folder=$nullb_config/$1 pair
+  need_configfs
+  modprobe null_blk nr_devices=0 || return 1
+  mkdir "$folder" || return 1
+  shift
+  for pair in memory_backed=1 "$@"; do
+    echo "${pair#*=}" >"$folder/${pair%%=*}" || return 1
+  done
+  echo 1 >"$folder/power"
+}
+
+# nvmet_offer NQN BLOCK-DEVICE: a subsystem with that device as its namespace 1. A size limit for
+# appends and transfers is the block device's own.
+nvmet_offer() {
+  local subsystem=$nvmet_config/subsystems/$1
+  need_configfs
+  modprobe nvmet || return 1
+  mkdir "$subsystem" "$subsystem/namespaces/1" || return 1
+  echo 1 >"$subsystem/attr_allow_any_host"
+  echo -n "$2" >"$subsystem/namespaces/1/device_path" || return 1
+  echo 1 >"$subsystem/namespaces/1/enable"
+}
+
+# nvmet_port loop|tcp NQN...: the subsystems are there on that way.
+nvmet_port() {
+  local transport=$1 number port nqn
+  shift
+  case $transport in
+    loop) number=1; modprobe nvme_loop || return 1 ;;
+    tcp) number=2; modprobe -a nvmet_tcp nvme_tcp || return 1; ip link set lo up ;;
+    *) return 1 ;;
+  esac
+  port=$nvmet_config/ports/$number
+  if [ ! -d "$port" ]; then
+    mkdir "$port" || return 1
+    if [ "$transport" = tcp ]; then
+      echo ipv4 >"$port/addr_adrfam"
+      echo 127.0.0.1 >"$port/addr_traddr"
+      echo 4420 >"$port/addr_trsvcid"
+    fi
+    echo "$transport" >"$port/addr_trtype" || return 1
+  fi
+  for nqn in "$@"; do
+    ln -s "$nvmet_config/subsystems/$nqn" "$port/subsystems/$nqn" || return 1
+  done
+}
+
+# nvmet_connect loop|tcp NQN: the host's side; prints the namespace's generic node, /dev/ngXnY.
+nvmet_connect() {
+  local address=() name
+  [ "$1" != tcp ] || address=(-a 127.0.0.1 -s 4420)
+  nvme connect -t "$1" "${address[@]}" -n "$2" --hostnqn nqn.2014-08.org.nvmexpress:uuid:5a627269-6467-4000-8000-000000000001 \
+    --hostid 5a627269-6467-4000-8000-000000000001 >/dev/null || return 1
+  until_there 20 nvmet_node "$2" >/dev/null || return 1
+  nvmet_node "$2"
+}
+nvmet_disconnect() { nvme disconnect -n "$1" >/dev/null; }
+
+# nvmet_node NQN: the generic node of that subsystem's namespace, with multipathing or without.
+nvmet_node() {
+  local generic
+  for generic in /sys/class/nvme-generic/ng*; do
+    [ "$(cat "$generic"/device/subsysnqn "$generic"/device/../subsysnqn 2>/dev/null | head -n 1)" = "$1" ] || continue
+    [ -c "/dev/${generic##*/}" ] || continue
+    printf '/dev/%s\n' "${generic##*/}"
+    return 0
+  done
+  return 1
+}

@@ -1,0 +1,140 @@
+#include "transports/block/control_job.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+namespace zonebridge::block {
+namespace {
+
+// Zones in one ioctl: 64 KiB of report.
+constexpr std::size_t zones_a_step = 1023;
+// More open zones than any disk allows; the rest of them would only not be closed again.
+constexpr std::size_t most_undone = 4096;
+constexpr auto every = std::numeric_limits<std::size_t>::max();
+
+bool is_open(ZoneState state) noexcept {
+    return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
+}
+
+// Whether the report agrees with what the disk looked like when it was opened.
+bool fits(const Zone& zone, const Layout& layout, std::uint32_t index) noexcept {
+    if (zone.start != layout.start_of(index) || zone.length != layout.length_of(index) ||
+        zone.type != layout.type_of(index) || !parse_zone_state(to_string(zone.state)))
+        return false;
+    if (!zone.write_pointer) return true;
+    return *zone.write_pointer >= zone.start &&
+           *zone.write_pointer - zone.start <= layout.capacity_of(index);
+}
+
+}  // namespace
+
+ControlJob::ControlJob(const Disk& disk, Owner& owner, const std::atomic<bool>& over)
+    : disk_(disk), owner_(owner), over_(over), buffer_(zones_a_step) {
+    if (disk.limits().max_open)
+        opened_.reserve(std::min<std::size_t>(*disk.limits().max_open, most_undone));
+}
+
+void ControlJob::begin(const Request& request) noexcept {
+    request_ = request;
+    completion_ = {request.tag, {}, 0};
+}
+
+void ControlJob::run() noexcept {
+    if (request_.operation == Operation::report)
+        completion_.status = report();
+    else if (request_.scope == Scope::zones)
+        completion_.status = act_on_range();
+    else
+        completion_.status = act_on_all();
+}
+
+template <typename Visit>
+Status ControlJob::for_each_zone(std::uint64_t from, std::size_t most, Visit visit) noexcept {
+    const auto& layout = disk_.layout();
+    auto index = layout.zone_of(from);
+    const auto end = index + std::min<std::size_t>(most, layout.zone_count() - index);
+    while (index < end) {
+        if (over_.load(std::memory_order_relaxed)) return {StatusCode::aborted, {}};
+        const auto left = end - index;
+        const auto count =
+            disk_.zones().report(layout.start_of(index), left, ZonePort::From::device, buffer_);
+        if (!count) return disk_.status_of(count.error());
+        if (*count == 0 || *count > left) return disk_.status_of(EBADMSG);
+        for (std::size_t i = 0; i < *count; ++i, ++index) {
+            auto zone = to_zone(buffer_.zones()[i], buffer_.header().flags, ZonePort::From::device);
+            if (!fits(zone, layout, index)) return disk_.status_of(EBADMSG);
+            zone.capacity = layout.capacity_of(index);
+            if (const Status status = visit(zone); !status.ok()) return status;
+        }
+    }
+    return {};
+}
+
+Status ControlJob::report() noexcept {
+    auto& filled = completion_.result;
+    return for_each_zone(request_.offset, request_.zones.size(), [&](const Zone& zone) {
+        request_.zones[filled++] = zone;
+        return Status{};
+    });
+}
+
+Status ControlJob::act(Operation operation, const Zone& zone) noexcept {
+    if (over_.load(std::memory_order_relaxed)) return {StatusCode::aborted, {}};
+    const auto error = disk_.zones().act(operation, zone.start, zone.length);
+    return error == 0 ? Status{} : disk_.status_of(error);
+}
+
+// One by one: the kernel would take the range at once, but not say how far it came.
+Status ControlJob::act_on_range() noexcept {
+    const auto& layout = disk_.layout();
+    const auto end = request_.offset + request_.length;
+    for (auto index = layout.zone_of(request_.offset);
+         index < layout.zone_count() && layout.start_of(index) < end; ++index) {
+        Zone zone;
+        zone.start = layout.start_of(index);
+        zone.length = layout.length_of(index);
+        if (const auto status = act(request_.operation, zone); !status.ok()) return status;
+        ++completion_.result;
+    }
+    return {};
+}
+
+Status ControlJob::act_on_all() noexcept {
+    if (request_.operation == Operation::open) return open_all();
+    if (request_.operation == Operation::reset) {
+        const auto error = disk_.zones().act(Operation::reset, 0, disk_.layout().size());
+        return error == 0 ? Status{} : disk_.status_of(error);
+    }
+    const auto finishes = request_.operation == Operation::finish;
+    return for_each_zone(0, every, [&](const Zone& zone) -> Status {
+        if (!is_open(zone.state) && !(finishes && zone.state == ZoneState::closed)) return Status{};
+        return act(request_.operation, zone);
+    });
+}
+
+// All closed zones or none: more than may be open are refused before the first, and what was opened
+// when one fails is closed again.
+Status ControlJob::open_all() noexcept {
+    std::uint64_t wanted = 0;
+    auto status = for_each_zone(0, every, [&](const Zone& zone) -> Status {
+        if (zone.state == ZoneState::explicit_open || zone.state == ZoneState::closed) ++wanted;
+        return Status{};
+    });
+    if (!status.ok()) return status;
+    if (disk_.limits().max_open && wanted > *disk_.limits().max_open)
+        return {StatusCode::too_many_open, {}};
+    opened_.clear();
+    status = for_each_zone(0, every, [&](const Zone& zone) -> Status {
+        if (zone.state != ZoneState::closed) return Status{};
+        const auto result = act(Operation::open, zone);
+        if (result.ok() && opened_.size() < opened_.capacity()) opened_.push_back(zone);
+        return result;
+    });
+    if (!status.ok())
+        for (const auto& zone : opened_)
+            (void)disk_.zones().act(Operation::close, zone.start, zone.length);
+    return status;
+}
+
+}  // namespace zonebridge::block

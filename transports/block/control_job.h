@@ -1,0 +1,57 @@
+// A zone report or a zone action: ioctls that block, on a thread of the queue's crew.
+//
+// Threads: begin() and done() on the queue's thread, run() on the crew's.
+// Ownership: borrows the disk, its owner and the request's zones; owns its report buffer.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "transports/block/disk.h"
+#include "transports/block/zones.h"
+#include "transports/crew.h"
+#include "zone/request.h"
+
+namespace zonebridge::block {
+
+class ControlJob final : public Crew::Job {
+  public:
+    class Owner {
+      public:
+        virtual void control_ended(ControlJob& job) noexcept = 0;
+
+      protected:
+        ~Owner() = default;
+    };
+
+    /// `over`: the queue is being closed; a job stops between two zones then.
+    ControlJob(const Disk& disk, Owner& owner, const std::atomic<bool>& over);
+
+    void begin(const Request& request) noexcept;
+    void run() noexcept override;
+    void done() noexcept override { owner_.control_ended(*this); }
+
+    [[nodiscard]] const Completion& completion() const noexcept { return completion_; }
+
+  private:
+    [[nodiscard]] Status report() noexcept;
+    [[nodiscard]] Status act_on_range() noexcept;
+    [[nodiscard]] Status act_on_all() noexcept;
+    [[nodiscard]] Status open_all() noexcept;
+    [[nodiscard]] Status act(Operation operation, const Zone& zone) noexcept;
+    /// Calls `visit` (Zone -> Status) for at most `most` zones in order, until one is not ok.
+    template <typename Visit>
+    [[nodiscard]] Status for_each_zone(std::uint64_t from, std::size_t most, Visit visit) noexcept;
+
+    const Disk& disk_;
+    Owner& owner_;
+    const std::atomic<bool>& over_;
+    ReportBuffer buffer_;
+    std::vector<Zone> opened_;  // by open_all
+    Request request_;
+    Completion completion_;
+};
+
+}  // namespace zonebridge::block

@@ -1,0 +1,112 @@
+#include "transports/block/data_job.h"
+
+#include <cerrno>
+#include <cstring>
+
+namespace zonebridge::block {
+namespace {
+
+constexpr unsigned max_retries = 16;
+
+void gather(std::span<const iovec> from, std::span<std::byte> to) noexcept {
+    std::size_t done = 0;
+    for (const auto& buffer : from) {
+        if (buffer.iov_len != 0) std::memcpy(&to[done], buffer.iov_base, buffer.iov_len);
+        done += buffer.iov_len;
+    }
+}
+
+void scatter(std::span<const std::byte> from, std::span<const iovec> to) noexcept {
+    std::size_t done = 0;
+    for (const auto& buffer : to) {
+        if (buffer.iov_len != 0) std::memcpy(buffer.iov_base, &from[done], buffer.iov_len);
+        done += buffer.iov_len;
+    }
+}
+
+}  // namespace
+
+void DataJob::begin(const Request& request, std::span<std::byte> bounce) noexcept {
+    request_ = request;
+    bounce_ = bounce;
+    done_ = 0;
+    retries_ = 0;
+    status_ = {};
+    if (!bounce_.empty() && request_.operation == zonebridge::Operation::write)
+        gather(request_.data, bounce_);
+    issue();
+}
+
+void DataJob::issue() noexcept {
+    auto* entry = ring_.prepare(*this);
+    if (entry == nullptr) return owner_.data_must_wait(*this);
+    if (request_.operation == zonebridge::Operation::flush)
+        return io_uring_prep_fsync(entry, disk_.fd(), IORING_FSYNC_DATASYNC);
+
+    const auto data = rest();
+    const auto count = static_cast<unsigned>(data.size());
+    const auto at = request_.offset + done_;
+    const auto* buffer = data.data();
+    // One buffer, the common case, saves the kernel a look at a list.
+    const auto length = static_cast<unsigned>(buffer->iov_len);
+    if (request_.operation == zonebridge::Operation::read) {
+        if (count == 1)
+            io_uring_prep_read(entry, disk_.fd(), buffer->iov_base, length, at);
+        else
+            io_uring_prep_readv(entry, disk_.fd(), buffer, count, at);
+        return;
+    }
+    if (count == 1)
+        io_uring_prep_write(entry, disk_.fd(), buffer->iov_base, length, at);
+    else
+        io_uring_prep_writev(entry, disk_.fd(), buffer, count, at);
+    // Linux makes it a FUA write, or a write and a flush where the device has none.
+    if (request_.fua) entry->rw_flags = RWF_DSYNC;
+}
+
+// What is still to be moved. A buffer that was moved in part comes first and alone.
+std::span<const iovec> DataJob::rest() noexcept {
+    if (!bounce_.empty()) {
+        const auto left = bounce_.subspan(done_);
+        piece_ = {left.data(), left.size()};
+        return {&piece_, 1};
+    }
+    auto skip = done_;
+    auto data = request_.data;
+    while (skip != 0 && skip >= data.front().iov_len) {
+        skip -= data.front().iov_len;
+        data = data.subspan(1);
+    }
+    if (skip == 0) return data;
+    piece_ = {static_cast<std::byte*>(data.front().iov_base) + skip, data.front().iov_len - skip};
+    return {&piece_, 1};
+}
+
+void DataJob::complete(const Result& result) noexcept {
+    if (request_.operation == zonebridge::Operation::flush)
+        return end(result.value < 0 ? disk_.status_of(-result.value) : Status{});
+    // A write to a sequential zone that was done in part, or maybe done, must not be tried again:
+    // the zone's next report tells what became of it.
+    const auto once = disk_.is_sequential_write(request_);
+    if (result.value < 0) {
+        const auto again = result.value == -EAGAIN || result.value == -EINTR;
+        if (!again || once || ++retries_ > max_retries) return end(disk_.status_of(-result.value));
+        return issue();
+    }
+    done_ += static_cast<std::uint64_t>(result.value);
+    if (done_ < request_.length) {
+        // Nothing more is there: the device is gone, or the file was cut.
+        if (result.value == 0 || once) return end(disk_.status_of(EIO));
+        return issue();
+    }
+    if (!bounce_.empty() && request_.operation == zonebridge::Operation::read)
+        scatter(bounce_, request_.data);
+    end({});
+}
+
+void DataJob::end(Status status) noexcept {
+    status_ = status;
+    owner_.data_ended(*this);
+}
+
+}  // namespace zonebridge::block

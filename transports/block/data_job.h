@@ -1,0 +1,55 @@
+// One read, write or flush in the ring.
+//
+// Threads: belongs to its queue's thread.
+// Ownership: borrows the disk, the ring, its owner, the request's buffers and, while it has one, a
+// bounce buffer.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "transports/block/disk.h"
+#include "transports/ring.h"
+#include "zone/request.h"
+
+namespace zonebridge::block {
+
+class DataJob final : public Ring::Operation {
+  public:
+    class Owner {
+      public:
+        virtual void data_ended(DataJob& job) noexcept = 0;
+        /// The ring takes nothing now: call issue() after a turn.
+        virtual void data_must_wait(DataJob& job) noexcept = 0;
+
+      protected:
+        ~Owner() = default;
+    };
+
+    DataJob(const Disk& disk, Ring& ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
+
+    /// Begins `request`, through `bounce` (as long as the request, or empty: as it is).
+    void begin(const Request& request, std::span<std::byte> bounce) noexcept;
+    void issue() noexcept;
+
+    [[nodiscard]] const Request& request() const noexcept { return request_; }
+    [[nodiscard]] const Status& status() const noexcept { return status_; }
+    [[nodiscard]] std::span<std::byte> bounce() const noexcept { return bounce_; }
+
+  private:
+    void complete(const Result& result) noexcept override;
+    void end(Status status) noexcept;
+    [[nodiscard]] std::span<const iovec> rest() noexcept;
+
+    const Disk& disk_;
+    Ring& ring_;
+    Owner& owner_;
+    Request request_;
+    std::span<std::byte> bounce_;
+    iovec piece_{};  // the rest of a buffer that was moved in part
+    std::uint64_t done_ = 0;
+    unsigned retries_ = 0;
+    Status status_;
+};
+
+}  // namespace zonebridge::block

@@ -1,0 +1,48 @@
+#include "transports/block/disk.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "transports/block/errors.h"
+
+namespace zonebridge::block {
+
+Disk::~Disk() {
+    ::close(access_.fd);
+}
+
+bool Disk::takes(std::span<const iovec> data) const noexcept {
+    if (!is_direct()) return true;
+    const auto address_mask = std::uintptr_t{access_.memory_alignment} - 1;
+    const auto length_mask = std::size_t{access_.length_alignment} - 1;
+    return std::all_of(data.begin(), data.end(), [&](const iovec& buffer) {
+        return (reinterpret_cast<std::uintptr_t>(buffer.iov_base) & address_mask) == 0 &&
+               (buffer.iov_len & length_mask) == 0;
+    });
+}
+
+bool Disk::is_sequential_write(const Request& request) const noexcept {
+    if (request.operation != Operation::write || limits_.model == Model::none) return false;
+    const auto zone = layout().zone_of(request.offset);
+    return layout().type_of(zone) == ZoneType::sequential_write_required;
+}
+
+Status Disk::status_of(int error) const noexcept {
+    auto code = code_of(error);
+    if (access_.block_device && code != StatusCode::device_gone) {
+        const auto size = size_of_device(access_.fd);
+        if (!size || *size == 0) code = StatusCode::device_gone;
+    }
+    return {code, NativeCause::os_error(error)};
+}
+
+tl::expected<std::uint64_t, int> size_of_device(int fd) noexcept {
+    std::uint64_t size = 0;
+    if (::ioctl(fd, BLKGETSIZE64, &size) != 0) return tl::make_unexpected(errno);
+    return size;
+}
+
+}  // namespace zonebridge::block

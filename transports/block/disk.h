@@ -1,0 +1,57 @@
+// An open block device or plain file, as the queues and their jobs share it.
+//
+// Threads: everything is immutable once it is open; any thread.
+// Ownership: owns its file descriptor and its zone port.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "transports/block/zones.h"
+#include "zone/limits.h"
+#include "zone/request.h"
+#include "zone/status.h"
+
+namespace zonebridge::block {
+
+class Disk {
+  public:
+    struct Access {
+        int fd = -1;
+        bool block_device = false;
+        /// What direct I/O demands of a buffer's address and length; 1 where it goes by the page
+        /// cache.
+        std::uint32_t memory_alignment = 1;
+        std::uint32_t length_alignment = 1;
+    };
+
+    Disk(Access access, Limits limits, std::unique_ptr<ZonePort> zones)
+        : access_(access), limits_(std::move(limits)), zones_(std::move(zones)) {}
+    Disk(const Disk&) = delete;
+    Disk& operator=(const Disk&) = delete;
+    ~Disk();
+
+    [[nodiscard]] int fd() const noexcept { return access_.fd; }
+    [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
+    [[nodiscard]] const Layout& layout() const noexcept { return limits_.layout; }
+    [[nodiscard]] ZonePort& zones() const noexcept { return *zones_; }
+    [[nodiscard]] bool is_direct() const noexcept { return access_.memory_alignment > 1; }
+
+    /// Whether these buffers can go to the device as they are.
+    [[nodiscard]] bool takes(std::span<const iovec> data) const noexcept;
+    /// A write that has to be at the write pointer, and goes there whole or fails.
+    [[nodiscard]] bool is_sequential_write(const Request& request) const noexcept;
+    /// The status for errno of an operation on this disk. A disk that was unplugged has no size any
+    /// more, whatever the error says.
+    [[nodiscard]] Status status_of(int error) const noexcept;
+
+  private:
+    Access access_;
+    Limits limits_;
+    std::unique_ptr<ZonePort> zones_;
+};
+
+/// Bytes; errno if it can't be asked.
+[[nodiscard]] tl::expected<std::uint64_t, int> size_of_device(int fd) noexcept;
+
+}  // namespace zonebridge::block

@@ -1,0 +1,153 @@
+#include "transports/block/geometry.h"
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "zone/survey.h"
+
+namespace zonebridge::block {
+namespace {
+
+constexpr std::uint64_t kibibyte = 1024;
+constexpr std::size_t zones_a_step = 8192;  // half a mebibyte of report
+
+tl::unexpected<Error> refuse(const std::string& path, const std::string& what) {
+    return tl::make_unexpected(
+        Error{StatusCode::unsupported,
+              fmt::format("{}: {}; the kernel's messages (dmesg) may say more", path, what),
+              {}});
+}
+
+bool is_block_size(std::uint64_t size) {
+    return std::has_single_bit(size) && size >= Layout::granule && size <= (1U << 20);
+}
+
+tl::expected<void, Error> read_block_sizes(const std::string& path, const host::Node& disk,
+                                           Limits& limits) {
+    const auto logical = host::number_of(disk, "queue/logical_block_size").value_or(512);
+    if (!is_block_size(logical))
+        return refuse(path, fmt::format("its logical blocks of {} bytes make no sense", logical));
+    // Sequential zones are written in these units; it may be less than the physical block.
+    const auto physical = host::number_of(disk, "queue/physical_block_size").value_or(logical);
+    auto granularity = limits.model == Model::none
+                           ? 0
+                           : host::number_of(disk, "queue/zone_write_granularity").value_or(0);
+    if (granularity == 0) granularity = physical;
+    if (!is_block_size(granularity) || granularity < logical) {
+        if (limits.model != Model::none)
+            return refuse(path, fmt::format("its zones want writes of {} bytes, its blocks have {}",
+                                            granularity, logical));
+        granularity = logical;
+    }
+    limits.logical_block_size = static_cast<std::uint32_t>(logical);
+    limits.physical_block_size = static_cast<std::uint32_t>(granularity);
+    return {};
+}
+
+// sysfs has 0 where there is no limit.
+std::optional<std::uint32_t> limit_of(const host::Node& disk, const char* name) {
+    const auto value = host::number_of(disk, name).value_or(0);
+    if (value == 0 || value >= 0xFFFFFFFF) return std::nullopt;
+    return static_cast<std::uint32_t>(value);
+}
+
+tl::expected<void, Error> read_zone_limits(const std::string& path, const host::Node& disk,
+                                           Limits& limits) {
+    limits.max_open = limit_of(disk, "queue/max_open_zones");
+    limits.max_active = limit_of(disk, "queue/max_active_zones");
+    if (limits.max_open && limits.max_active && *limits.max_open > *limits.max_active)
+        return refuse(path, fmt::format("it says that {} zones may be open but only {} active",
+                                        *limits.max_open, *limits.max_active));
+    return {};
+}
+
+tl::expected<Layout, Error> survey_zones(const std::string& path, const host::Node& disk,
+                                         std::uint64_t size, ZonePort& port) {
+    const auto sectors = host::number_of(disk, "queue/chunk_sectors").value_or(0);
+    if (sectors == 0 || sectors > Layout::max_zone_size / Layout::granule)
+        return refuse(path,
+                      fmt::format("it is zoned, but a zone size of {} sectors is none", sectors));
+    Survey survey(size, sectors * Layout::granule);
+    ReportBuffer buffer(zones_a_step);
+    std::vector<Zone> zones;
+    while (!survey.complete()) {
+        const auto count =
+            port.report(survey.position(), buffer.capacity(), ZonePort::From::memory, buffer);
+        if (!count) {
+            auto failure =
+                os_failure(count.error(), fmt::format("{}: can't report its zones", path));
+            return tl::make_unexpected(std::move(failure));
+        }
+        if (*count == 0)
+            return refuse(path, fmt::format("its zone report ends at byte {} of {}",
+                                            survey.position(), size));
+        zones.clear();
+        for (std::size_t i = 0; i < *count; ++i)
+            zones.push_back(
+                to_zone(buffer.zones()[i], buffer.header().flags, ZonePort::From::memory));
+        if (const auto fault = survey.add(zones)) return refuse(path, *fault);
+    }
+    auto layout = survey.finish();
+    if (!layout) return refuse(path, layout.error());
+    return std::move(*layout);
+}
+
+tl::expected<void, Error> check_units(const std::string& path, const Limits& limits) {
+    const auto& layout = limits.layout;
+    const auto unit = limits.physical_block_size;
+    const auto whole = [&](std::uint64_t bytes) { return bytes % unit == 0; };
+    if (layout.sequential_type() == ZoneType::sequential_write_preferred) return {};
+    if (!whole(layout.zone_size()) || !whole(layout.zone_capacity()))
+        return refuse(path,
+                      fmt::format("its zones (size {}, capacity {}) are not whole blocks of {}",
+                                  layout.zone_size(), layout.zone_capacity(), unit));
+    return {};
+}
+
+}  // namespace
+
+Model model_of(const host::Node& disk) {
+    const auto word = host::attribute(disk, "queue/zoned");
+    if (!word) return Model::none;
+    return parse_model(*word).value_or(Model::none);
+}
+
+tl::expected<Limits, Error> read_limits(const std::string& path, const host::Node& disk,
+                                        std::uint64_t size, ZonePort& zones) {
+    Limits limits;
+    limits.model = model_of(disk);
+    if (auto read = read_block_sizes(path, disk, limits); !read)
+        return tl::make_unexpected(read.error());
+    if (size == 0) return refuse(path, "it has no size: there is no medium in it, or it is gone");
+    if (size % limits.logical_block_size != 0)
+        return refuse(path, fmt::format("its size {} is not whole blocks of {}", size,
+                                        limits.logical_block_size));
+
+    if (limits.model == Model::none) {
+        if (const auto fault = Layout::find_fault(size, 0, 0, 0)) return refuse(path, *fault);
+        limits.layout = Layout(size, 0, 0, 0, ZoneType::sequential_write_required);
+    } else {
+        if (auto read = read_zone_limits(path, disk, limits); !read)
+            return tl::make_unexpected(read.error());
+        auto layout = survey_zones(path, disk, size, zones);
+        if (!layout) return tl::make_unexpected(layout.error());
+        limits.layout = std::move(*layout);
+        if (auto units = check_units(path, limits); !units)
+            return tl::make_unexpected(units.error());
+    }
+
+    const auto most = host::number_of(disk, "queue/max_sectors_kb").value_or(0) * kibibyte;
+    const auto unit = std::max<std::uint64_t>(limits.physical_block_size, 4096);
+    limits.max_transfer = most == 0 ? max_transfer : std::min(most, max_transfer);
+    limits.max_transfer = std::max(limits.max_transfer / unit * unit, unit);
+    limits.max_segments = max_segments;
+    limits.fua =
+        host::number_of(disk, "queue/fua").value_or(0) != 0 ? Support::native : Support::emulated;
+    return limits;
+}
+
+}  // namespace zonebridge::block

@@ -1,0 +1,68 @@
+// One thread's way to a block device: data through the ring, what blocks on a small crew.
+//
+// Threads: belongs to its loop's thread.
+// Ownership: borrows its loop and the disk; owns its jobs, its crew and its bounce buffers.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "transports/block/bounce.h"
+#include "transports/block/control_job.h"
+#include "transports/block/data_job.h"
+#include "transports/block/disk.h"
+#include "transports/crew.h"
+#include "transports/ring.h"
+#include "zone/transport.h"
+
+namespace zonebridge::block {
+
+class BlockQueue final : public Queue,
+                         private Issuer,
+                         private DataJob::Owner,
+                         private ControlJob::Owner {
+    struct Private {};
+
+  public:
+    [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Ring& ring,
+                                                                          const Disk& disk,
+                                                                          std::size_t depth);
+    BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth);  // by open()
+    ~BlockQueue() override;
+
+  private:
+    std::size_t accept(std::span<const Request> requests) noexcept override;
+    std::size_t collect(std::span<Completion> out) noexcept override;
+    void issue() noexcept override;
+    void data_ended(DataJob& job) noexcept override;
+    void data_must_wait(DataJob& job) noexcept override;
+    void control_ended(ControlJob& job) noexcept override;
+
+    void start(const Request& request) noexcept;
+    void start_data(const Request& request) noexcept;
+    void start_control(const Request& request) noexcept;
+    void finish(const Completion& completion) noexcept;
+
+    Ring& ring_;
+    const Disk& disk_;
+    BouncePool bounces_;
+    std::atomic<bool> over_{false};
+    std::size_t in_ring_ = 0;
+
+    // All with room for depth() from the start.
+    std::vector<DataJob> data_jobs_;
+    std::vector<DataJob*> idle_data_;
+    std::vector<DataJob*> unissued_;  // the ring took nothing at that moment
+    std::vector<DataJob*> retrying_;
+    std::vector<Request> bounce_waiters_;   // oldest first
+    std::vector<Request> control_waiters_;  // oldest first
+    std::vector<Completion> done_;
+
+    std::vector<ControlJob*> idle_control_;
+    std::vector<std::unique_ptr<ControlJob>> control_jobs_;
+    std::unique_ptr<Crew> crew_;  // the last: its threads end before what they work on
+};
+
+}  // namespace zonebridge::block

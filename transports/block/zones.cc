@@ -1,0 +1,114 @@
+#include "transports/block/zones.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <optional>
+#include <sys/ioctl.h>
+
+namespace zonebridge::block {
+namespace {
+
+// Sectors of the kernel's interfaces, whatever the device's blocks are.
+constexpr std::uint64_t sector = 512;
+
+// As linux/blkzoned.h of Linux 6.19 and later has them.
+constexpr unsigned long report_from_memory_request = _IOWR(0x12, 142, blk_zone_report);
+constexpr std::uint32_t report_cached = std::uint32_t{1} << 31;
+constexpr std::uint8_t condition_active = 0xFF;
+
+std::uint64_t to_bytes(std::uint64_t sectors) noexcept {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max() / sector;
+    return std::min(sectors, most) * sector;  // nonsense stays too large to be believed
+}
+
+std::optional<unsigned long> request_for(Operation operation) noexcept {
+    switch (operation) {
+        case Operation::open:
+            return BLKOPENZONE;
+        case Operation::close:
+            return BLKCLOSEZONE;
+        case Operation::finish:
+            return BLKFINISHZONE;
+        case Operation::reset:
+            return BLKRESETZONE;
+        case Operation::read:
+        case Operation::write:
+        case Operation::append:
+        case Operation::flush:
+        case Operation::report:
+            return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+bool has_pointer(ZoneState state) noexcept {
+    return state == ZoneState::implicit_open || state == ZoneState::explicit_open ||
+           state == ZoneState::closed;
+}
+
+}  // namespace
+
+ReportBuffer::ReportBuffer(std::size_t zones)
+    : capacity_(zones),
+      memory_((sizeof(blk_zone_report) + zones * sizeof(blk_zone)) / sizeof(std::uint64_t)) {
+    static_assert(sizeof(blk_zone_report) % sizeof(std::uint64_t) == 0);
+    static_assert(sizeof(blk_zone) % sizeof(std::uint64_t) == 0);
+}
+
+blk_zone_report& ReportBuffer::header() noexcept {
+    return *reinterpret_cast<blk_zone_report*>(memory_.data());
+}
+
+blk_zone* ReportBuffer::zones() noexcept {
+    return header().zones;
+}
+
+tl::expected<std::size_t, int> KernelZones::report(std::uint64_t offset, std::size_t most,
+                                                   From from, ReportBuffer& buffer) noexcept {
+    auto& header = buffer.header();
+    const auto prepare = [&](std::uint32_t flags) {
+        header.sector = offset / sector;
+        header.nr_zones = static_cast<std::uint32_t>(std::min(most, buffer.capacity()));
+        header.flags = flags;
+    };
+    const auto result = [&]() -> tl::expected<std::size_t, int> {
+        return std::min<std::size_t>(header.nr_zones, buffer.capacity());
+    };
+    if (from == From::memory && remembers_.load(std::memory_order_relaxed)) {
+        prepare(report_cached);
+        if (::ioctl(fd_, report_from_memory_request, &header) == 0) return result();
+        // Older kernels know no such ioctl; nor need every driver under a newer one.
+        remembers_.store(false, std::memory_order_relaxed);
+    }
+    prepare(0);
+    if (::ioctl(fd_, BLKREPORTZONE, &header) != 0) return tl::make_unexpected(errno);
+    return result();
+}
+
+int KernelZones::act(Operation operation, std::uint64_t offset, std::uint64_t length) noexcept {
+    const auto request = request_for(operation);
+    if (!request) return EINVAL;
+    blk_zone_range range{offset / sector, length / sector};
+    return ::ioctl(fd_, *request, &range) == 0 ? 0 : errno;
+}
+
+Zone to_zone(const blk_zone& raw, std::uint32_t flags, ZonePort::From from) noexcept {
+    Zone zone;
+    zone.start = to_bytes(raw.start);
+    zone.length = to_bytes(raw.len);
+    zone.type = static_cast<ZoneType>(raw.type);
+    zone.state = static_cast<ZoneState>(raw.cond);
+    // What exactly it is, the kernel does not remember; its pointer it does.
+    if (from == ZonePort::From::memory && raw.cond == condition_active)
+        zone.state = ZoneState::closed;
+    const auto told = (flags & BLK_ZONE_REP_CAPACITY) != 0;
+    const auto conventional = zone.type == ZoneType::conventional;
+    zone.capacity = told && !conventional ? to_bytes(raw.capacity) : zone.length;
+    if (conventional) return zone;
+    if (zone.state == ZoneState::empty) zone.write_pointer = zone.start;
+    if (has_pointer(zone.state)) zone.write_pointer = to_bytes(raw.wp);
+    return zone;
+}
+
+}  // namespace zonebridge::block

@@ -1,0 +1,129 @@
+// One thread's way to an NVMe namespace: every request is one command or a row of them, sent through
+// the ring or, by a crew of threads, by ioctls.
+//
+// Threads: belongs to its loop's thread; a Slot's run() is the crew's.
+// Ownership: borrows its loop and the namespace; owns its slots, its crew and the buffer for reports.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "transports/crew.h"
+#include "transports/nvme/control.h"
+#include "transports/ring.h"
+#include "zns/command.h"
+#include "zns/report.h"
+#include "zone/limits.h"
+#include "zone/transport.h"
+
+namespace zonebridge::nvme {
+
+/// What every queue of an open namespace shares; immutable.
+struct Shared {
+    std::unique_ptr<Control> control;
+    Limits limits;
+    bool volatile_cache = true;  ///< A flush has something to do.
+    bool by_ring = true;         ///< Else by ioctls.
+    std::string sysfs;           ///< The node's folder there, which goes when the device goes.
+};
+
+class NvmeQueue final : public Queue, private Issuer {
+    struct Private {};
+
+  public:
+    [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Loop& loop,
+                                                                          const Shared& shared,
+                                                                          std::size_t depth);
+    NvmeQueue(Private, Loop& loop, const Shared& shared, std::size_t depth);  // by open()
+    ~NvmeQueue() override;
+
+  private:
+    /// One request under way.
+    struct Slot final : Ring::Operation, Crew::Job {
+        explicit Slot(NvmeQueue& owner) noexcept : queue(owner) {}
+        void complete(const Result& result) noexcept override {
+            answer = {result.value, result.extra[0]};
+            queue.answered(*this);
+        }
+        void run() noexcept override;
+        void done() noexcept override { queue.answered(*this); }
+
+        NvmeQueue& queue;
+        Request request;
+        zns::Command command;
+        Data data;
+        std::uint32_t timeout = 0;  // milliseconds; 0: the kernel's own
+        Answer answer;
+        // Where a row of commands has got to.
+        std::uint32_t zone = 0;   // actions: the zone acted on; reports: the next one to fill in
+        std::uint32_t end = 0;    // actions: one past the last zone
+        std::uint64_t count = 0;  // zones done, or filled in
+    };
+
+    /// OPEN of all zones: which they are is looked up first.
+    struct OpenAll {
+        enum class Phase : std::uint8_t { counting, opening };
+        Phase phase = Phase::counting;
+        std::uint64_t open = 0;             // explicitly open zones seen
+        std::vector<std::uint32_t> closed;  // closed zones seen; never grows
+        std::size_t next = 0;
+    };
+
+    std::size_t accept(std::span<const Request> requests) noexcept override;
+    std::size_t collect(std::span<Completion> out) noexcept override;
+    void issue() noexcept override;
+
+    void begin(Slot& slot) noexcept;
+    void send(Slot& slot) noexcept;
+    [[nodiscard]] bool push(Slot& slot) noexcept;
+    void answered(Slot& slot) noexcept;
+    void answered_append(Slot& slot) noexcept;
+    [[nodiscard]] Status status_of_answer(const Slot& slot) const noexcept;
+    void finish(Slot& slot, Status status, std::uint64_t result = 0) noexcept;
+
+    // queue_zones.cc
+    void begin_action(Slot& slot) noexcept;
+    void send_action(Slot& slot, std::uint32_t zone) noexcept;
+    void answered_action(Slot& slot) noexcept;
+    void begin_walk(Slot& slot) noexcept;
+    void end_walk(Slot& slot, Status status, std::uint64_t result) noexcept;
+    void send_report(Slot& slot) noexcept;
+    void answered_report(Slot& slot) noexcept;
+    void answered_open_all(Slot& slot) noexcept;
+    void open_next(Slot& slot) noexcept;
+    [[nodiscard]] std::optional<Zone> decode(const zns::Report& report, std::size_t index,
+                                             std::uint32_t zone) const noexcept;
+
+    [[nodiscard]] std::uint64_t lba_of(std::uint64_t offset) const noexcept {
+        return offset >> block_shift_;
+    }
+
+    const Shared& shared_;
+    Ring* ring_ = nullptr;
+    unsigned block_shift_;
+    bool closing_ = false;
+    std::size_t sent_ = 0;  // in the kernel's hands
+
+    // All with room for depth() from the start.
+    std::vector<Slot> slots_;
+    std::vector<Slot*> idle_;
+    std::vector<Slot*> unsent_;  // the ring had no room
+    std::vector<Slot*> resending_;
+    std::vector<Completion> done_;  // a ring
+    std::size_t done_head_ = 0;
+    std::size_t done_count_ = 0;
+
+    // One walk over the zones at a time: it has the buffer.
+    std::vector<std::uint8_t> report_bytes_;
+    std::vector<Slot*> walks_;  // the first has the buffer, the others wait
+    OpenAll open_all_;
+
+    std::unique_ptr<Crew> crew_;  // last: its jobs are the slots
+};
+
+}  // namespace zonebridge::nvme

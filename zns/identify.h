@@ -1,0 +1,66 @@
+// Identify data, as a device sent it, of controllers and namespaces, with and without zones.
+//
+// Threads: plain values and pure functions.
+// Ownership: values own their text.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include <tl/expected.hpp>
+
+namespace zonebridge::zns {
+
+/// Every Identify data structure is this long.
+inline constexpr std::size_t identify_size = 4096;
+
+/// I/O command sets (NVMe Base Specification, "Command Set Identifiers").
+enum class CommandSet : std::uint8_t { nvm = 0, key_value = 1, zoned = 2 };
+
+/// What of Identify Controller (CNS 01h) matters here.
+struct Controller {
+    std::string serial;
+    std::string model;
+    std::string firmware;
+    /// The most data of one command, as 2^mdts units of the smallest page; 0: no limit.
+    std::uint8_t mdts = 0;
+    bool volatile_cache = false;
+};
+[[nodiscard]] Controller decode_controller(std::span<const std::uint8_t> data);
+
+/// What of Identify Namespace (CNS 00h) matters here.
+struct Namespace {
+    std::uint64_t blocks = 0;
+    std::uint32_t block_size = 0;
+    std::uint8_t format = 0;  ///< Which LBA format is in use.
+    bool write_protected = false;
+    std::array<std::uint8_t, 16> nguid{};  ///< All zero: none.
+    std::array<std::uint8_t, 8> eui64{};   ///< All zero: none.
+};
+/// The error says in words what can't be, or what is not handled (metadata).
+[[nodiscard]] tl::expected<Namespace, std::string> decode_namespace(
+    std::span<const std::uint8_t> data);
+
+/// What of the zoned Identify Namespace (CNS 05h, CSI 02h) matters here.
+struct ZonedNamespace {
+    std::uint64_t zone_blocks = 0;
+    std::optional<std::uint32_t> max_open;    ///< Absent: no limit.
+    std::optional<std::uint32_t> max_active;  ///< Absent: no limit.
+    bool reads_across_zones = false;
+    std::size_t extension = 0;  ///< Bytes behind each descriptor of an extended report.
+};
+/// `format`: Namespace::format. The error says in words what can't be.
+[[nodiscard]] tl::expected<ZonedNamespace, std::string> decode_zoned_namespace(
+    std::span<const std::uint8_t> data, std::uint8_t format);
+
+/// ZASL of the zoned Identify Controller (CNS 06h, CSI 02h), as Controller::mdts; 0: as that.
+[[nodiscard]] std::uint8_t decode_zasl(std::span<const std::uint8_t> data) noexcept;
+
+/// The command set in a Namespace Identification Descriptor list (CNS 03h), if it is in there.
+[[nodiscard]] std::optional<std::uint8_t> decode_command_set(
+    std::span<const std::uint8_t> data) noexcept;
+
+}  // namespace zonebridge::zns

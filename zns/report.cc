@@ -1,0 +1,99 @@
+#include "zns/report.h"
+
+#include <algorithm>
+
+#include "zns/bytes.h"
+
+namespace zonebridge::zns {
+namespace {
+
+constexpr std::uint8_t extension_valid = 1U << 7;  // zone attributes
+
+/// A state whose number all dialects have in common; not_write_pointer is none of ZNS's.
+bool is_zns_state(std::uint8_t state) noexcept {
+    switch (static_cast<ZoneState>(state)) {
+        case ZoneState::empty:
+        case ZoneState::implicit_open:
+        case ZoneState::explicit_open:
+        case ZoneState::closed:
+        case ZoneState::read_only:
+        case ZoneState::full:
+        case ZoneState::offline:
+            return true;
+        case ZoneState::not_write_pointer:
+            return false;
+    }
+    return false;
+}
+
+}  // namespace
+
+Report::Report(std::span<const std::uint8_t> bytes, std::size_t extension) noexcept
+    : bytes_(bytes), extension_(extension) {
+    claimed_ = ByteView(bytes).le64(0);
+    const auto room = bytes.size() < report_header_size
+                          ? 0
+                          : (bytes.size() - report_header_size) / (descriptor_size + extension);
+    count_ = static_cast<std::size_t>(std::min<std::uint64_t>(claimed_, room));
+}
+
+tl::expected<Zone, const char*> Report::zone(std::size_t index,
+                                             const ReportUnits& units) const noexcept {
+    const ByteView fields(bytes_.subspan(place(index), descriptor_size));
+    const auto type = fields.u8(0) & 0xF;
+    const auto state = static_cast<std::uint8_t>(fields.u8(1) >> 4);
+    const auto capacity = fields.le64(8);
+    const auto start = fields.le64(16);
+    const auto pointer = fields.le64(24);
+    const auto blocks = units.size / units.block_size;
+
+    if (type != static_cast<std::uint8_t>(ZoneType::sequential_write_required))
+        return tl::make_unexpected("its type is not that of a sequential write required zone");
+    if (!is_zns_state(state)) return tl::make_unexpected("its state is none");
+    if (start >= blocks) return tl::make_unexpected("it begins past the end of the namespace");
+    if (capacity > blocks)
+        return tl::make_unexpected("its capacity is beyond the whole namespace's");
+
+    Zone zone;
+    zone.start = start * units.block_size;
+    zone.length = std::min(units.zone_size, units.size - zone.start);
+    zone.capacity = capacity * units.block_size;
+    zone.type = ZoneType::sequential_write_required;
+    zone.state = static_cast<ZoneState>(state);
+    switch (zone.state) {
+        case ZoneState::empty:  // the standard lets a device say anything then
+            zone.write_pointer = zone.start;
+            break;
+        case ZoneState::implicit_open:
+        case ZoneState::explicit_open:
+        case ZoneState::closed:
+            if (pointer > blocks)
+                return tl::make_unexpected("its write pointer is past the end of the namespace");
+            zone.write_pointer = pointer * units.block_size;
+            break;
+        case ZoneState::not_write_pointer:
+        case ZoneState::full:
+        case ZoneState::read_only:
+        case ZoneState::offline:
+            break;
+    }
+    return zone;
+}
+
+std::span<const std::uint8_t> Report::extension(std::size_t index) const noexcept {
+    const ByteView fields(bytes_);
+    if (index >= count_ || (fields.u8(place(index) + 2) & extension_valid) == 0) return {};
+    return fields.sub(place(index) + descriptor_size, extension_);
+}
+
+const char* fault_of(const Zone& zone, std::uint32_t number, const Layout& layout) noexcept {
+    if (zone.start != layout.start_of(number)) return "it is not where the zone before it ends";
+    if (zone.state == ZoneState::read_only || zone.state == ZoneState::offline) return nullptr;
+    if (zone.capacity != layout.capacity_of(number)) return "its capacity has changed";
+    if (zone.write_pointer &&
+        (*zone.write_pointer < zone.start || *zone.write_pointer - zone.start > zone.capacity))
+        return "its write pointer is not in it";
+    return nullptr;
+}
+
+}  // namespace zonebridge::zns
