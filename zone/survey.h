@@ -13,9 +13,10 @@
 
 #include <tl/expected.hpp>
 
+#include "zone/export.h"
 #include "zone/limits.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 /// Feed it every zone in order, then ask for the layout. Refused, in words that name the zone:
 /// zones that overlap, go backwards, leave a hole or reach past the disk's end; lengths and

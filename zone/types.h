@@ -12,7 +12,9 @@
 #include <optional>
 #include <string_view>
 
-namespace zonebridge {
+#include "zone/export.h"
+
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 enum class ZoneType : std::uint8_t {
     conventional = 1,
