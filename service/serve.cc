@@ -72,7 +72,9 @@ tl::expected<void, Error> serve_scsi(const ServeOptions& options,
                                      const std::function<void(const Transport&)>& on_ready) {
     const auto stop = take_over_signals();
     if (!stop) return tl::unexpected(stop.error());
-    const auto disk = open_device(options.device, {.writable = !options.read_only});
+    const auto disk = open_device(
+        options.device,
+        {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
     if (!disk) return tl::unexpected(disk.error());
     const auto& limits = (*disk)->limits();
 

@@ -11,6 +11,7 @@
 
 #include <tl/expected.hpp>
 
+#include "transports/device.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 
@@ -19,6 +20,8 @@ namespace zonebridge::service {
 struct ServeOptions {
     std::string device;  ///< As transports/open.h takes it.
     bool read_only = false;
+    bool force = false;  ///< Serve also what is partitioned or held by another.
+    DataPath data_path = DataPath::any;
     std::optional<std::string> socket;  ///< A path to listen at. Either this or `fd`.
     std::optional<int> fd;              ///< Inherited: a listening or a connected socket.
 };

@@ -16,7 +16,7 @@ namespace zonebridge::tools {
 namespace {
 
 struct Options {
-    std::string device;
+    DeviceArguments device;
     Selection selection;
     bool json = false;
 };
@@ -209,7 +209,7 @@ Outcome run(const Options& options, const Wording& wording) {
     if (const auto closed = session->close(); !closed) return closed;
     if (const auto flushed = out.flush(); !flushed)
         return tl::unexpected(
-            refusal(fmt::format("{}: the zones were {}, but: {}", options.device, wording.past,
+            refusal(fmt::format("{}: the zones were {}, but: {}", options.device.name, wording.past,
                                 failure_of(flushed.error()).message)));
     return {};
 }
@@ -223,7 +223,7 @@ Verb add_action(CLI::App& program, Wording wording) {
                           fmt::format("zonebridge {} disk.img --offset 1G --length 512M", name),
                           fmt::format("zonebridge {} disk.img --all", name)});
     auto& selection = options->selection;
-    add_device(*app, options->device);
+    add_device(*app, options->device, Session::Access::write);
     add_zones(*app, "--zone", selection.zones, "The zone with this number, or the zones N to M");
     add_size(*app, "--offset", selection.offset, "The zone that starts at this byte");
     add_size(*app, "--length", selection.length,

@@ -18,7 +18,7 @@ namespace zonebridge::tools {
 namespace {
 
 struct Options {
-    std::string device;
+    DeviceArguments device;
     std::uint32_t zone = 0;
     std::optional<std::string> input;
     bool single = false;
@@ -32,7 +32,7 @@ class Landings {
 
     void begin() {
         if (!options_.json) return;
-        const auto device = nlohmann::json(options_.device)
+        const auto device = nlohmann::json(options_.device.name)
                                 .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         out_.print("{{\"device\": {}, \"zone\": {}, \"pieces\": [", device, options_.zone);
     }
@@ -197,18 +197,18 @@ Outcome run(const Options& options) {
     const auto& limits = session->limits();
     Selection selection;
     selection.zones = ZoneRange{options.zone, options.zone};
-    if (const auto target = resolve(selection, limits.layout, options.device); !target)
+    if (const auto target = resolve(selection, limits.layout, options.device.name); !target)
         return tl::unexpected(target.error());
     if (limits.append == Support::absent || limits.max_append < limits.physical_block_size)
         return tl::unexpected(refusal(
             fmt::format("{}: this disk has no zone append; 'zonebridge write' at the zone's write "
                         "pointer does the same",
-                        options.device)));
+                        options.device.name)));
     if (limits.layout.is_conventional(options.zone))
         return tl::unexpected(
             refusal(fmt::format("{}: zone {} is conventional and has no write pointer to append "
                                 "at; 'zonebridge write' writes to it",
-                                options.device, options.zone)));
+                                options.device.name, options.zone)));
     const auto file = File::open(options.input, File::Mode::read, session->file());
     if (!file) return tl::unexpected(failure_of(file.error()));
     if (auto checked = check(options, *session, *file); !checked) return checked;
@@ -228,7 +228,7 @@ Outcome run(const Options& options) {
     if (auto closed = session->close(); !closed) return closed;
     if (const auto told = out.flush(); !told)
         return tl::unexpected(refusal(fmt::format(
-            "{}: {}{}", options.device, failure_of(told.error()).message, landings.so_far())));
+            "{}: {}{}", options.device.name, failure_of(told.error()).message, landings.so_far())));
     return {};
 }
 
@@ -240,7 +240,7 @@ Verb add_append(CLI::App& program) {
         add_verb(program, "append", "Append data from a file or standard input to a zone",
                  {"zonebridge append disk.img --zone 5 --input record",
                   "head -c 64K /dev/urandom | zonebridge append disk.img --zone 5 --single"});
-    add_device(*app, options->device);
+    add_device(*app, options->device, Session::Access::write);
     add_parsed(*app, "--zone", "N", "The zone's number",
                [options](const std::string& text) -> std::optional<std::string> {
                    const auto number = parse_number(text);

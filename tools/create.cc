@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/files.h"
+#include "tools/session.h"
+#include "tools/shape.h"
 #include "tools/verb.h"
 #include "transports/emulated/emulated.h"
 #include "transports/open.h"
@@ -18,11 +20,8 @@ namespace {
 
 struct Options {
     std::string file;
-    emulated::Shape shape;
-    std::optional<std::uint64_t> zone_size;
-    std::optional<std::uint32_t> conventional;
-    std::optional<std::uint32_t> block_size;
-    std::optional<std::uint32_t> physical_block_size;
+    ShapeOptions shape;
+    DeviceArguments like;
     bool json = false;
 };
 
@@ -38,7 +37,7 @@ CLI::Option* add_block_size(CLI::App& app, const std::string& name,
                       });
 }
 
-CLI::Option* add_model(CLI::App& app, Model& model) {
+CLI::Option* add_model(CLI::App& app, std::optional<Model>& model) {
     return add_parsed(app, "--model", "MODEL",
                       "host-managed (the default), host-aware, or none: a disk without zones",
                       [&model](const std::string& text) -> std::optional<std::string> {
@@ -61,15 +60,24 @@ std::string describe(const emulated::Shape& shape, const Layout& layout) {
     return words;
 }
 
+/// What the command line says, over what the other device is like.
+tl::expected<emulated::Shape, Failure> shape_for(const Options& options) {
+    if (options.like.name.empty()) {
+        if (!options.shape.size) return tl::unexpected(misuse("--size is required (or --like)"));
+        auto shape = options.shape.over({});
+        if (shape.model != Model::none && !options.shape.zone_size)
+            return tl::unexpected(misuse("--zone-size is required (but for --model none)"));
+        return shape;
+    }
+    const auto session = Session::open(options.like, Session::Access::read);
+    if (!session) return tl::unexpected(session.error());
+    return shape_like(session->limits(), options.shape, session->device());
+}
+
 Outcome run(const Options& options) {
-    auto shape = options.shape;
-    shape.zone_size = options.zone_size.value_or(0);
-    shape.conventional = options.conventional.value_or(0);
-    shape.logical_block_size = options.block_size.value_or(512);
-    // 512-byte logical blocks on 4096-byte physical ones, as nearly every disk of today has it.
-    shape.physical_block_size = options.physical_block_size.value_or(4096);
-    if (shape.model != Model::none && !options.zone_size)
-        return tl::unexpected(misuse("--zone-size is required (but for --model none)"));
+    const auto wanted = shape_for(options);
+    if (!wanted) return tl::unexpected(wanted.error());
+    const auto& shape = *wanted;
     if (const auto valid = emulated::validate(shape); !valid)
         return tl::unexpected(misuse(valid.error().message));
     if (const auto made = emulated::create(options.file, shape); !made)
@@ -104,33 +112,44 @@ Verb add_create(CLI::App& program) {
         add_verb(program, "create", "Make an emulated zoned disk in a sparse file",
                  {"zonebridge create disk.img --size 10G --zone-size 256M --conventional 4",
                   "zonebridge create zns.img --size 64G --zone-size 128M --zone-capacity 96M "
-                  "--max-active 14"});
-    add_parsed(*app, "FILE", "", "The file to make; nothing is ever overwritten",
-               [options](const std::string& text) -> std::optional<std::string> {
-                   auto name = parse_device_name(text);
-                   if (!name) return name.error().message;
-                   if (name->kind == DeviceName::Kind::null)
-                       return "null: devices need not be created, just named";
-                   options->file = std::move(name->path);
-                   return std::nullopt;
-               })
+                  "--max-active 14",
+                  "zonebridge create twin.img --like /dev/nvme0n1"});
+    add_parsed(
+        *app, "FILE", "", "The file to make; nothing is ever overwritten",
+        [options](const std::string& text) -> std::optional<std::string> {
+            auto name = parse_device_name(text);
+            if (!name) return name.error().message;
+            if (name->kind == DeviceName::Kind::null)
+                return "null: devices need not be created, just named";
+            if (name->kind != DeviceName::Kind::path && name->kind != DeviceName::Kind::emulated)
+                return fmt::format("'{}' names a real device: create makes files", text);
+            options->file = std::move(name->path);
+            return std::nullopt;
+        })
         ->required();
     auto& shape = options->shape;
-    add_size(*app, "--size", shape.size, "The disk's size in bytes, or with K, M, G, T")
-        ->required();
-    add_size(*app, "--zone-size", options->zone_size, "Bytes from one zone's start to the next");
+    add_size(*app, "--size", shape.size, "The disk's size in bytes, or with K, M, G, T");
+    add_size(*app, "--zone-size", shape.zone_size, "Bytes from one zone's start to the next");
     add_size(*app, "--zone-capacity", shape.zone_capacity,
              "Bytes that can be written in a zone (default: the zone size)");
-    add_number(*app, "--conventional", options->conventional,
+    add_number(*app, "--conventional", shape.conventional,
                "How many zones at the start are conventional (default: 0)");
     add_number(*app, "--max-open", shape.max_open,
                "How many zones may be open at once (default: no limit)");
     add_number(*app, "--max-active", shape.max_active,
                "How many zones may be open or closed at once (default: no limit)");
-    add_block_size(*app, "--block-size", options->block_size, "The logical block (default: 512)");
-    add_block_size(*app, "--physical-block-size", options->physical_block_size,
+    add_block_size(*app, "--block-size", shape.block_size, "The logical block (default: 512)");
+    add_block_size(*app, "--physical-block-size", shape.physical_block_size,
                    "The physical block, the unit of sequential writes (default: 4096)");
     add_model(*app, shape.model);
+    add_parsed(*app, "--like", "DEVICE",
+               "As this disk is, which is only looked at; what other options say goes before it",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (const auto name = parse_device_name(text); !name)
+                       return name.error().message;
+                   options->like.name = text;
+                   return std::nullopt;
+               });
     app->add_flag("--json", options->json, "Tell what was made as one JSON document");
     return {app, [options] { return run(*options); }};
 }

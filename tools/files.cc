@@ -15,14 +15,15 @@ namespace {
 bool same_file(int fd, const std::string& path) {
     struct stat one {};
     struct stat other {};
-    return ::fstat(fd, &one) == 0 && ::stat(path.c_str(), &other) == 0 && S_ISREG(one.st_mode) &&
-           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+    if (::fstat(fd, &one) != 0 || ::stat(path.c_str(), &other) != 0) return false;
+    // A disk may have several nodes in several folders: its number tells.
+    if (S_ISBLK(one.st_mode) && S_ISBLK(other.st_mode)) return one.st_rdev == other.st_rdev;
+    return S_ISREG(one.st_mode) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
 Error is_the_disk(const std::string& name) {
     return {StatusCode::invalid_request,
-            fmt::format("{}: is the disk itself: data can't go from a disk's file to the same file",
-                        name),
+            fmt::format("{}: is the disk itself: data can't go from a disk to the same disk", name),
             {}};
 }
 

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-    std::string device;
+    DeviceArguments device;
     bool json = false;
 };
 
@@ -55,6 +55,7 @@ Json to_json(const Session& session, const Tally& tally) {
     document["device"] = session.device();
     document["transport"] = identity.transport;
     document["reason"] = identity.reason;
+    document["data_path"] = identity.data_path;
     if (!identity.notice.empty()) document["notice"] = identity.notice;
     document["identity"] = {{"vendor", identity.vendor},
                             {"product", identity.product},
@@ -126,6 +127,7 @@ void print(Output& out, const Session& session, const Tally& tally) {
     const auto& limits = session.limits();
     line(out, "device", session.device());
     line(out, "transport", fmt::format("{} ({})", identity.transport, identity.reason));
+    if (!identity.data_path.empty()) line(out, "data path", identity.data_path);
     if (!identity.notice.empty()) line(out, "notice", identity.notice);
     line(out, "vendor", identity.vendor);
     line(out, "product", fmt::format("{}, revision {}", identity.product, identity.revision));
@@ -182,7 +184,7 @@ Verb add_info(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app = add_verb(program, "info", "Show a device's identity, limits and zone counts",
                          {"zonebridge info disk.img", "zonebridge info --json disk.img"});
-    add_device(*app, options->device);
+    add_device(*app, options->device, Session::Access::read);
     app->add_flag("--json", options->json, "Give one JSON document");
     return {app, [options] { return run(*options); }};
 }

@@ -73,11 +73,15 @@ int run(int argc, char** argv) {
     program.require_subcommand(1);
     program.set_version_flag("--version", "zonebridge " ZONEBRIDGE_VERSION);
     program.footer(
-        "DEVICE is a path, emulated:PATH or null:SIZE. Sizes and offsets are bytes and take K, M, "
-        "G, T (1024).\nExit status: 0 done, 1 the operation failed, 2 wrong usage.\n\nExample:\n"
+        "DEVICE is a path (a disk of this host or an emulated one), or one with the transport in "
+        "front: block:PATH, scsi:PATH, nvme:PATH, emulated:PATH; or null:SIZE. Sizes and offsets "
+        "are bytes and take K, M, G, T (1024).\nExit status: 0 done, 1 the operation failed, 2 "
+        "wrong usage.\n\nExample:\n"
         "  zonebridge create disk.img --size 10G --zone-size 256M\n"
-        "  zonebridge report disk.img --map\n\nMore: man zonebridge");
+        "  zonebridge report disk.img --map\n"
+        "  zonebridge list\n\nMore: man zonebridge");
     std::vector<Verb> verbs;
+    verbs.push_back(add_list(program));
     verbs.push_back(add_create(program));
     verbs.push_back(add_info(program));
     verbs.push_back(add_report(program));
@@ -86,6 +90,7 @@ int run(int argc, char** argv) {
     verbs.push_back(add_write(program));
     verbs.push_back(add_append(program));
     verbs.push_back(add_serve(program));
+    verbs.push_back(add_bench(program));
 
     if (const auto wrong = wrong_verb(argc, argv, verbs)) {
         if (argc < 2) fmt::print(stderr, "{}\n", program.help());

@@ -14,7 +14,7 @@ namespace zonebridge::tools {
 namespace {
 
 struct Options {
-    std::string device;
+    DeviceArguments device;
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
     std::optional<std::string> output;
@@ -158,7 +158,7 @@ Verb add_read(CLI::App& program) {
     auto* app = add_verb(program, "read", "Copy data from a device to a file or standard output",
                          {"zonebridge read disk.img --offset 1G --length 4K | hexdump -C",
                           "zonebridge read disk.img --offset 256M --length 256M --output zone1"});
-    add_device(*app, options->device);
+    add_device(*app, options->device, Session::Access::read);
     add_size(*app, "--offset", options->offset, "Where to begin, in bytes")->required();
     add_size(*app, "--length", options->length, "How much to read, in bytes")->required();
     add_path(*app, "--output", options->output,

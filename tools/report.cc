@@ -18,7 +18,7 @@ namespace zonebridge::tools {
 namespace {
 
 struct Options {
-    std::string device;
+    DeviceArguments device;
     std::optional<std::uint64_t> offset;
     std::optional<std::uint64_t> count;
     std::vector<ZoneState> states;
@@ -164,7 +164,7 @@ Verb add_report(CLI::App& program) {
         add_verb(program, "report", "List a device's zones, or paint them",
                  {"zonebridge report disk.img", "zonebridge report disk.img --map",
                   "zonebridge report disk.img --state implicit-open --state closed --json"});
-    add_device(*app, options->device);
+    add_device(*app, options->device, Session::Access::read);
     add_size(*app, "--offset", options->offset, "Begin with the zone that holds this byte");
     add_parsed(*app, "--count", "N", "At most N zones",
                [options](const std::string& text) -> std::optional<std::string> {

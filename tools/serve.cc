@@ -20,7 +20,7 @@ namespace {
 
 struct Options {
     service::ServeOptions serve;
-    std::optional<std::string> device;
+    std::optional<DeviceArguments> device;
     std::optional<std::string> front_end;
     bool print_capabilities = false;
 };
@@ -84,7 +84,9 @@ Outcome run(Options options) {
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
-    options.serve.device = *options.device;
+    options.serve.device = options.device->name;
+    options.serve.force = options.device->force;
+    options.serve.data_path = options.device->data_path;
     const auto served = service::serve_scsi(options.serve, [&options](const Transport& transport) {
         announce(options.serve, transport);
     });
@@ -101,8 +103,8 @@ Verb add_serve(CLI::App& program) {
         add_verb(program, "serve", "Serve a disk to virtual machines by vhost-user",
                  {"zonebridge serve --virtio scsi --socket /run/disk.sock disk.img",
                   "zonebridge serve --virtio scsi --socket /run/disk.sock disk.img --read-only"});
-    auto device = std::make_shared<std::string>();
-    add_device(*app, *device)->required(false);
+    auto device = std::make_shared<DeviceArguments>();
+    add_device(*app, *device, Session::Access::write)->required(false);
     add_parsed(*app, "--virtio", "scsi", "The device the guest sees: scsi, a zoned SCSI disk",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (text != "scsi")
@@ -123,7 +125,7 @@ Verb add_serve(CLI::App& program) {
     app->add_flag("--print-capabilities", options->print_capabilities,
                   "Print what this program can do, in JSON, and exit");
     return {app, [options, device] {
-                if (!device->empty()) options->device = *device;
+                if (!device->name.empty()) options->device = *device;
                 return run(*options);
             }};
 }

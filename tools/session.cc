@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "transports/make_loop.h"
 #include "transports/open.h"
-#include "transports/ring.h"
 
 namespace zonebridge::tools {
 
@@ -18,17 +18,20 @@ Session::Session(std::string device, std::unique_ptr<Transport> transport,
       loop_(std::move(loop)),
       queue_(std::move(queue)) {}
 
-tl::expected<Session, Failure> Session::open(const std::string& device, Access access) {
-    auto transport = open_device(device, {.writable = access == Access::write});
+tl::expected<Session, Failure> Session::open(const DeviceArguments& device, Access access,
+                                             std::size_t depth) {
+    auto transport = open_device(device.name, {.writable = access == Access::write,
+                                               .force = device.force,
+                                               .data_path = device.data_path});
     if (!transport) return tl::unexpected(failure_of(transport.error()));
-    auto loop = Ring::create();
+    auto loop = make_loop();
     if (!loop) return tl::unexpected(failure_of(loop.error()));
-    auto queue = (*transport)->open_queue(**loop, {.depth = 64});
+    auto queue = (*transport)->open_queue(**loop, {.depth = depth});
     if (!queue) return tl::unexpected(failure_of(queue.error()));
 
     if (const auto& notice = (*transport)->identity().notice; !notice.empty())
-        fmt::print(stderr, "zonebridge: note: {}: {}\n", one_line(device), one_line(notice));
-    return Session(device, std::move(*transport), std::move(*loop), std::move(*queue));
+        fmt::print(stderr, "zonebridge: note: {}: {}\n", one_line(device.name), one_line(notice));
+    return Session(device.name, std::move(*transport), std::move(*loop), std::move(*queue));
 }
 
 std::string Session::file() const {

@@ -13,26 +13,40 @@
 #include <vector>
 
 #include "tools/failure.h"
+#include "transports/device.h"
 #include "zone/loop.h"
 #include "zone/transport.h"
 
 namespace zonebridge::tools {
+
+/// A device as the command line names it, and how it is to be opened.
+struct DeviceArguments {
+    std::string name;
+    bool force = false;
+    DataPath data_path = DataPath::any;
+};
 
 class Session {
   public:
     enum class Access { read, write };
 
     /// Opens `device` and, if it has something its reader must know, says so on standard error.
-    [[nodiscard]] static tl::expected<Session, Failure> open(const std::string& device,
-                                                             Access access);
+    [[nodiscard]] static tl::expected<Session, Failure> open(const DeviceArguments& device,
+                                                             Access access, std::size_t depth = 64);
 
     /// The device as the user named it.
     [[nodiscard]] const std::string& device() const noexcept { return device_; }
-    /// The device's file, for telling it apart from others; empty if it has none.
+    /// The device's file or node, for telling it apart from others; empty if it has none.
     [[nodiscard]] std::string file() const;
     [[nodiscard]] const Limits& limits() const noexcept { return transport_->limits(); }
     [[nodiscard]] const Layout& layout() const noexcept { return limits().layout; }
     [[nodiscard]] const Identity& identity() const noexcept { return transport_->identity(); }
+
+    /// Requests that may be in flight at once.
+    [[nodiscard]] std::size_t depth() const noexcept { return queue_->depth(); }
+    /// The queue and the loop it waits on, for verbs that drive them by themselves.
+    [[nodiscard]] Queue& queue() noexcept { return *queue_; }
+    [[nodiscard]] Loop& loop() noexcept { return *loop_; }
 
     /// Hands over one request. Fails only if the loop does.
     [[nodiscard]] Outcome submit(const Request& request);

@@ -23,6 +23,13 @@ CLI::Option* size_option(CLI::App& app, const std::string& name, Target& target,
                       });
 }
 
+std::optional<DataPath> parse_data_path(std::string_view word) {
+    if (word == "any") return DataPath::any;
+    if (word == "ioctl") return DataPath::ioctl;
+    if (word == "io_uring") return DataPath::io_uring;
+    return std::nullopt;
+}
+
 }  // namespace
 
 CLI::App* add_verb(CLI::App& program, const std::string& name, const std::string& description,
@@ -53,15 +60,30 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::strin
         ->allow_extra_args(false);
 }
 
-CLI::Option* add_device(CLI::App& app, std::string& device) {
-    return add_parsed(app, "DEVICE", "", "An emulated disk's path, emulated:PATH or null:SIZE",
-                      [&device](const std::string& text) -> std::optional<std::string> {
-                          if (const auto name = parse_device_name(text); !name)
-                              return name.error().message;
-                          device = text;
-                          return std::nullopt;
-                      })
-        ->required();
+CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access) {
+    auto* option =
+        add_parsed(app, "DEVICE", "",
+                   "A disk: a path, or emulated:PATH, block:PATH, scsi:PATH, nvme:PATH, null:SIZE",
+                   [&device](const std::string& text) -> std::optional<std::string> {
+                       if (const auto name = parse_device_name(text); !name)
+                           return name.error().message;
+                       device.name = text;
+                       return std::nullopt;
+                   })
+            ->required();
+    if (access == Session::Access::write)
+        app.add_flag("--force", device.force,
+                     "Write even if the disk is partitioned or held by another");
+    add_parsed(app, "--data-path", "any|ioctl|io_uring",
+               "How SCSI and NVMe commands reach the kernel (default: the better one there is)",
+               [&device](const std::string& text) -> std::optional<std::string> {
+                   const auto path = parse_data_path(text);
+                   if (!path)
+                       return fmt::format("'{}' is no data path: any, ioctl or io_uring", text);
+                   device.data_path = *path;
+                   return std::nullopt;
+               });
+    return option;
 }
 
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,

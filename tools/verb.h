@@ -15,6 +15,7 @@
 
 #include "tools/failure.h"
 #include "tools/selection.h"
+#include "tools/session.h"
 
 namespace zonebridge::tools {
 
@@ -32,6 +33,8 @@ struct Verb {
 [[nodiscard]] Verb add_write(CLI::App& program);
 [[nodiscard]] Verb add_append(CLI::App& program);
 [[nodiscard]] Verb add_serve(CLI::App& program);
+[[nodiscard]] Verb add_list(CLI::App& program);
+[[nodiscard]] Verb add_bench(CLI::App& program);
 
 // ---- Options that several verbs have. A bad value is refused while the command line is parsed.
 
@@ -39,8 +42,9 @@ struct Verb {
 [[nodiscard]] CLI::App* add_verb(CLI::App& program, const std::string& name,
                                  const std::string& description,
                                  const std::vector<std::string>& examples);
-/// The positional DEVICE: required, and checked to be a name that could be opened.
-CLI::Option* add_device(CLI::App& app, std::string& device);
+/// The positional DEVICE: required, and checked to be a name that could be opened. With it comes
+/// --data-path and, for verbs that write, --force.
+CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access);
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,
                       const std::string& help);
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& bytes,

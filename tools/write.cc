@@ -19,7 +19,7 @@ namespace zonebridge::tools {
 namespace {
 
 struct Options {
-    std::string device;
+    DeviceArguments device;
     std::uint64_t offset = 0;
     std::optional<std::string> input;
     bool json = false;
@@ -193,18 +193,19 @@ Outcome run(const Options& options) {
     Output out(STDOUT_FILENO);
     if (options.json) {
         nlohmann::ordered_json document;
-        document["device"] = options.device;
+        document["device"] = options.device.name;
         document["offset"] = options.offset;
         document["length"] = writer.written();
         out.print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
         out.print("{}: wrote {} bytes ({}) from offset {} to {}, flushed\n",
-                  one_line(options.device), writer.written(), readable_size(writer.written()),
+                  one_line(options.device.name), writer.written(), readable_size(writer.written()),
                   options.offset, options.offset + writer.written());
     }
     if (const auto told = out.flush(); !told)
-        return tl::unexpected(refusal(fmt::format("{}: all was written, but: {}", options.device,
-                                                  failure_of(told.error()).message)));
+        return tl::unexpected(
+            refusal(fmt::format("{}: all was written, but: {}", options.device.name,
+                                failure_of(told.error()).message)));
     return {};
 }
 
@@ -215,7 +216,7 @@ Verb add_write(CLI::App& program) {
     auto* app = add_verb(program, "write", "Copy data from a file or standard input to a device",
                          {"zonebridge write disk.img --offset 1G --input image",
                           "head -c 1M /dev/urandom | zonebridge write disk.img --offset 1G"});
-    add_device(*app, options->device);
+    add_device(*app, options->device, Session::Access::write);
     add_size(*app, "--offset", options->offset,
              "Where to begin, in bytes; in a sequential zone its write pointer")
         ->required();

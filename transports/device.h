@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <string>
 
-namespace zonebridge {
+#include "zone/export.h"
+
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 /// How a passed-through command reaches the kernel.
 enum class DataPath : std::uint8_t {

@@ -1,151 +1,137 @@
 #include "transports/open.h"
 
-#include <array>
 #include <cerrno>
 #include <optional>
 #include <sys/stat.h>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "transports/block/block.h"
+#include "transports/choose.h"
 #include "transports/emulated/emulated.h"
+#include "transports/host/node.h"
 #include "transports/null/null.h"
 #include "transports/nvme/nvme.h"
 #include "transports/scsi/scsi.h"
 #include "transports/sequencer/sequencer.h"
-#include "transports/size.h"
 
 namespace zonebridge {
 namespace {
 
-constexpr std::string_view known_devices =
-    "this version opens emulated disks (files made by 'zonebridge create', as PATH or "
-    "emulated:PATH) and null:SIZE";
+using Opened = tl::expected<std::unique_ptr<Transport>, Error>;
 
 tl::unexpected<Error> refuse(StatusCode code, std::string message) {
     return tl::unexpected(Error{code, std::move(message), {}});
 }
 
-std::optional<std::string_view> prefix_of(std::string_view device) {
-    const auto colon = device.find(':');
-    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-    const auto prefix = device.substr(0, colon);
-    constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789-";
-    if (prefix.find_first_not_of(letters) != std::string_view::npos) return std::nullopt;
-    return prefix;
-}
-
-std::string_view kind_of(mode_t mode) {
-    if (S_ISDIR(mode)) return "directory";
-    if (S_ISBLK(mode)) return "block device";
-    if (S_ISCHR(mode)) return "character device";
-    if (S_ISFIFO(mode)) return "pipe";
-    if (S_ISSOCK(mode)) return "socket";
-    return "special file";
-}
-
 std::string_view advice_for(int error) {
     switch (error) {
         case ENOENT:
-            return "; 'zonebridge create' makes an emulated disk";
+            return "; 'zonebridge create' makes an emulated disk, 'zonebridge list' names the "
+                   "zoned disks of this host";
         case EACCES:
         case EPERM:
-            return "; it takes a user who may read and, for changes, write the file";
+            return "; it takes a user who may read and, for changes, write it";
         default:
             return {};
     }
 }
 
-tl::unexpected<Error> failed_to_look(const std::string& path, int error) {
+/// That something is there, with advice if not.
+tl::expected<struct stat, Error> look_for(const std::string& path) {
+    struct stat facts {};
+    if (::stat(path.c_str(), &facts) == 0) return facts;
+    const auto error = errno;
     auto failure = os_failure(error, path);
     failure.message += advice_for(error);
     return tl::unexpected(std::move(failure));
 }
 
-/// Refuses what can't be an emulated disk at all, by what kind of thing it is.
-tl::expected<void, Error> require_regular_file(const std::string& path) {
-    struct stat facts {};
-    if (::stat(path.c_str(), &facts) != 0) return failed_to_look(path, errno);
-    if (S_ISREG(facts.st_mode)) return {};
-    return refuse(StatusCode::unsupported,
-                  fmt::format("{}: is a {}; {}", path, kind_of(facts.st_mode), known_devices));
-}
-
-tl::expected<std::unique_ptr<Transport>, Error> open_emulated(const std::string& path,
-                                                              OpenOptions options,
-                                                              std::string reason) {
-    if (auto regular = require_regular_file(path); !regular)
-        return tl::unexpected(std::move(regular.error()));
+Opened open_emulated(const std::string& path, const OpenOptions& options, std::string reason) {
+    const auto facts = look_for(path);
+    if (!facts) return tl::unexpected(facts.error());
+    if (!S_ISREG(facts->st_mode)) {
+        const auto node = host::look_at(path);
+        return refuse(StatusCode::unsupported,
+                      fmt::format("{}: is {}; an emulated disk is a regular file, made by "
+                                  "'zonebridge create'",
+                                  path, node ? node->words : "not a regular file"));
+    }
     return emulated::open(path, {.writable = options.writable, .reason = std::move(reason)});
 }
 
-tl::expected<std::unique_ptr<Transport>, Error> open_path(const std::string& path,
-                                                          OpenOptions options) {
-    if (auto regular = require_regular_file(path); !regular)
-        return tl::unexpected(std::move(regular.error()));
-    const auto emulated_disk = emulated::looks_like_disk(path);
-    if (!emulated_disk) return tl::unexpected(emulated_disk.error());
-    if (!*emulated_disk)
-        return refuse(
-            StatusCode::unsupported,
-            fmt::format("{}: does not begin like an emulated disk; {}", path, known_devices));
-    return open_emulated(path, options, "the file begins with the emulated disk's mark");
+Opened open_by(DeviceName::Kind transport, const std::string& path, const OpenOptions& options,
+               std::string reason) {
+    const DeviceOptions device{.writable = options.writable,
+                               .force = options.force,
+                               .data_path = options.data_path,
+                               .reason = reason};
+    const auto in_order = [](Opened bare) -> Opened {
+        if (!bare) return bare;
+        return sequence(std::move(*bare));
+    };
+    switch (transport) {
+        case DeviceName::Kind::emulated:
+            return open_emulated(path, options, std::move(reason));
+        case DeviceName::Kind::block:
+            return in_order(block::open(path, device));
+        case DeviceName::Kind::scsi:
+            return in_order(scsi::open(path, device));
+        case DeviceName::Kind::nvme:
+            return in_order(nvme::open(path, device));
+        case DeviceName::Kind::path:
+        case DeviceName::Kind::null:
+            break;
+    }
+    return refuse(StatusCode::invalid_request, path + ": no transport of that name opens a path");
 }
 
-constexpr std::array<std::pair<std::string_view, DeviceName::Kind>, 4> path_prefixes{
-    {{"emulated", DeviceName::Kind::emulated},
-     {"block", DeviceName::Kind::block},
-     {"scsi", DeviceName::Kind::scsi},
-     {"nvme", DeviceName::Kind::nvme}}};
-
-DeviceOptions device_options(const OpenOptions& options, std::string_view prefix) {
-    return {.writable = options.writable,
-            .force = options.force,
-            .data_path = options.data_path,
-            .reason = fmt::format("named by the prefix {}:", prefix)};
+/// Whether `error` is about the way to the disk and not about the disk or its users: another way
+/// may be taken then. EBUSY, an unclear answer, an I/O error end the attempt.
+bool is_about_the_way(const Error& error) {
+    if (error.cause.source == NativeCause::Source::os_error) {
+        switch (static_cast<int>(error.cause.value)) {
+            case EACCES:
+            case EPERM:
+            case ENOENT:
+            case ENOSYS:
+            case ENOTTY:
+            case EOPNOTSUPP:
+                return true;
+            default:
+                return false;
+        }
+    }
+    return error.cause.source == NativeCause::Source::none && error.code == StatusCode::unsupported;
 }
 
-tl::expected<std::unique_ptr<Transport>, Error> in_order(
-    tl::expected<std::unique_ptr<Transport>, Error> bare) {
-    if (!bare) return bare;
-    return sequence(std::move(*bare));
+Opened open_path(const std::string& path, const OpenOptions& options) {
+    if (const auto there = look_for(path); !there) return tl::unexpected(there.error());
+    const auto node = host::look_at(path);
+    if (!node) return tl::unexpected(node.error());
+    const auto choices = choose(*node);
+    if (!choices) return tl::unexpected(choices.error());
+
+    const auto& best = choices->front();
+    auto opened = open_by(best.transport, best.path, options, best.reason);
+    // Who forces, or asks for a data path, is not given another way than the one that was meant.
+    if (opened || choices->size() < 2 || options.force || options.data_path != DataPath::any ||
+        !is_about_the_way(opened.error()))
+        return opened;
+    const auto& second = (*choices)[1];
+    auto otherwise = open_by(second.transport, second.path, options,
+                             fmt::format("{}; {}: was tried first: {}", second.reason,
+                                         prefix_word(best.transport), opened.error().message));
+    if (otherwise) return otherwise;
+    auto error = std::move(opened.error());
+    error.message +=
+        fmt::format("; and by {}: {}", prefix_word(second.transport), otherwise.error().message);
+    return tl::unexpected(std::move(error));
 }
 
 }  // namespace
-
-tl::expected<DeviceName, Error> parse_device_name(std::string_view device) {
-    using Kind = DeviceName::Kind;
-    if (device.empty())
-        return refuse(StatusCode::invalid_request, "the device's name is empty: give a path");
-    if (device.find('\0') != std::string_view::npos)
-        return refuse(StatusCode::invalid_request, "the device's name holds a zero byte");
-
-    const auto prefix = prefix_of(device);
-    if (!prefix) return DeviceName{Kind::path, std::string(device), 0};
-
-    const auto rest = device.substr(prefix->size() + 1);
-    for (const auto& [word, kind] : path_prefixes) {
-        if (*prefix != word) continue;
-        if (rest.empty())
-            return refuse(StatusCode::invalid_request,
-                          fmt::format("{}: needs a path behind the colon", word));
-        return DeviceName{kind, std::string(rest), 0};
-    }
-    if (*prefix == "null") {
-        const auto size = parse_size(rest);
-        if (!size) return refuse(StatusCode::invalid_request, "null: " + size.error());
-        if (*size == 0 || *size % 512 != 0)
-            return refuse(
-                StatusCode::invalid_request,
-                fmt::format("null:{}: the size must be a multiple of 512 bytes, and not 0", rest));
-        return DeviceName{Kind::null, std::string(rest), *size};
-    }
-    return refuse(StatusCode::invalid_request,
-                  fmt::format("{0}: '{1}:' is no prefix this version knows (emulated:, block:, "
-                              "scsi:, nvme:, null:); if it is a file of that name, write ./{0}",
-                              device, *prefix));
-}
 
 tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view device,
                                                             OpenOptions options) {
@@ -154,16 +140,14 @@ tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view dev
     switch (name->kind) {
         case DeviceName::Kind::path:
             return open_path(name->path, options);
-        case DeviceName::Kind::emulated:
-            return open_emulated(name->path, options, "named by the prefix emulated:");
         case DeviceName::Kind::null:
             return null::open(name->size);
+        case DeviceName::Kind::emulated:
         case DeviceName::Kind::block:
-            return in_order(block::open(name->path, device_options(options, "block")));
         case DeviceName::Kind::scsi:
-            return in_order(scsi::open(name->path, device_options(options, "scsi")));
         case DeviceName::Kind::nvme:
-            return in_order(nvme::open(name->path, device_options(options, "nvme")));
+            return open_by(name->kind, name->path, options,
+                           fmt::format("named by the prefix {}:", prefix_word(name->kind)));
     }
     return refuse(StatusCode::invalid_request, "unknown kind of device");
 }

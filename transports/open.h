@@ -11,10 +11,11 @@
 #include <tl/expected.hpp>
 
 #include "transports/device.h"
+#include "zone/export.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 struct OpenOptions {
     bool writable = false;
@@ -44,10 +45,12 @@ struct DeviceName {
 /// empty name, an unknown prefix (the known ones are listed), a size that is none.
 [[nodiscard]] tl::expected<DeviceName, Error> parse_device_name(std::string_view device);
 
+/// "emulated", "block" ...: what a name of this kind begins with; empty for Kind::path.
+[[nodiscard]] std::string_view prefix_word(DeviceName::Kind kind) noexcept;
+
 /// Opens "emulated:PATH", "null:SIZE", "block:PATH", "scsi:PATH", "nvme:PATH" or a plain path, whose
-/// transport is found by looking at it. A real device comes with its zones in order
-/// (transports/sequencer).
-/// Identity::reason of the result says why. The error names the device, what is wrong with it and,
+/// transport is found by looking at it (transports/choose). A real device comes with its zones in
+/// order (transports/sequencer). Identity::reason of the result says why, and what was tried before. The error names the device, what is wrong with it and,
 /// where there is one, what to do.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view device,
                                                                           OpenOptions options);

@@ -1,63 +1,126 @@
 #include "zbc/sense_table.h"
 
+#include <array>
+
 namespace zonebridge::zbc {
 namespace {
 
-constexpr Sense sense(SenseKey key, std::uint8_t asc, std::uint8_t ascq) noexcept {
-    return {key, asc, ascq, {}, {}};
+/// Which way a row is read.
+enum class Way : std::uint8_t { both, told, understood };
+
+/// Which operations a row is for.
+enum class For : std::uint8_t { any, writes, reads, actions };
+
+struct Row {
+    StatusCode code;
+    SenseKey key;
+    std::uint8_t asc;
+    std::uint8_t ascq;
+    Way way = Way::both;
+    For whom = For::any;
+};
+
+using enum SenseKey;
+using enum Way;
+using Code = StatusCode;
+
+/// The first row that fits counts, either way.
+constexpr std::array table{
+    // 24h/00h INVALID FIELD IN CDB: the model knows better what is wrong than ZBC can say.
+    Row{Code::zone_full, illegal_request, 0x24, 0x00, both, For::writes},
+    Row{Code::not_sequential, illegal_request, 0x24, 0x00, both, For::actions},
+    Row{Code::invalid_request, illegal_request, 0x24, 0x00},
+    Row{Code::misaligned, illegal_request, 0x24, 0x00, told},
+    Row{Code::too_large, illegal_request, 0x24, 0x00, told},
+    Row{Code::not_sequential, illegal_request, 0x24, 0x00, told},
+    Row{Code::zone_full, illegal_request, 0x24, 0x00, told},
+    Row{Code::invalid_transition, illegal_request, 0x24, 0x00, told},
+    Row{Code::out_of_range, illegal_request, 0x21, 0x00},      // LOGICAL BLOCK ADDRESS OUT OF RANGE
+    Row{Code::unaligned_write, illegal_request, 0x21, 0x04},   // UNALIGNED WRITE COMMAND
+    Row{Code::crosses_boundary, illegal_request, 0x21, 0x05},  // WRITE BOUNDARY VIOLATION
+    Row{Code::read_past_pointer, illegal_request, 0x21, 0x06},      // ATTEMPT TO READ INVALID DATA
+    Row{Code::read_crosses_boundary, illegal_request, 0x21, 0x07},  // READ BOUNDARY VIOLATION
+    // ATTEMPT TO ACCESS GAP ZONE
+    Row{Code::read_past_pointer, illegal_request, 0x21, 0x09, understood, For::reads},
+    Row{Code::not_sequential, illegal_request, 0x21, 0x09, understood, For::actions},
+    Row{Code::crosses_boundary, illegal_request, 0x21, 0x09, understood},
+    Row{Code::unsupported, illegal_request, 0x20, 0x00},  // INVALID COMMAND OPERATION CODE
+    Row{Code::device_gone, illegal_request, 0x25, 0x00, understood},  // LU NOT SUPPORTED
+    Row{Code::too_large, illegal_request, 0x1A, 0x00, understood},    // PARAMETER LIST LENGTH ERROR
+    Row{Code::read_only, data_protect, 0x27, 0x00},                   // WRITE PROTECTED
+    Row{Code::zone_read_only, data_protect, 0x27, 0x08},              // ZONE IS READ ONLY
+    Row{Code::no_space, data_protect, 0x27, 0x07},      // SPACE ALLOCATION FAILED WRITE PROTECT
+    Row{Code::zone_offline, data_protect, 0x2C, 0x0E},  // ZONE IS OFFLINE
+    Row{Code::zone_offline, data_protect, 0x2C, 0x12, understood},  // ZONE IS INACTIVE
+    Row{Code::too_many_open, data_protect, 0x55, 0x0E},             // INSUFFICIENT ZONE RESOURCES
+    Row{Code::too_many_active, data_protect, 0x55, 0x0E, told},
+    Row{Code::media_error, medium_error, 0x11, 0x00, both, For::reads},  // UNRECOVERED READ ERROR
+    Row{Code::media_error, medium_error, 0x0C, 0x00},                    // WRITE ERROR
+    Row{Code::io_error, hardware_error, 0x44, 0x00},                     // INTERNAL TARGET FAILURE
+    Row{Code::device_gone, hardware_error, 0x3E, 0x01},                  // LOGICAL UNIT FAILURE
+    Row{Code::aborted, aborted_command, 0x00, 0x00, told},  // no additional sense information
+};
+
+constexpr bool is_for(For whom, Operation operation) noexcept {
+    switch (whom) {
+        case For::any:
+            return true;
+        case For::writes:
+            return operation == Operation::write || operation == Operation::append;
+        case For::reads:
+            return operation == Operation::read || operation == Operation::report;
+        case For::actions:
+            return is_zone_action(operation);
+    }
+    return false;
+}
+
+StatusCode status_of_key(SenseKey key) noexcept {
+    switch (key) {
+        case no_sense:
+        case recovered_error:
+        case completed:
+            return StatusCode::ok;
+        case medium_error:
+            return StatusCode::media_error;
+        case illegal_request:
+            return StatusCode::invalid_request;
+        case data_protect:
+            return StatusCode::read_only;
+        case not_ready:
+        case hardware_error:
+        case unit_attention:
+        case blank_check:
+        case vendor_specific:
+        case copy_aborted:
+        case aborted_command:
+        case reserved:
+        case volume_overflow:
+        case miscompare:
+            return StatusCode::io_error;
+    }
+    return StatusCode::io_error;
 }
 
 }  // namespace
 
 std::optional<Sense> sense_for(StatusCode code, Operation operation) noexcept {
-    using enum SenseKey;
-    switch (code) {
-        case StatusCode::ok:
-            return std::nullopt;
-        case StatusCode::invalid_request:
-        case StatusCode::misaligned:
-        case StatusCode::too_large:
-        case StatusCode::not_sequential:
-        case StatusCode::zone_full:
-            return sense(illegal_request, 0x24, 0x00);  // INVALID FIELD IN CDB
-        case StatusCode::out_of_range:
-            return sense(illegal_request, 0x21, 0x00);  // LOGICAL BLOCK ADDRESS OUT OF RANGE
-        case StatusCode::unsupported:
-            return sense(illegal_request, 0x20, 0x00);  // INVALID COMMAND OPERATION CODE
-        case StatusCode::read_only:
-            return sense(data_protect, 0x27, 0x00);  // WRITE PROTECTED
-        case StatusCode::unaligned_write:
-            return sense(illegal_request, 0x21, 0x04);  // UNALIGNED WRITE COMMAND
-        case StatusCode::crosses_boundary:
-            return sense(illegal_request, 0x21, 0x05);  // WRITE BOUNDARY VIOLATION
-        case StatusCode::read_past_pointer:
-            return sense(illegal_request, 0x21, 0x06);  // ATTEMPT TO READ INVALID DATA
-        case StatusCode::read_crosses_boundary:
-            return sense(illegal_request, 0x21, 0x07);  // READ BOUNDARY VIOLATION
-        case StatusCode::invalid_transition:
-            if (operation == Operation::open || operation == Operation::close) return std::nullopt;
-            return sense(illegal_request, 0x24, 0x00);
-        case StatusCode::zone_read_only:
-            return sense(data_protect, 0x27, 0x08);  // ZONE IS READ ONLY
-        case StatusCode::zone_offline:
-            return sense(data_protect, 0x2C, 0x0E);  // ZONE IS OFFLINE
-        case StatusCode::too_many_open:
-        case StatusCode::too_many_active:
-            return sense(data_protect, 0x55, 0x0E);  // INSUFFICIENT ZONE RESOURCES
-        case StatusCode::no_space:
-            return sense(data_protect, 0x27, 0x07);  // SPACE ALLOCATION FAILED WRITE PROTECT
-        case StatusCode::media_error:
-            if (operation == Operation::read || operation == Operation::report)
-                return sense(medium_error, 0x11, 0x00);  // UNRECOVERED READ ERROR
-            return sense(medium_error, 0x0C, 0x00);      // WRITE ERROR
-        case StatusCode::io_error:
-            return sense(hardware_error, 0x44, 0x00);  // INTERNAL TARGET FAILURE
-        case StatusCode::device_gone:
-            return sense(hardware_error, 0x3E, 0x01);  // LOGICAL UNIT FAILURE
-        case StatusCode::aborted:
-            return sense(aborted_command, 0x00, 0x00);  // no additional sense information
-    }
-    return sense(hardware_error, 0x44, 0x00);
+    if (code == StatusCode::ok) return std::nullopt;
+    if (code == StatusCode::invalid_transition &&
+        (operation == Operation::open || operation == Operation::close))
+        return std::nullopt;
+    for (const auto& row : table)
+        if (row.code == code && row.way != understood && is_for(row.whom, operation))
+            return Sense{row.key, row.asc, row.ascq, {}, {}};
+    return Sense{hardware_error, 0x44, 0x00, {}, {}};
+}
+
+StatusCode status_of(const Sense& sense, Operation operation) noexcept {
+    for (const auto& row : table)
+        if (row.key == sense.key && row.asc == sense.asc && row.ascq == sense.ascq &&
+            row.way != told && is_for(row.whom, operation))
+            return row.code;
+    return status_of_key(sense.key);
 }
 
 }  // namespace zonebridge::zbc

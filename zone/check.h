@@ -5,11 +5,12 @@
 // Ownership: none.
 #pragma once
 
+#include "zone/export.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 #include "zone/status.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 /// ok, or the first of: invalid_request, unsupported, read_only, misaligned, out_of_range,
 /// too_large, not_sequential, crosses_boundary, read_crosses_boundary, unaligned_write (not whole

@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "zone/export.h"
 #include "zone/types.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 /// Whether an ability is the device's own, made up here, or not there at all.
 enum class Support : std::uint8_t { absent, emulated, native };

@@ -11,9 +11,10 @@
 
 #include <tl/expected.hpp>
 
+#include "zone/export.h"
 #include "zone/status.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 /// Told when a file descriptor becomes ready.
 class Watcher {

@@ -27,12 +27,13 @@
 #include <tl/expected.hpp>
 
 #include "zone/cell.h"
+#include "zone/export.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 #include "zone/status.h"
 #include "zone/types.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 class Machine {
   public:

@@ -9,10 +9,11 @@
 #include <span>
 #include <sys/uio.h>
 
+#include "zone/export.h"
 #include "zone/status.h"
 #include "zone/types.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 enum class Operation : std::uint8_t {
     read,

@@ -10,7 +10,9 @@
 #include <string>
 #include <string_view>
 
-namespace zonebridge {
+#include "zone/export.h"
+
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 enum class StatusCode : std::uint8_t {
     ok,

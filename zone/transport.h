@@ -13,12 +13,13 @@
 
 #include <tl/expected.hpp>
 
+#include "zone/export.h"
 #include "zone/limits.h"
 #include "zone/loop.h"
 #include "zone/request.h"
 #include "zone/status.h"
 
-namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 /// Every accepted request completes exactly once, through reap, refused ones too. There is no order
 /// among requests in flight, and no short success. Nothing allocates or throws once the queue is

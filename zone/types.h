@@ -12,7 +12,9 @@
 #include <optional>
 #include <string_view>
 
-namespace zonebridge {
+#include "zone/export.h"
+
+namespace ZONEBRIDGE_PUBLIC zonebridge {
 
 enum class ZoneType : std::uint8_t {
     conventional = 1,
@@ -62,5 +64,8 @@ struct Zone {
 [[nodiscard]] std::optional<ZoneType> parse_zone_type(std::string_view word) noexcept;
 [[nodiscard]] std::optional<ZoneState> parse_zone_state(std::string_view word) noexcept;
 [[nodiscard]] std::optional<Model> parse_model(std::string_view word) noexcept;
+
+/// The state of this number, as a device gives it; empty for a number that is none's.
+[[nodiscard]] std::optional<ZoneState> zone_state_of(std::uint8_t number) noexcept;
 
 }  // namespace zonebridge

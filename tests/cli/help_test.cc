@@ -41,8 +41,8 @@ TEST(Help, TheVersionIsAskedForByItsOption) {
 TEST(Help, EveryVerbIsThere) {
     const auto all = verbs();
     const std::set<std::string> found(all.begin(), all.end());
-    for (const auto* verb : {"create", "info", "report", "open", "close", "finish", "reset", "read",
-                             "write", "append", "serve"})
+    for (const auto* verb : {"list", "create", "info", "report", "open", "close", "finish", "reset",
+                             "read", "write", "append", "serve", "bench"})
         EXPECT_TRUE(found.contains(verb)) << verb;
 }
 

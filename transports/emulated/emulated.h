@@ -12,11 +12,13 @@
 
 #include <tl/expected.hpp>
 
+#include "zone/export.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 #include "zone/types.h"
 
-namespace zonebridge::emulated {
+namespace zonebridge {
+namespace ZONEBRIDGE_PUBLIC emulated {
 
 /// What a new disk is to look like. All sizes in bytes.
 struct Shape {
@@ -55,4 +57,5 @@ struct OpenOptions {
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    OpenOptions options);
 
-}  // namespace zonebridge::emulated
+}  // namespace emulated
+}  // namespace zonebridge

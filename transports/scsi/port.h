@@ -13,9 +13,9 @@
 
 namespace zonebridge::scsi {
 
-struct Command {
-    enum class Direction : std::uint8_t { none, in, out };
+enum class Direction : std::uint8_t { none, in, out };
 
+struct Command {
     std::span<const std::uint8_t> cdb;  ///< 6 to 32 bytes.
     Direction direction = Direction::none;
     std::span<const iovec> data = {};
@@ -33,6 +33,10 @@ struct Answer {
     std::uint32_t residual = 0;    ///< Bytes not transferred.
     std::size_t sense_length = 0;  ///< Bytes of `sense` that the disk gave.
     std::array<std::uint8_t, 96> sense{};
+
+    [[nodiscard]] std::span<const std::uint8_t> sense_bytes() const noexcept {
+        return std::span(sense).first(sense_length < sense.size() ? sense_length : sense.size());
+    }
 };
 
 class Port {

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "transports/open.h"
@@ -23,6 +24,16 @@ TEST(DeviceName, PrefixesSayWhichTransport) {
     EXPECT_EQ(emulated->kind, Kind::emulated);
     EXPECT_EQ(emulated->path, "/a/b:c");
 
+    const std::pair<const char*, Kind> real[] = {{"block:/dev/sda", Kind::block},
+                                                 {"scsi:/dev/sg0", Kind::scsi},
+                                                 {"nvme:/dev/ng0n1", Kind::nvme}};
+    for (const auto& [text, kind] : real) {
+        const auto name = parse_device_name(text);
+        ASSERT_TRUE(name) << text;
+        EXPECT_EQ(name->kind, kind);
+        EXPECT_EQ(fmt::format("{}:{}", prefix_word(kind), name->path), text);
+    }
+
     const auto null = parse_device_name("null:2G");
     ASSERT_TRUE(null);
     EXPECT_EQ(null->kind, Kind::null);
@@ -31,16 +42,9 @@ TEST(DeviceName, PrefixesSayWhichTransport) {
 
 TEST(DeviceName, WhatCanNotBeIsRefusedByName) {
     const std::pair<const char*, const char*> refused[] = {
-        {"", "empty"},
-        {"emulated:", "path"},
-        {"null:", "not a size"},
-        {"null:x", "'x'"},
-        {"null:0", "multiple"},
-        {"null:513", "512"},
-        {"block:/dev/sda", "block:"},
-        {"nvme:/dev/ng0n1", "nvme:"},
-        {"http://x", "http:"},
-        {"disk:1", "./disk:1"},
+        {"", "empty"},          {"emulated:", "path"}, {"null:", "not a size"}, {"null:x", "'x'"},
+        {"null:0", "multiple"}, {"null:513", "512"},   {"block:", "path"},      {"scsi:", "path"},
+        {"nvme:", "path"},      {"http://x", "http:"}, {"disk:1", "./disk:1"},
     };
     for (const auto& [text, word] : refused) {
         const auto name = parse_device_name(text);
@@ -52,7 +56,7 @@ TEST(DeviceName, WhatCanNotBeIsRefusedByName) {
 
 TEST(DeviceName, AnUnknownPrefixListsTheKnownOnes) {
     const auto message = parse_device_name("floppy:a").error().message;
-    for (const auto* known : {"emulated:", "null:"})
+    for (const auto* known : {"emulated:", "block:", "scsi:", "nvme:", "null:"})
         EXPECT_NE(message.find(known), std::string::npos) << message;
 }
 

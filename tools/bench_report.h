@@ -1,0 +1,32 @@
+// The results of a measurement, for people and for programs.
+//
+// Threads: one thread.
+// Ownership: plain values; borrows the file it writes to.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "tools/bench_load.h"
+#include "tools/bench_run.h"
+#include "tools/failure.h"
+#include "tools/files.h"
+
+namespace zonebridge::tools {
+
+/// What was measured, and how.
+struct BenchSummary {
+    std::string device;
+    std::string transport;
+    std::string data_path;
+    Work work = Work::randread;
+    BenchPlan plan;
+    std::optional<std::uint32_t> zones_in_flight;
+    std::string note;  ///< What a reader must know of the numbers; may be empty.
+};
+
+/// JSON to `file` where there is one, and words to standard output unless that is the file.
+[[nodiscard]] Outcome tell(const BenchSummary& summary, const BenchResult& result, File* file);
+
+}  // namespace zonebridge::tools

@@ -1,0 +1,15 @@
+#include "transports/make_loop.h"
+
+#include <utility>
+
+#include "transports/ring.h"
+
+namespace zonebridge {
+
+tl::expected<std::unique_ptr<Loop>, Error> make_loop() {
+    auto ring = Ring::create();
+    if (!ring) return tl::unexpected(std::move(ring.error()));
+    return std::unique_ptr<Loop>(std::move(*ring));
+}
+
+}  // namespace zonebridge

@@ -1,0 +1,179 @@
+#include "transports/scsi/answer.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string_view>
+
+#include <fmt/format.h>
+#include <scsi/sg_lib.h>
+
+#include "zbc/sense_table.h"
+
+namespace zonebridge::scsi {
+namespace {
+
+constexpr std::uint8_t good = 0x00;
+constexpr std::uint8_t check_condition = 0x02;
+constexpr std::uint8_t condition_met = 0x04;
+constexpr std::uint8_t busy = 0x08;
+constexpr std::uint8_t reservation_conflict = 0x18;
+constexpr std::uint8_t task_set_full = 0x28;
+constexpr std::uint8_t aca_active = 0x30;
+constexpr std::uint8_t task_aborted = 0x40;
+
+/// Linux's host bytes (include/scsi/scsi_status.h), by number.
+constexpr std::array<std::string_view, 21> host_words{
+    "",
+    "no connection to the disk",
+    "the bus stayed busy",
+    "the command timed out",
+    "no such target",
+    "the command was aborted",
+    "parity error",
+    "internal error of the host adapter",
+    "the bus or the disk was reset",
+    "unexpected interrupt",
+    "the low-level driver let it pass",
+    "soft error",
+    "to be tried again at once",
+    "to be queued again",
+    "the way to the disk was disturbed",
+    "the way to the disk failed fast",
+    "the target failed",
+    "the path is reserved by another host",
+    "allocation failed",
+    "medium error",
+    "the way to the disk is marginal",
+};
+constexpr std::uint16_t did_no_connect = 0x01;
+constexpr std::uint16_t did_bus_busy = 0x02;
+constexpr std::uint16_t did_time_out = 0x03;
+constexpr std::uint16_t did_bad_target = 0x04;
+constexpr std::uint16_t did_reset = 0x08;
+constexpr std::uint16_t did_soft_error = 0x0B;
+constexpr std::uint16_t did_imm_retry = 0x0C;
+constexpr std::uint16_t did_requeue = 0x0D;
+constexpr std::uint16_t did_transport_disrupted = 0x0E;
+constexpr std::uint16_t did_alloc_failure = 0x12;
+constexpr std::uint16_t did_medium_error = 0x13;
+
+Status os_status(StatusCode code, int error) noexcept {
+    return {code, NativeCause::os_error(error)};
+}
+
+Status host_status(std::uint16_t host) noexcept {
+    switch (host) {
+        case did_no_connect:
+        case did_bad_target:
+            return os_status(StatusCode::device_gone, ENODEV);
+        case did_time_out:
+            return os_status(StatusCode::io_error, ETIMEDOUT);
+        case did_alloc_failure:
+            return os_status(StatusCode::no_space, ENOSPC);
+        case did_medium_error:
+            return os_status(StatusCode::media_error, ENODATA);
+        default:
+            return os_status(StatusCode::io_error, EIO);
+    }
+}
+
+bool is_becoming_ready(const zbc::Sense& sense) noexcept {
+    // 04h/01h becoming ready, 04h/09h self-test in progress, 04h/1Bh sanitizing is not for waiting.
+    return sense.key == zbc::SenseKey::not_ready && sense.asc == 0x04 && sense.ascq == 0x01;
+}
+
+std::string_view status_words(std::uint8_t status) noexcept {
+    switch (status) {
+        case busy:
+            return "the disk is busy";
+        case reservation_conflict:
+            return "the disk is reserved by another host";
+        case task_set_full:
+            return "the disk's queue is full";
+        case aca_active:
+            return "the disk waits for an auto contingent allegiance to be cleared";
+        case task_aborted:
+            return "the command was aborted by another host";
+        default:
+            return "the disk answered with a status of its own";
+    }
+}
+
+std::string sense_words(const Answer& answer) {
+    const auto sense = sense_of(answer);
+    if (!sense) return "the disk reported an error without saying which";
+    std::array<char, 128> code{};
+    sg_get_asc_ascq_str(sense->asc, sense->ascq, static_cast<int>(code.size()), code.data());
+    std::array<char, 64> key{};
+    sg_get_sense_key_str(static_cast<int>(sense->key), static_cast<int>(key.size()), key.data());
+    std::string_view words(code.data());
+    // libsgutils2 says "Additional sense: ..." before what it knows.
+    constexpr std::string_view lead = "Additional sense: ";
+    if (words.starts_with(lead)) words.remove_prefix(lead.size());
+    return fmt::format("{}, {} (sense {:X}/{:02X}/{:02X})", key.data(), words,
+                       static_cast<unsigned>(sense->key), sense->asc, sense->ascq);
+}
+
+}  // namespace
+
+std::optional<zbc::Sense> sense_of(const Answer& answer) noexcept {
+    if (answer.os_error != 0 || answer.status != check_condition) return std::nullopt;
+    return zbc::decode_sense(answer.sense_bytes());
+}
+
+Status judge(const Answer& answer, Operation operation, std::uint32_t length) noexcept {
+    if (answer.os_error != 0) return os_status(status_of_errno(answer.os_error), answer.os_error);
+    // Sense data tell more than the kernel's own byte beside them.
+    if (answer.status == check_condition) {
+        const auto sense = sense_of(answer);
+        if (!sense) return os_status(StatusCode::io_error, EIO);
+        const auto code = zbc::status_of(*sense, operation);
+        if (code != StatusCode::ok) return {code, {NativeCause::Source::scsi_sense, sense->code()}};
+    } else if (answer.host != 0) {
+        return host_status(answer.host);
+    } else if (answer.status != good && answer.status != condition_met) {
+        return os_status(StatusCode::io_error,
+                         answer.status == busy || answer.status == task_set_full ? EBUSY : EIO);
+    }
+    if (length != 0 && answer.residual != 0) return os_status(StatusCode::io_error, EIO);
+    return {};
+}
+
+std::string describe(const Answer& answer) {
+    if (answer.os_error != 0) return to_string(NativeCause::os_error(answer.os_error));
+    if (answer.status == check_condition) return sense_words(answer);
+    if (answer.host != 0) {
+        const auto words =
+            answer.host < host_words.size() ? host_words[answer.host] : std::string_view();
+        return fmt::format("the kernel says: {} (host byte {:02X}h)",
+                           words.empty() ? "the command failed on its way" : words, answer.host);
+    }
+    if (answer.status != good && answer.status != condition_met)
+        return fmt::format("{} (status {:02X}h)", status_words(answer.status), answer.status);
+    if (answer.residual != 0) return fmt::format("{} bytes were not transferred", answer.residual);
+    return "no error";
+}
+
+Retry retry_of(const Answer& answer) noexcept {
+    // What the kernel broke off may still be under way in the disk.
+    if (answer.os_error != 0) return Retry::no;
+    if (answer.status == busy || answer.status == task_set_full) return Retry::later;
+    if (const auto sense = sense_of(answer)) {
+        if (sense->key == zbc::SenseKey::unit_attention) return Retry::now;
+        return is_becoming_ready(*sense) ? Retry::later : Retry::no;
+    }
+    switch (answer.host) {
+        case did_bus_busy:
+        case did_reset:
+        case did_soft_error:
+        case did_imm_retry:
+        case did_requeue:
+        case did_transport_disrupted:
+            return Retry::later;
+        default:
+            return Retry::no;
+    }
+}
+
+}  // namespace zonebridge::scsi

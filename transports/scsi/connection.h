@@ -1,0 +1,63 @@
+// The open nodes of one SCSI disk: which of them carries what, and the ports on them.
+//
+// Threads: the ports may be used from any thread.
+// Ownership: owns its file descriptors.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "transports/host/node.h"
+#include "transports/scsi/control_port.h"
+#include "transports/scsi/data_port.h"
+#include "zone/status.h"
+
+namespace zonebridge::scsi {
+
+class Descriptor {
+  public:
+    Descriptor() = default;
+    explicit Descriptor(int fd) noexcept : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~Descriptor();
+
+    [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+    [[nodiscard]] int get() const noexcept { return fd_; }
+
+  private:
+    int fd_ = -1;
+};
+
+/// Opens a node to send commands through; commands that change something need `writable`. The error
+/// is errno.
+[[nodiscard]] tl::expected<Descriptor, int> open_node(const std::string& path, bool writable);
+
+/// The node that data goes through by SG_IO.
+struct DataNode {
+    std::string path;
+    DataPort::Kind kind = DataPort::Kind::sg;
+};
+
+/// The disk's nodes that can carry data, the best first (see data_port.h): the block node, the sg
+/// node, the bsg node.
+[[nodiscard]] std::vector<DataNode> data_nodes(const host::Node& node);
+
+/// What the kernel lets through to this disk in one command.
+struct HostLimits {
+    std::uint64_t max_transfer = 0;  ///< Bytes.
+    std::size_t max_pages = 0;       ///< Separate memory pages.
+};
+/// From sysfs' limits of the block node, else from the sg node; cautious where neither tells.
+[[nodiscard]] HostLimits host_limits(const host::Node& node);
+
+}  // namespace zonebridge::scsi

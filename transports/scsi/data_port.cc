@@ -1,0 +1,176 @@
+#include "transports/scsi/data_port.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <linux/bsg.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <thread>
+
+#include <scsi/sg.h>
+
+namespace zonebridge::scsi {
+namespace {
+
+constexpr std::size_t page = 4096;
+constexpr std::uint16_t driver_sense = 0x08;
+
+std::size_t pages_of(const iovec& buffer) noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(buffer.iov_base);
+    return (address % page + buffer.iov_len + page - 1) / page;
+}
+
+Answer send_v3(int fd, const Command& command) noexcept {
+    Answer answer;
+    sg_io_hdr header{};
+    header.interface_id = 'S';
+    header.dxfer_direction = SG_DXFER_NONE;
+    if (command.direction == Direction::in) header.dxfer_direction = SG_DXFER_FROM_DEV;
+    if (command.direction == Direction::out) header.dxfer_direction = SG_DXFER_TO_DEV;
+    header.cmdp = const_cast<std::uint8_t*>(command.cdb.data());
+    header.cmd_len = static_cast<unsigned char>(command.cdb.size());
+    header.sbp = answer.sense.data();
+    header.mx_sb_len = static_cast<unsigned char>(answer.sense.size());
+    header.dxfer_len = command.length;
+    if (command.data.size() == 1) {
+        header.dxferp = command.data.front().iov_base;
+    } else {
+        header.dxferp = const_cast<iovec*>(command.data.data());
+        header.iovec_count = static_cast<unsigned short>(command.data.size());
+    }
+    header.timeout = command.timeout_ms;
+    if (::ioctl(fd, SG_IO, &header) != 0) {
+        answer.os_error = errno;
+        return answer;
+    }
+    answer.status = header.status;
+    answer.host = header.host_status;
+    answer.driver = static_cast<std::uint16_t>(header.driver_status & ~driver_sense);
+    answer.residual = static_cast<std::uint32_t>(std::max(header.resid, 0));
+    answer.sense_length = header.sb_len_wr;
+    return answer;
+}
+
+Answer send_v4(int fd, const Command& command) noexcept {
+    Answer answer;
+    sg_io_v4 header{};
+    header.guard = 'Q';
+    header.protocol = BSG_PROTOCOL_SCSI;
+    header.subprotocol = BSG_SUB_PROTOCOL_SCSI_CMD;
+    header.request = reinterpret_cast<std::uintptr_t>(command.cdb.data());
+    header.request_len = static_cast<std::uint32_t>(command.cdb.size());
+    header.response = reinterpret_cast<std::uintptr_t>(answer.sense.data());
+    header.max_response_len = static_cast<std::uint32_t>(answer.sense.size());
+    if (!command.data.empty()) {
+        const auto address = reinterpret_cast<std::uintptr_t>(command.data.front().iov_base);
+        if (command.direction == Direction::in) {
+            header.din_xferp = address;
+            header.din_xfer_len = command.length;
+        } else if (command.direction == Direction::out) {
+            header.dout_xferp = address;
+            header.dout_xfer_len = command.length;
+        }
+    }
+    header.timeout = command.timeout_ms;
+    if (::ioctl(fd, SG_IO, &header) != 0) {
+        answer.os_error = errno;
+        return answer;
+    }
+    answer.status = static_cast<std::uint8_t>(header.device_status);
+    answer.host = static_cast<std::uint16_t>(header.transport_status);
+    answer.driver = static_cast<std::uint16_t>(header.driver_status & ~driver_sense);
+    answer.residual = static_cast<std::uint32_t>(
+        std::max(command.direction == Direction::in ? header.din_resid : header.dout_resid, 0));
+    answer.sense_length = header.response_len;
+    return answer;
+}
+
+void gather(std::span<const iovec> from, std::uint8_t* to) noexcept {
+    for (const auto& buffer : from) {
+        if (buffer.iov_len != 0) std::memcpy(to, buffer.iov_base, buffer.iov_len);
+        to += buffer.iov_len;
+    }
+}
+
+void spread(const std::uint8_t* from, std::size_t length, std::span<const iovec> to) noexcept {
+    for (const auto& buffer : to) {
+        const auto part = std::min(length, buffer.iov_len);
+        if (part != 0) std::memcpy(buffer.iov_base, from, part);
+        from += part;
+        length -= part;
+    }
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<DataPort>, Error> DataPort::make(int fd, Kind kind,
+                                                              std::size_t most_pages,
+                                                              std::size_t most_bytes,
+                                                              std::size_t buffers) {
+    most_bytes = (most_bytes + page - 1) / page * page;
+    auto port = std::make_unique<DataPort>(Private{}, fd, kind, most_pages, most_bytes);
+    const auto size = most_bytes * buffers;
+    // Untouched, it costs no memory.
+    auto* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return tl::unexpected(os_failure(errno, "can't get memory for the queue's buffers"));
+    port->memory_ = memory;
+    port->memory_size_ = size;
+    for (std::size_t i = 0; i < buffers; ++i)
+        port->free_.push_back(static_cast<std::uint8_t*>(memory) + i * most_bytes);
+    return port;
+}
+
+DataPort::~DataPort() {
+    if (memory_ != nullptr) ::munmap(memory_, memory_size_);
+}
+
+bool DataPort::fits(const Command& command) const noexcept {
+    if (kind_ == Kind::bsg) return command.data.size() <= 1;
+    if (kind_ == Kind::sg) return true;  // copied by the kernel in any case
+    std::size_t pages = 0;
+    for (const auto& buffer : command.data) pages += pages_of(buffer);
+    return pages <= most_pages_;
+}
+
+Answer DataPort::run(const Command& command) noexcept {
+    return fits(command) ? send(command) : send_copied(command);
+}
+
+Answer DataPort::send(const Command& command) noexcept {
+    return kind_ == Kind::bsg ? send_v4(fd_, command) : send_v3(fd_, command);
+}
+
+Answer DataPort::send_copied(const Command& command) noexcept {
+    Answer refused;
+    refused.os_error = EINVAL;
+    if (command.length > most_bytes_) return refused;
+    void* memory = nullptr;
+    for (;;) {
+        {
+            const std::lock_guard guard(lock_);
+            if (!free_.empty()) {
+                memory = free_.back();
+                free_.pop_back();
+                break;
+            }
+        }
+        std::this_thread::yield();  // there is one for each thread of the queue
+    }
+    auto* const bytes = static_cast<std::uint8_t*>(memory);
+    if (command.direction == Direction::out) gather(command.data, bytes);
+    const iovec flat{memory, command.length};
+    auto copied = command;
+    copied.data = {&flat, 1};
+    const auto answer = send(copied);
+    if (command.direction == Direction::in && answer.os_error == 0)
+        spread(bytes, command.length - std::min(answer.residual, command.length), command.data);
+    const std::lock_guard guard(lock_);
+    free_.push_back(memory);  // its place was kept
+    return answer;
+}
+
+}  // namespace zonebridge::scsi
