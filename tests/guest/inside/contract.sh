@@ -68,7 +68,7 @@ if wanted 'zns 3M'; then
 fi
 if wanted 'zns pulled'; then
   find_namespace ZB-NS-2 || give_up "QEMU's namespace that is pulled out"
-  contract "ZNS of QEMU, pulled out" --device "nvme:$generic" --gtest_filter='Geometry*:Vanishing*' \
+  contract "ZNS of QEMU, pulled out" --device "nvme:$generic" --gtest_filter='Geometry*:*Vanishing*' \
     --vanish "touch $ZB_SHARED/pull; while [ -e $generic ]; do sleep 0.1; done"
 fi
 
