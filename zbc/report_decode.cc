@@ -33,10 +33,9 @@ tl::expected<ZoneState, std::string> read_state(std::uint8_t condition) {
         return tl::unexpected(
             std::string("it is inactive (a disk with zone domains or realms), which is not "
                         "handled"));
-    const auto state = static_cast<ZoneState>(condition);
-    if (to_string(state).empty())
-        return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
-    return state;
+    const auto state = zone_state_of(condition);
+    if (!state) return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
+    return *state;
 }
 
 bool has_pointer(ZoneState state) noexcept {

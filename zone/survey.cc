@@ -12,10 +12,6 @@ bool tells_capacity(const Zone& zone) {
     return zone.state != ZoneState::read_only && zone.state != ZoneState::offline;
 }
 
-bool is_state(ZoneState state) {
-    return !to_string(state).empty();
-}
-
 }  // namespace
 
 Survey::Survey(std::uint64_t size, std::optional<std::uint64_t> zone_size)
@@ -41,7 +37,7 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
     const auto last = zone.length == size_ - position_;
     if (zone.length > size || (zone.length < size && !last))
         return fault(fmt::format("its length {} is not the zone size {}", zone.length, size));
-    if (!is_state(zone.state))
+    if (!zone_state_of(static_cast<std::uint8_t>(zone.state)))
         return fault(fmt::format("its state {} is none", static_cast<unsigned>(zone.state)));
 
     if (zone.type == ZoneType::conventional) return std::nullopt;
@@ -52,7 +48,7 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
         return fault(fmt::format("it is {}, others are {}", to_string(zone.type),
                                  to_string(*sequential_type_)));
     if (zone.state == ZoneState::not_write_pointer)
-        return fault("it is sequential and has no write pointer");
+        return fault("it is sequential, but its state says it has no write pointer");
     if (!tells_capacity(zone)) return std::nullopt;
 
     if (zone.capacity == 0) return fault("it has no capacity");
@@ -66,21 +62,28 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
     } else if (const auto wrong = Layout::find_fault(size_, size, zone.capacity, 0)) {
         return fault(*wrong);
     }
-    if (zone.write_pointer &&
-        (*zone.write_pointer < zone.start || *zone.write_pointer - zone.start > zone.capacity))
+    if (!zone.write_pointer) {
+        if (zone.state == ZoneState::full) return std::nullopt;
+        return fault(fmt::format("it is {} and has no write pointer", to_string(zone.state)));
+    }
+    if (*zone.write_pointer < zone.start || *zone.write_pointer - zone.start > zone.capacity)
         return fault(fmt::format("its write pointer {} is not in it", *zone.write_pointer));
+    if (zone.state == ZoneState::empty && *zone.write_pointer != zone.start)
+        return fault(fmt::format("it is empty, but its write pointer is {}", *zone.write_pointer));
     return std::nullopt;
 }
 
 std::optional<std::string> Survey::add(std::span<const Zone> zones) {
     for (const auto& zone : zones) {
-        if (auto fault = fault_of(zone)) return fault;
+        if (!fault_) fault_ = fault_of(zone);
+        if (fault_) return fault_;
         if (!zone_size_) zone_size_ = zone.length;
         const auto conventional = zone.type == ZoneType::conventional;
         if (!conventional) {
             sequential_type_ = zone.type;
-            // A shorter last zone says nothing of the others.
-            if (!zone_capacity_ && tells_capacity(zone) && zone.length == *zone_size_)
+            // A shorter last zone that can be written to its end says nothing of the others.
+            if (!zone_capacity_ && tells_capacity(zone) &&
+                (zone.length == *zone_size_ || zone.capacity < zone.length))
                 zone_capacity_ = zone.capacity;
         }
         conventional_.push_back(conventional);
@@ -90,6 +93,7 @@ std::optional<std::string> Survey::add(std::span<const Zone> zones) {
 }
 
 tl::expected<Layout, std::string> Survey::finish() const {
+    if (fault_) return tl::unexpected(*fault_);
     if (!complete() || !zone_size_)
         return tl::unexpected(
             fmt::format("the zones end at byte {}, the disk at {}", position_, size_));

@@ -21,8 +21,9 @@ namespace ZONEBRIDGE_PUBLIC zonebridge {
 /// Feed it every zone in order, then ask for the layout. Refused, in words that name the zone:
 /// zones that overlap, go backwards, leave a hole or reach past the disk's end; lengths and
 /// capacities that differ (but for a shorter last zone, and for the capacity of read-only and
-/// offline zones); a capacity of nothing or beyond the length; write pointers outside their zone;
-/// sequential zones of two types; numbers that Layout::find_fault refuses.
+/// offline zones); a capacity of nothing or beyond the length; write pointers outside their zone,
+/// missing where the zone's state has one, or not at the start of an empty zone; sequential zones of
+/// two types; numbers that Layout::find_fault refuses.
 class Survey {
   public:
     /// `size`: the disk's, in bytes, as the device tells it elsewhere. `zone_size` likewise where
@@ -37,7 +38,7 @@ class Survey {
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     [[nodiscard]] bool complete() const noexcept { return position_ == size_; }
 
-    /// The layout, once complete; else what is missing.
+    /// The layout, once complete; else what is missing, or what was wrong.
     [[nodiscard]] tl::expected<Layout, std::string> finish() const;
 
   private:
@@ -45,8 +46,9 @@ class Survey {
 
     std::uint64_t size_;
     std::uint64_t position_ = 0;
+    std::optional<std::string> fault_;  // the first
     std::optional<std::uint64_t> zone_size_;
-    std::optional<std::uint64_t> zone_capacity_;  // of the first whole sequential zone that tells
+    std::optional<std::uint64_t> zone_capacity_;  // of the first sequential zone that tells
     std::optional<ZoneType> sequential_type_;
     std::vector<bool> conventional_;
 };

@@ -83,4 +83,10 @@ std::optional<Model> parse_model(std::string_view word) noexcept {
     return find(all_models, word);
 }
 
+std::optional<ZoneState> zone_state_of(std::uint8_t number) noexcept {
+    for (const auto state : all_states)
+        if (static_cast<std::uint8_t>(state) == number) return state;
+    return std::nullopt;
+}
+
 }  // namespace zonebridge

@@ -65,4 +65,7 @@ struct Zone {
 [[nodiscard]] std::optional<ZoneState> parse_zone_state(std::string_view word) noexcept;
 [[nodiscard]] std::optional<Model> parse_model(std::string_view word) noexcept;
 
+/// The state of this number, as a device gives it; empty for a number that is none's.
+[[nodiscard]] std::optional<ZoneState> zone_state_of(std::uint8_t number) noexcept;
+
 }  // namespace zonebridge

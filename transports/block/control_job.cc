@@ -20,7 +20,7 @@ bool is_open(ZoneState state) noexcept {
 // Whether the report agrees with what the disk looked like when it was opened.
 bool fits(const Zone& zone, const Layout& layout, std::uint32_t index) noexcept {
     if (zone.start != layout.start_of(index) || zone.length != layout.length_of(index) ||
-        zone.type != layout.type_of(index) || to_string(zone.state).empty())
+        zone.type != layout.type_of(index) || !parse_zone_state(to_string(zone.state)))
         return false;
     if (!zone.write_pointer) return true;
     return *zone.write_pointer >= zone.start &&

@@ -198,14 +198,27 @@ tl::expected<Layout, Error> survey(Inquirer& disk, const Dialect& dialect, std::
     return std::move(*layout);
 }
 
+bool is_ata(const Inquirer& disk, const zbc::StandardInquiry& inquiry) noexcept {
+    return inquiry.vendor == "ATA" && disk.has(page_ata);
+}
+
+/// Some SATLs know a host-managed ATA disk when they see one, but none of the commands for it.
+bool speaks_zbc(Inquirer& disk, const zbc::StandardInquiry& inquiry) {
+    if (!is_ata(disk, inquiry)) return true;
+    constexpr std::uint32_t length = 512;
+    const auto report = disk.ask(ZbcDialect().report(0, length), length, "REPORT ZONES");
+    return report || report.error().code != StatusCode::unsupported;
+}
+
 /// How the disk is zoned, if it is; a notice for who wonders why not.
 tl::expected<std::optional<Zoned>, Error> find_zones(Inquirer& disk,
                                                      const zbc::StandardInquiry& inquiry,
                                                      FindZac find_zac, std::string& notice) {
     const auto managed = inquiry.type == zbc::StandardInquiry::type_host_managed;
     const auto field = zbc::decode_zoned_field(disk.vpd(page_characteristics));
-    if (!managed && field != zbc::ZonedField::host_aware) {
-        if (find_zac != nullptr && inquiry.vendor == "ATA" && disk.has(page_ata)) {
+    const auto by_zbc = managed ? speaks_zbc(disk, inquiry) : field == zbc::ZonedField::host_aware;
+    if (!by_zbc) {
+        if (find_zac != nullptr && is_ata(disk, inquiry)) {
             auto zac = find_zac(disk.port(), disk.path());
             if (!zac || *zac) return zac;
         }

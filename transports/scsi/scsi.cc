@@ -10,6 +10,7 @@
 #include "transports/scsi/bsg_ring.h"
 #include "transports/scsi/connection.h"
 #include "transports/scsi/disk.h"
+#include "transports/scsi/zac_find.h"
 
 namespace zonebridge::scsi {
 namespace {
@@ -127,7 +128,7 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
     auto disk = discover(port, path,
                          {.host_max_transfer = route.limits.max_transfer,
                           .max_segments = most_segments,
-                          .find_zac = nullptr});
+                          .find_zac = find_zac});
     if (!disk) return tl::unexpected(std::move(disk.error()));
     if (options.writable && disk->limits.read_only)
         return refuse(

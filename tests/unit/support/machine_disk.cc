@@ -58,6 +58,8 @@ Limits limits_of(const MachineDiskShape& shape) {
     limits.max_open = shape.max_open;
     limits.max_active = shape.max_active;
     limits.fua = shape.fua;
+    limits.append = shape.append;
+    limits.max_append = shape.append == Support::absent ? 0 : shape.max_transfer;
     limits.reads_past_pointer = shape.reads_past_pointer;
     limits.read_only = shape.read_only;
     return limits;

@@ -33,6 +33,7 @@ struct MachineDiskShape {
     std::uint64_t max_transfer = 32 << 10;
     std::uint32_t max_segments = 16;
     Support fua = Support::native;
+    Support append = Support::absent;
     bool reads_past_pointer = true;
     bool read_only = false;
 };

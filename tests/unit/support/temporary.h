@@ -13,8 +13,9 @@ namespace zonebridge::test {
 
 class TemporaryFolder {
   public:
-    TemporaryFolder() {
-        auto pattern = (std::filesystem::temp_directory_path() / "zonebridge-XXXXXX").string();
+    explicit TemporaryFolder(
+        const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
+        auto pattern = (in / "zonebridge-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
         path_ = pattern;
     }

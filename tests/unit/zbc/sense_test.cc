@@ -1,5 +1,7 @@
 #include "zbc/sense.h"
 
+#include <cstdio>
+
 #include "tests/unit/zbc/support.h"
 #include "zbc/sense_table.h"
 
@@ -108,6 +110,79 @@ TEST(SenseTable, EveryStatusHasTheSenseAnInitiatorExpects) {
     for (const auto& row : rows)
         EXPECT_EQ(words(sense_for(row.code, row.operation)), row.sense)
             << to_string(row.code) << " after " << to_string(row.operation);
+}
+
+TEST(SenseTable, EverySenseOfTheStandardHasItsStatus) {
+    struct Row {
+        const char* sense;
+        Operation operation;
+        StatusCode code;
+    };
+    using enum StatusCode;
+    using enum Operation;
+    const Row rows[] = {
+        // ZBC-2 and SBC-4, by what a disk says it of.
+        {"5/21/00", Operation::read, out_of_range},
+        {"5/24/00", Operation::read, invalid_request},
+        {"5/24/00", Operation::write, zone_full},
+        {"5/24/00", open, not_sequential},
+        {"5/24/00", reset, not_sequential},
+        {"5/24/00", report, invalid_request},
+        {"5/21/04", Operation::write, unaligned_write},
+        {"5/21/05", Operation::write, crosses_boundary},
+        {"5/21/06", Operation::read, read_past_pointer},
+        {"5/21/07", Operation::read, read_crosses_boundary},
+        {"5/21/09", Operation::read, read_past_pointer},
+        {"5/21/09", Operation::write, crosses_boundary},
+        {"5/21/09", finish, not_sequential},
+        {"7/27/08", Operation::write, zone_read_only},
+        {"7/27/08", reset, zone_read_only},
+        {"7/2C/0E", Operation::read, zone_offline},
+        {"7/2C/12", Operation::read, zone_offline},
+        {"7/55/0E", Operation::write, too_many_open},
+        {"7/55/0E", open, too_many_open},
+        {"5/20/00", flush, unsupported},
+        {"5/25/00", Operation::read, device_gone},
+        {"7/27/00", Operation::write, StatusCode::read_only},
+        {"7/27/07", Operation::write, no_space},
+        // By the sense key alone.
+        {"0/00/00", Operation::read, ok},
+        {"1/17/01", Operation::read, ok},
+        {"2/04/01", Operation::read, io_error},
+        {"2/3A/00", Operation::read, io_error},
+        {"3/11/04", Operation::read, media_error},
+        {"3/0C/02", Operation::write, media_error},
+        {"4/44/00", flush, io_error},
+        {"4/3E/01", Operation::read, device_gone},
+        {"5/2C/00", Operation::read, invalid_request},
+        {"6/29/00", Operation::read, io_error},
+        {"7/20/02", Operation::read, StatusCode::read_only},
+        {"B/47/03", Operation::write, io_error},
+        {"F/00/00", Operation::write, ok},
+    };
+    for (const auto& row : rows) {
+        unsigned key = 0;
+        unsigned asc = 0;
+        unsigned ascq = 0;
+        ASSERT_EQ(std::sscanf(row.sense, "%X/%X/%X", &key, &asc, &ascq), 3);
+        const Sense sense{static_cast<SenseKey>(key),
+                          static_cast<std::uint8_t>(asc),
+                          static_cast<std::uint8_t>(ascq),
+                          {},
+                          {}};
+        EXPECT_EQ(to_string(status_of(sense, row.operation)), to_string(row.code))
+            << row.sense << " after " << to_string(row.operation);
+    }
+}
+
+TEST(SenseTable, WhatIsToldIsUnderstoodUnlessZbcHasOneWordForTwo) {
+    using enum StatusCode;
+    for (const auto code :
+         {out_of_range, unsupported, StatusCode::read_only, unaligned_write, crosses_boundary,
+          read_past_pointer, read_crosses_boundary, zone_full, zone_read_only, zone_offline,
+          too_many_open, no_space, media_error, io_error, device_gone})
+        EXPECT_EQ(status_of(*sense_for(code, Operation::write), Operation::write), code)
+            << to_string(code);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "zone/types.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <gtest/gtest.h>
 
 namespace zonebridge {
@@ -19,6 +22,15 @@ TEST(Types, StatesHaveTheStandardsNumbersAndWords) {
         EXPECT_EQ(parse_zone_state(word), static_cast<ZoneState>(number));
     }
     EXPECT_EQ(parse_zone_state("open"), std::nullopt);
+    for (int number = 0; number < 256; ++number) {
+        const auto known = std::any_of(std::begin(expected), std::end(expected),
+                                       [&](const auto& one) { return one.first == number; });
+        const auto state = zone_state_of(static_cast<std::uint8_t>(number));
+        EXPECT_EQ(state.has_value(), known) << number;
+        if (state) {
+            EXPECT_EQ(static_cast<int>(*state), number);
+        }
+    }
 }
 
 TEST(Types, TypesAndModelsComeBackFromTheirWords) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <random>
 
 namespace zonebridge::test {
@@ -75,7 +76,8 @@ class BareQueue final : public Queue, private Issuer {
     void start(Job& job) {
         auto request = job.request;
         request.tag = static_cast<std::uint64_t>(&job - jobs_.data());
-        if (device_.fault) job.fault = device_.fault(request);
+        // A copy: the hook may take itself out.
+        if (const auto fault = device_.fault) job.fault = fault(request);
         if (job.fault) {
             if (job.fault->written == 0) return finish(job, {0, job.fault->status, 0});
             request.length = job.fault->written;
@@ -104,6 +106,8 @@ class BareQueue final : public Queue, private Issuer {
             for (auto completion : std::span(completions).first(count)) {
                 auto& job = jobs_[completion.tag];
                 if (job.fault) completion = {0, job.fault->status, 0};
+                if (device_.mumbles && !completion.status.ok())
+                    completion.status = {StatusCode::io_error, NativeCause::os_error(EIO)};
                 finish(job, completion);
             }
             if (count < completions.size()) break;

@@ -39,6 +39,8 @@ class BareDevice final : public Transport {
 
     /// Asked for every request before it is done; by the thread of its queue.
     std::function<std::optional<Fault>(const Request&)> fault;
+    /// Whatever fails is said to be an input/output error, as a Linux block device does.
+    bool mumbles = false;
     /// Which requests stay where they are until this changes.
     enum class Held : std::uint8_t { none, writes, everything };
     std::atomic<Held> held = Held::none;

@@ -16,7 +16,8 @@
 namespace zonebridge::test {
 
 struct Memory {
-    explicit Memory(const MachineDiskShape& shape = {}, Support append = Support::absent) {
+    explicit Memory(MachineDiskShape shape = {}, Support append = Support::absent) {
+        shape.append = append;
         auto below = std::make_unique<MachineDisk>(shape);
         disk = below.get();
         auto device = std::make_unique<BareDevice>(std::move(below), append);

@@ -1,0 +1,106 @@
+// What every test of the contract begins with: the device, open for writing, all its zones empty.
+//
+// Threads: a test's own; run() gives each further thread a loop and a queue of its own.
+// Ownership: a test owns its open device, its loop and its queue.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/contract/settings.h"
+#include "tests/unit/support/driver.h"
+#include "transports/open.h"
+#include "transports/ring.h"
+
+namespace zonebridge::contract {
+
+using test::Bytes;
+using test::Driver;
+using test::pattern;
+
+class Contract : public ::testing::Test {
+  protected:
+    void SetUp() override;
+    void TearDown() override;
+
+    // ---- The device.
+
+    /// Opens it again, closing it first; a failure is a std::runtime_error.
+    void open(bool writable = true);
+    void close();
+    /// As close, of a device that may be gone.
+    void forsake();
+
+    [[nodiscard]] Transport& transport() { return *transport_; }
+    [[nodiscard]] Driver& disk() { return *disk_; }
+    [[nodiscard]] Ring& ring() { return *ring_; }
+    [[nodiscard]] const Limits& limits() const { return transport_->limits(); }
+    [[nodiscard]] const Layout& layout() const { return limits().layout; }
+    [[nodiscard]] bool moves_data() const { return transport_->identity().transport != "null"; }
+    [[nodiscard]] bool zoned() const { return layout().zone_count() != 0; }
+    [[nodiscard]] bool appends() const { return limits().append != Support::absent; }
+    [[nodiscard]] bool required() const {
+        return layout().sequential_type() == ZoneType::sequential_write_required;
+    }
+
+    // ---- Sizes, all in bytes.
+
+    /// What any zone takes: the physical block.
+    [[nodiscard]] std::uint64_t unit() const { return limits().physical_block_size; }
+    /// Some units, small enough for one write or append and for 32 of them to fit into a zone.
+    [[nodiscard]] std::uint64_t piece() const;
+    [[nodiscard]] std::uint64_t start(std::uint32_t zone) const { return layout().start_of(zone); }
+    [[nodiscard]] std::uint64_t capacity(std::uint32_t zone) const {
+        return layout().capacity_of(zone);
+    }
+
+    // ---- Zones.
+
+    /// The sequential zones that are not broken.
+    [[nodiscard]] const std::vector<std::uint32_t>& zones() const { return zones_; }
+    /// How many of zones() may hold data without being full; those that are open may be fewer.
+    [[nodiscard]] std::size_t most_active() const;
+    [[nodiscard]] std::vector<Zone> report() { return disk().report(layout().zone_count()); }
+    [[nodiscard]] Zone zone(std::uint32_t number) { return disk().report(1, start(number)).at(0); }
+    Completion act(Operation operation, std::uint32_t zone) {
+        return disk().act(operation, start(zone), layout().length_of(zone));
+    }
+    /// `length` bytes of pattern at `offset`, in as many writes as it takes.
+    void fill(std::uint64_t offset, std::uint64_t length, std::uint64_t stamp);
+    /// Fails the test unless fill() had put that pattern there.
+    void expect_filled(Driver& disk, std::uint64_t offset, std::uint64_t length,
+                       std::uint64_t stamp);
+    void expect_zeroes(std::uint64_t offset, std::uint64_t length);
+    /// A place where data can be overwritten at will: none on a device with sequential zones only.
+    [[nodiscard]] std::optional<std::uint64_t> random_area(std::uint64_t length) const;
+
+    // ---- Threads.
+
+    /// Runs `body(driver, index)` on `count` threads, a loop and a queue each. What a body throws
+    /// fails the test.
+    void run(int count, const std::function<void(Driver&, int)>& body, QueueOptions options = {});
+
+  private:
+    std::unique_ptr<Ring> ring_;
+    std::unique_ptr<Transport> transport_;
+    std::unique_ptr<Driver> disk_;
+    std::vector<std::uint32_t> zones_;
+};
+
+/// As Contract; skipped on a device without zones.
+class ZonedContract : public Contract {
+  protected:
+    void SetUp() override;
+};
+
+/// As Contract; skipped where data goes nowhere.
+class DataContract : public Contract {
+  protected:
+    void SetUp() override;
+};
+
+}  // namespace zonebridge::contract

@@ -1,0 +1,79 @@
+// The device goes away while requests are in flight: every one of them is answered, those that come
+// later are refused, and nothing hangs. Last of all, for there is no device afterwards.
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#include "tests/contract/fixture.h"
+#include "tests/contract/oracle.h"
+
+namespace zonebridge::contract {
+namespace {
+
+class Vanishing : public Contract {
+  protected:
+    void TearDown() override {
+        // Closing may say what it likes; it only has to end.
+        forsake();
+    }
+};
+
+TEST_F(Vanishing, EveryRequestIsAnsweredAndLaterOnesAreRefused) {
+    std::atomic<bool> gone = false;
+    std::atomic<int> served = 0;
+    std::atomic<int> refused = 0;
+    std::thread remover([&] {
+        // Not before requests are on their way.
+        while (served < 50) std::this_thread::yield();
+        EXPECT_EQ(std::system(settings().vanish.c_str()), 0) << settings().vanish;
+        gone = true;
+    });
+    const auto targets = std::min<std::size_t>(zoned() ? most_active() : 1, 4);
+    run(4, [&](Driver& driver, int thread) {
+        const auto mine = static_cast<std::size_t>(thread) % targets;
+        const auto base = zoned() ? start(zones()[mine]) : 0;
+        const auto data = pattern(static_cast<std::uint64_t>(thread), unit());
+        Bytes room(unit());
+        const iovec from{const_cast<std::uint8_t*>(data.data()), data.size()};
+        const iovec to{room.data(), room.size()};
+        int rounds_after = 0;
+        while (rounds_after < 3) {
+            const auto was_gone = gone.load();
+            std::vector<Request> requests;
+            for (int i = 0; i < 16; ++i) {
+                requests.push_back(request_of(Operation::read, base, unit(), {&to, 1}));
+                if (zoned())
+                    requests.push_back(request_of(Operation::append, base, unit(), {&from, 1}));
+                else
+                    requests.push_back(request_of(Operation::write, base, unit(), {&from, 1}));
+            }
+            if (zoned())
+                requests.push_back(
+                    request_of(Operation::reset, base, layout().length_of(zones()[mine])));
+            requests.push_back(request_of(Operation::flush, 0, 0));
+            for (const auto& each : driver.run(requests)) {
+                if (each.status.ok())
+                    ++served;
+                else
+                    ++refused;
+                // Nothing is left that could be written to.
+                if (was_gone && requests[each.tag].operation != Operation::read &&
+                    requests[each.tag].operation != Operation::flush) {
+                    EXPECT_FALSE(each.status.ok()) << to_string(requests[each.tag].operation);
+                }
+            }
+            if (was_gone) ++rounds_after;
+        }
+        if (zoned()) {
+            std::array<Zone, 1> zone;
+            const auto report = driver.run(
+                Request{.operation = Operation::report, .offset = base, .data = {}, .zones = zone});
+            EXPECT_FALSE(report.status.ok());
+        }
+    });
+    remover.join();
+    EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace zonebridge::contract

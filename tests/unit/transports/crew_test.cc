@@ -1,0 +1,156 @@
+#include "transports/crew.h"
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "transports/ring.h"
+
+namespace zonebridge {
+namespace {
+
+// Opens once; whoever waits before that sleeps.
+class Gate {
+  public:
+    void open() {
+        const std::lock_guard guard(lock_);
+        open_ = true;
+        changed_.notify_all();
+    }
+    void wait() {
+        std::unique_lock guard(lock_);
+        changed_.wait(guard, [&] { return open_; });
+    }
+
+  private:
+    std::mutex lock_;
+    std::condition_variable changed_;
+    bool open_ = false;
+};
+
+struct Noting final : Crew::Job {
+    void run() noexcept override {
+        runner = std::this_thread::get_id();
+        if (started != nullptr) started->open();
+        if (gate != nullptr) gate->wait();
+        ++runs;
+    }
+    void done() noexcept override {
+        ender = std::this_thread::get_id();
+        ++dones;
+        if (again != nullptr && dones < 3) again->hand(*this);
+    }
+
+    Gate* started = nullptr;
+    Gate* gate = nullptr;
+    Crew* again = nullptr;
+    std::atomic<int> runs{0};
+    int dones = 0;
+    std::thread::id runner;
+    std::thread::id ender;
+};
+
+class Crews : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        auto made = Ring::create(8);
+        ASSERT_TRUE(made) << made.error().message;
+        ring = std::move(*made);
+    }
+    std::unique_ptr<Crew> start(unsigned threads) {
+        auto crew = Crew::start(*ring, threads);
+        if (!crew) ADD_FAILURE() << crew.error().message;
+        return crew ? std::move(*crew) : nullptr;
+    }
+    void turn_until_idle(const Crew& crew) {
+        while (crew.in_hand() != 0) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+    }
+
+    std::unique_ptr<Ring> ring;
+};
+
+TEST_F(Crews, RunsEachJobOnceElsewhereAndEndsItHere) {
+    const auto crew = start(2);
+    ASSERT_TRUE(crew);
+    std::array<Noting, 50> jobs;
+    for (auto& job : jobs) crew->hand(job);
+    EXPECT_EQ(crew->in_hand(), jobs.size());
+    turn_until_idle(*crew);
+    for (const auto& job : jobs) {
+        EXPECT_EQ(job.runs, 1);
+        EXPECT_EQ(job.dones, 1);
+        EXPECT_NE(job.runner, std::this_thread::get_id());
+        EXPECT_EQ(job.ender, std::this_thread::get_id());
+    }
+}
+
+TEST_F(Crews, AsManyJobsRunSideBySideAsThereAreThreads) {
+    const auto crew = start(3);
+    ASSERT_TRUE(crew);
+    Gate gate;
+    std::array<Gate, 3> started;
+    std::array<Noting, 3> jobs;
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+        jobs[i].gate = &gate;
+        jobs[i].started = &started[i];
+        crew->hand(jobs[i]);
+    }
+    for (auto& one : started) one.wait();  // would hang if one had to wait for another
+    std::set<std::thread::id> runners;
+    gate.open();
+    turn_until_idle(*crew);
+    for (const auto& job : jobs) runners.insert(job.runner);
+    EXPECT_EQ(runners.size(), 3u);
+}
+
+TEST_F(Crews, AJobMayBeHandedOverAgainWhereItEnds) {
+    const auto crew = start(1);
+    ASSERT_TRUE(crew);
+    Noting job;
+    job.again = crew.get();
+    crew->hand(job);
+    turn_until_idle(*crew);
+    EXPECT_EQ(job.runs, 3);
+    EXPECT_EQ(job.dones, 3);
+}
+
+TEST_F(Crews, AskingForNoThreadsGivesOne) {
+    const auto crew = start(0);
+    ASSERT_TRUE(crew);
+    Noting job;
+    crew->hand(job);
+    turn_until_idle(*crew);
+    EXPECT_EQ(job.runs, 1);
+}
+
+TEST_F(Crews, EndingWaitsForWhatRunsAndDropsTheRest) {
+    auto crew = start(1);
+    ASSERT_TRUE(crew);
+    Gate started;
+    Gate gate;
+    Noting running;
+    Noting waiting;
+    running.started = &started;
+    running.gate = &gate;
+    crew->hand(running);
+    crew->hand(waiting);
+    started.wait();
+    std::thread opener([&] { gate.open(); });
+    crew.reset();
+    opener.join();
+    EXPECT_EQ(running.runs, 1);
+    EXPECT_EQ(running.dones, 0) << "nobody is left to tell";
+    ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+    EXPECT_EQ(running.dones, 0);
+    EXPECT_EQ(waiting.dones, 0);
+    EXPECT_LE(waiting.runs, 1);
+}
+
+}  // namespace
+}  // namespace zonebridge
