@@ -27,7 +27,7 @@ sd=$(find_disk)
 sg=/dev/$(basename "/sys/block/${sd#/dev/}"/device/scsi_generic/*)
 bsg=/dev/bsg/$(basename "$(readlink -f "/sys/block/${sd#/dev/}/device")")
 null=/dev/zbnull
-[ -b $null ] || null=/dev/$(cd /sys/block && ls -d nullb* | head -n 1)
+until_there 10 test -b $null
 # Controllers are found in any order: the serial numbers tell which is which.
 controller() { basename "$(dirname "$(grep -l "ZB-NS-$1" /sys/class/nvme/nvme*/serial)")"; }
 until_there 20 controller 2 >/dev/null
