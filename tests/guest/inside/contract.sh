@@ -4,7 +4,7 @@ here=$(dirname "$0")
 . "$here/contract-lib.sh"
 . "$here/nvmet.sh"
 
-# ZB_ONLY, for trying out: an extended regular expression of the devices wanted.
+# ZB_ONLY: an extended regular expression of the devices wanted.
 wanted() { grep -Eq -- "${ZB_ONLY:-.}" <<<"$1"; }
 
 if wanted emulated; then
@@ -39,35 +39,23 @@ if wanted 'scsi_debug 4Kn'; then
   remove_scsi_disk
 fi
 
-# The nodes of the namespace with that serial number: sets generic and block.
-find_namespace() {
-  local controller
-  for controller in /sys/class/nvme/nvme*; do
-    [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
-    until_there 10 test -n "$(ls -d "$controller"/ng*n1 "$controller"/nvme*/ng*n1 2>/dev/null)"
-    generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 | head -n 1)")
-    block=/dev/n${generic#/dev/ng} block=/dev/nvme${generic#/dev/ng}
-    pci=$(readlink -f "$controller/device")
-    until_there 10 test -c "$generic"
-    return
-  done
-  return 1
-}
+# A multipath head tells Linux no limits on open and active zones.
+modprobe nvme_core multipath=N
 modprobe nvme
 until_there 10 test -e /sys/class/nvme/nvme2
 if wanted zns; then
-  find_namespace ZB-NS-0 || give_up "QEMU's namespace"
+  until_there 10 find_namespace ZB-NS-0 || give_up "QEMU's namespace"
   contract "ZNS of QEMU, io_uring" --device "nvme:$generic" --data-path io_uring
   contract "ZNS of QEMU, ioctl" --device "nvme:$generic" --data-path ioctl
   contract "ZNS of QEMU, block device" --device "block:$block" \
     --vanish "echo 1 >$pci/remove"
 fi
 if wanted 'zns 3M'; then
-  find_namespace ZB-NS-1 || give_up "QEMU's namespace with zones of 3 MiB"
+  until_there 10 find_namespace ZB-NS-1 || give_up "QEMU's namespace with zones of 3 MiB"
   contract "ZNS of QEMU, zones of 3 MiB" --device "nvme:$generic" --vanish "echo 1 >$pci/remove"
 fi
 if wanted 'zns pulled'; then
-  find_namespace ZB-NS-2 || give_up "QEMU's namespace that is pulled out"
+  until_there 10 find_namespace ZB-NS-2 || give_up "QEMU's namespace that is pulled out"
   contract "ZNS of QEMU, pulled out" --device "nvme:$generic" --gtest_filter='Geometry*:*Vanishing*' \
     --vanish "touch $ZB_SHARED/pull; while [ -e $generic ]; do sleep 0.1; done"
 fi

@@ -83,3 +83,19 @@ nvmet_node() {
   done
   return 1
 }
+
+# find_namespace SERIAL: the first namespace of the PCI controller with that serial number; sets
+# generic, block and pci.
+find_namespace() {
+  local controller
+  for controller in /sys/class/nvme/nvme*; do
+    [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
+    generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 2>/dev/null | head -n 1)")
+    # With multipathing the nodes are the subsystem's.
+    [ -c "$generic" ] || generic=$(nvmet_node "$(cat "$controller/subsysnqn")")
+    # shellcheck disable=SC2034
+    block=/dev/nvme${generic#/dev/ng} pci=$(readlink -f "$controller/device")
+    [ -c "$generic" ] && return 0
+  done
+  return 1
+}
