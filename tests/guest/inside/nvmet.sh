@@ -63,7 +63,7 @@ nvmet_port() {
 
 # nvmet_connect loop|tcp NQN: the host's side; prints the namespace's generic node, /dev/ngXnY.
 nvmet_connect() {
-  local address=() name
+  local address=()
   [ "$1" != tcp ] || address=(-a 127.0.0.1 -s 4420)
   nvme connect -t "$1" "${address[@]}" -n "$2" --hostnqn nqn.2014-08.org.nvmexpress:uuid:5a627269-6467-4000-8000-000000000001 \
     --hostid 5a627269-6467-4000-8000-000000000001 >/dev/null || return 1
