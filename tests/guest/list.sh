@@ -18,5 +18,5 @@ namespace 0 64M ,zoned=on,zoned.zone_size=4M,zoned.zone_capacity=3M,zoned.max_op
 namespace 1 48M ,zoned=on,zoned.zone_size=3M,zoned.zone_capacity=3M
 namespace 2 16M ''
 
-in_guest list --env "ZONEBRIDGE=$zonebridge" "${devices[@]}" --timeout 400
+in_guest list --env "ZONEBRIDGE=$zonebridge" "${devices[@]}" --timeout 600
 finish

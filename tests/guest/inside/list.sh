@@ -78,7 +78,7 @@ picked "the user's word" "block:$zns_block" block "prefix block:"
 chmod o+r "$zns_block"
 answer=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" info "$zns_block" 2>&1)
 match "open: falls back where nvme: is not permitted" "^transport +block \(.*nvme: was tried first" "$answer"
-refused "open: who asks for a data path is not given another transport" "$zns_block" \
+refused "open: who asks for a data path is not given another transport" "Permission denied" \
   setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" info --data-path ioctl "$zns_block"
 answer=$("$zb" info --data-path ioctl "$zns_block" 2>&1)
 match "open: --data-path ioctl" "^data path .*ioctl" "$answer"
