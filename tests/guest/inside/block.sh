@@ -186,4 +186,16 @@ mkswap /dev/plain >/dev/null 2>&1 && swapon /dev/plain
 refused "used for swapping" 'used for swapping' "$zb" write block:/dev/plain --offset 0 --input "$tmp/data"
 swapoff /dev/plain
 
+
+# ---- What is no block device.
+refused "a directory" 'is a directory' "$zb" info block:/tmp
+refused "a character device" 'character device' "$zb" info block:/dev/null
+modprobe sg
+sg=/dev/$(basename "/sys/block/${scsi#/dev/}"/device/scsi_generic/*)
+refused "a SCSI generic node, its block device named" "its block device is $scsi" "$zb" info "block:$sg"
+refused "an NVMe generic node likewise" "its block device is /dev/nvme0n1" "$zb" info block:/dev/ng0n1
+
+# ---- A disk that goes away.
+echo 1 >"/sys/block/${scsi#/dev/}/device/delete"
+refused "a disk that was unplugged" 'No such file' "$zb" info "block:$scsi"
 finish
