@@ -69,7 +69,7 @@ if wanted nvmet; then
   # by nvme-loop null_blk mixes up data whose buffers do not begin at a sector.
   left_out='Appends.ThatDoNotFit*:Appends.OfEightThreadsToOneZone*:Appends.OfFourThreads*:Random.*'
   left_out+=':Resources.One*:Resources.ThreadsTogether*:*States.TakeOrRefuseEachWrite/FullBy*'
-  on_loop=':Queues.OfEveryDepth*:ZoneQueues.WritesAppendsAndActions*:ZoneQueues.RequestsOfEveryKind*'
+  on_loop=':Queues.OfEveryDepth*:ZoneQueues.CanBeClosedWithWrites*:ZoneQueues.WritesAppendsAndActions*:ZoneQueues.RequestsOfEveryKind*'
   for way in loop TCP; do
     skipped "nvmet, $way: refused appends" "a native append that the target refused is not looked into: $left_out"
   done
