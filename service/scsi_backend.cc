@@ -19,7 +19,7 @@ tl::expected<std::unique_ptr<ScsiBackend>, Error> ScsiBackend::open(
     auto backend = std::make_unique<ScsiBackend>(Private{}, worker, std::move(units));
     auto& config = backend->config_;
     config.num_queues = request_queues;
-    config.seg_max = std::min(max_segments, Config::default_seg_max);
+    config.seg_max = std::min(max_segments, virtio::default_seg_max);
     config.max_sectors =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(max_transfer / 512, 0xFFFF));
     auto opened = backend->DeviceBackend::open(
