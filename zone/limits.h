@@ -111,7 +111,7 @@ struct Limits {
 
     Support append = Support::absent;
     Support fua = Support::absent;
-    bool reads_past_pointer = true;  ///< Reads beyond the write pointer succeed (with zeroes).
+    bool reads_past_pointer = true;  ///< Reads beyond the write pointer succeed (blank).
     bool reads_across_zones = true;  ///< One read may span zones.
     bool read_only = false;          ///< Opened for reading only.
 

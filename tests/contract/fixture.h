@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,38 @@
 #include "transports/open.h"
 #include "transports/ring.h"
 
+namespace zonebridge {
+
+// Failures in words.
+inline void PrintTo(StatusCode code, std::ostream* out) {
+    *out << to_string(code);
+}
+inline void PrintTo(ZoneState state, std::ostream* out) {
+    *out << to_string(state);
+}
+inline void PrintTo(Support support, std::ostream* out) {
+    *out << static_cast<int>(support);
+}
+inline void PrintTo(const Zone& zone, std::ostream* out) {
+    *out << to_string(zone.state) << " at " << zone.start << "+" << zone.length << ", capacity "
+         << zone.capacity << ", pointer ";
+    if (zone.write_pointer)
+        *out << *zone.write_pointer;
+    else
+        *out << "none";
+}
+
+}  // namespace zonebridge
+
 namespace zonebridge::contract {
 
 using test::Bytes;
 using test::Driver;
 using test::pattern;
+
+/// What devices give for what was never written: zeroes, or FFh (ZNS leaves them the choice, and
+/// null_blk makes it). Never what was there before.
+[[nodiscard]] bool is_blank(std::span<const std::uint8_t> bytes);
 
 class Contract : public ::testing::Test {
   protected:
@@ -74,7 +102,8 @@ class Contract : public ::testing::Test {
     /// Fails the test unless fill() had put that pattern there.
     void expect_filled(Driver& disk, std::uint64_t offset, std::uint64_t length,
                        std::uint64_t stamp);
-    void expect_zeroes(std::uint64_t offset, std::uint64_t length);
+    /// Fails the test unless nothing is there (is_blank).
+    void expect_blank(std::uint64_t offset, std::uint64_t length);
     /// A place where data can be overwritten at will: none on a device with sequential zones only.
     [[nodiscard]] std::optional<std::uint64_t> random_area(std::uint64_t length) const;
 

@@ -149,7 +149,7 @@ int run(int argc, char** argv) {
     keep(std::move(*settings));
 
     // Only for who says how a device can be taken away, or which of its zones are broken.
-    if (contract::settings().vanish.empty()) leave_out("Vanishing*");
+    if (contract::settings().vanish.empty()) leave_out("*Vanishing*");
     if (contract::settings().offline.empty()) leave_out("*Broken*/Offline");
     if (contract::settings().read_only.empty()) leave_out("*Broken*/ReadOnly");
     auto& listeners = ::testing::UnitTest::GetInstance()->listeners();

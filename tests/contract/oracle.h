@@ -18,7 +18,8 @@ namespace zonebridge::contract {
 /// Devices may differ from the machine in three things, and in no other:
 /// - CLOSE of an open zone whose pointer is at its start may give closed (ZNS), not empty;
 /// - where zones are closed to make room, others than the machine's may be: any implicitly open
-///   ones, as long as there are as many of them;
+///   ones, as long as there are as many of them; or one more, where what the room was for is then
+///   refused all the same (QEMU, at the active limit);
 /// - a FINISH of an empty or closed zone may do without making room.
 class Oracle {
   public:
@@ -41,6 +42,7 @@ class Oracle {
     const Limits& limits_;
     std::optional<Machine> machine_;
     Operation last_ = Operation::flush;
+    bool refused_ = false;  // the last request, for want of resources
 };
 
 /// The pieces of a request that a test has in its hands.

@@ -99,7 +99,7 @@ kill_server() {
 guest_options() {
   local variable
   options=()
-  [ -n "${ZB_PEER:-}" ] || options+=(--disk "$socket")
+  [ ! -S "$socket" ] || options+=(--disk "$socket")
   for variable in ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK ZB_PHYSICAL; do
     options+=(--env "$variable=${!variable}")
   done

@@ -1,6 +1,8 @@
 #include "transports/nvme/nvme.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -97,6 +99,20 @@ zns::HostBounds bounds_of(const host::Node& generic) {
     return bounds;
 }
 
+/// Whether a way to the namespace is nvme-loop, whose target hands this host's pages to its block
+/// device as they lie; what that device's driver can't take in pieces of no sector comes out wrong.
+bool goes_through_loop(const host::Node& generic) {
+    if (host::attribute(generic, "../transport") == "loop") return true;
+    std::error_code failed;
+    const auto folder = generic.sysfs.parent_path();  // with multipathing, the subsystem
+    for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+         entry.increment(failed)) {
+        const auto name = "../" + entry->path().filename().string() + "/transport";
+        if (host::attribute(generic, name) == "loop") return true;
+    }
+    return false;
+}
+
 template <std::size_t N>
 bool is_set(const std::array<std::uint8_t, N>& id) {
     return std::any_of(id.begin(), id.end(), [](auto byte) { return byte != 0; });
@@ -146,6 +162,7 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
     shared.limits.read_only = !options.writable;
     shared.volatile_cache = found->controller.volatile_cache;
     shared.by_ring = *by_ring;
+    shared.whole_sectors = goes_through_loop(*node);
     shared.sysfs = node->sysfs.string();
 
     Identity identity;

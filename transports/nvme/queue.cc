@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <unistd.h>
+#include <utility>
 
 #include "transports/nvme/status.h"
 #include "transports/nvme/uring_command.h"
@@ -13,6 +15,13 @@ namespace {
 constexpr std::size_t most_threads = 16;
 /// A report in steps of this shows four thousand zones a step.
 constexpr std::uint64_t report_step = std::uint64_t{256} << 10;
+
+bool is_whole_sectors(std::span<const iovec> data) noexcept {
+    std::uintptr_t bits = 0;
+    for (const auto& part : data)
+        bits |= reinterpret_cast<std::uintptr_t>(part.iov_base) | part.iov_len;
+    return bits % Layout::granule == 0;
+}
 
 std::size_t report_bytes(const Limits& limits) {
     const auto& layout = limits.layout;
@@ -45,6 +54,10 @@ tl::expected<std::unique_ptr<Queue>, Error> NvmeQueue::open(Loop& loop, const Sh
         if (!crew) return tl::make_unexpected(std::move(crew.error()));
         queue->crew_ = std::move(*crew);
     }
+    auto bounce = Bounce::create(
+        static_cast<std::size_t>(std::max(shared.limits.max_transfer, shared.limits.max_append)));
+    if (!bounce) return tl::make_unexpected(std::move(bounce.error()));
+    queue->bounce_ = std::move(*bounce);
     loop.add_issuer(*queue);
     return queue;
 }
@@ -58,6 +71,7 @@ NvmeQueue::NvmeQueue(Private, Loop& loop, const Shared& shared, std::size_t dept
     idle_.reserve(depth);
     unsent_.reserve(depth);
     resending_.reserve(depth);
+    uncopied_.reserve(depth);
     walks_.reserve(depth);
     for (std::size_t i = 0; i < depth; ++i) slots_.emplace_back(*this);
     for (auto& slot : slots_) idle_.push_back(&slot);
@@ -140,6 +154,7 @@ void NvmeQueue::begin(Slot& slot) noexcept {
         case Operation::report:
             return begin_walk(slot);
     }
+    if (shared_.whole_sectors && !is_whole_sectors(request.data)) return send_copied(slot);
     // One buffer goes as it is: the kernel then needs no copy of the vector.
     if (request.data.size() == 1)
         slot.data = {request.data.front().iov_base, static_cast<std::uint32_t>(request.length),
@@ -148,6 +163,33 @@ void NvmeQueue::begin(Slot& slot) noexcept {
         slot.data = {const_cast<iovec*>(request.data.data()),
                      static_cast<std::uint32_t>(request.data.size()), true};
     send(slot);
+}
+
+void NvmeQueue::send_copied(Slot& slot) noexcept {
+    slot.bounce = bounce_.take();
+    if (slot.bounce == nullptr) return uncopied_.push_back(&slot);
+    const auto& request = slot.request;
+    if (request.operation != Operation::read) gather(request.data, slot.bounce);
+    slot.data = {slot.bounce, static_cast<std::uint32_t>(request.length), false};
+    send(slot);
+}
+
+/// Takes the copy back; false if the request goes out again, as a copy.
+bool NvmeQueue::end_copied(Slot& slot) noexcept {
+    if (slot.bounce == nullptr) {
+        // More pieces than the kernel can describe to the device, which has not seen them.
+        if (slot.answer.value != -EINVAL || !slot.data.vectored || closing_) return true;
+        send_copied(slot);
+        return false;
+    }
+    if (slot.answer.value == 0 && slot.request.operation == Operation::read)
+        scatter(slot.bounce, slot.request.data);
+    bounce_.give_back(std::exchange(slot.bounce, nullptr));
+    if (uncopied_.empty() || closing_) return true;
+    auto* next = uncopied_.front();
+    uncopied_.erase(uncopied_.begin());
+    send_copied(*next);
+    return true;
 }
 
 void NvmeQueue::send(Slot& slot) noexcept {
@@ -188,10 +230,13 @@ void NvmeQueue::answered(Slot& slot) noexcept {
     switch (slot.request.operation) {
         case Operation::read:
         case Operation::write:
+            if (end_copied(slot)) finish(slot, status_of_answer(slot));
+            return;
+        case Operation::append:
+            if (end_copied(slot)) answered_append(slot);
+            return;
         case Operation::flush:
             return finish(slot, status_of_answer(slot));
-        case Operation::append:
-            return answered_append(slot);
         case Operation::open:
         case Operation::close:
         case Operation::finish:

@@ -14,6 +14,7 @@
 #include <tl/expected.hpp>
 
 #include "transports/crew.h"
+#include "transports/nvme/bounce.h"
 #include "transports/nvme/control.h"
 #include "transports/ring.h"
 #include "zns/command.h"
@@ -29,7 +30,10 @@ struct Shared {
     Limits limits;
     bool volatile_cache = true;  ///< A flush has something to do.
     bool by_ring = true;         ///< Else by ioctls.
-    std::string sysfs;           ///< The node's folder there, which goes when the device goes.
+    /// What begins or ends inside a sector is copied: the far side takes it as it is and loses
+    /// data.
+    bool whole_sectors = false;
+    std::string sysfs;  ///< The node's folder there, which goes when the device goes.
 };
 
 class NvmeQueue final : public Queue, private Issuer {
@@ -59,6 +63,7 @@ class NvmeQueue final : public Queue, private Issuer {
         Data data;
         std::uint32_t timeout = 0;  // milliseconds; 0: the kernel's own
         Answer answer;
+        std::uint8_t* bounce = nullptr;  // where its data is copied through
         // Where a row of commands has got to.
         std::uint32_t zone = 0;   // actions: the zone acted on; reports: the next one to fill in
         std::uint32_t end = 0;    // actions: one past the last zone
@@ -82,6 +87,8 @@ class NvmeQueue final : public Queue, private Issuer {
     void send(Slot& slot) noexcept;
     [[nodiscard]] bool push(Slot& slot) noexcept;
     void answered(Slot& slot) noexcept;
+    void send_copied(Slot& slot) noexcept;
+    [[nodiscard]] bool end_copied(Slot& slot) noexcept;
     void answered_append(Slot& slot) noexcept;
     [[nodiscard]] Status status_of_answer(const Slot& slot) const noexcept;
     void finish(Slot& slot, Status status, std::uint64_t result = 0) noexcept;
@@ -114,9 +121,12 @@ class NvmeQueue final : public Queue, private Issuer {
     std::vector<Slot*> idle_;
     std::vector<Slot*> unsent_;  // the ring had no room
     std::vector<Slot*> resending_;
+    std::vector<Slot*> uncopied_;   // wait for a place to be copied through
     std::vector<Completion> done_;  // a ring
     std::size_t done_head_ = 0;
     std::size_t done_count_ = 0;
+
+    Bounce bounce_;
 
     // One walk over the zones at a time: it has the buffer.
     std::vector<std::uint8_t> report_bytes_;

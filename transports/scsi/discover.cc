@@ -222,6 +222,10 @@ tl::expected<std::optional<Zoned>, Error> find_zones(Inquirer& disk,
             auto zac = find_zac(disk.port(), disk.path());
             if (!zac || *zac) return zac;
         }
+        if (managed)
+            return disk.refuse(StatusCode::unsupported,
+                               "is a host-managed zoned disk that answers neither ZBC nor ZAC "
+                               "commands; its host adapter or enclosure hides them");
         if (field == zbc::ZonedField::drive_managed)
             notice = "a drive-managed zoned disk: it hides its zones and is used as a plain one";
         return std::nullopt;

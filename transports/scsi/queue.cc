@@ -86,8 +86,8 @@ ScsiQueue::~ScsiQueue() {
 }
 
 std::size_t ScsiQueue::accept(std::span<const Request> requests) noexcept {
-    // A job is free again when its completion is reaped, so done_ never outgrows its room.
-    const auto taken = std::min({requests.size(), idle_.size(), done_.capacity() - done_.size()});
+    // What was accepted and not reaped is never more than depth(), so done_ has room for all.
+    const auto taken = std::min(requests.size(), idle_.size());
     for (const auto& request : requests.first(taken)) {
         auto* const job = idle_.back();
         idle_.pop_back();

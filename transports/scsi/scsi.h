@@ -1,4 +1,5 @@
-// The scsi transport's one door: a SCSI disk by SG_IO or io_uring commands, ZBC or (by ATA pass-through) ZAC.
+// The scsi transport's one door: a SCSI disk by SG_IO or io_uring commands, spoken to in ZBC or, by
+// ATA pass-through, in ZAC.
 //
 // Threads: any.
 // Ownership: the caller owns the transport that is returned.

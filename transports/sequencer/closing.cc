@@ -66,6 +66,7 @@ void SequencedQueue::abandon() noexcept {
     const Completion lost{0, {StatusCode::io_error, {}}, 0};
     outgoing_.clear();
     inner_.reset();
+    in_device_ = 0;
     for (auto& carrier : carriers_) {
         if (carrier.line == nullptr) continue;
         while (auto* node = carrier.nodes.pop()) finish(*node, lost.status, 0);

@@ -157,13 +157,11 @@ void SequencedQueue::on_ready() {
 
 void SequencedQueue::pump() noexcept {
     if (mail_.load(std::memory_order_acquire)) take_mail();
-    if (inner_ == nullptr) return;
-    std::array<Completion, 64> completions;
-    for (;;) {
-        const auto count = inner_->reap(completions);
+    while (in_device_ != 0) {
+        const auto count = inner_->reap(returned_);
         in_device_ -= count;
-        for (std::size_t i = 0; i < count; ++i) take_completion(completions[i]);
-        if (count < completions.size()) return;
+        for (std::size_t i = 0; i < count; ++i) take_completion(returned_[i]);
+        if (count < returned_.size()) return;
     }
 }
 

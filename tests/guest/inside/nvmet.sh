@@ -63,7 +63,7 @@ nvmet_port() {
 
 # nvmet_connect loop|tcp NQN: the host's side; prints the namespace's generic node, /dev/ngXnY.
 nvmet_connect() {
-  local address=() name
+  local address=()
   [ "$1" != tcp ] || address=(-a 127.0.0.1 -s 4420)
   nvme connect -t "$1" "${address[@]}" -n "$2" --hostnqn nqn.2014-08.org.nvmexpress:uuid:5a627269-6467-4000-8000-000000000001 \
     --hostid 5a627269-6467-4000-8000-000000000001 >/dev/null || return 1
@@ -80,6 +80,22 @@ nvmet_node() {
     [ -c "/dev/${generic##*/}" ] || continue
     printf '/dev/%s\n' "${generic##*/}"
     return 0
+  done
+  return 1
+}
+
+# find_namespace SERIAL: the first namespace of the PCI controller with that serial number; sets
+# generic, block and pci.
+find_namespace() {
+  local controller
+  for controller in /sys/class/nvme/nvme*; do
+    [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
+    generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 2>/dev/null | head -n 1)")
+    # With multipathing the nodes are the subsystem's.
+    [ -c "$generic" ] || generic=$(nvmet_node "$(cat "$controller/subsysnqn")")
+    # shellcheck disable=SC2034
+    block=/dev/nvme${generic#/dev/ng} pci=$(readlink -f "$controller/device")
+    [ -c "$generic" ] && return 0
   done
   return 1
 }

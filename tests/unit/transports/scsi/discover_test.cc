@@ -183,5 +183,25 @@ TEST(Discover, AnAtaDiskBehindATranslationWithoutZonesIsAskedInAta) {
     EXPECT_EQ(disk.error().message, "d: asked in ATA");
 }
 
+TEST(Discover, AHostManagedDiskThatNobodyCanSpeakToIsNoPlainDisk) {
+    MachineDisk memory;
+    TargetPort port(memory);
+    auto with_zac = options;
+    with_zac.find_zac = [](Port&, const std::string&) {
+        return tl::expected<std::optional<Zoned>, Error>(std::nullopt);
+    };
+    port.instead = {{0x95, {check_condition(5, 0x20, 0)}, false}};
+    port.tamper = [](const Command& command, std::span<std::uint8_t> bytes) {
+        if (command.cdb[0] != 0x12) return;
+        zbc::ByteWriter out(bytes);
+        if ((command.cdb[1] & 1) == 0) out.ascii(8, "ATA", 8);
+        if ((command.cdb[1] & 1) != 0 && command.cdb[2] == 0) out.u8(5, 0x89);
+    };
+    const auto disk = discover(port, "d", with_zac);
+    ASSERT_FALSE(disk);
+    EXPECT_NE(disk.error().message.find("neither ZBC nor ZAC"), std::string::npos)
+        << disk.error().message;
+}
+
 }  // namespace
 }  // namespace zonebridge::scsi::test

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/transports/scsi/simulated_disk.h"
+#include "transports/sequencer/sequencer.h"
 
 namespace zonebridge::test {
 namespace {
@@ -398,6 +399,45 @@ TEST(ZacDisk, ManyRequestsInFlightAllComeBack) {
         EXPECT_TRUE(std::equal(
             data[i].begin(), data[i].end(),
             disk->ata().disk().bytes().begin() + static_cast<std::ptrdiff_t>((2 + i) * zone_size)));
+}
+
+TEST(ZacDisk, UnderTheSequencerRefusalsArePreciseWhateverTheDiskSays) {
+    for (const auto& wire : wires) {
+        SCOPED_TRACE(words(wire));
+        auto shape = shape_of(wire);
+        shape.disk.max_open = 2;
+        auto bare = open(shape);
+        ASSERT_TRUE(bare);
+        auto& real = bare->ata().disk();
+        auto device = sequence(std::move(bare));
+        ASSERT_TRUE(device) << device.error().message;
+        ASSERT_EQ((*device)->limits().append, Support::emulated);
+        Asking queue(**device);
+        auto block = pattern(4096, 1);
+        const iovec piece{block.data(), block.size()};
+
+        for (std::uint64_t i = 0; i < 3; ++i) {
+            const auto done = queue.ask({.operation = Operation::append,
+                                         .offset = 3 * zone_size,
+                                         .length = 4096,
+                                         .data = {&piece, 1}});
+            EXPECT_TRUE(done.status.ok());
+            EXPECT_EQ(done.result, 3 * zone_size + i * 4096);
+        }
+        EXPECT_EQ(queue.write(4 * zone_size + 4096, block), Code::unaligned_write);
+        ASSERT_EQ(queue.act(Operation::finish, 4 * zone_size, zone_size).status.code, Code::ok);
+        EXPECT_EQ(queue.write(4 * zone_size, block), Code::zone_full);
+        EXPECT_EQ(queue.act(Operation::open, 4 * zone_size, zone_size).status.code,
+                  Code::invalid_transition);
+        ASSERT_EQ(queue.act(Operation::open, 5 * zone_size, 2 * zone_size).status.code, Code::ok);
+        // The one that a look at the zone does not tell.
+        EXPECT_EQ(queue.act(Operation::open, 7 * zone_size, zone_size).status.code,
+                  wire.reports_sense ? Code::too_many_open : Code::io_error);
+        real.broken[9] = ZoneState::read_only;
+        real.broken[10] = ZoneState::offline;
+        EXPECT_EQ(queue.write(9 * zone_size, block), Code::zone_read_only);
+        EXPECT_EQ(queue.write(10 * zone_size, block), Code::zone_offline);
+    }
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class BareQueue final : public Queue, private Issuer {
 
     std::size_t accept(std::span<const Request> requests) noexcept override {
         std::size_t taken = 0;
-        for (const auto& request : requests) {
+        const auto most = std::min(requests.size(), device_.take_at_most);
+        for (const auto& request : requests.first(most)) {
             const auto idle = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) {
                 return job.place == Job::Place::idle;
             });
@@ -63,13 +64,12 @@ class BareQueue final : public Queue, private Issuer {
             if (job.place == Job::Place::here) order.push_back(&job);
         if (device_.most_turns != 0) std::shuffle(order.begin(), order.end(), random_);
         for (auto* job : order) {
-            loop().note_ready();  // there is nothing that could wake the loop
-            if (holds(*job)) continue;
-            if (job->turns != 0) {
+            if (!holds(*job) && job->turns == 0)
+                start(*job);
+            else if (job->turns != 0)
                 --job->turns;
-                continue;
-            }
-            start(*job);
+            // There is nothing that could wake the loop for what is still here.
+            if (job->place == Job::Place::here) loop().note_ready();
         }
     }
 

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -47,6 +48,8 @@ class BareDevice final : public Transport {
     /// Each request waits up to so many turns, at random.
     std::uint32_t most_turns = 0;
     std::uint64_t seed = 1;
+    /// A submit takes at most so many.
+    std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
 
     // ---- What a test asks.
 

@@ -1,6 +1,7 @@
 // Random requests of several queues over a device that takes its time and mixes their order, held
 // against the state machine driven by hand in the order the requests were submitted: every answer
 // and, in the end, every zone and every byte must be the same.
+#include <limits>
 #include <map>
 #include <random>
 
@@ -65,7 +66,7 @@ struct Course {
     std::size_t depth = 8;
     std::uint32_t most_turns = 0;
     Support append = Support::absent;
-    std::size_t take_at_most = 1000;
+    std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
 };
 
 class Random {
@@ -77,7 +78,7 @@ class Random {
           model_(memory_.transport->limits()) {
         memory_.bare->most_turns = course.most_turns;
         memory_.bare->seed = seed;
-        memory_.disk->take_at_most = course.take_at_most;
+        memory_.bare->take_at_most = course.take_at_most;
         for (auto* machine : {&model_.machine(), &memory_.disk->machine()}) {
             EXPECT_TRUE(machine->restore(8, ZoneState::read_only, block));
             EXPECT_TRUE(machine->restore(9, ZoneState::offline, 0));

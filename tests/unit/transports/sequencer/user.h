@@ -74,7 +74,7 @@ class User {
     /// Submits without a turn; the tag it was given.
     std::uint64_t submit(Request request) {
         request.tag = next_tag_++;
-        while (queue_->submit({&request, 1}) == 0) turn();
+        while (queue_->submit({&request, 1}) == 0) turn(Loop::Wait::sleep);
         return request.tag;
     }
     std::uint64_t submit_fua(Request request) {

@@ -1,0 +1,135 @@
+// bench: it measures, and never destroys data unasked. Times are not looked at.
+#include <gtest/gtest.h>
+
+#include "tests/cli/program.h"
+
+namespace zonebridge::test {
+namespace {
+
+std::vector<std::string> bench(const std::string& device, const std::string& work,
+                               std::vector<std::string> rest = {}) {
+    std::vector<std::string> all{"bench", device, "--work", work, "--runtime", "0.05"};
+    all.insert(all.end(), rest.begin(), rest.end());
+    return all;
+}
+
+nlohmann::json measured(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--json", "-"});
+    const auto document = json_of(arguments);
+    EXPECT_EQ(document["results"].size(), 1U);
+    return document["results"][0];
+}
+
+TEST(Bench, EveryWorkGivesNumbers) {
+    const Disk disk(
+        {"--size", "16M", "--zone-size", "1M", "--zone-capacity", "772K", "--max-open", "3"});
+    for (const auto* work : {"seqwrite", "append", "randread"}) {
+        const auto result =
+            measured(bench(disk.path(), work,
+                           std::string(work) == "randread"
+                               ? std::vector<std::string>{"--depth", "4", "--block-size", "16K"}
+                               : std::vector<std::string>{"--depth", "4", "--block-size", "16K",
+                                                          "--zones-in-flight", "2", "--force"}));
+        EXPECT_EQ(result["device"], disk.path());
+        EXPECT_EQ(result["transport"], "emulated");
+        EXPECT_EQ(result["work"], work);
+        EXPECT_EQ(result["block_size"], 16384);
+        EXPECT_EQ(result["depth"], 4);
+        EXPECT_GT(result["iops"], 0);
+        EXPECT_GT(result["bandwidth"], 0);
+        EXPECT_GT(result["requests"], 0);
+        EXPECT_LE(result["latency"]["p50"], result["latency"]["p99"]);
+        EXPECT_LE(result["latency"]["p99"], result["latency"]["max"]);
+        EXPECT_GE(result["cpu"]["user"], 0);
+        EXPECT_FALSE(result.contains("note"));
+    }
+    const auto result = measured(bench(disk.path(), "report", {"--depth", "4"}));
+    EXPECT_TRUE(result["block_size"].is_null());
+    EXPECT_GT(result["iops"], 0);
+}
+
+TEST(Bench, WritesFillZonesToTheirCapacityAndTheirDataStays) {
+    const Disk disk({"--size", "16M", "--zone-size", "1M", "--zone-capacity", "772K"});
+    done(bench(disk.path(), "append", {"--depth", "16"}));
+    EXPECT_GT(disk.zone(0)["write_pointer"].is_null()
+                  ? 772U * 1024
+                  : disk.zone(0)["write_pointer"].get<std::uint64_t>(),
+              0U);
+    EXPECT_EQ(done(bench(disk.path(), "randread")).find("nothing is written"), std::string::npos);
+}
+
+TEST(Bench, DataIsDestroyedOnlyByForce) {
+    const Disk disk;
+    const auto data = pattern(1 << 20);
+    done({"write", disk.path(), "--offset", "8M"}, data);
+    for (const auto* work : {"append", "seqwrite"}) {
+        const auto line = failed(bench(disk.path(), work));
+        EXPECT_NE(line.find("a zone is not empty"), std::string::npos) << line;
+        EXPECT_NE(line.find("1 MiB"), std::string::npos) << line;
+        EXPECT_NE(line.find("--force"), std::string::npos) << line;
+        EXPECT_EQ(done({"read", disk.path(), "--offset", "8M", "--length", "1M"}), data);
+    }
+    done(bench(disk.path(), "seqwrite", {"--force"}));
+    EXPECT_NE(done({"read", disk.path(), "--offset", "8M", "--length", "1M"}), data);
+
+    const Disk ordinary({"--size", "4M", "--model", "none"});
+    EXPECT_NE(failed(bench(ordinary.path(), "seqwrite")).find("--force"), std::string::npos);
+    done(bench(ordinary.path(), "seqwrite", {"--force"}));
+}
+
+TEST(Bench, ReadsOfNothingWrittenAreTold) {
+    const Disk disk;
+    EXPECT_NE(done(bench(disk.path(), "randread")).find("nothing is written"), std::string::npos);
+    const auto result = measured(bench("null:1G", "randread", {"--depth", "8"}));
+    EXPECT_EQ(result["transport"], "null");
+    EXPECT_NE(result["note"].get<std::string>().find("no zones"), std::string::npos);
+    EXPECT_GT(measured(bench("null:1G", "seqwrite"))["iops"], 0);
+}
+
+TEST(Bench, ResultsGoToAFileAndWordsToTheScreen) {
+    const Disk disk;
+    const auto words = done(bench(disk.path(), "report", {"--json", disk / "result"}));
+    EXPECT_NE(words.find("IOPS"), std::string::npos);
+    EXPECT_EQ(nlohmann::json::parse(read_file(disk / "result"))["results"][0]["work"], "report");
+    const auto before = read_file(disk.path());
+    failed(bench(disk.path(), "report", {"--json", disk.path()}));
+    EXPECT_EQ(read_file(disk.path()), before);
+}
+
+TEST(Bench, WhatTheDeviceCanNotDoIsRefusedInWords) {
+    const Disk disk;  // 3 zones may be open
+    EXPECT_NE(failed(bench(disk.path(), "append", {"--zones-in-flight", "4"})).find("open"),
+              std::string::npos);
+    EXPECT_NE(failed(bench(disk.path(), "append", {"--block-size", "512"})).find("4096"),
+              std::string::npos);
+    EXPECT_NE(failed(bench(disk.path(), "randread", {"--block-size", "1000"})).find("512"),
+              std::string::npos);
+    EXPECT_NE(failed(bench("null:1G", "report")).find("no zones"), std::string::npos);
+    EXPECT_NE(failed(bench("null:1G", "append")).find("append"), std::string::npos);
+    EXPECT_NE(failed(bench("null:1G", "seqwrite", {"--zones-in-flight", "2"})).find("no zones"),
+              std::string::npos);
+}
+
+TEST(Bench, WrongUsageIsNamed) {
+    const std::pair<std::vector<std::string>, const char*> misuses[] = {
+        {{"bench", "null:1M"}, "--work"},
+        {{"bench", "null:1M", "--work", "sleep"}, "randread"},
+        {{"bench", "null:1M", "--work", "randread", "--depth", "0"}, "--depth"},
+        {{"bench", "null:1M", "--work", "randread", "--depth", "100000"}, "4096"},
+        {{"bench", "null:1M", "--work", "randread", "--runtime", "0"}, "'0'"},
+        {{"bench", "null:1M", "--work", "randread", "--runtime", "-1"}, "'-1'"},
+        {{"bench", "null:1M", "--work", "randread", "--runtime", "1e9"}, "'1e9'"},
+        {{"bench", "null:1M", "--work", "randread", "--runtime", "nan"}, "'nan'"},
+        {{"bench", "null:1M", "--work", "randread", "--block-size", "0"}, "--block-size"},
+        {{"bench", "null:1M", "--work", "randread", "--block-size", "1T"}, "memory"},
+        {{"bench", "null:1M", "--work", "randread", "--zones-in-flight", "2"}, "append"},
+    };
+    for (const auto& [arguments, word] : misuses) {
+        const auto result = zonebridge(arguments);
+        EXPECT_EQ(result.status, 2) << result.err;
+        EXPECT_NE(result.err.find(word), std::string::npos) << result.err;
+    }
+}
+
+}  // namespace
+}  // namespace zonebridge::test

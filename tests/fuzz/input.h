@@ -1,0 +1,45 @@
+// What a fuzzer thought up, taken apart bit by bit; and how a target says that something is wrong.
+//
+// Threads: one at a time.
+// Ownership: borrows the bytes.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <span>
+
+namespace zonebridge::fuzz {
+
+class Input {
+  public:
+    Input(const std::uint8_t* data, std::size_t size) noexcept : rest_(data, size) {}
+
+    [[nodiscard]] bool empty() const noexcept { return rest_.empty(); }
+    /// Little-endian; zeroes past the end.
+    [[nodiscard]] std::uint64_t number(std::size_t width) noexcept {
+        std::uint64_t value = 0;
+        const auto bytes = take(width);
+        for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | bytes[i];
+        return value;
+    }
+    [[nodiscard]] std::uint8_t byte() noexcept { return static_cast<std::uint8_t>(number(1)); }
+    /// At most so many.
+    [[nodiscard]] std::span<const std::uint8_t> take(std::size_t length) noexcept {
+        const auto taken = rest_.first(std::min(length, rest_.size()));
+        rest_ = rest_.subspan(taken.size());
+        return taken;
+    }
+    [[nodiscard]] std::span<const std::uint8_t> rest() noexcept { return take(rest_.size()); }
+
+  private:
+    std::span<const std::uint8_t> rest_;
+};
+
+/// What must hold whatever the input; the fuzzer keeps the input for which it does not.
+inline void require(bool holds) {
+    if (!holds) std::abort();
+}
+
+}  // namespace zonebridge::fuzz

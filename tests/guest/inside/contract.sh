@@ -1,0 +1,74 @@
+#!/bin/bash
+# The contract suite on every device that Linux 6.12 and QEMU have, in one boot.
+here=$(dirname "$0")
+. "$here/contract-lib.sh"
+. "$here/nvmet.sh"
+
+# ZB_ONLY: an extended regular expression of the devices wanted.
+wanted() { grep -Eq -- "${ZB_ONLY:-.}" <<<"$1"; }
+
+if wanted emulated; then
+  contract emulated --emulated 'size=31M zone-size=2M capacity=1M conventional=2 max-open=3 max-active=5'
+fi
+
+if wanted null_blk; then
+  # Zones 20 and 21 break.
+  make_nullb zbnull size=44 zone_size=2 zone_capacity=1 zone_nr_conv=2 zone_max_open=3 \
+    zone_max_active=5 blocksize=512 zoned=1 || give_up "null_blk"
+  echo $((20 * 4096)) >/sys/kernel/config/nullb/zbnull/zone_readonly
+  echo $((21 * 4096)) >/sys/kernel/config/nullb/zbnull/zone_offline
+  contract null_blk --device block:/dev/zbnull --read-only-zone 20 --offline-zone 21 \
+    --vanish 'echo 0 >/sys/kernel/config/nullb/zbnull/power'
+  rmdir /sys/kernel/config/nullb/zbnull
+fi
+
+if wanted scsi_debug; then
+  make_scsi_disk dev_size_mb=40 zone_size_mb=2 zone_nr_conv=2 zone_max_open=3 ||
+    give_up "scsi_debug" "$(dmesg | tail -n 5)"
+  contract "scsi_debug, sg" --device "scsi:$scsi_sg"
+  contract "scsi_debug, bsg" --device "scsi:$scsi_bsg"
+  contract "scsi_debug, sd by SG_IO" --device "scsi:$scsi_block"
+  contract "scsi_debug, sd" --device "block:$scsi_block"
+  remove_scsi_disk
+fi
+if wanted 'scsi_debug 4Kn'; then
+  make_scsi_disk dev_size_mb=40 zone_size_mb=2 zone_cap_mb=1 zone_nr_conv=2 zone_max_open=4 \
+    sector_size=4096 || give_up "scsi_debug with gap zones" "$(dmesg | tail -n 5)"
+  contract "scsi_debug 4Kn with gap zones, sg" --device "scsi:$scsi_sg" \
+    --vanish "echo 1 >/sys/block/${scsi_block#/dev/}/device/delete"
+  remove_scsi_disk
+fi
+
+# A multipath head tells Linux no limits on open and active zones.
+modprobe nvme_core multipath=N
+modprobe nvme
+until_there 10 test -e /sys/class/nvme/nvme2
+if wanted zns; then
+  until_there 10 find_namespace ZB-NS-0 || give_up "QEMU's namespace"
+  contract "ZNS of QEMU, io_uring" --device "nvme:$generic" --data-path io_uring
+  contract "ZNS of QEMU, ioctl" --device "nvme:$generic" --data-path ioctl
+  contract "ZNS of QEMU, block device" --device "block:$block" \
+    --vanish "echo 1 >$pci/remove"
+fi
+if wanted 'zns 3M'; then
+  until_there 10 find_namespace ZB-NS-1 || give_up "QEMU's namespace with zones of 3 MiB"
+  contract "ZNS of QEMU, zones of 3 MiB" --device "nvme:$generic" --vanish "echo 1 >$pci/remove"
+fi
+if wanted 'zns pulled'; then
+  until_there 10 find_namespace ZB-NS-2 || give_up "QEMU's namespace that is pulled out"
+  contract "ZNS of QEMU, pulled out" --device "nvme:$generic" --gtest_filter='Geometry*:*Vanishing*' \
+    --vanish "touch $ZB_SHARED/pull; while [ -e $generic ]; do sleep 0.1; done"
+fi
+
+if wanted nvmet; then
+  make_nullb zbtarget size=44 zone_size=2 zone_capacity=1 zone_max_open=3 zone_max_active=5 \
+    blocksize=4096 zoned=1 || give_up "null_blk for the target"
+  nvmet_offer zbloop /dev/zbtarget && nvmet_port loop zbloop && nvmet_port tcp zbloop ||
+    give_up "nvmet" "$(dmesg | tail -n 5)"
+  generic=$(nvmet_connect loop zbloop) || give_up "nvme-loop" "$(dmesg | tail -n 5)"
+  contract "nvmet, loop" --device "nvme:$generic"
+  nvmet_disconnect zbloop
+  generic=$(nvmet_connect tcp zbloop) || give_up "nvme-tcp" "$(dmesg | tail -n 5)"
+  contract "nvmet, TCP" --device "nvme:$generic" --vanish "nvme disconnect -n zbloop"
+fi
+finish

@@ -1,0 +1,148 @@
+#!/bin/bash
+# Every kind of zoned disk in one guest: what zonebridge makes of each.
+. "$(dirname "$0")/lib.sh"
+zb=$ZONEBRIDGE
+temporary=$(mktemp -d)
+
+# json EXPRESSION: of the document on standard input, called d.
+json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+
+# ---- The disks: null_blk (capacity below size, conventional zones, both limits), scsi_debug, and
+# what QEMU has: two ZNS namespaces and an ordinary one.
+modprobe -a sd_mod sg nvme loop
+modprobe configfs
+mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
+modprobe null_blk nr_devices=0
+made=/sys/kernel/config/nullb/zbnull
+mkdir "$made"
+for setting in size=64 memory_backed=1 zoned=1 zone_size=4 zone_capacity=3 zone_nr_conv=2 \
+  zone_max_open=4 zone_max_active=6 blocksize=4096; do
+  echo "${setting#*=}" >"$made/${setting%%=*}"
+done
+echo 1 >"$made/power"
+modprobe scsi_debug zbc=host-managed dev_size_mb=64 delay=0 zone_size_mb=4 zone_nr_conv=3 \
+  zone_max_open=5 || give_up "scsi_debug"
+until_there 20 find_disk >/dev/null || give_up "scsi_debug's disk appears"
+sd=$(find_disk)
+sg=/dev/$(basename "/sys/block/${sd#/dev/}"/device/scsi_generic/*)
+bsg=/dev/bsg/$(basename "$(readlink -f "/sys/block/${sd#/dev/}/device")")
+null=/dev/zbnull
+until_there 10 test -b $null
+# Controllers are found in any order: the serial numbers tell which is which.
+controller() { basename "$(dirname "$(grep -l "ZB-NS-$1" /sys/class/nvme/nvme*/serial)")"; }
+until_there 20 controller 2 >/dev/null
+zns=$(controller 0) odd=$(controller 1) plain=$(controller 2)
+zns_block=/dev/${zns}n1 zns_generic=/dev/ng${zns#nvme}n1 odd_generic=/dev/ng${odd#nvme}n1
+plain_block=/dev/${plain}n1
+until_there 20 test -b "$zns_block" -a -b "$plain_block" -a -c "$odd_generic"
+until_there 10 test "$(cat "/sys/block/${zns}n1/queue/nr_zones")" -gt 0
+
+# ---- list
+"$zb" list >"$temporary/list" 2>&1 || fail "list" "$(cat "$temporary/list")"
+cat "$temporary/list"
+"$zb" list --all --json >"$temporary/json" || fail "list --all --json"
+devices_of() { json "' '.join([x['devices'] for x in d['disks'] if x['disk'] == '$1'][0])" <"$temporary/json"; }
+reason_of() { json "[x['reason'] for x in d['others'] if x['disk'] == '$1'][0]" <"$temporary/json"; }
+shape_of() { json "[(x['model'], x['size'], x['zone_size'], x['zone_count']) for x in d['disks'] if x['disk'] == '$1'][0]" <"$temporary/json"; }
+equal "list: four zoned disks" 4 "$(json "len(d['disks'])" <"$temporary/json")"
+equal "list: a SCSI disk by block and scsi" "block:$sd scsi:$sg" "$(devices_of "$sd")"
+equal "list: null_blk by block" "block:$null" "$(devices_of "$null")"
+equal "list: a namespace by nvme and block" "nvme:$zns_generic block:$zns_block" "$(devices_of "$zns_block")"
+equal "list: a namespace without a block device by nvme" "nvme:$odd_generic" "$(devices_of "$odd_generic")"
+equal "list: sizes from sysfs" "('host-managed', 67108864, 4194304, 16)" "$(shape_of "$sd")"
+equal "list: sizes asked of the disk" "('host-managed', 50331648, 3145728, 16)" "$(shape_of "$odd_generic")"
+match "list --all: an ordinary namespace has no zones" "no zones" "$(reason_of "$plain_block")"
+match "list --all: loop devices are named as such" "loop" "$(reason_of /dev/loop0)"
+nobody=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list 2>&1)
+match "list: needs no privilege for what sysfs tells" "^$sd: host-managed" "$nobody"
+match "list: says what it could not look at" "untold|could not" "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list --all 2>&1)"
+
+# ---- Which transport, and why
+# picked NAME DEVICE TRANSPORT REASON
+picked() {
+  local answer
+  answer=$("$zb" info "$2" 2>&1)
+  match "open: $1" "^transport +$3 \(.*$4" "$answer"
+  match "open: $1, its data path" "^data path +[^ ]" "$answer"
+}
+picked "a SCSI disk" "$sd" block "host-managed SCSI disk"
+picked "a SCSI generic node" "$sg" scsi "SCSI generic"
+picked "a bsg node" "$bsg" scsi "bsg"
+picked "a null_blk disk" "$null" block "host-managed block device"
+picked "a ZNS namespace" "$zns_block" nvme "ZNS namespace with a generic node, $zns_generic"
+picked "a ZNS namespace's generic node" "$zns_generic" nvme "ZNS namespace"
+picked "a ZNS namespace without a block device" "$odd_generic" nvme "namespace"
+picked "an ordinary namespace" "$plain_block" block "without zones"
+picked "the user's word" "block:$zns_block" block "prefix block:"
+# Who may not send commands is given the block device, and told.
+chmod o+r "$zns_block"
+answer=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" info "$zns_block" 2>&1)
+match "open: falls back where nvme: is not permitted" "^transport +block \(.*nvme: was tried first" "$answer"
+refused "open: who asks for a data path is not given another transport" "Permission denied" \
+  setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" info --data-path ioctl "$zns_block"
+answer=$("$zb" info --data-path ioctl "$zns_block" 2>&1)
+match "open: --data-path ioctl" "^data path .*ioctl" "$answer"
+answer=$("$zb" info --data-path io_uring "$zns_block" 2>&1)
+match "open: --data-path io_uring" "^data path .*io_uring" "$answer"
+
+# ---- create --like: the twin has everything that an emulated disk can have.
+alike='[d[k] for k in ("model", "size", "zone_size", "zone_count", "zone_capacity", "logical_block_size", "physical_block_size")] + [d["limits"]["max_open"], d["limits"]["max_active"], d["zones"]["by_type"]]'
+for device in "$sd" "$sg" "$null" "$zns_block" "$odd_generic" "$plain_block"; do
+  twin=$temporary/twin$(tr / - <<<"$device")
+  check "create --like $device" "$zb" create "$twin" --like "$device"
+  equal "the twin of $device is like it" "$("$zb" info "$device" --json | json "$alike")" \
+    "$("$zb" info "$twin" --json | json "$alike")"
+done
+
+# ---- The same verbs on each
+for device in "block:$sd" "scsi:$sg" "$null" "block:$zns_block" "nvme:$zns_generic" "$odd_generic"; do
+  "$zb" reset "$device" --all >"$temporary/out" 2>&1 || fail "reset $device" "$(cat "$temporary/out")"
+  zone=5
+  start=$("$zb" report "$device" --json | json "d['zones'][$zone]['start']")
+  head -c 65536 /dev/urandom >"$temporary/data"
+  equal "append to $device" "$start" "$("$zb" append "$device" --zone $zone --input "$temporary/data" 2>&1)"
+  check "read from $device" "$zb" read "$device" --offset "$start" --length 65536 --output "$temporary/back"
+  check "what was read from $device" cmp "$temporary/data" "$temporary/back"
+  refused "a write elsewhere on $device" "write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
+  check "finish on $device" "$zb" finish "$device" --zone $zone
+  equal "the zone's state on $device" full "$("$zb" report "$device" --json | json "d['zones'][$zone]['state']")"
+  refused "a write to a full zone on $device" "full" "$zb" write "$device" --offset "$start" --input "$temporary/data"
+  check "reset on $device" "$zb" reset "$device" --zone $zone
+done
+
+# ---- bench: it runs, it is refused where data would be lost, its numbers are there.
+for device in "block:$sd" "scsi:$sg" "$null" "nvme:$zns_generic" "$odd_generic"; do
+  for work in seqwrite append randread report; do
+    check "bench $work on $device" "$zb" bench "$device" --work $work --depth 8 --runtime 1 --force --json "$temporary/result"
+    equal "bench $work on $device: numbers" True \
+      "$(json "d['results'][0]['iops'] > 0 and d['results'][0]['latency']['p99'] > 0" <"$temporary/result")"
+    json "'%-9s %-24s %8.0f IOPS, p99 %6.0f us' % ('$work', '$device', d['results'][0]['iops'], d['results'][0]['latency']['p99'] / 1000)" <"$temporary/result"
+  done
+done
+refused "bench refuses to destroy data" "would be lost.*--force" "$zb" bench "block:$sd" --work append --runtime 1
+
+# ---- Disks that others use
+"$zb" reset "$null" --all >"$temporary/out" 2>&1
+exec 9<>"$null"
+refused "a disk that another writes is refused, with its name" "bash|open" "$zb" write "$null" --offset 0 --input "$temporary/data"
+check "--force writes all the same" "$zb" write "$null" --offset 0 --input "$temporary/data" --force
+match "list tells who uses it" "in use: .*open" "$("$zb" list)"
+exec 9>&-
+
+# ---- A plain SCSI disk, and a host-aware one, which Linux shows as ordinary.
+until_there 20 rmmod scsi_debug
+modprobe scsi_debug dev_size_mb=32 delay=0
+scsi_disk() { local found; found=$(grep -l scsi_debug /sys/block/sd*/device/model | head -n 1); found=${found%/device/model}; [ -n "$found" ] && echo "/dev/${found##*/}"; }
+until_there 20 scsi_disk >/dev/null
+until_there 10 test -b "$(scsi_disk)"
+"$zb" list --all --json >"$temporary/json"
+match "list --all: an ordinary SCSI disk has no zones" "no zones" "$(reason_of "$(scsi_disk)")"
+picked "an ordinary SCSI disk" "$(scsi_disk)" block "without zones"
+until_there 20 rmmod scsi_debug
+modprobe scsi_debug zbc=host-aware dev_size_mb=64 zone_size_mb=4 delay=0
+until_there 20 scsi_disk >/dev/null
+until_there 10 test -b "$(scsi_disk)"
+match "list: a host-aware disk" "^$(scsi_disk): host-aware" "$("$zb" list)"
+match "open: a host-aware disk" "^model +host-aware" "$("$zb" info "$(scsi_disk)" 2>&1)"
+rm -rf "$temporary"
+finish

@@ -1,0 +1,201 @@
+#!/bin/bash
+# The nvme transport on every kind of namespace that the lab has.
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/nvmet.sh"
+zb=$ZONEBRIDGE
+tmp=$(mktemp -d)
+
+# What of the namespace with that serial number: sets generic, block and pci.
+find_namespace() {
+  local controller
+  for controller in /sys/class/nvme/nvme*; do
+    [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
+    generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 2>/dev/null | head -n 1)")
+    # With multipathing the nodes are the subsystem's.
+    [ -c "$generic" ] || generic=$(nvmet_node "$(cat "$controller/subsysnqn")")
+    block=/dev/nvme${generic#/dev/ng} pci=$(readlink -f "$controller/device")
+    [ -c "$generic" ] && return 0
+  done
+  return 1
+}
+
+# field DEVICE KEY[.KEY...]: of `info --json`.
+field() { "$zb" info "nvme:$1" --json | python3 -c 'import json, sys
+value = json.load(sys.stdin)
+for key in sys.argv[1].split("."):
+    value = value[key]
+print(value)' "$2"; }
+
+# same_report DEVICE WHEN: both tools' words for the same zones, in bytes.
+same_report() {
+  local name="${1#/dev/}: report is what nvme-cli says, $2" output
+  "$zb" report "nvme:$1" --json >"$tmp/ours"
+  nvme zns report-zones "$1" -o json >"$tmp/theirs" 2>/dev/null
+  if output=$(python3 - "$tmp/ours" "$tmp/theirs" "$(field "$1" logical_block_size)" 2>&1 <<'PYTHON'
+import json, sys
+ours = json.load(open(sys.argv[1]))["zones"]
+theirs = json.load(open(sys.argv[2]))
+block = int(sys.argv[3])
+listed = theirs["zone_list"]
+assert len(ours) == len(listed) == theirs["nr_zones"], (len(ours), len(listed))
+states = {"EMPTY": "empty", "IMP_OPENED": "implicit-open", "EXP_OPENED": "explicit-open",
+          "CLOSED": "closed", "READONLY": "read-only", "FULL": "full", "OFFLINE": "offline"}
+for one, other in zip(ours, listed):
+    state = states[other["state"]]
+    # The pointer of a zone that is full, read-only or offline means nothing.
+    pointer = None if state in ("full", "read-only", "offline") else other["wp"] * block
+    expected = (other["slba"] * block, other["cap"] * block, state, pointer)
+    got = (one["start"], one["capacity"], one["state"], one["write_pointer"])
+    assert got == expected, f"expected {expected}, got {got}"
+PYTHON
+  ); then pass "$name"; else fail "$name" "$output" "$(head -c 600 "$tmp/theirs")"; fi
+}
+
+# state_of DEVICE ZONE: "STATE POINTER-FROM-START".
+state_of() {
+  "$zb" report "nvme:$1" --json | python3 -c 'import json, sys
+zone = json.load(sys.stdin)["zones"][int(sys.argv[1])]
+pointer = zone["write_pointer"]
+print(zone["state"], "-" if pointer is None else pointer - zone["start"])' "$2"
+}
+
+# through_the_verbs DEVICE ZONE-SIZE [OPTION...]
+through_the_verbs() {
+  local node=$1 disk=nvme:$1 size=$2 name=${1#/dev/}${3:+ $3} start block
+  local options=("${@:3}")
+  start=$((3 * size)) block=$(field "$node" logical_block_size)
+  head -c 65536 /dev/urandom >"$tmp/data"
+  check "$name: reset all" "$zb" reset "$disk" --all
+  check "$name: write at the pointer" "$zb" write "$disk" "${options[@]}" --offset "$start" --input "$tmp/data"
+  "$zb" read "$disk" "${options[@]}" --offset "$start" --length 65536 >"$tmp/back"
+  check "$name: it reads back the same" cmp "$tmp/data" "$tmp/back"
+  nvme read "$node" --start-block=$((start / block)) --block-count=$((65536 / block - 1)) \
+    --data-size=65536 --data="$tmp/back" >/dev/null 2>&1
+  check "$name: nvme-cli reads the same" cmp "$tmp/data" "$tmp/back"
+  refused "$name: not at the pointer" 'write pointer' \
+    "$zb" write "$disk" "${options[@]}" --offset $((start + 131072)) --input "$tmp/data"
+  equal "$name: the pointer is behind what was written" "implicit-open 65536" "$(state_of "$node" 3)"
+  head -c "$block" "$tmp/data" >"$tmp/piece"
+  equal "$name: an append says where it went" $((start + 65536)) \
+    "$("$zb" append "$disk" "${options[@]}" --zone 3 --input "$tmp/piece")"
+  equal "$name: and so does the next" $((start + 65536 + block)) \
+    "$("$zb" append "$disk" "${options[@]}" --zone 3 --input "$tmp/piece")"
+  check "$name: open" "$zb" open "$disk" "${options[@]}" --zone 3
+  same_report "$node" "with zone 3 open"
+  check "$name: close" "$zb" close "$disk" "${options[@]}" --zone 3
+  check "$name: finish another" "$zb" finish "$disk" "${options[@]}" --zone 5
+  same_report "$node" "with zones closed and full"
+  refused "$name: a full zone takes nothing" full \
+    "$zb" write "$disk" "${options[@]}" --offset $((5 * size)) --input "$tmp/data"
+  check "$name: reset" "$zb" reset "$disk" "${options[@]}" --zone 5
+  equal "$name: it is empty" "empty 0" "$(state_of "$node" 5)"
+}
+
+# on_device DEVICE: the transport itself, both ways.
+on_device() {
+  local way output
+  for way in io_uring ioctl; do
+    if output=$("$ZB_ON_DEVICE" "$1" "$way" 2>&1); then
+      pass "${1#/dev/}: nvme_on_device by $way"
+    else
+      fail "${1#/dev/}: nvme_on_device by $way" "$(grep -vE '^\[ *(OK|RUN|-)' <<<"$output")"
+    fi
+  done
+}
+
+modprobe nvme
+until_there 20 test -e /sys/class/nvme/nvme3
+for serial in 0 1 2 3; do until_there 10 find_namespace "ZB-NVME-$serial" || give_up "namespace $serial appears"; done
+
+# ---- A namespace that Linux takes as a block device, too.
+find_namespace ZB-NVME-0
+equal "MDTS bounds a transfer" 131072 "$(field "$generic" max_transfer)"
+equal "ZASL bounds an append" 65536 "$(field "$generic" max_append)"
+equal "MOR and MAR" "6 10" "$(field "$generic" max_open) $(field "$generic" max_active)"
+equal "the data path" "io_uring commands" "$(field "$generic" data_path)"
+equal "by its block node it is the same" "$(field "$generic" unique_id)" "$(field "$block" unique_id)"
+same_report "$generic" "at first"
+through_the_verbs "$generic" $((4 << 20))
+through_the_verbs "$generic" $((4 << 20)) --data-path ioctl
+on_device "$generic"
+
+# ---- Its block node in other hands.
+"$zb" reset "nvme:$generic" --all >/dev/null
+sleep 1000 <>"$block" &
+holder=$!
+refused "not while another writes to the block node" "process $holder" "$zb" reset "nvme:$generic" --zone 1
+check "reading is free" "$zb" info "nvme:$generic"
+check "unless it is forced" "$zb" reset "nvme:$generic" --zone 1 --force
+kill "$holder"
+wait "$holder" 2>/dev/null
+find_namespace ZB-NVME-2
+if mke2fs -q -F "$block" 2>/dev/null; then
+  mkdir -p /tmp/mounted
+  mount "$block" /tmp/mounted
+  head -c 4096 /dev/zero >"$tmp/zeroes"
+  refused "not while it is mounted" "mounted at /tmp/mounted" \
+    "$zb" write "nvme:$generic" --offset 0 --input "$tmp/zeroes"
+  refused "not even by force" "mounted at /tmp/mounted" \
+    "$zb" write "nvme:$generic" --offset 0 --input "$tmp/zeroes" --force
+  umount /tmp/mounted
+else
+  fail "a file system to mount"
+fi
+
+# ---- A namespace without zones is an ordinary disk; one with metadata is refused.
+find_namespace ZB-NVME-2
+equal "without zones: the model" none "$(field "$generic" model)"
+check "without zones: write" "$zb" write "nvme:$generic" --offset 1M --input "$tmp/data"
+"$zb" read "nvme:$generic" --offset 1M --length 65536 >"$tmp/back"
+check "without zones: it reads back the same" cmp "$tmp/data" "$tmp/back"
+find_namespace ZB-NVME-3
+refused "metadata" '8 bytes of metadata' "$zb" info "nvme:$generic"
+
+# ---- Zones that are no power of two: Linux has no block device for these.
+find_namespace ZB-NVME-1
+check "3 MiB: there is no block device" test ! -e "$block"
+equal "3 MiB: the zone size" $((3 << 20)) "$(field "$generic" zone_size)"
+same_report "$generic" "at first"
+through_the_verbs "$generic" $((3 << 20))
+on_device "$generic"
+
+# ---- A process without privileges: the right to the node is enough, and named where it is missing.
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+refused "no right to the node" 'Permission denied.*root' "${nobody[@]}" "$zb" info "nvme:$generic"
+chmod 644 "$generic"
+check "the right to read it is enough to look" "${nobody[@]}" "$zb" report "nvme:$generic"
+refused "and not to write" 'Permission denied.*root' "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
+chmod 666 "$generic"
+check "the right to write it is enough to write" "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
+chmod 600 "$generic"
+
+# ---- The namespace goes away while requests are in flight: everything ends.
+"$zb" reset "nvme:$generic" --all >/dev/null
+head -c 3M /dev/urandom >"$tmp/zone"
+for zone in 0 1 2 3; do "$zb" write "nvme:$generic" --offset $((zone * (3 << 20))) --input "$tmp/zone" >/dev/null; done
+(while "$zb" read "nvme:$generic" --offset 0 --length 12M; do :; done >/dev/null 2>"$tmp/gone") &
+reader=$!
+sleep 1
+echo 1 >"$pci/remove"
+if until_there 30 sh -c "! kill -0 $reader"; then
+  pass "removed under a reader: the reader ends"
+else
+  fail "removed under a reader: the reader ends"
+  kill -9 "$reader"
+fi
+match "and says that the device is gone" 'gone|No such|ENODEV|ENOENT|ENXIO' "$(cat "$tmp/gone")"
+
+# ---- Another controller: Linux's own target over a zoned null_blk, local and by TCP.
+make_nullb zbtarget size=64 zoned=1 zone_size=4 zone_capacity=3 zone_max_open=6 zone_max_active=8 ||
+  give_up "a zoned null_blk"
+nvmet_offer zbtarget /dev/zbtarget && nvmet_port loop zbtarget && nvmet_port tcp zbtarget ||
+  give_up "nvmet" "$(dmesg | tail -n 5)"
+for way in loop tcp; do
+  generic=$(nvmet_connect "$way" zbtarget) || give_up "nvme-$way connects" "$(dmesg | tail -n 5)"
+  equal "nvme-$way: MOR and MAR" "6 8" "$(field "$generic" max_open) $(field "$generic" max_active)"
+  through_the_verbs "$generic" $((4 << 20))
+  on_device "$generic"
+  nvmet_disconnect zbtarget
+  until_there 10 test ! -e "$generic"
+done
+finish

@@ -1,0 +1,29 @@
+#!/bin/bash
+# Real SCSI pass-through: scsi_debug by sg, bsg and sd on two kernels, compared with sg3_utils.
+. "$(dirname "$0")/host.sh"
+[ -z "${ZB_PEER:-}" ] || skip "it compares with the peer already"
+needs_server
+
+# boot SUITE EXPECTED-DATA-PATH: the whole script on one kernel.
+boot() {
+  local status=0
+  echo "kernel of $1:"
+  ZONEBRIDGE_KERNEL_SUITE=$1 "$here/run" --timeout 400 --modules sg --modules sd_mod \
+    --env "ZONEBRIDGE=$zonebridge" --env "ZB_DATA_PATH=$2" \
+    "$here/inside/scsi-host.sh" >"$work/lines" 2>"$work/run" &
+  guest=$!
+  wait "$guest" || status=$?
+  guest=''
+  cat "$work/lines"
+  checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
+  failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
+  case $status in
+    0 | 1) ;;
+    *) fail "scsi-host: the guest finishes" "status $status" "$(tail -n 60 "$work/run")" ;;
+  esac
+}
+
+boot bookworm-backports ioctl
+# The first with SCSI commands in io_uring.
+boot trixie-backports io_uring
+finish
