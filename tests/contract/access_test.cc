@@ -106,8 +106,13 @@ TEST_P(Broken, ZonesRefuseWritesAndActions) {
 
 TEST_P(Broken, ZonesAreReadAsFarAsTheyCanBe) {
     Bytes data(unit());
-    EXPECT_EQ(disk().try_read(start(zone_), data).code,
-              offline() ? StatusCode::zone_offline : StatusCode::ok);
+    const auto got = disk().try_read(start(zone_), data).code;
+    if (!offline()) {
+        EXPECT_EQ(got, StatusCode::ok);
+        return;
+    }
+    // Linux tells no more than EIO of a read, and a failed one is not looked into.
+    EXPECT_TRUE(got == StatusCode::zone_offline || got == StatusCode::io_error) << to_string(got);
 }
 
 TEST_P(Broken, ZonesAreLeftAloneByActionsOnAll) {

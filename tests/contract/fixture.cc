@@ -71,8 +71,10 @@ std::uint64_t Contract::piece() const {
 
 std::size_t Contract::most_active() const {
     auto most = zones_.size();
-    if (limits().max_active && required()) most = std::min<std::size_t>(most, *limits().max_active);
-    return most;
+    if (!limits().max_active || !required()) return most;
+    // null_blk makes no room while as many are active as may be (oracle.h).
+    const auto spare = limits().max_open && *limits().max_open < *limits().max_active ? 1U : 0U;
+    return std::min<std::size_t>(most, *limits().max_active - spare);
 }
 
 void Contract::fill(std::uint64_t offset, std::uint64_t length, std::uint64_t stamp) {

@@ -90,7 +90,8 @@ class Contract : public ::testing::Test {
 
     /// The sequential zones that are not broken.
     [[nodiscard]] const std::vector<std::uint32_t>& zones() const { return zones_; }
-    /// How many of zones() may hold data without being full; those that are open may be fewer.
+    /// How many of zones() may hold data without being full; those that are open may be fewer, and
+    /// make room for each other.
     [[nodiscard]] std::size_t most_active() const;
     [[nodiscard]] std::vector<Zone> report() { return disk().report(layout().zone_count()); }
     [[nodiscard]] Zone zone(std::uint32_t number) { return disk().report(1, start(number)).at(0); }

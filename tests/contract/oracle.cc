@@ -30,6 +30,7 @@ Oracle::Oracle(const Limits& limits, std::span<const Zone> now) : limits_(limits
 Completion Oracle::expect(const Request& request) {
     last_ = request.operation;
     refused_ = false;
+    before_ = machine_;
     Completion out{request.tag, {}, 0};
     auto& code = out.status.code;
     code = check(limits_, request);
@@ -62,6 +63,15 @@ Completion Oracle::expect(const Request& request) {
     }
     refused_ = code == StatusCode::too_many_active || code == StatusCode::too_many_open;
     return out;
+}
+
+bool Oracle::excuses(StatusCode code) {
+    if (code != StatusCode::too_many_open || !limits_.max_open || !limits_.max_active ||
+        before_->active_count() < *limits_.max_active || before_->open_count() < *limits_.max_open)
+        return false;
+    machine_ = before_;
+    refused_ = true;
+    return true;
 }
 
 StatusCode Oracle::act(const Request& request, std::uint64_t& acted) {

@@ -15,11 +15,12 @@
 
 namespace zonebridge::contract {
 
-/// Devices may differ from the machine in three things, and in no other:
+/// Devices may differ from the machine in four things, and in no other:
 /// - CLOSE of an open zone whose pointer is at its start may give closed (ZNS), not empty;
 /// - where zones are closed to make room, others than the machine's may be: any implicitly open
 ///   ones, as long as there are as many of them; or one more, where what the room was for is then
 ///   refused all the same (QEMU, at the active limit);
+/// - with as many zones active as may be, a device may make no room (null_blk): too_many_open;
 /// - a FINISH of an empty or closed zone may do without making room.
 class Oracle {
   public:
@@ -29,6 +30,10 @@ class Oracle {
     /// How the request ends: the code and, if it is ok or an action, the result. The machine then
     /// stands where the device should.
     [[nodiscard]] Completion expect(const Request& request);
+
+    /// Whether the device may have ended the last request with `code` where the machine was ok; the
+    /// machine then stands as before it.
+    [[nodiscard]] bool excuses(StatusCode code);
 
     /// Whether a report of all zones is what the machine says. Takes on what differs and may.
     [[nodiscard]] ::testing::AssertionResult agrees(std::span<const Zone> reported);
@@ -41,6 +46,7 @@ class Oracle {
 
     const Limits& limits_;
     std::optional<Machine> machine_;
+    std::optional<Machine> before_;  // the last request
     Operation last_ = Operation::flush;
     bool refused_ = false;  // the last request, for want of resources
 };

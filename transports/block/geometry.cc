@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "transports/host/places.h"
 #include "zone/survey.h"
 
 namespace zonebridge::block {
@@ -48,9 +50,38 @@ tl::expected<void, Error> read_block_sizes(const std::string& path, const host::
     return {};
 }
 
-// sysfs has 0 where there is no limit.
+// The hidden devices below an NVMe multipath head: of nvme0n1 every nvme0c*n1.
+std::vector<host::Node> paths_below(const host::Node& disk) {
+    std::vector<host::Node> paths;
+    constexpr std::string_view prefix = "nvme";
+    const auto split = disk.name.find('n', prefix.size());
+    if (!disk.name.starts_with(prefix) || split == std::string::npos) return paths;
+    const auto begins = disk.name.substr(0, split) + "c";
+    const auto ends = disk.name.substr(split);
+    const auto subsystem = disk.sysfs.parent_path();
+    for (const auto& controller : host::names_in(subsystem)) {
+        if (!controller.starts_with(prefix)) continue;
+        for (const auto& name : host::names_in(subsystem / controller)) {
+            if (!name.starts_with(begins) || !name.ends_with(ends)) continue;
+            host::Node path;
+            path.kind = host::Node::Kind::block;
+            path.sysfs = subsystem / controller / name;
+            paths.push_back(std::move(path));
+        }
+    }
+    return paths;
+}
+
+// sysfs has 0 where there is no limit; and on an NVMe multipath head, which forgets to take over
+// what its paths say.
 std::optional<std::uint32_t> limit_of(const host::Node& disk, const char* name) {
-    const auto value = host::number_of(disk, name).value_or(0);
+    auto value = host::number_of(disk, name).value_or(0);
+    if (value == 0) {
+        for (const auto& path : paths_below(disk)) {
+            const auto below = host::number_of(path, name).value_or(0);
+            if (below != 0 && (value == 0 || below < value)) value = below;
+        }
+    }
     if (value == 0 || value >= 0xFFFFFFFF) return std::nullopt;
     return static_cast<std::uint32_t>(value);
 }

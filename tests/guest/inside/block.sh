@@ -14,7 +14,8 @@ for key in sys.argv[2].split("."):
     value = value[key]
 print(value)' "$tmp/info" "$2"; }
 
-# numbers DEVICE: what info says against what sysfs says.
+# numbers DEVICE [OPEN ACTIVE]: what info says against what sysfs says; an NVMe multipath head has
+# no limits there, so they are given.
 numbers() {
   local queue=/sys/block/${1#/dev/}/queue name=${1#/dev/}
   "$zb" info "block:$1" --json >"$tmp/info" || { fail "$name: info" "$(cat "$tmp/info")"; return; }
@@ -31,6 +32,7 @@ PYTHON
   local most_open=0 most_active=0
   [ ! -e "$queue/max_open_zones" ] || most_open=$(cat "$queue/max_open_zones")
   [ ! -e "$queue/max_active_zones" ] || most_active=$(cat "$queue/max_active_zones")
+  most_open=${2:-$most_open} most_active=${3:-$most_active}
   expected="$(cat "$queue/zoned") $(($(cat "/sys/block/$name/size") * 512)) $(cat "$queue/logical_block_size") $most_open $most_active"
   equal "$name: info is what sysfs says" "$expected" "$got"
 }
@@ -142,7 +144,7 @@ else
 fi
 modprobe nvme
 if until_there 20 test -b /dev/nvme0n1; then
-  numbers /dev/nvme0n1
+  numbers /dev/nvme0n1 4 6
   equal "the namespace's serial" ZB-BLOCK "$(info /dev/nvme0n1 identity.serial)"
   through_the_verbs /dev/nvme0n1 $((2 * mib))
 else
@@ -184,4 +186,16 @@ mkswap /dev/plain >/dev/null 2>&1 && swapon /dev/plain
 refused "used for swapping" 'used for swapping' "$zb" write block:/dev/plain --offset 0 --input "$tmp/data"
 swapoff /dev/plain
 
+
+# ---- What is no block device.
+refused "a directory" 'is a directory' "$zb" info block:/tmp
+refused "a character device" 'character device' "$zb" info block:/dev/null
+modprobe sg
+sg=/dev/$(basename "/sys/block/${scsi#/dev/}"/device/scsi_generic/*)
+refused "a SCSI generic node, its block device named" "its block device is $scsi" "$zb" info "block:$sg"
+refused "an NVMe generic node likewise" "its block device is /dev/nvme0n1" "$zb" info block:/dev/ng0n1
+
+# ---- A disk that goes away.
+echo 1 >"/sys/block/${scsi#/dev/}/device/delete"
+refused "a disk that was unplugged" 'No such file' "$zb" info "block:$scsi"
 finish

@@ -65,10 +65,20 @@ if wanted nvmet; then
     blocksize=4096 zoned=1 || give_up "null_blk for the target"
   nvmet_offer zbloop /dev/zbtarget && nvmet_port loop zbloop && nvmet_port tcp zbloop ||
     give_up "nvmet" "$(dmesg | tail -n 5)"
+  # Known, and told as skipped. Linux's target says of a refused append only that it failed; and
+  # by nvme-loop null_blk mixes up data whose buffers do not begin at a sector.
+  left_out='Appends.ThatDoNotFit*:Appends.OfEightThreadsToOneZone*:Appends.OfFourThreads*:Random.*'
+  left_out+=':Resources.One*:Resources.ThreadsTogether*:*States.TakeOrRefuseEachWrite/FullBy*'
+  on_loop=':Queues.OfEveryDepth*:ZoneQueues.CanBeClosedWithWrites*:ZoneQueues.WritesAppendsAndActions*:ZoneQueues.RequestsOfEveryKind*'
+  for way in loop TCP; do
+    skipped "nvmet, $way: refused appends" "a native append that the target refused is not looked into: $left_out"
+  done
+  skipped "nvmet, loop: buffers at odd places, many at once" "data are mixed up below: ${on_loop#:}"
   generic=$(nvmet_connect loop zbloop) || give_up "nvme-loop" "$(dmesg | tail -n 5)"
-  contract "nvmet, loop" --device "nvme:$generic"
+  contract "nvmet, loop" --device "nvme:$generic" "--gtest_filter=-$left_out$on_loop"
   nvmet_disconnect zbloop
   generic=$(nvmet_connect tcp zbloop) || give_up "nvme-tcp" "$(dmesg | tail -n 5)"
-  contract "nvmet, TCP" --device "nvme:$generic" --vanish "nvme disconnect -n zbloop"
+  contract "nvmet, TCP" --device "nvme:$generic" "--gtest_filter=-$left_out" \
+    --vanish "nvme disconnect -n zbloop"
 fi
 finish

@@ -142,7 +142,13 @@ until_there 20 rmmod scsi_debug
 modprobe scsi_debug zbc=host-aware dev_size_mb=64 zone_size_mb=4 delay=0
 until_there 20 scsi_disk >/dev/null
 until_there 10 test -b "$(scsi_disk)"
-match "list: a host-aware disk" "^$(scsi_disk): host-aware" "$("$zb" list)"
-match "open: a host-aware disk" "^model +host-aware" "$("$zb" info "$(scsi_disk)" 2>&1)"
+# Byte 8 of VPD page B1h, the field ZONED: 01b is host-aware.
+said=$(sg_vpd --raw --page=0xb1 "$(scsi_disk)" | od -An -tu1 -j8 -N1)
+if [ $((${said:-0} >> 4 & 3)) -eq 1 ]; then
+  match "list: a host-aware disk" "^$(scsi_disk): host-aware" "$("$zb" list)"
+  match "open: a host-aware disk" "^model +host-aware" "$("$zb" info "$(scsi_disk)" 2>&1)"
+else
+  skipped "a host-aware disk" "this kernel's scsi_debug does not say in VPD page B1h that it is one"
+fi
 rm -rf "$temporary"
 finish

@@ -98,6 +98,24 @@ TEST_F(Geometry, ZeroIsNoLimitAndOldKernelsHaveNoGranularity) {
     EXPECT_EQ(limits->max_transfer, 124u * 1024);
 }
 
+TEST_F(Geometry, AnNvmeMultipathHeadHasTheLimitsOfItsPaths) {
+    // /sys/.../nvme-subsys0/nvme0n1, and beside it nvme0/nvme0c0n1 and another namespace's path.
+    const auto subsystem = folder.path() / "nvme-subsys0";
+    std::filesystem::create_directories(subsystem / "nvme0/nvme0c0n1/queue");
+    std::filesystem::create_directories(subsystem / "nvme0/nvme0c0n2/queue");
+    std::filesystem::create_directories(subsystem / "nvme0n1");
+    std::filesystem::rename(folder.path() / "queue", subsystem / "nvme0n1/queue");
+    std::ofstream(subsystem / "nvme0/nvme0c0n1/queue/max_open_zones") << "4\n";
+    std::ofstream(subsystem / "nvme0/nvme0c0n1/queue/max_active_zones") << "6\n";
+    std::ofstream(subsystem / "nvme0/nvme0c0n2/queue/max_open_zones") << "1\n";
+    disk.name = "nvme0n1";
+    disk.sysfs = subsystem / "nvme0n1";
+    const auto limits = read();
+    ASSERT_TRUE(limits) << limits.error().message;
+    EXPECT_EQ(limits->max_open, 4u);
+    EXPECT_EQ(limits->max_active, 6u);
+}
+
 TEST_F(Geometry, ADiskWithoutZonesIsNotAskedForAny) {
     set("zoned", "none");
     port.error = EIO;
