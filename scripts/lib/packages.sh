@@ -12,6 +12,7 @@ zb_packages_build=(
 zb_packages_lab=(
   busybox-static cpio kmod xz-utils zstd        # kernel and initramfs
   util-linux sg3-utils nvme-cli fio btrfs-progs # lsblk, blkzone; sg_*; nvme; fio; mkfs.btrfs
+  dmsetup                                       # disks made of others
 )
 
 # The tests: a second compiler with its sanitizer runtime, and the checkers.

@@ -54,7 +54,7 @@ common=(--share "$work/shared" --env "ZB_CONTRACT=$contract" --env "ZB_SHARED=$w
 in_guest contract "${common[@]}" "${namespaces[@]}" --monitor "$work/monitor" --timeout 600
 
 # SCSI commands in the ring need a kernel that the machine's own release does not have.
-if [ -z "${ZB_SKIP_NEWER:-}" ] && ZONEBRIDGE_KERNEL_SUITE=trixie-backports "$here/run" true >"$work/newer" 2>&1; then
+if [ -z "${ZB_SKIP_NEWER:-}" ] && ZONEBRIDGE_KERNEL_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1; then
   ZONEBRIDGE_KERNEL_SUITE=trixie-backports in_guest contract-uring "${common[@]}" --timeout 300
 else
   skipped "SCSI commands by io_uring" "no kernel from trixie-backports: $(tail -n 1 "$work/newer")"

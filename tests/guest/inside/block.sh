@@ -150,6 +150,38 @@ if until_there 20 test -b /dev/nvme0n1; then
 else
   fail "QEMU's namespace is there"
 fi
+
+# ---- Device mapper: a zoned disk of its own, and the holder of the one below. No udev here makes
+# /dev/mapper/linear; the kernel's own name for it is always there.
+modprobe dm_mod
+make_nullb below size=64 zoned=1 zone_size=4 zone_nr_conv=2 zone_max_open=4
+echo "0 $((64 * 2048)) linear /dev/below 0" | DM_DISABLE_UDEV=1 dmsetup create linear
+dm=/dev/dm-$(dmsetup info --columns --noheadings -o minor linear)
+if [ -b "$dm" ]; then
+  numbers "$dm"
+  through_the_verbs "$dm" $((4 * mib))
+  refused "what device mapper has is refused, and named" "is part of $dm \(device mapper's linear\)" \
+    "$zb" reset block:/dev/below --all
+  check "but can be looked at" "$zb" report block:/dev/below
+  DM_DISABLE_UDEV=1 dmsetup remove linear
+  check "and is free again" "$zb" reset block:/dev/below --all
+else
+  fail "device mapper gives a zoned disk"
+fi
+
+# ---- Mounted. btrfs wants more zones than there are above; memory is used for what is written.
+make_nullb btrfs size=512 zoned=1 zone_size=4
+modprobe btrfs
+mkdir "$tmp/mount"
+if output=$(mkfs.btrfs -q -f /dev/btrfs 2>&1 && mount -t btrfs /dev/btrfs "$tmp/mount" 2>&1); then
+  refused "mounted, whose number btrfs hides" "is mounted at $tmp/mount" "$zb" reset block:/dev/btrfs --all
+  check "but can be looked at" "$zb" report block:/dev/btrfs
+  umount "$tmp/mount"
+  check "free again" "$zb" reset block:/dev/btrfs --all
+else
+  fail "btrfs is mounted on a zoned disk" "$output" "$(dmesg | tail -n 5)"
+fi
+
 # ---- Disks without zones, and who holds them.
 make_nullb plain size=64 blocksize=512
 numbers /dev/plain
@@ -186,6 +218,22 @@ mkswap /dev/plain >/dev/null 2>&1 && swapon /dev/plain
 refused "used for swapping" 'used for swapping' "$zb" write block:/dev/plain --offset 0 --input "$tmp/data"
 swapoff /dev/plain
 
+# A partition table as of old: one entry (83h, 40960 sectors from 2048) and the mark.
+modprobe loop
+truncate -s 64M "$tmp/image"
+printf '\0\0\0\0\x83\0\0\0\0\x08\0\0\0\xa0\0\0' | dd of="$tmp/image" bs=1 seek=446 conv=notrunc status=none
+printf '\x55\xaa' | dd of="$tmp/image" bs=1 seek=510 conv=notrunc status=none
+if loop=$(losetup --partscan --find --show "$tmp/image") && until_there 10 test -b "${loop}p1"; then
+  refused "a partitioned disk" "has the partition ${loop}p1" \
+    "$zb" write "block:$loop" --offset 0 --input "$tmp/data"
+  check "its partition is a disk of its own" "$zb" write "block:${loop}p1" --offset 0 --input "$tmp/data"
+  cmp -s -n 99840 "$tmp/data" <(tail -c +$((2048 * 512 + 1)) "$loop") && pass "which begins where the table says" ||
+    fail "which begins where the table says"
+  equal "of its own size" $((40960 * 512)) "$(info "${loop}p1" size)"
+  losetup --detach "$loop"
+else
+  fail "a loop device has a partition"
+fi
 
 # ---- What is no block device.
 refused "a directory" 'is a directory' "$zb" info block:/tmp

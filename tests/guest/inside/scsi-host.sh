@@ -7,6 +7,8 @@ tmp=$(mktemp -d)
 
 # attach OPTION...: one scsi_debug disk; sets disk, name, sg, bsg.
 attach() {
+  # Loading what is loaded succeeds, and gives the disk of before.
+  [ ! -d /sys/module/scsi_debug ] || give_up "scsi_debug loads" "an earlier disk is still there"
   modprobe scsi_debug delay=0 dev_size_mb=512 "$@" || give_up "scsi_debug loads"
   until_there 20 compgen -G '/sys/block/sd*/device/scsi_generic/sg*' >/dev/null ||
     give_up "a disk appears"
@@ -117,21 +119,20 @@ else
 fi
 
 # Somebody else has the disk.
-exec 7<"$disk"
 python3 -c '
 import os, sys, time
 fd = os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
 print("held", flush=True)
-sys.stdin.read()' "$disk" >"$tmp/held" < <(sleep 30) &
+time.sleep(60)' "$disk" >"$tmp/held" &
 holder=$!
 until_there 10 grep -q held "$tmp/held"
 head -c 4k /dev/zero >"$tmp/small"
-refused "a disk that is held is not written to" "held|open in|in use" \
+refused "a disk that is held is not written to, and the holder is named" \
+  "$disk.*is open in python.* \(process $holder\)" \
   "$zb" write "scsi:$sg" --offset 64M --input "$tmp/small"
 check "but read" "$zb" read "scsi:$sg" --offset 0 --length 4k --output "$tmp/small"
 kill "$holder"
 wait "$holder" 2>/dev/null
-exec 7<&-
 
 # A failure injected into the disk comes in words.
 faults=/sys/kernel/debug/scsi_debug/$(basename "$(readlink -f "/sys/block/$name/device")")/error
