@@ -1,5 +1,6 @@
 #include "service/backend.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <future>
 #include <sys/eventfd.h>
@@ -109,6 +110,13 @@ std::optional<virtio::BackendEvent> DeviceBackend::take_event() {
 
 void DeviceBackend::with_device(const std::function<void(virtio::Device&)>& call) {
     worker_.call([&](Ring&) { call(*device_); });
+}
+
+void DeviceBackend::copy_config(std::span<const std::byte> bytes, std::uint32_t offset,
+                                std::span<std::byte> out) noexcept {
+    const auto from = bytes.subspan(std::min<std::size_t>(offset, bytes.size()));
+    const auto rest = std::copy_n(from.begin(), std::min(from.size(), out.size()), out.begin());
+    std::fill(rest, out.end(), std::byte{0});
 }
 
 void DeviceBackend::tell(virtio::BackendEvent event) {

@@ -54,6 +54,9 @@ class DeviceBackend : public virtio::Backend {
     void with_device(const std::function<void(virtio::Device&)>& call);
     /// The device's own part of reset(); the queues are stopped.
     virtual void reset_device(virtio::ResetCause cause) = 0;
+    /// What lies `offset` bytes into a configuration space of `bytes`, with zeroes behind its end.
+    static void copy_config(std::span<const std::byte> bytes, std::uint32_t offset,
+                            std::span<std::byte> out) noexcept;
     /// Any thread.
     void tell(virtio::BackendEvent event);
 

@@ -15,11 +15,11 @@ ScsiBackend::ScsiBackend(Private, Worker& worker, std::vector<virtio_scsi::Unit>
 
 tl::expected<std::unique_ptr<ScsiBackend>, Error> ScsiBackend::open(
     Worker& worker, std::vector<virtio_scsi::Unit> units, std::uint64_t max_transfer,
-    std::uint32_t max_segments) {
+    std::uint32_t max_segments, std::uint16_t request_queues) {
     auto backend = std::make_unique<ScsiBackend>(Private{}, worker, std::move(units));
     auto& config = backend->config_;
     config.num_queues = request_queues;
-    config.seg_max = std::min(max_segments, Config::default_seg_max);
+    config.seg_max = std::min(max_segments, virtio::default_seg_max);
     config.max_sectors =
         static_cast<std::uint32_t>(std::min<std::uint64_t>(max_transfer / 512, 0xFFFF));
     auto opened = backend->DeviceBackend::open(
@@ -37,10 +37,8 @@ std::uint64_t ScsiBackend::features() const noexcept {
 }
 
 void ScsiBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noexcept {
-    std::fill(out.begin(), out.end(), std::byte{0});
     const auto bytes = virtio_scsi::encode(config_);
-    if (offset >= bytes.size()) return;
-    std::memcpy(out.data(), bytes.data() + offset, std::min(out.size(), bytes.size() - offset));
+    copy_config(std::as_bytes(std::span(bytes)), offset, out);
 }
 
 bool ScsiBackend::write_config(std::uint32_t offset, std::span<const std::byte> in,

@@ -18,19 +18,16 @@ class ScsiBackend final : public DeviceBackend {
     struct Private {};
 
   public:
-    /// Request queues offered: as many as a front end with a queue for each CPU may want.
-    static constexpr std::uint16_t request_queues = 64;
-
     /// `max_transfer` and `max_segments`: what the units take in one command, in bytes and buffers.
     [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
         Worker& worker, std::vector<virtio_scsi::Unit> units, std::uint64_t max_transfer,
-        std::uint32_t max_segments);
+        std::uint32_t max_segments, std::uint16_t request_queues);
 
     ScsiBackend(Private, Worker& worker, std::vector<virtio_scsi::Unit> units);  // by open()
 
     [[nodiscard]] std::uint64_t features() const noexcept override;
     [[nodiscard]] std::uint16_t queue_count() const noexcept override {
-        return virtio_scsi::first_request_queue + request_queues;
+        return static_cast<std::uint16_t>(virtio_scsi::first_request_queue + config_.num_queues);
     }
     void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
     [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,

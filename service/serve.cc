@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "service/blk_backend.h"
 #include "service/log.h"
 #include "service/scsi_backend.h"
 #include "service/worker.h"
@@ -66,24 +67,53 @@ tl::expected<void, Error> run_sessions(virtio::Listener& listener, virtio::Backe
     }
 }
 
+/// The device that the guest finds, and what it needs beside the disk.
+struct Served {
+    std::unique_ptr<zbc::LogicalUnit> unit;  // scsi only
+    std::unique_ptr<virtio::Backend> backend;
+};
+
+tl::expected<Served, Error> make_device(const ServeOptions& options, Transport& disk,
+                                        Worker& worker) {
+    const auto& limits = disk.limits();
+    Served served;
+    switch (options.guest_device) {
+        case GuestDevice::scsi: {
+            zbc::UnitOptions unit;
+            unit.read_only = options.read_only;
+            auto target = zbc::make_target(disk, unit);
+            if (!target) return tl::unexpected(target.error());
+            auto backend =
+                ScsiBackend::open(worker, {{.lun = 0, .logical_unit = target->get()}},
+                                  limits.max_transfer, limits.max_segments, options.queues);
+            if (!backend) return tl::unexpected(backend.error());
+            served.unit = std::move(*target);
+            served.backend = std::move(*backend);
+            return served;
+        }
+        case GuestDevice::blk: {
+            auto backend = BlkBackend::open(worker, disk, options.queues);
+            if (!backend) return tl::unexpected(backend.error());
+            served.backend = std::move(*backend);
+            return served;
+        }
+    }
+    return served;
+}
+
 }  // namespace
 
-tl::expected<void, Error> serve_scsi(const ServeOptions& options,
-                                     const std::function<void(const Transport&)>& on_ready) {
+tl::expected<void, Error> serve(const ServeOptions& options,
+                                const std::function<void(const Transport&)>& on_ready) {
     const auto stop = take_over_signals();
     if (!stop) return tl::unexpected(stop.error());
     const auto disk = open_device(
         options.device,
         {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
     if (!disk) return tl::unexpected(disk.error());
-    const auto& limits = (*disk)->limits();
 
     tl::expected<void, Error> result;
     {
-        zbc::UnitOptions unit;
-        unit.read_only = options.read_only;
-        const auto target = zbc::make_target(**disk, unit);
-        if (!target) return tl::unexpected(target.error());
         const auto worker = Worker::start("zb-worker", [](const Error& error) {
             // Nothing can be completed any more. What was flushed is safe: the disk is made for
             // being left at any moment.
@@ -91,16 +121,14 @@ tl::expected<void, Error> serve_scsi(const ServeOptions& options,
             std::_Exit(EXIT_FAILURE);
         });
         if (!worker) return tl::unexpected(worker.error());
-        const auto backend =
-            ScsiBackend::open(**worker, {{.lun = 0, .logical_unit = target->get()}},
-                              limits.max_transfer, limits.max_segments);
-        if (!backend) return tl::unexpected(backend.error());
+        const auto device = make_device(options, **disk, **worker);
+        if (!device) return tl::unexpected(device.error());
         auto listener = options.fd ? virtio::Listener::adopt(*options.fd)
                                    : virtio::Listener::bind(options.socket.value_or(""));
         if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
 
         on_ready(**disk);
-        result = run_sessions(*listener, **backend, stop->get());
+        result = run_sessions(*listener, *device->backend, stop->get());
     }
     if (auto closed = (*disk)->close(); !closed && result) result = closed;
     return result;

@@ -5,6 +5,7 @@
 // Ownership: none is passed.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -17,19 +18,31 @@
 
 namespace zonebridge::service {
 
+/// What the guest finds the disk as.
+enum class GuestDevice : std::uint8_t {
+    scsi,  ///< A logical unit of a virtio-scsi controller.
+    blk,   ///< A virtio-blk device.
+};
+
 struct ServeOptions {
+    /// As many as a front end with a queue for each CPU may want.
+    static constexpr std::uint16_t default_queues = 64;
+    static constexpr std::uint16_t most_queues = 254;
+
+    GuestDevice guest_device = GuestDevice::scsi;
     std::string device;  ///< As transports/open.h takes it.
     bool read_only = false;
     bool force = false;  ///< Serve also what is partitioned or held by another.
     DataPath data_path = DataPath::any;
-    std::optional<std::string> socket;  ///< A path to listen at. Either this or `fd`.
-    std::optional<int> fd;              ///< Inherited: a listening or a connected socket.
+    std::uint16_t queues = default_queues;  ///< Request queues offered; 1 to most_queues.
+    std::optional<std::string> socket;      ///< A path to listen at. Either this or `fd`.
+    std::optional<int> fd;                  ///< Inherited: a listening or a connected socket.
 };
 
 /// Returns when SIGTERM or SIGINT came (or, with a connected `fd`, its peer left) and the disk is
 /// clean. `on_ready` is called once, when front ends can connect. Errors of a session end that
 /// session and go to the log; only what makes serving impossible is returned.
-[[nodiscard]] tl::expected<void, Error> serve_scsi(
+[[nodiscard]] tl::expected<void, Error> serve(
     const ServeOptions& options, const std::function<void(const Transport&)>& on_ready);
 
 }  // namespace zonebridge::service

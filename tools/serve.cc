@@ -14,6 +14,7 @@
 #include "tools/notify.h"
 #include "tools/verb.h"
 #include "transports/size.h"
+#include "virtio-blk/config.h"
 
 namespace zonebridge::tools {
 namespace {
@@ -21,7 +22,7 @@ namespace {
 struct Options {
     service::ServeOptions serve;
     std::optional<DeviceArguments> device;
-    std::optional<std::string> front_end;
+    std::optional<service::GuestDevice> guest_device;
     bool print_capabilities = false;
 };
 
@@ -44,6 +45,18 @@ std::string describe(const Transport& transport) {
                        exact_size(layout.zone_size()));
 }
 
+/// The device that carries the disk in QEMU, with its own options.
+std::string qemu_device(const service::ServeOptions& options, const Limits& limits) {
+    if (options.guest_device == service::GuestDevice::scsi)
+        return "vhost-user-scsi-pci,chardev=zonebridge";
+    // Its vhost-user-blk knows no zones, which a host-managed disk can't do without.
+    if (limits.model == Model::host_managed)
+        return fmt::format(
+            "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},config_size={}",
+            options.queues, virtio_blk::Config::size);
+    return "vhost-user-blk-pci,chardev=zonebridge";
+}
+
 /// Says that front ends may connect, and how: to whoever reads our output, and to the manager.
 void announce(const service::ServeOptions& options, const Transport& transport) {
     const auto place =
@@ -53,8 +66,8 @@ void announce(const service::ServeOptions& options, const Transport& transport) 
         out.print(
             "qemu: -object memory-backend-memfd,id=mem,size=1G,share=on -machine "
             "memory-backend=mem -m 1G -chardev socket,id=zonebridge,path={} -device "
-            "vhost-user-scsi-pci,chardev=zonebridge\n",
-            one_line(for_qemu(*options.socket)));
+            "{}\n",
+            one_line(for_qemu(*options.socket)), qemu_device(options, transport.limits()));
     out.print("ready: {} ({}{}) at {}\n", one_line(options.device), describe(transport),
               options.read_only ? ", read-only" : "", one_line(place));
     // Nobody may be reading; the disk is served all the same.
@@ -63,19 +76,23 @@ void announce(const service::ServeOptions& options, const Transport& transport) 
                                one_line(place)));
 }
 
-Outcome print_capabilities() {
+Outcome print_capabilities(service::GuestDevice device) {
     Output out(STDOUT_FILENO);
-    out.print("{}\n", nlohmann::json{{"type", "scsi"}}.dump(2));
+    // The words of QEMU's docs/interop/vhost-user.json.
+    const auto* const type = device == service::GuestDevice::scsi ? "scsi" : "block";
+    out.print("{}\n", nlohmann::json{{"type", type}}.dump(2));
     if (const auto flushed = out.flush(); !flushed)
         return tl::unexpected(failure_of(flushed.error()));
     return {};
 }
 
 Outcome run(Options options) {
-    if (options.print_capabilities) return print_capabilities();
+    if (options.print_capabilities)
+        return print_capabilities(options.guest_device.value_or(service::GuestDevice::scsi));
     if (!options.device) return tl::unexpected(misuse("DEVICE is required"));
-    if (!options.front_end)
-        return tl::unexpected(misuse("--virtio is required: as which device? scsi"));
+    if (!options.guest_device)
+        return tl::unexpected(misuse("--virtio is required: as which device? scsi or blk"));
+    options.serve.guest_device = *options.guest_device;
     if (!options.serve.socket && !options.serve.fd)
         return tl::unexpected(misuse("where? Give one of --socket and --fd"));
     if (options.serve.socket && options.serve.fd)
@@ -87,7 +104,7 @@ Outcome run(Options options) {
     options.serve.device = options.device->name;
     options.serve.force = options.device->force;
     options.serve.data_path = options.device->data_path;
-    const auto served = service::serve_scsi(options.serve, [&options](const Transport& transport) {
+    const auto served = service::serve(options.serve, [&options](const Transport& transport) {
         announce(options.serve, transport);
     });
     notify_manager("STOPPING=1\n");
@@ -102,14 +119,20 @@ Verb add_serve(CLI::App& program) {
     auto* app =
         add_verb(program, "serve", "Serve a disk to virtual machines by vhost-user",
                  {"zonebridge serve --virtio scsi --socket /run/disk.sock disk.img",
-                  "zonebridge serve --virtio scsi --socket /run/disk.sock disk.img --read-only"});
+                  "zonebridge serve --virtio scsi --socket /run/disk.sock disk.img --read-only",
+                  "zonebridge serve --virtio blk --socket /run/disk.sock disk.img"});
     auto device = std::make_shared<DeviceArguments>();
     add_device(*app, *device, Session::Access::write)->required(false);
-    add_parsed(*app, "--virtio", "scsi", "The device the guest sees: scsi, a zoned SCSI disk",
+    add_parsed(*app, "--virtio", "scsi|blk",
+               "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk",
                [options](const std::string& text) -> std::optional<std::string> {
-                   if (text != "scsi")
-                       return fmt::format("'{}' is no device this version serves: scsi", text);
-                   options->front_end = text;
+                   if (text == "scsi")
+                       options->guest_device = service::GuestDevice::scsi;
+                   else if (text == "blk")
+                       options->guest_device = service::GuestDevice::blk;
+                   else
+                       return fmt::format("'{}' is no device this version serves: scsi or blk",
+                                          text);
                    return std::nullopt;
                });
     add_path(*app, "--socket,--socket-path", options->serve.socket, "Listen at this path");
@@ -119,6 +142,17 @@ Verb add_serve(CLI::App& program) {
                    if (!number || *number > INT_MAX)
                        return fmt::format("'{}' is not a file descriptor's number", text);
                    options->serve.fd = static_cast<int>(*number);
+                   return std::nullopt;
+               });
+    add_parsed(*app, "--queues", "N",
+               fmt::format("Request queues offered to the guest (default: {})",
+                           service::ServeOptions::default_queues),
+               [options](const std::string& text) -> std::optional<std::string> {
+                   const auto number = parse_number(text);
+                   if (!number || *number == 0 || *number > service::ServeOptions::most_queues)
+                       return fmt::format("'{}' is not a number from 1 to {}", text,
+                                          service::ServeOptions::most_queues);
+                   options->serve.queues = static_cast<std::uint16_t>(*number);
                    return std::nullopt;
                });
     app->add_flag("--read-only", options->serve.read_only, "The guest can't change the disk");

@@ -62,9 +62,9 @@ void Controller::answer_recovered(Port& port) noexcept {
     // knows, and doing a zoned write twice is an error at best: the driver is told of a reset and tries
     // again what it wants to.
     while (port.queue.recovered() != 0) {
-        auto& slot = *port.free.back();
+        auto& slot = *port.slots.next();
         if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) return;
-        port.free.pop_back();
+        port.slots.take();
         const auto room = slot.chain.writable_length;
         if (port.index == control_queue && room >= 1) {
             respond(slot, Response::ok);  // what it was to affect is gone
@@ -110,7 +110,7 @@ void Controller::complete() noexcept {
 
 std::size_t Controller::in_flight(std::uint16_t index) const noexcept {
     for (const auto& port : ports_)
-        if (port->index == index) return port->slots.size() - port->free.size();
+        if (port->index == index) return port->slots.in_use();
     return 0;
 }
 
@@ -131,8 +131,8 @@ void Controller::report(const Event& event) noexcept {
 }
 
 Controller::Slot* Controller::pop(Port& port) noexcept {
-    if (port.free.empty()) return nullptr;
-    auto* const slot = port.free.back();
+    auto* const slot = port.slots.next();
+    if (slot == nullptr) return nullptr;
     switch (port.queue.pop(slot->storage, slot->chain)) {
         case virtio::PopResult::chain:
             break;
@@ -143,7 +143,7 @@ Controller::Slot* Controller::pop(Port& port) noexcept {
         case virtio::PopResult::empty:
             return nullptr;
     }
-    port.free.pop_back();
+    port.slots.take();
     slot->busy = true;
     slot->serial = next_serial_++;
     slot->uncut.reset();
@@ -154,7 +154,7 @@ void Controller::push(Slot& slot, std::uint64_t written) noexcept {
     slot.port->queue.push(slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
                                           written, std::numeric_limits<std::uint32_t>::max())));
     slot.busy = false;
-    slot.port->free.push_back(&slot);
+    slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer waits to be published
 }
 

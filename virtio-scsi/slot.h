@@ -4,7 +4,6 @@
 // Ownership: a Port owns its slots and their storage; it borrows its VirtQueue.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -13,15 +12,10 @@
 #include <vector>
 
 #include "virtio-scsi/controller.h"
+#include "virtio/slots.h"
 
 namespace zonebridge::virtio_scsi {
 
-/// Pieces a chain may have: as many descriptors as the ring has, or as a request of seg_max segments and
-/// its two heads, which drivers make in indirect tables longer than a small ring; and a few more for
-/// buffers that span regions of guest memory.
-[[nodiscard]] inline std::size_t pieces_of_chain(std::size_t ring_size) noexcept {
-    return std::max<std::size_t>(ring_size, Config::default_seg_max + 2) + 8;
-}
 inline constexpr std::size_t max_cdb_size = 260;
 
 /// One chain from pop to push: a command, or a task management function.
@@ -47,24 +41,13 @@ struct Controller::Slot {
 
 struct Controller::Port {
     explicit Port(std::uint16_t number, virtio::VirtQueue& virtqueue)
-        : index(number),
-          queue(virtqueue),
-          slots(virtqueue.size()),
-          storage(slots.size() * pieces_of_chain(slots.size())) {
-        const auto pieces = pieces_of_chain(slots.size());
-        free.reserve(slots.size());
-        for (std::size_t i = 0; i < slots.size(); ++i) {
-            slots[i].port = this;
-            slots[i].storage = std::span(storage).subspan(i * pieces, pieces);
-            free.push_back(&slots[i]);
-        }
+        : index(number), queue(virtqueue), slots(virtqueue.size()) {
+        for (auto& slot : slots) slot.port = this;
     }
 
     std::uint16_t index;
     virtio::VirtQueue& queue;
-    std::vector<Slot> slots;
-    std::vector<iovec> storage;
-    std::vector<Slot*> free;  // capacity slots.size()
+    virtio::Slots<Slot> slots;
 };
 
 struct Controller::Lun {

@@ -2,22 +2,10 @@
 
 #include <algorithm>
 
+#include "virtio/little_endian.h"
+
 namespace zonebridge::virtio_scsi {
 namespace {
-
-template <typename Integer>
-Integer get(std::span<const std::uint8_t> bytes, std::size_t at) noexcept {
-    Integer value = 0;
-    for (std::size_t i = 0; i < sizeof(Integer); ++i)
-        value = static_cast<Integer>(value | Integer{bytes[at + i]} << (8 * i));
-    return value;
-}
-
-template <typename Integer>
-void put(std::span<std::uint8_t> bytes, std::size_t at, Integer value) noexcept {
-    for (std::size_t i = 0; i < sizeof(Integer); ++i)
-        bytes[at + i] = static_cast<std::uint8_t>(value >> (8 * i));
-}
 
 constexpr std::size_t sense_size_at = 20;
 constexpr std::size_t cdb_size_at = 24;
@@ -49,60 +37,60 @@ std::array<std::uint8_t, 8> encode_address(const Address& address) noexcept {
 RequestHeader decode_request(std::span<const std::uint8_t, RequestHeader::size> bytes) noexcept {
     RequestHeader header;
     std::copy_n(bytes.begin(), header.lun.size(), header.lun.begin());
-    header.id = get<std::uint64_t>(bytes, 8);
+    header.id = virtio::get_le<std::uint64_t>(bytes, 8);
     return header;
 }
 
 std::array<std::uint8_t, ResponseHeader::size> encode(const ResponseHeader& header) noexcept {
     std::array<std::uint8_t, ResponseHeader::size> bytes{};
-    put(bytes, 0, header.sense_length);
-    put(bytes, 4, header.residual);
+    virtio::put_le(bytes, 0, header.sense_length);
+    virtio::put_le(bytes, 4, header.residual);
     bytes[10] = header.status;
     bytes[11] = static_cast<std::uint8_t>(header.response);
     return bytes;
 }
 
 std::uint32_t decode_control_type(std::span<const std::uint8_t, 4> bytes) noexcept {
-    return get<std::uint32_t>(bytes, 0);
+    return virtio::get_le<std::uint32_t>(bytes, 0);
 }
 
 TaskManagement decode_task_management(
     std::span<const std::uint8_t, TaskManagement::size> bytes) noexcept {
     TaskManagement request;
-    const auto function = get<std::uint32_t>(bytes, 4);
+    const auto function = virtio::get_le<std::uint32_t>(bytes, 4);
     if (function <= static_cast<std::uint32_t>(TaskFunction::query_task_set))
         request.function = static_cast<TaskFunction>(function);
     std::copy_n(bytes.begin() + 8, request.lun.size(), request.lun.begin());
-    request.id = get<std::uint64_t>(bytes, 16);
+    request.id = virtio::get_le<std::uint64_t>(bytes, 16);
     return request;
 }
 
 std::array<std::uint8_t, Event::size> encode(const Event& event) noexcept {
     std::array<std::uint8_t, Event::size> bytes{};
-    put(bytes, 0, event.event);
+    virtio::put_le(bytes, 0, event.event);
     std::copy(event.lun.begin(), event.lun.end(), bytes.begin() + 4);
-    put(bytes, 12, event.reason);
+    virtio::put_le(bytes, 12, event.reason);
     return bytes;
 }
 
 std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
     std::array<std::uint8_t, Config::size> bytes{};
-    put(bytes, 0, config.num_queues);
-    put(bytes, 4, config.seg_max);
-    put(bytes, 8, config.max_sectors);
-    put(bytes, 12, config.cmd_per_lun);
-    put(bytes, 16, config.event_info_size);
-    put(bytes, sense_size_at, config.sense_size);
-    put(bytes, cdb_size_at, config.cdb_size);
-    put(bytes, 28, config.max_channel);
-    put(bytes, 30, config.max_target);
-    put(bytes, 32, config.max_lun);
+    virtio::put_le(bytes, 0, config.num_queues);
+    virtio::put_le(bytes, 4, config.seg_max);
+    virtio::put_le(bytes, 8, config.max_sectors);
+    virtio::put_le(bytes, 12, config.cmd_per_lun);
+    virtio::put_le(bytes, 16, config.event_info_size);
+    virtio::put_le(bytes, sense_size_at, config.sense_size);
+    virtio::put_le(bytes, cdb_size_at, config.cdb_size);
+    virtio::put_le(bytes, 28, config.max_channel);
+    virtio::put_le(bytes, 30, config.max_target);
+    virtio::put_le(bytes, 32, config.max_lun);
     return bytes;
 }
 
 bool write_config(Config& config, std::span<const std::uint8_t, Config::size> bytes) noexcept {
-    const auto sense_size = get<std::uint32_t>(bytes, sense_size_at);
-    const auto cdb_size = get<std::uint32_t>(bytes, cdb_size_at);
+    const auto sense_size = virtio::get_le<std::uint32_t>(bytes, sense_size_at);
+    const auto cdb_size = virtio::get_le<std::uint32_t>(bytes, cdb_size_at);
     if (sense_size > 252 || cdb_size == 0 || cdb_size > 260) return false;
     config.sense_size = sense_size;
     config.cdb_size = cdb_size;

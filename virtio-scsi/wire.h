@@ -11,6 +11,8 @@
 #include <optional>
 #include <span>
 
+#include "virtio/slots.h"
+
 namespace zonebridge::virtio_scsi {
 
 /// Virtqueue numbers (virtio 1.2, 5.6.2).
@@ -126,10 +128,9 @@ struct Config {
     static constexpr std::size_t size = 36;
     static constexpr std::uint32_t default_sense_size = 96;
     static constexpr std::uint32_t default_cdb_size = 32;
-    static constexpr std::uint32_t default_seg_max = 254;
 
     std::uint32_t num_queues = 1;
-    std::uint32_t seg_max = default_seg_max;
+    std::uint32_t seg_max = virtio::default_seg_max;
     std::uint32_t max_sectors = 0xFFFF;
     std::uint32_t cmd_per_lun = 128;
     std::uint32_t event_info_size = Event::size;

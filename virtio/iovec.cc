@@ -65,4 +65,28 @@ std::optional<std::span<const iovec>> skip_front(std::span<const iovec> buffers,
     return std::span<const iovec>(scratch.data(), buffers.size());
 }
 
+WriteCursor::WriteCursor(std::span<const iovec> buffers, std::uint64_t offset) noexcept
+    : rest_(buffers), into_(offset) {
+    while (!rest_.empty() && into_ >= rest_.front().iov_len) {
+        into_ -= rest_.front().iov_len;
+        rest_ = rest_.subspan(1);
+    }
+}
+
+std::size_t WriteCursor::write(std::span<const std::byte> in) noexcept {
+    std::size_t done = 0;
+    while (done != in.size() && !rest_.empty()) {
+        const auto& buffer = rest_.front();
+        const auto piece = std::min<std::size_t>(in.size() - done, buffer.iov_len - into_);
+        std::memcpy(static_cast<std::byte*>(buffer.iov_base) + into_, in.data() + done, piece);
+        done += piece;
+        into_ += piece;
+        if (into_ == buffer.iov_len) {
+            rest_ = rest_.subspan(1);
+            into_ = 0;
+        }
+    }
+    return done;
+}
+
 }  // namespace zonebridge::virtio

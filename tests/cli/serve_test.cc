@@ -24,7 +24,10 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve"}, "DEVICE"},
         {{"serve", "d", "--socket", "s"}, "--virtio"},
         {{"serve", "d", "--virtio", "scsi"}, "--socket"},
-        {{"serve", "d", "--virtio", "blk", "--socket", "s"}, "'blk'"},
+        {{"serve", "d", "--virtio", "net", "--socket", "s"}, "'net'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--queues", "0"}, "'0'"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--queues", "255"}, "'255'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--queues", "many"}, "'many'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--fd", "3"}, "exclude"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "-1"}, "'-1'"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "99999999999"}, "'99999999999'"},
@@ -41,6 +44,7 @@ TEST(Serve, WrongUsageIsNamed) {
 TEST(Serve, CapabilitiesAreJsonAndNeedNothingElse) {
     EXPECT_EQ(json_of({"serve", "--print-capabilities"})["type"], "scsi");
     EXPECT_EQ(json_of({"serve", "d", "--print-capabilities"})["type"], "scsi");
+    EXPECT_EQ(json_of({"serve", "--virtio", "blk", "--print-capabilities"})["type"], "block");
 }
 
 TEST(Serve, WhatCanNotBeServedOrListenedAtIsAFailure) {
@@ -73,6 +77,21 @@ TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {
     EXPECT_TRUE(std::filesystem::is_socket(socket));
     EXPECT_EQ(server.stop(), 0);
     EXPECT_FALSE(std::filesystem::exists(socket));
+}
+
+TEST(Serve, AVirtioBlkDiskIsAttachedByWhatCanCarryIt) {
+    const auto says = [](const Disk& disk, const std::string& device) {
+        Background server(
+            {"serve", "--virtio", "blk", "--queues", "2", "--socket", disk / "s", disk.path()});
+        const auto output = server.output_until("ready:");
+        EXPECT_NE(output.find(device), std::string::npos) << output;
+        EXPECT_EQ(server.stop(), 0);
+    };
+    says(Disk(),
+         "-device vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs=2,"
+         "config_size=96\n");
+    says(Disk({"--size", "32M", "--model", "none"}),
+         "-device vhost-user-blk-pci,chardev=zonebridge\n");
 }
 
 TEST(Serve, BesideItOthersReadAndNobodyWrites) {

@@ -30,6 +30,8 @@ fi
 export ZB_SIZE=$((512 << 20)) ZB_ZONE_SIZE=$((4 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8
 export ZB_BLOCK=512 ZB_PHYSICAL=512
 disk=$work/disk.zb socket=$work/socket
+# What the guest sees, and the option of ./run that attaches it.
+virtio=scsi attach=--disk
 
 # create_disk [OPTION...]: $disk as the environment describes it.
 create_disk() {
@@ -45,7 +47,7 @@ create_disk() {
 serve_disk() {
   [ -z "${ZB_PEER:-}" ] || return 0
   local patience=100
-  "$zonebridge" serve --virtio scsi --socket "$socket" "emulated:$disk" "$@" \
+  "$zonebridge" serve --virtio "$virtio" --socket "$socket" "emulated:$disk" "$@" \
     >>"$work/server.log" 2>&1 </dev/null &
   server=$!
   until grep -qi 'ready' "$work/server.log" && [ -S "$socket" ]; do
@@ -99,7 +101,7 @@ kill_server() {
 guest_options() {
   local variable
   options=()
-  [ ! -S "$socket" ] || options+=(--disk "$socket")
+  [ ! -S "$socket" ] || options+=("$attach" "$socket")
   for variable in ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK ZB_PHYSICAL; do
     options+=(--env "$variable=${!variable}")
   done

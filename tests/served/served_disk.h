@@ -32,11 +32,15 @@ class ServedDisk {
     static constexpr std::uint64_t zone_blocks = 8192;  // 4 MiB
     static constexpr std::uint32_t first_sequential = 2;
 
-    explicit ServedDisk(std::vector<std::string> extra = {}) : extra_(std::move(extra)) { start(); }
+    explicit ServedDisk(std::vector<std::string> extra = {}, std::string device = "scsi",
+                        const std::vector<std::string>& model = {})
+        : disk(shape(model)), extra_(std::move(extra)), device_(std::move(device)) {
+        start();
+    }
 
     void start() {
         std::vector<std::string> arguments{"serve", disk.path(), "--virtio",
-                                           "scsi",  "--socket",  socket()};
+                                           device_, "--socket",  socket()};
         arguments.insert(arguments.end(), extra_.begin(), extra_.end());
         server_ = std::make_unique<Background>(arguments);
         const auto said = server_->output_until("ready:");
@@ -51,10 +55,16 @@ class ServedDisk {
     [[nodiscard]] std::string socket() const { return disk / "socket"; }
     static std::uint64_t lba(std::uint32_t zone) { return zone * zone_blocks; }
 
-    Disk disk{{"--size", "64M", "--zone-size", "4M", "--conventional", "2", "--max-open", "8"}};
+    Disk disk;
 
   private:
+    static std::vector<std::string> shape(const std::vector<std::string>& model) {
+        if (!model.empty()) return model;
+        return {"--size", "64M", "--zone-size", "4M", "--conventional", "2", "--max-open", "8"};
+    }
+
     std::vector<std::string> extra_;
+    std::string device_;
     std::unique_ptr<Background> server_;
 };
 

@@ -76,6 +76,15 @@ TEST(Served, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
         expect_pieces(guest, zone + queue, 1000 * queue, 128);
 }
 
+TEST(Served, OffersAsManyQueuesAsItWasTold) {
+    ServedDisk served({"--queues", "2"});
+    Guest guest(served, {.request_queues = 2});
+    EXPECT_EQ(must(guest.front_end.ask(driver::message::get_queue_num)), 4U)
+        << "with control and event queue";
+    EXPECT_EQ(must(guest.front_end.config(0, 4)), driver::pack(std::uint32_t{2}));
+    ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone), bytes_of(piece, 1), 512)).good());
+}
+
 TEST(Served, SessionsFollowOneAnotherOnOneDisk) {
     ServedDisk served;
     for (std::uint32_t session = 0; session < 5; ++session) {

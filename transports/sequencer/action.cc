@@ -31,6 +31,8 @@ void SequencedQueue::action_ended(Carrier& carrier, const Completion& completion
         return report(carrier, Carrier::Step::explain_action);
     }
     const auto operation = carrier.nodes.first->request.operation;
+    line.opened = false;
+    line.crowdings = 0;
     if (operation == Operation::reset) {
         line.known = Line::Known::pointer;
         line.pointer = limits().layout.start_of(zones_.index(line));
@@ -42,6 +44,7 @@ void SequencedQueue::action_ended(Carrier& carrier, const Completion& completion
 
 void SequencedQueue::action_explained(Carrier& carrier) noexcept {
     learn(*carrier.line, carrier.zone);
+    if (wait_for_room(carrier)) return;
     end_action(carrier, explain_action(carrier.nodes.first->request.operation, carrier.zone.state,
                                        carrier.failure));
 }

@@ -69,6 +69,25 @@ void SequencedQueue::abandon() noexcept {
     in_device_ = 0;
     for (auto& carrier : carriers_) {
         if (carrier.line == nullptr) continue;
+        switch (carrier.step) {
+            case Carrier::Step::explain_append:
+                append_explained(carrier, false);
+                continue;
+            case Carrier::Step::explain_read:
+                read_explained(carrier, false);
+                continue;
+            case Carrier::Step::look_for_room:
+            case Carrier::Step::close_for_room:
+                room_made(carrier);
+                continue;
+            case Carrier::Step::look:
+            case Carrier::Step::write:
+            case Carrier::Step::explain_write:
+            case Carrier::Step::judge_action:
+            case Carrier::Step::act:
+            case Carrier::Step::explain_action:
+                break;
+        }
         while (auto* node = carrier.nodes.pop()) finish(*node, lost.status, 0);
         carrier.line->known = Line::Known::nothing;
         go_on(carrier);

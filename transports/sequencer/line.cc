@@ -10,6 +10,14 @@ namespace zonebridge::sequencer {
 void SequencedQueue::run(Line& line) noexcept {
     const std::lock_guard guard(line.lock);
     const auto zone = zones_.index(line);
+    if (line.make_room) {
+        if (line.appends != 0) return park(line);
+        if (idle_carriers_.empty()) return stalled_.push(line);
+        line.make_room = false;
+        auto& carrier = *idle_carriers_.pop();
+        ++busy_carriers_;
+        return begin_room(line, carrier);
+    }
     while (auto* node = line.waiting.first) {
         if (closing_) return hand_on(line);
         if (zones_.blocks(zone, node->order)) return park(line);
@@ -69,6 +77,7 @@ void SequencedQueue::release(Line& line) noexcept {
 
 /// To a queue of whoever waits first.
 void SequencedQueue::hand_on(Line& line) noexcept {
+    if (line.make_room) return runnable_.push(line);
     if (line.waiting.empty()) return release(line);
     auto& owner = *line.waiting.first->owner;
     if (&owner == this)
@@ -98,6 +107,11 @@ void SequencedQueue::pass_append(Line& line, Node& node) noexcept {
 void SequencedQueue::append_passed(Node& node, const Completion& completion) noexcept {
     --passed_appends_;
     if (node.owner != this) foreign_appends_.remove(node);
+    if (!completion.status.ok() && explain(node, completion.status)) return;
+    end_append(node, completion.status, completion.result);
+}
+
+void SequencedQueue::end_append(Node& node, Status status, std::uint64_t result) noexcept {
     {
         auto& line = zones_.line(node.zone);
         const std::lock_guard guard(line.lock);
@@ -108,7 +122,7 @@ void SequencedQueue::append_passed(Node& node, const Completion& completion) noe
                 zones_.poke_sweep();
         }
     }
-    finish(node, completion.status, completion.result);
+    finish(node, status, result);
 }
 
 // ---- What is known.
@@ -173,6 +187,8 @@ std::optional<Status> SequencedQueue::find_fault(const Carrier& carrier,
 
 void SequencedQueue::learn(Line& line, const Zone& zone) noexcept {
     line.confirmed = true;
+    line.opened = zone.state == ZoneState::implicit_open;
+    if (line.opened) zones_.note_opened(line);
     switch (zone.state) {
         case ZoneState::empty:
         case ZoneState::implicit_open:
@@ -246,6 +262,14 @@ void SequencedQueue::carried(Carrier& carrier, const Completion& completion) noe
             if (!fault) return action_explained(carrier);
             line.known = Line::Known::nothing;
             return end_action(carrier, carrier.failure);
+        case Carrier::Step::explain_append:
+            return append_explained(carrier, !find_fault(carrier, completion));
+        case Carrier::Step::explain_read:
+            return read_explained(carrier, !find_fault(carrier, completion));
+        case Carrier::Step::look_for_room:
+            return room_looked(carrier, !find_fault(carrier, completion));
+        case Carrier::Step::close_for_room:
+            return room_made(carrier);
     }
 }
 

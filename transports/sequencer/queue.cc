@@ -91,6 +91,9 @@ std::size_t SequencedQueue::accept(std::span<const Request> requests) noexcept {
         } else {
             node->use = Node::Use::passing;
             node->request.tag = request.tag;
+            node->request.operation = request.operation;
+            node->request.offset = request.offset;
+            node->request.length = request.length;
             send(request, tag_of(*node));
         }
     }
@@ -175,6 +178,7 @@ void SequencedQueue::take_completion(const Completion& completion) noexcept {
     // A passing node is always this queue's own; of others' there are only appends.
     if (node.owner != this || node.use != Node::Use::passing)
         return append_passed(node, completion);
+    if (!completion.status.ok() && explain(node, completion.status)) return;
     node.status = completion.status;
     node.result = completion.result;
     give_back(node);

@@ -50,6 +50,10 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
             judge_action,    ///< A report, to see whether the action is allowed.
             act,             ///< The action.
             explain_action,  ///< A report: why it failed.
+            explain_append,  ///< A report: why a native append failed. The line is not held.
+            explain_read,    ///< A report: why a read failed. The line is not held.
+            look_for_room,   ///< A report: is the zone open, and not by anybody's order?
+            close_for_room,  ///< It is closed.
         };
 
         Step step = Step::look;
@@ -118,6 +122,7 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void unpark(Line& line) noexcept;
     void pass_append(Line& line, Node& node) noexcept;
     void append_passed(Node& node, const Completion& completion) noexcept;
+    void end_append(Node& node, Status status, std::uint64_t result) noexcept;
     [[nodiscard]] StatusCode judge(const Line& line, const Node& node) const noexcept;
     void report(Carrier& carrier, Carrier::Step step) noexcept;
     void learn(Line& line, const Zone& zone) noexcept;
@@ -126,6 +131,21 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void fail_waiting(Line& line, Status status) noexcept;
     void go_on(Carrier& carrier) noexcept;
     void carried(Carrier& carrier, const Completion& completion) noexcept;
+
+    // ---- explain.cc: why what passed its zone's order by has failed.
+    [[nodiscard]] bool explain(Node& node, Status failure) noexcept;
+    void append_explained(Carrier& carrier, bool known) noexcept;
+    void read_explained(Carrier& carrier, bool known) noexcept;
+    void put_down(Carrier& carrier) noexcept;
+
+    // ---- room.cc: closing one zone for another.
+    [[nodiscard]] bool wait_for_room(Carrier& carrier) noexcept;
+    [[nodiscard]] bool ask_for_room(std::uint32_t zone) noexcept;
+    void begin_room(Line& line, Carrier& carrier) noexcept;
+    void room_looked(Carrier& carrier, bool known) noexcept;
+    void room_made(Carrier& carrier) noexcept;
+    void end_room() noexcept;
+    void call(Line& line) noexcept;
 
     // ---- write.cc
     void begin_write(Line& line, Carrier& carrier) noexcept;

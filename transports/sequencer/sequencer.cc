@@ -31,7 +31,7 @@ class SequencedTransport final : public Transport {
     explicit SequencedTransport(std::unique_ptr<Transport> device)
         : device_(std::move(device)),
           limits_(limits_above(device_->limits())),
-          zones_(limits_.layout) {}
+          zones_(limits_.layout, limits_.max_open || limits_.max_active) {}
 
     [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
     [[nodiscard]] const Identity& identity() const noexcept override { return device_->identity(); }

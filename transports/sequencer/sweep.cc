@@ -39,6 +39,7 @@ bool SequencedQueue::drained() noexcept {
             return false;
         }
         line.known = Line::Known::nothing;
+        line.opened = false;
     }
     return true;
 }

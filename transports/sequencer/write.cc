@@ -67,8 +67,14 @@ void SequencedQueue::write_ended(Carrier& carrier, Status status) noexcept {
     const auto& layout = limits().layout;
     const auto zone = zones_.index(line);
     line.pointer = carrier.offset + carrier.length;
-    if (line.pointer == layout.start_of(zone) + layout.capacity_of(zone))
+    line.crowdings = 0;
+    if (line.pointer == layout.start_of(zone) + layout.capacity_of(zone)) {
         line.known = Line::Known::full;
+        line.opened = false;
+    } else if (!line.opened) {
+        line.opened = true;
+        zones_.note_opened(line);
+    }
     go_on(carrier);
 }
 
@@ -76,6 +82,7 @@ void SequencedQueue::write_ended(Carrier& carrier, Status status) noexcept {
 void SequencedQueue::settle_write(Carrier& carrier) noexcept {
     auto& line = *carrier.line;
     learn(line, carrier.zone);
+    if (wait_for_room(carrier)) return;
     const auto& failure = carrier.failure;
     auto code = failure.code;
     auto reached = carrier.offset;

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "zone/limits.h"
@@ -103,18 +104,25 @@ struct alignas(64) Line {
     bool held = false;          // under lock
     bool parked = false;        // under lock; held is true as well
     bool sweep_waits = false;   // under lock: a sweep is to be poked once the zone is quiet
+    bool crowded = false;       // under lock: waits for room; held is true, and no queue holds it
+    bool make_room = false;     // under lock: the holder closes the zone before all else
+    bool listed = false;        // in Zones' list of open zones; under that list's lock
 
     // The holder's. Whoever takes the line up finds them through the lock.
     Known known = Known::nothing;
-    bool confirmed = false;     // by a report, and nothing was issued since
-    std::uint64_t pointer = 0;  // where the next write goes, if known says so
+    bool confirmed = false;      // by a report, and nothing was issued since
+    bool opened = false;         // a write went well since the zone was last known not to be open
+    std::uint8_t crowdings = 0;  // how often the first that waits has waited for room
+    std::uint64_t pointer = 0;   // where the next write goes, if known says so
     Line* next = nullptr;
 };
 static_assert(sizeof(Line) == 64);
 
 class Zones {
   public:
-    explicit Zones(const Layout& layout) : lines_(layout.zone_count()) {}
+    /// `limited`: not every zone can be open at once.
+    Zones(const Layout& layout, bool limited)
+        : lines_(layout.zone_count()), opened_(limited ? layout.zone_count() : 0) {}
 
     [[nodiscard]] Line& line(std::uint32_t zone) noexcept { return lines_[zone]; }
     [[nodiscard]] std::uint32_t index(const Line& line) const noexcept {
@@ -143,6 +151,28 @@ class Zones {
     /// Wakes the owner of the first sweep.
     void poke_sweep() noexcept;
 
+    // ---- Room: zones that writes opened, oldest first, so that one of them can be closed for
+    // another where the device does not do that itself; and who waits for it (room.cc).
+
+    /// A write opened the zone.
+    void note_opened(Line& line) noexcept;
+    /// How many such zones are known of.
+    [[nodiscard]] std::size_t opened() noexcept;
+    /// Takes out the zone that was opened the longest ago, by a write.
+    [[nodiscard]] std::optional<std::uint32_t> take_oldest() noexcept;
+
+    void join_crowd(Line& line) noexcept;
+    /// False if the line was called meanwhile.
+    [[nodiscard]] bool leave_crowd(Line& line) noexcept;
+    /// Zones that are to be closed for those who wait.
+    void expect_room() noexcept;
+    [[nodiscard]] bool is_room_coming() noexcept;
+    /// One of them was. Who is to try again: the one that has waited the longest; all, if no more
+    /// room is to come.
+    [[nodiscard]] List<Line> room_came() noexcept;
+    /// Who has waited the longest; null if nobody does.
+    [[nodiscard]] Line* call_from_crowd() noexcept;
+
   private:
     [[nodiscard]] bool is_swept(std::uint32_t zone, std::uint64_t order) noexcept;
 
@@ -151,6 +181,13 @@ class Zones {
     std::atomic<std::uint64_t> ended_ = 0;  // all up to this number
     std::mutex sweeps_lock_;
     List<Node> sweeps_;  // under sweeps_lock_
+
+    std::mutex room_lock_;
+    std::vector<std::uint32_t> opened_;  // under room_lock_: a ring with a place for each zone
+    std::size_t opened_head_ = 0;        // under room_lock_
+    std::size_t opened_count_ = 0;       // under room_lock_
+    List<Line> crowd_;                   // under room_lock_
+    std::size_t room_coming_ = 0;        // under room_lock_
 };
 
 }  // namespace zonebridge::sequencer

@@ -1,5 +1,6 @@
 #include "virtio/iovec.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -65,6 +66,24 @@ TEST_F(Iovec, SkippingIntoABufferUsesTheScratch) {
     EXPECT_EQ(join(list_), "abcdefghi") << "the list itself stays";
     EXPECT_FALSE(skip_front(list_, 1, std::span(scratch).first(2)));
     EXPECT_FALSE(skip_front(list_, 10, scratch));
+}
+
+TEST_F(Iovec, ACursorGoesOnWhereItStopped) {
+    for (std::uint64_t offset = 0; offset <= 10; ++offset)
+        for (std::size_t piece = 1; piece <= 5; ++piece) {
+            one_ = "abc", two_ = "defgh", three_ = "i";
+            WriteCursor cursor(list_, offset);
+            const std::string in = "0123456789";
+            std::size_t fitted = 0;
+            for (std::size_t at = 0; at + piece <= in.size(); at += piece)
+                fitted += cursor.write(std::as_bytes(std::span(in).subspan(at, piece)));
+            std::string expected = "abcdefghi";
+            const auto room = offset < 9 ? 9 - offset : 0;
+            const auto written = std::min<std::size_t>(room, in.size() / piece * piece);
+            expected.replace(std::min<std::size_t>(offset, 9), written, in.substr(0, written));
+            EXPECT_EQ(join(list_), expected) << offset << " " << piece;
+            EXPECT_EQ(fitted, written);
+        }
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // Several threads with a ring and a queue each, over an emulated disk in a file whose own append is
 // hidden. Meant for the thread sanitizer as well.
+#include <atomic>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -28,6 +30,7 @@ class SharedDevice : public ::testing::TestWithParam<Support> {
         shape.size = 16 * zone_size;
         shape.zone_size = zone_size;
         shape.conventional = first_zone;
+        shape.max_open = max_open_;
         const auto path = folder_ / "disk";
         ASSERT_TRUE(emulated::create(path, shape));
         auto disk = emulated::open(path, {.writable = true});
@@ -68,6 +71,7 @@ class SharedDevice : public ::testing::TestWithParam<Support> {
         return (static_cast<std::uint64_t>(thread) << 32) + static_cast<std::uint64_t>(i) + 1;
     }
 
+    std::optional<std::uint32_t> max_open_;
     TemporaryFolder folder_;
     BareDevice* bare_ = nullptr;
     std::unique_ptr<Transport> transport_;
@@ -144,12 +148,50 @@ TEST_P(SharedDevice, WritesAppendsAndActionsKeepTheirOrder) {
     });
 }
 
+class CrowdedDevice : public SharedDevice {
+  protected:
+    CrowdedDevice() { max_open_ = 3; }
+};
+
+// Refusals at random stand for a device that makes no room: what is refused so comes again, and
+// nothing is lost, doubled or stuck, whoever waits for whom.
+TEST_P(CrowdedDevice, WritesThatWaitForRoomAllEnd) {
+    std::atomic<unsigned> count = 0;
+    bare_->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
+        if (request.operation != Operation::write || count++ % 3 != 0) return {};
+        return BareDevice::Fault{{StatusCode::too_many_open, {}}, 0};
+    };
+    run([&](Ring& ring, int thread) {
+        User user(*transport_, ring, 32);
+        std::vector<std::uint64_t> tags;
+        for (int i = 0; i < 280; ++i) {
+            const auto zone = first_zone + static_cast<std::uint32_t>(i + thread) % 7;
+            if (i % 20 == 19) user.submit(user.act(Operation::close, zone));
+            if (i % 90 == 89) user.submit(User::act_all(Operation::close));
+            tags.push_back(user.submit(user.append(zone, block, stamp(thread, i))));
+        }
+        for (int i = 0; i < 280; ++i) {
+            const auto completion = user.wait(tags[static_cast<std::size_t>(i)]);
+            if (completion.status.ok())
+                landed(completion.result, stamp(thread, i));
+            else
+                ASSERT_TRUE(completion.status.code == StatusCode::too_many_open ||
+                            completion.status.code == StatusCode::zone_full);
+        }
+    });
+    EXPECT_GT(stamps_.size(), 0U);
+    expect_data();
+}
+
+INSTANTIATE_TEST_SUITE_P(Appends, CrowdedDevice, ::testing::Values(Support::absent),
+                         [](const auto&) { return "made_up"; });
+
 TEST_P(SharedDevice, ErrorsInTheMiddleLoseNothing) {
     std::atomic<int> count = 0;
     bare_->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
         const auto writes =
             request.operation == Operation::write || request.operation == Operation::append;
-        if (!writes || ++count % 5 != 0) return {};
+        if (!writes || ++count % 2 != 0) return {};
         const auto native = request.operation == Operation::append;
         return BareDevice::Fault{{StatusCode::media_error, {}},
                                  native ? 0 : request.length / 2 / block * block};

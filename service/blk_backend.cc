@@ -1,0 +1,90 @@
+#include "service/blk_backend.h"
+
+#include <fmt/format.h>
+
+#include "service/log.h"
+#include "virtio/ring.h"
+
+namespace zonebridge::service {
+
+using virtio_blk::BlockDevice;
+using virtio_blk::Config;
+namespace feature = virtio_blk::feature;
+
+BlkBackend::BlkBackend(Private, Worker& worker, Transport& disk, std::uint16_t queues)
+    : DeviceBackend(worker), disk_(disk), config_(virtio_blk::make_config(disk.limits(), queues)) {}
+
+tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(Worker& worker, Transport& disk,
+                                                                  std::uint16_t queues) {
+    auto backend = std::make_unique<BlkBackend>(Private{}, worker, disk, queues);
+    const auto& identity = disk.identity();
+    const auto id =
+        identity.serial.empty() ? fmt::format("{:016x}", identity.unique_id) : identity.serial;
+    const auto max_append = backend->config_.max_append_sectors * virtio_blk::sector_size;
+    auto opened = backend->DeviceBackend::open(
+        [&](Loop& loop) -> tl::expected<std::unique_ptr<virtio::Device>, Error> {
+            return BlockDevice::open(loop, disk, {.id = id, .max_append = max_append});
+        });
+    if (!opened) return tl::unexpected(opened.error());
+    return backend;
+}
+
+std::uint64_t BlkBackend::features() const noexcept {
+    return virtio_blk::offered_features(disk_.limits()) | virtio::feature::indirect_descriptors |
+           virtio::feature::event_index | virtio::feature::version_1;
+}
+
+tl::expected<void, std::string> BlkBackend::set_features(std::uint64_t features) {
+    if (auto common = DeviceBackend::set_features(features); !common) return common;
+    accepted_ = features;
+    const auto& limits = disk_.limits();
+    if (limits.model == Model::host_managed && (features & feature::zoned) == 0 && !warned_) {
+        warned_ = true;
+        log("the front end or its guest did not accept VIRTIO_BLK_F_ZONED: it can't know that this "
+            "disk is host-managed, and every read and write gets an I/O error. Front ends that "
+            "carry it: QEMU 10.2 or newer with -device "
+            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},config_size={}; crosvm with "
+            "--vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The guest "
+            "needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED",
+            config_.num_queues, Config::size);
+    }
+    apply_mode();
+    return {};
+}
+
+void BlkBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noexcept {
+    const auto bytes = virtio_blk::encode(config_);
+    copy_config(std::as_bytes(std::span(bytes)), offset, out);
+}
+
+bool BlkBackend::write_config(std::uint32_t offset, std::span<const std::byte> in,
+                              bool /*migration*/) noexcept {
+    // Generic front ends write all of it; only one byte is the driver's.
+    if (offset > Config::writeback_at || Config::writeback_at - offset >= in.size()) return true;
+    const auto writeback = in[Config::writeback_at - offset];
+    if (writeback > std::byte{1}) return false;
+    config_.writeback = writeback == std::byte{1};
+    apply_mode();
+    return true;
+}
+
+void BlkBackend::reset_device(virtio::ResetCause cause) {
+    if (cause == virtio::ResetCause::session_end) warned_ = false;
+    // A guest that was only paused goes on where it was.
+    if (cause == virtio::ResetCause::status) return;
+    config_.writeback = true;
+    accepted_ = 0;
+    apply_mode();
+}
+
+void BlkBackend::apply_mode() {
+    const auto accepted = [this](std::uint64_t bit) { return (accepted_ & bit) != 0; };
+    BlockDevice::Mode mode;
+    mode.zoned = accepted(feature::zoned);
+    // A driver that can't flush can't have a volatile cache either.
+    mode.write_through =
+        !accepted(feature::flush) || (accepted(feature::config_wce) && !config_.writeback);
+    with_device([&](virtio::Device& device) { static_cast<BlockDevice&>(device).set_mode(mode); });
+}
+
+}  // namespace zonebridge::service

@@ -1,0 +1,45 @@
+// The virtio-blk device that a vhost-user front end finds: its features, its configuration space, and
+// the disk behind it.
+//
+// Threads: as service/backend.h.
+// Ownership: borrows the worker and the disk.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "service/backend.h"
+#include "virtio-blk/config.h"
+#include "virtio-blk/device.h"
+#include "zone/transport.h"
+
+namespace zonebridge::service {
+
+class BlkBackend final : public DeviceBackend {
+    struct Private {};
+
+  public:
+    [[nodiscard]] static tl::expected<std::unique_ptr<BlkBackend>, Error> open(
+        Worker& worker, Transport& disk, std::uint16_t queues);
+
+    BlkBackend(Private, Worker& worker, Transport& disk, std::uint16_t queues);  // by open()
+
+    [[nodiscard]] std::uint64_t features() const noexcept override;
+    [[nodiscard]] std::uint16_t queue_count() const noexcept override { return config_.num_queues; }
+    /// Takes a driver that knows no zones too, and says in the log what becomes of its requests.
+    [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
+    void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
+    [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,
+                                    bool migration) noexcept override;
+
+  private:
+    void reset_device(virtio::ResetCause cause) override;
+    void apply_mode();
+
+    Transport& disk_;
+    virtio_blk::Config config_;
+    std::uint64_t accepted_ = 0;
+    bool warned_ = false;  // in this session
+};
+
+}  // namespace zonebridge::service

@@ -1,0 +1,33 @@
+#!/bin/bash
+# virtio-blk by QEMU's vhost-user-blk: an ordinary disk works, a host-managed one is all errors.
+. "$(dirname "$0")/host.sh"
+needs_server
+virtio=blk attach=--blk-disk
+
+# fsck_outside: the disk's bytes as a plain file, to e2fsck.
+fsck_outside() {
+  "$zonebridge" read "$disk" --offset 0 --length "$ZB_SIZE" >"$work/image" &&
+    /sbin/e2fsck -fn "$work/image"
+}
+
+"$zonebridge" create "$disk" --size "$ZB_SIZE" --model none >/dev/null 2>&1 ||
+  give_up "zonebridge create --model none"
+serve_disk
+in_guest blk-plain
+server_alive "the server outlives the guest"
+stop_server
+# What the guest's journal says is done is in the file.
+check "outside: the file system is whole" fsck_outside
+rm -f "$disk"
+
+# QEMU's vhost-user-blk does not pass VIRTIO_BLK_F_ZONED on.
+create_disk
+before=$(zones_of_disk)
+serve_disk
+in_guest blk-unzoned
+match "the log names the front ends that carry it" \
+  'VIRTIO_BLK_F_ZONED.*vhost-user-test-device-pci.*crosvm' "$(cat "$work/server.log")"
+server_alive "the server outlives the guest"
+stop_server
+equal "no zone has changed" "$before" "$(zones_of_disk)"
+finish

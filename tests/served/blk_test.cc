@@ -1,0 +1,304 @@
+// The same as a virtio-blk device: what a driver finds, order, appends, reports, ends of all kinds.
+
+#include "tests/driver/blk.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "tests/served/served_disk.h"
+
+namespace zonebridge::test {
+namespace {
+
+namespace blk = driver::blk;
+
+constexpr std::uint32_t zone = ServedDisk::first_sequential;
+constexpr std::size_t piece = 16384;
+constexpr std::uint32_t piece_sectors = piece / 512;
+constexpr std::uint64_t zoned_driver = blk::f_zoned | blk::f_flush | blk::f_mq | blk::f_config_wce;
+
+class BlkGuest {
+  public:
+    explicit BlkGuest(const ServedDisk& served, std::uint64_t features = zoned_driver,
+                      const driver::BlkOptions& options = {})
+        : front_end(must(driver::Connection::to(served.socket()))) {
+        const auto size = (driver::BlkInitiator::memory_needed(options) + 0x3FFFFF) & ~0x1FFFFFull;
+        must(memory.add(0, size));
+        auto wanted = Guest::everything();
+        wanted.features |= features;
+        must(front_end.negotiate(wanted));
+        must(front_end.share(memory));
+        blk.emplace(must(driver::BlkInitiator::start(front_end, memory, options)));
+    }
+
+    std::uint64_t number(std::uint32_t offset, std::uint32_t width) {
+        const auto bytes = must(front_end.config(offset, width));
+        std::uint64_t value = 0;
+        std::memcpy(&value, bytes.data(), width);
+        return value;
+    }
+    std::uint64_t pointer(std::uint32_t zone_number) {
+        return must(blk->report(ServedDisk::lba(zone_number), 128)).at(0).write_pointer;
+    }
+    void submit_writes(std::uint64_t sector, std::uint32_t count) {
+        for (std::uint32_t i = 0; i < count; ++i)
+            must(blk->add({.type = blk::out,
+                           .sector = sector + i * piece_sectors,
+                           .data_out = bytes_of(piece, i)}));
+        blk->submit();
+    }
+    void expect_pieces(std::uint32_t zone_number, std::uint32_t first_seed, std::uint32_t count) {
+        for (std::uint32_t i = 0; i < count; ++i) {
+            const auto got =
+                must(blk->read(ServedDisk::lba(zone_number) + i * piece_sectors, piece));
+            ASSERT_TRUE(got.ok()) << int{got.status};
+            ASSERT_EQ(got.data, bytes_of(piece, first_seed + i))
+                << "zone " << zone_number << " piece " << i;
+        }
+    }
+
+    driver::SharedMemory memory;
+    driver::FrontEnd front_end;
+    std::optional<driver::BlkInitiator> blk;
+};
+
+TEST(ServedBlk, TheConfigurationIsTheDisks) {
+    ServedDisk served({"--queues", "3"}, "blk");
+    BlkGuest guest(served);
+    EXPECT_EQ(must(guest.front_end.ask(driver::message::get_queue_num)), 3U);
+    EXPECT_NE(guest.front_end.features() & blk::f_zoned, 0U);
+    EXPECT_EQ(guest.front_end.offered() & blk::f_read_only, 0U);
+    EXPECT_EQ(guest.number(0, 8), (64U << 20) / 512);
+    EXPECT_EQ(guest.number(20, 4), 512U);
+    EXPECT_EQ(guest.number(34, 2), 3U);
+    EXPECT_EQ(guest.number(72, 4), ServedDisk::zone_blocks);
+    EXPECT_EQ(guest.number(76, 4), 8U);
+    EXPECT_NE(guest.number(84, 4), 0U) << "no append, no zoned Linux driver";
+    EXPECT_EQ(guest.number(88, 4), 4096U);
+    EXPECT_EQ(guest.number(92, 1), 1U);
+    EXPECT_EQ(guest.number(96, 8), 0U) << "nothing behind the end";
+}
+
+TEST(ServedBlk, TheWholePathAgreesWithTheFile) {
+    ServedDisk served({}, "blk");
+    {
+        BlkGuest guest(served);
+        const auto at = ServedDisk::lba(zone);
+        EXPECT_TRUE(must(guest.blk->write(at, bytes_of(piece, 7))).ok());
+        EXPECT_EQ(must(guest.blk->write(at, bytes_of(piece, 7))).status, blk::unaligned);
+        guest.expect_pieces(zone, 7, 1);
+        EXPECT_TRUE(must(guest.blk->act(blk::finish, ServedDisk::lba(zone + 1))).ok());
+        EXPECT_TRUE(must(guest.blk->act(blk::open, ServedDisk::lba(zone + 2))).ok());
+        EXPECT_TRUE(must(guest.blk->act(blk::flush)).ok());
+        const auto report = must(guest.blk->report());
+        ASSERT_EQ(report.size(), 16U);
+        EXPECT_EQ(report[zone].write_pointer, at + piece_sectors);
+        EXPECT_EQ(report[zone + 1].state, 14);
+        EXPECT_EQ(report[zone + 2].state, 3);
+    }
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_EQ(served.disk.zone(zone)["write_pointer"], zone * (4U << 20) + piece);
+    EXPECT_EQ(served.disk.state(zone), "implicit-open");
+    EXPECT_EQ(served.disk.state(zone + 1), "full");
+    EXPECT_EQ(served.disk.state(zone + 2), "explicit-open");
+}
+
+TEST(ServedBlk, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
+    ServedDisk served({}, "blk");
+    BlkGuest guest(served, zoned_driver, {.queues = 4, .depth = 64});
+    for (std::uint32_t round = 0; round < 8; ++round) {
+        for (std::uint16_t queue = 0; queue < 4; ++queue) {
+            for (std::uint32_t i = 0; i < 16; ++i) {
+                const auto n = round * 16 + i;
+                must(guest.blk->add({.type = blk::out,
+                                     .sector = ServedDisk::lba(zone + queue) + n * piece_sectors,
+                                     .data_out = bytes_of(piece, 1000 * queue + n)},
+                                    queue));
+            }
+            guest.blk->submit(queue);
+        }
+        for (std::uint16_t queue = 0; queue < 4; ++queue)
+            for (int i = 0; i < 16; ++i) ASSERT_TRUE(must(guest.blk->wait(queue)).ok());
+    }
+    for (std::uint16_t queue = 0; queue < 4; ++queue)
+        guest.expect_pieces(zone + queue, 1000 * queue, 128);
+}
+
+TEST(ServedBlk, AppendsTogetherLandSideBySideWhereTheySay) {
+    ServedDisk served({}, "blk");
+    BlkGuest guest(served, zoned_driver, {.queues = 2});
+    std::vector<std::uint64_t> ids;
+    for (std::uint32_t i = 0; i < 32; ++i)
+        ids.push_back(
+            must(guest.blk->add({.type = blk::append,
+                                 .sector = ServedDisk::lba(zone),
+                                 .data_out = bytes_of(piece, i),
+                                 .tail = i % 2 == 0 ? blk::append_tail : blk::append_tail_linux},
+                                i % 2)));
+    for (const std::uint16_t queue : {0, 1}) guest.blk->submit(queue);
+    std::set<std::uint64_t> places;
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> seeds;  // place, seed
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        const auto result = must(guest.blk->wait(i % 2));
+        ASSERT_TRUE(result.ok()) << int{result.status};
+        places.insert(result.append_sector);
+        const auto seed = std::find(ids.begin(), ids.end(), result.id) - ids.begin();
+        seeds.emplace_back(result.append_sector, static_cast<std::uint32_t>(seed));
+    }
+    ASSERT_EQ(places.size(), 32U);
+    EXPECT_EQ(*places.begin(), ServedDisk::lba(zone));
+    EXPECT_EQ(*places.rbegin(), ServedDisk::lba(zone) + 31 * piece_sectors);
+    for (const auto& [place, seed] : seeds)
+        EXPECT_EQ(must(guest.blk->read(place, piece)).data, bytes_of(piece, seed));
+    EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + 32 * piece_sectors);
+}
+
+TEST(ServedBlk, ReportsComeInAnySize) {
+    ServedDisk served({}, "blk");
+    BlkGuest guest(served);
+    for (const std::uint32_t bytes :
+         {128U, 129U, 1000U, 16U * 64, 17U * 64, 17U * 64 + 63, 65536U}) {
+        const auto zones = must(guest.blk->report(1, bytes));
+        EXPECT_EQ(zones.size(), std::min(16U, bytes / 64 - 1)) << bytes;
+        EXPECT_EQ(zones[0].start, 0U);
+    }
+    EXPECT_EQ(must(guest.blk->run({.type = blk::report, .data_in_length = 127})).status,
+              blk::invalid);
+    EXPECT_EQ(must(guest.blk->report(ServedDisk::lba(15) + 5)).size(), 1U);
+}
+
+TEST(ServedBlk, AFrontEndWithoutZonesGetsErrorsAndNoOrdinaryDisk) {
+    ServedDisk served({}, "blk");
+    {
+        BlkGuest guest(served, blk::f_flush);
+        EXPECT_EQ(must(guest.blk->read(0, 4096)).status, blk::io_error);
+        EXPECT_EQ(must(guest.blk->write(0, bytes_of(4096, 1))).status, blk::io_error);
+        EXPECT_EQ(must(guest.blk->run({.type = blk::report, .data_in_length = 4096})).status,
+                  blk::unsupported);
+    }
+    BlkGuest next(served);
+    EXPECT_TRUE(must(next.blk->read(0, 4096)).ok()) << "the next one is not to blame";
+}
+
+TEST(ServedBlk, APlainDiskIsAnOrdinaryOne) {
+    ServedDisk served({}, "blk", {"--size", "64M", "--model", "none"});
+    {
+        BlkGuest guest(served);
+        EXPECT_EQ(guest.front_end.offered() & blk::f_zoned, 0U);
+        EXPECT_EQ(guest.number(92, 1), 0U);
+        EXPECT_TRUE(must(guest.blk->write(12345, bytes_of(piece, 3))).ok());
+        EXPECT_EQ(must(guest.blk->read(12345, piece)).data, bytes_of(piece, 3));
+        EXPECT_EQ(must(guest.blk->act(blk::reset_all)).status, blk::unsupported);
+        EXPECT_TRUE(must(guest.blk->act(blk::flush)).ok());
+    }
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_EQ(done({"read", served.disk.path(), "--offset", std::to_string(12345 * 512), "--length",
+                    std::to_string(piece)}),
+              pattern(piece, 3));
+}
+
+TEST(ServedBlk, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
+    ServedDisk served({}, "blk");
+    for (std::uint32_t round = 0; round < 6; ++round) {
+        {
+            BlkGuest guest(served);
+            guest.submit_writes(ServedDisk::lba(zone + round), 32);
+        }  // gone with 32 writes in flight
+        BlkGuest next(served);
+        const auto written = next.pointer(zone + round) - ServedDisk::lba(zone + round);
+        ASSERT_EQ(written % piece_sectors, 0U);
+        ASSERT_LE(written, 32U * piece_sectors);
+        next.expect_pieces(zone + round, 0, static_cast<std::uint32_t>(written / piece_sectors));
+    }
+}
+
+TEST(ServedBlk, ARingStopsOnlyWhenWhatItHoldsIsAnswered) {
+    ServedDisk served({}, "blk");
+    BlkGuest guest(served);
+    guest.submit_writes(ServedDisk::lba(zone), 32);
+    const auto base = must(guest.front_end.stop(0));
+    EXPECT_EQ(guest.blk->queue(0).ring.used_index(), base);
+    must(guest.front_end.set_base(0, base));
+    must(guest.front_end.start(guest.blk->queue(0)));
+    guest.blk->queue(0).kick();
+    for (int i = 0; i < 32; ++i) ASSERT_TRUE(must(guest.blk->wait()).ok());
+    guest.expect_pieces(zone, 0, 32);
+}
+
+/// Kills the server with one write answered that nobody flushed.
+void expect_kept_after_kill(std::uint64_t features, bool cache_off) {
+    ServedDisk served({}, "blk");
+    {
+        BlkGuest guest(served, features);
+        if (cache_off) must(guest.front_end.set_config(32, std::array{std::byte{0}}));
+        for (std::uint32_t i = 0; i < 4; ++i)
+            ASSERT_TRUE(must(guest.blk->write(ServedDisk::lba(zone) + i * piece_sectors,
+                                              bytes_of(piece, i)))
+                            .ok());
+        served.kill();
+    }
+    served.start();
+    BlkGuest guest(served);
+    ASSERT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + 4 * piece_sectors);
+    guest.expect_pieces(zone, 0, 4);
+}
+
+TEST(ServedBlk, WhatWasFlushedOutlivesAKilledServer) {
+    ServedDisk served({}, "blk");
+    {
+        BlkGuest guest(served);
+        for (std::uint32_t i = 0; i < 9; ++i) {
+            ASSERT_TRUE(must(guest.blk->write(ServedDisk::lba(zone) + i * piece_sectors,
+                                              bytes_of(piece, i)))
+                            .ok());
+            if (i == 7) {
+                ASSERT_TRUE(must(guest.blk->act(blk::flush)).ok());
+            }
+        }
+        served.kill();
+    }
+    served.start();
+    BlkGuest guest(served);
+    const auto written = (guest.pointer(zone) - ServedDisk::lba(zone)) / piece_sectors;
+    EXPECT_GE(written, 8U);
+    EXPECT_LE(written, 9U);
+    guest.expect_pieces(zone, 0, static_cast<std::uint32_t>(written));
+}
+
+TEST(ServedBlk, WithoutFlushEveryAnsweredWriteOutlivesAKilledServer) {
+    expect_kept_after_kill(blk::f_zoned, false);
+}
+
+TEST(ServedBlk, WithTheCacheSwitchedOffEveryAnsweredWriteOutlivesAKilledServer) {
+    expect_kept_after_kill(zoned_driver, true);
+}
+
+TEST(ServedBlk, AReadOnlyDiskRefusesWhateverChangesIt) {
+    ServedDisk served({"--read-only"}, "blk");
+    BlkGuest guest(served);
+    EXPECT_NE(guest.front_end.offered() & blk::f_read_only, 0U);
+    EXPECT_EQ(must(guest.blk->write(0, bytes_of(4096, 1))).status, blk::io_error);
+    EXPECT_EQ(must(guest.blk->act(blk::reset, ServedDisk::lba(zone))).status, blk::io_error);
+    EXPECT_TRUE(must(guest.blk->read(0, 4096)).ok());
+    EXPECT_TRUE(must(guest.blk->act(blk::flush)).ok());
+}
+
+TEST(ServedBlk, ARequestThatIsNoneEndsItsSessionAndNoOther) {
+    ServedDisk served({}, "blk");
+    {
+        BlkGuest guest(served);
+        const auto block = guest.memory.allocate(8);
+        auto& queue = guest.blk->queue(0);
+        ASSERT_TRUE(queue.ring.add(std::array{driver::to_device(block)}));
+        queue.submit();
+        EXPECT_TRUE(guest.front_end.connection().closed());
+    }
+    BlkGuest next(served);
+    EXPECT_TRUE(must(next.blk->read(0, 4096)).ok());
+}
+
+}  // namespace
+}  // namespace zonebridge::test

@@ -1,0 +1,114 @@
+#include "virtio-blk/config.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/support/machine_disk.h"
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+constexpr std::uint64_t MiB = 1 << 20;
+
+/// A disk with something to say in every field.
+Limits host_managed() {
+    Limits limits;
+    limits.model = Model::host_managed;
+    limits.layout =
+        Layout(1024 * MiB, 256 * MiB, 192 * MiB, 1, ZoneType::sequential_write_required);
+    limits.logical_block_size = 512;
+    limits.physical_block_size = 4096;
+    limits.max_transfer = 4 * MiB;
+    limits.max_segments = 1024;
+    limits.max_append = MiB / 2 + 512;
+    limits.max_open = 14;
+    limits.max_active = 0x01020304;
+    limits.append = Support::emulated;
+    limits.fua = Support::native;
+    return limits;
+}
+
+std::uint64_t field(const std::array<std::uint8_t, Config::size>& bytes, std::size_t at,
+                    std::size_t width) {
+    std::uint64_t value = 0;
+    for (std::size_t i = width; i-- > 0;) value = value << 8 | bytes[at + i];
+    return value;
+}
+
+TEST(BlkConfig, HasEveryFieldWhereTheStandardPutsIt) {
+    const auto bytes = encode(make_config(host_managed(), 7));
+    std::array<std::uint8_t, 96> expected{};
+    const auto put = [&](std::size_t at, std::initializer_list<int> octets) {
+        for (const auto octet : octets) expected[at++] = static_cast<std::uint8_t>(octet);
+    };
+    put(0, {0, 0, 0x20, 0, 0, 0, 0, 0});  // 2 Mi sectors
+    put(8, {0, 0x40, 0, 0});              // 16 KiB a segment: 254 of them are not over 4 MiB
+    put(12, {254, 0, 0, 0});
+    put(20, {0, 2, 0, 0});  // 512
+    put(24, {3, 0, 8, 0});  // 8 logical blocks in a physical one
+    put(32, {1, 0, 7, 0});  // write-back; 7 queues
+    put(72, {0, 0, 8, 0});  // zone_sectors
+    put(76, {14, 0, 0, 0});
+    put(80, {4, 3, 2, 1});
+    put(84, {0, 4, 0, 0});     // 512 KiB: whole write granules
+    put(88, {0, 0x10, 0, 0});  // 4096
+    put(92, {1, 0, 0, 0});     // host-managed
+    EXPECT_EQ(bytes, expected);
+}
+
+TEST(BlkConfig, TellsModelsInItsOwnNumbers) {
+    auto limits = host_managed();
+    limits.model = Model::host_aware;
+    EXPECT_EQ(encode(make_config(limits, 1))[92], 2);
+    EXPECT_NE(offered_features(limits) & feature::zoned, 0U);
+    limits.model = Model::none;
+    limits.layout = Layout(64 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
+    const auto plain = encode(make_config(limits, 1));
+    for (std::size_t at = 72; at < 96; ++at) EXPECT_EQ(plain[at], 0) << at;
+    EXPECT_EQ(offered_features(limits) & feature::zoned, 0U);
+}
+
+TEST(BlkConfig, SaysNoLimitAndNoAppendByZero) {
+    auto limits = host_managed();
+    limits.max_open.reset();
+    limits.max_active.reset();
+    limits.append = Support::absent;
+    const auto bytes = encode(make_config(limits, 1));
+    EXPECT_EQ(field(bytes, 76, 4), 0U);
+    EXPECT_EQ(field(bytes, 80, 4), 0U);
+    EXPECT_EQ(field(bytes, 84, 4), 0U);
+}
+
+TEST(BlkConfig, NeverInvitesARequestThatTheDiskWouldNotTakeWhole) {
+    for (const std::uint64_t transfer :
+         {std::uint64_t{4096}, 8 * std::uint64_t{4096}, 124 * std::uint64_t{1024}, MiB / 2,
+          1280 * std::uint64_t{1024}, 4 * MiB, 16 * MiB, 64 * 1024 * MiB})
+        for (const std::uint32_t segments : {1U, 2U, 16U, 17U, 128U, 256U, 1024U}) {
+            auto limits = host_managed();
+            limits.max_transfer = transfer;
+            limits.max_segments = segments;
+            limits.max_append = transfer;
+            const auto config = make_config(limits, 1);
+            const auto most = std::uint64_t{config.seg_max} * config.size_max;
+            const auto which = testing::PrintToString(std::pair(transfer, segments));
+            EXPECT_LE(most, transfer) << which;
+            EXPECT_GE(config.seg_max, 1U) << which;
+            EXPECT_LE(config.seg_max, segments) << which;
+            EXPECT_GE(config.size_max, 4096U) << which;
+            EXPECT_EQ(config.size_max % 4096, 0U) << which;
+            EXPECT_LE(config.max_append_sectors * sector_size, most) << which;
+            EXPECT_NE(config.max_append_sectors, 0U) << which;
+        }
+}
+
+TEST(BlkConfig, OffersWhatTheDiskIs) {
+    auto limits = host_managed();
+    // SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE, MQ, ZONED; no DISCARD or WRITE_ZEROES.
+    constexpr std::uint64_t expected =
+        1 << 1 | 1 << 2 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 17;
+    EXPECT_EQ(offered_features(limits), expected);
+    limits.read_only = true;
+    EXPECT_EQ(offered_features(limits), expected | 1 << 5);
+}
+
+}  // namespace
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,82 @@
+#include "virtio-blk/wire.h"
+
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+TEST(BlkWire, ARequestIsItsTypeAndItsSector) {
+    const std::array<std::uint8_t, 16> bytes{15,   0,    0,    0,    0xEE, 0xEE, 0xEE, 0xEE,
+                                             0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01};
+    const auto header = decode_request(bytes);
+    EXPECT_EQ(header.type, RequestType::zone_append);
+    EXPECT_EQ(header.sector, 0x0102030405060708U);
+}
+
+TEST(BlkWire, KnowsTheTypesItServesAndNoOthers) {
+    unsigned known = 0;
+    for (std::uint32_t number = 0; number < 300; ++number) {
+        std::array<std::uint8_t, 16> bytes{static_cast<std::uint8_t>(number),
+                                           static_cast<std::uint8_t>(number >> 8)};
+        const auto header = decode_request(bytes);
+        if (!header.type) continue;
+        ++known;
+        EXPECT_EQ(static_cast<std::uint32_t>(*header.type), number);
+        EXPECT_EQ(is_zone_request(*header.type), number >= 15);
+    }
+    EXPECT_EQ(known, 11U);
+    std::array<std::uint8_t, 16> high{0, 0, 0, 0x80};
+    EXPECT_FALSE(decode_request(high).type) << "no bit of the type is ignored";
+}
+
+std::array<std::uint8_t, 64> descriptor(std::initializer_list<std::uint64_t> numbers,
+                                        std::uint8_t type, std::uint8_t state) {
+    std::array<std::uint8_t, 64> bytes{};
+    std::size_t at = 0;
+    for (const auto number : numbers) {
+        std::memcpy(bytes.data() + at, &number, 8);
+        at += 8;
+    }
+    bytes[24] = type;
+    bytes[25] = state;
+    return bytes;
+}
+
+TEST(BlkWire, DescribesAZoneInSectors) {
+    Zone zone{.start = 8 << 20,
+              .length = 4 << 20,
+              .capacity = 3 << 20,
+              .write_pointer = (8 << 20) + 4096,
+              .type = ZoneType::sequential_write_required,
+              .state = ZoneState::implicit_open};
+    EXPECT_EQ(encode(zone), descriptor({6144, 16384, 16392}, 2, 2));
+    zone.state = ZoneState::full;
+    zone.write_pointer.reset();
+    EXPECT_EQ(encode(zone), descriptor({6144, 16384, 24576}, 2, 14)) << "the end of the zone";
+    for (const auto state : {ZoneState::read_only, ZoneState::offline}) {
+        zone.state = state;
+        EXPECT_EQ(encode(zone), descriptor({6144, 16384, ~std::uint64_t{0}}, 2,
+                                           static_cast<std::uint8_t>(state)));
+    }
+    zone.type = ZoneType::conventional;
+    zone.state = ZoneState::not_write_pointer;
+    zone.capacity = zone.length;
+    EXPECT_EQ(encode(zone), descriptor({8192, 16384, ~std::uint64_t{0}}, 1, 0));
+}
+
+TEST(BlkWire, AReportsHeadIsItsCount) {
+    const auto bytes = encode_report_header(0x0102);
+    EXPECT_EQ(bytes[0], 2);
+    EXPECT_EQ(bytes[1], 1);
+    for (std::size_t at = 2; at < bytes.size(); ++at) EXPECT_EQ(bytes[at], 0);
+}
+
+TEST(BlkWire, AnAppendTellsItsSector) {
+    EXPECT_EQ(encode_append_sector(0x0A0B * 512),
+              (std::array<std::uint8_t, 8>{0x0B, 0x0A, 0, 0, 0, 0, 0, 0}));
+}
+
+}  // namespace
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,104 @@
+#include "virtio-blk/config.h"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+#include "virtio/little_endian.h"
+#include "virtio/slots.h"
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+// A page: drivers do not do with smaller buffers.
+constexpr std::uint64_t smallest_size_max = 4096;
+// A buffer that spans regions of guest memory comes in pieces.
+constexpr std::uint32_t spare_segments = 8;
+
+std::uint8_t wire_model(Model model) noexcept {
+    switch (model) {
+        case Model::none:
+            return 0;
+        case Model::host_managed:
+            return 1;
+        case Model::host_aware:
+            return 2;
+    }
+    return 0;
+}
+
+std::uint32_t segments(const Limits& limits) noexcept {
+    auto most = limits.max_segments;
+    if (most > 2 * spare_segments) most -= spare_segments;
+    return std::clamp<std::uint32_t>(most, 1, virtio::default_seg_max);
+}
+
+std::uint64_t rounded_down(std::uint64_t value, std::uint64_t unit) noexcept {
+    return value - value % unit;
+}
+
+}  // namespace
+
+Config make_config(const Limits& limits, std::uint16_t queues) noexcept {
+    Config config;
+    config.capacity = limits.size() / sector_size;
+    const auto page = std::max<std::uint64_t>(smallest_size_max, limits.logical_block_size);
+    const auto most_pages = std::max<std::uint64_t>(limits.max_transfer / page, 1);
+    config.seg_max =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(segments(limits), most_pages));
+    config.size_max = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(std::max(rounded_down(limits.max_transfer / config.seg_max, page),
+                                         std::min(page, limits.max_transfer)),
+                                rounded_down(std::numeric_limits<std::uint32_t>::max(), page)));
+    config.block_size = limits.logical_block_size;
+    const auto blocks = std::max(limits.physical_block_size / limits.logical_block_size, 1U);
+    config.physical_block_exponent = static_cast<std::uint8_t>(std::countr_zero(blocks));
+    config.min_io_size = static_cast<std::uint16_t>(std::min(blocks, 0xFFFFU));
+    config.num_queues = queues;
+
+    const auto& layout = limits.layout;
+    if (layout.zone_count() == 0) return config;
+    config.zone_sectors = static_cast<std::uint32_t>(layout.zone_size() / sector_size);
+    config.max_open_zones = limits.max_open.value_or(0);
+    config.max_active_zones = limits.max_active.value_or(0);
+    config.write_granularity = limits.physical_block_size;
+    if (limits.append != Support::absent)
+        config.max_append_sectors = static_cast<std::uint32_t>(
+            rounded_down(std::min<std::uint64_t>(limits.max_append,
+                                                 std::uint64_t{config.size_max} * config.seg_max),
+                         config.write_granularity) /
+            sector_size);
+    config.model = limits.model;
+    return config;
+}
+
+std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
+    std::array<std::uint8_t, Config::size> bytes{};
+    virtio::put_le(bytes, 0, config.capacity);
+    virtio::put_le(bytes, 8, config.size_max);
+    virtio::put_le(bytes, 12, config.seg_max);
+    virtio::put_le(bytes, 20, config.block_size);
+    bytes[24] = config.physical_block_exponent;
+    bytes[25] = config.alignment_offset;
+    virtio::put_le(bytes, 26, config.min_io_size);
+    virtio::put_le(bytes, 28, config.opt_io_size);
+    bytes[Config::writeback_at] = config.writeback ? 1 : 0;
+    virtio::put_le(bytes, 34, config.num_queues);
+    virtio::put_le(bytes, 72, config.zone_sectors);
+    virtio::put_le(bytes, 76, config.max_open_zones);
+    virtio::put_le(bytes, 80, config.max_active_zones);
+    virtio::put_le(bytes, 84, config.max_append_sectors);
+    virtio::put_le(bytes, 88, config.write_granularity);
+    bytes[92] = wire_model(config.model);
+    return bytes;
+}
+
+std::uint64_t offered_features(const Limits& limits) noexcept {
+    auto features = feature::size_max | feature::seg_max | feature::block_size | feature::flush |
+                    feature::topology | feature::config_wce | feature::multiple_queues;
+    if (limits.read_only) features |= feature::read_only;
+    if (limits.layout.zone_count() != 0 && limits.model != Model::none) features |= feature::zoned;
+    return features;
+}
+
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,55 @@
+// What a virtio-blk device says of itself: its configuration space (virtio 1.3, 5.2.4) and its feature
+// bits, from the limits of the disk behind it.
+//
+// Threads: pure functions and values.
+// Ownership: none.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "virtio-blk/wire.h"
+#include "zone/limits.h"
+
+namespace zonebridge::virtio_blk {
+
+/// Fields in the structure's own units; those of features that are not offered (geometry, discard,
+/// write zeroes, secure erase) are zeroes.
+struct Config {
+    static constexpr std::size_t size = 96;
+    /// Where the one byte lies that a driver may write.
+    static constexpr std::size_t writeback_at = 32;
+
+    std::uint64_t capacity = 0;  ///< Sectors.
+    std::uint32_t size_max = 0;  ///< Bytes in a buffer.
+    std::uint32_t seg_max = 0;   ///< Buffers in a request.
+    std::uint32_t block_size = 512;
+    std::uint8_t physical_block_exponent = 0;  ///< log2 of logical blocks in a physical one.
+    std::uint8_t alignment_offset = 0;
+    std::uint16_t min_io_size = 0;  ///< Logical blocks.
+    std::uint32_t opt_io_size = 0;
+    bool writeback = true;
+    std::uint16_t num_queues = 1;
+
+    // The zoned characteristics; all zeroes on a disk without zones.
+    std::uint32_t zone_sectors = 0;
+    std::uint32_t max_open_zones = 0;    ///< 0: no limit.
+    std::uint32_t max_active_zones = 0;  ///< 0: no limit.
+    std::uint32_t max_append_sectors = 0;
+    std::uint32_t write_granularity = 0;  ///< Bytes.
+    Model model = Model::none;
+
+    friend bool operator==(const Config&, const Config&) = default;
+};
+[[nodiscard]] std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept;
+
+/// A request of seg_max buffers of size_max bytes is one that the disk takes whole, and so is an append
+/// of max_append_sectors: a zoned write is never to be split here.
+[[nodiscard]] Config make_config(const Limits& limits, std::uint16_t queues) noexcept;
+
+/// Those of virtio-blk; the rings' are the caller's.
+[[nodiscard]] std::uint64_t offered_features(const Limits& limits) noexcept;
+
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,355 @@
+#include "virtio-blk/device.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "virtio-blk/slot.h"
+#include "virtio-blk/status.h"
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+// Requests that the storage queue works on at a time; what is over waits here.
+constexpr std::size_t storage_queue_depth = 256;
+// Reports filled at a time; more wait. A driver has one or two in flight.
+constexpr std::size_t report_buffer_count = 4;
+
+bool is_required(const Layout& layout, std::uint32_t zone) noexcept {
+    return layout.type_of(zone) == ZoneType::sequential_write_required;
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<BlockDevice>, Error> BlockDevice::open(Loop& loop,
+                                                                    Transport& transport,
+                                                                    const Options& options) {
+    auto queue = transport.open_queue(loop, {.depth = storage_queue_depth});
+    if (!queue) return tl::unexpected(queue.error());
+    return std::make_unique<BlockDevice>(Private{}, loop, transport.limits(), std::move(*queue),
+                                         options);
+}
+
+BlockDevice::BlockDevice(Private, Loop& loop, const Limits& limits, std::unique_ptr<Queue> queue,
+                         const Options& options)
+    : loop_(loop),
+      limits_(limits),
+      queue_(std::move(queue)),
+      max_append_(options.max_append),
+      report_buffers_(report_buffer_count) {
+    std::copy_n(options.id.begin(), std::min(options.id.size(), id_.size()), id_.begin());
+    for (auto& buffer : report_buffers_) free_report_buffers_.push_back(&buffer);
+}
+
+BlockDevice::~BlockDevice() = default;
+
+void BlockDevice::attach(std::uint16_t index, virtio::VirtQueue& queue) {
+    ports_.push_back(std::make_unique<Port>(index, queue));
+    std::size_t slots = 0;
+    for (const auto& port : ports_) slots += port->slots.size();
+    pending_.reserve(2 * slots);
+    recover(*ports_.back());
+}
+
+void BlockDevice::detach(std::uint16_t index) noexcept {
+    std::erase_if(ports_, [&](const auto& port) { return port->index == index; });
+    if (ports_.empty()) fault_.reset();  // the driver that was at fault is gone
+}
+
+bool BlockDevice::take(std::uint16_t index) noexcept {
+    auto* const found = port(index);
+    if (found == nullptr || fault_) return false;
+    while (auto* const slot = pop(*found)) {
+        if (!parse(*slot)) {
+            fail(
+                fmt::format("queue {}: a request of {} bytes to read and {} to answer in, shorter "
+                            "than virtio-blk's header of {} and status of 1",
+                            index, slot->chain.readable_length, slot->chain.writable_length,
+                            RequestHeader::size));
+            found->queue.push(slot->chain, 0);
+            found->slots.give_back(*slot);
+            loop_.note_ready();
+            break;
+        }
+        start(*slot);
+    }
+    submit();
+    return !fault_;
+}
+
+void BlockDevice::complete() noexcept {
+    for (auto count = completions_.size(); count == completions_.size();) {
+        count = queue_->reap(completions_);
+        for (const auto& completion : std::span(completions_).first(count))
+            finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag)),
+                   completion);
+    }
+    submit();
+}
+
+std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
+    for (const auto& port : ports_)
+        if (port->index == index) return port->slots.in_use();
+    return 0;
+}
+
+BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
+    auto* const slot = port.slots.next();
+    if (slot == nullptr) return nullptr;
+    switch (port.queue.pop(slot->storage, slot->chain)) {
+        case virtio::PopResult::chain:
+            break;
+        case virtio::PopResult::broken:
+            if (const auto& why = port.queue.fault())
+                fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
+            return nullptr;
+        case virtio::PopResult::empty:
+            return nullptr;
+    }
+    port.slots.take();
+    return slot;
+}
+
+bool BlockDevice::parse(Slot& slot) noexcept {
+    const auto& chain = slot.chain;
+    std::array<std::uint8_t, RequestHeader::size> bytes;
+    if (chain.writable_length == 0 ||
+        virtio::copy_from(chain.readable, 0, std::as_writable_bytes(std::span(bytes))) !=
+            bytes.size())
+        return false;
+    slot.header = decode_request(bytes);
+    slot.type = slot.header.type.value_or(RequestType::in);
+    slot.offset = slot.header.sector < limits_.size() / sector_size
+                      ? slot.header.sector * sector_size
+                      : limits_.size();
+    slot.flush_after = false;
+    slot.flushing = false;
+
+    // The storage is ours: where the status shares a buffer with the data, the data's view of it is
+    // shortened until the answer.
+    auto& last =
+        slot.storage[static_cast<std::size_t>(&chain.writable.back() - slot.storage.data())];
+    slot.status = static_cast<std::byte*>(last.iov_base) + last.iov_len - 1;
+    slot.reply = chain.writable;
+    slot.reply_length = chain.writable_length - 1;
+    slot.shortened = nullptr;
+    if (last.iov_len == 1) {
+        slot.reply = slot.reply.first(slot.reply.size() - 1);
+    } else {
+        --last.iov_len;
+        slot.shortened = &last;
+    }
+    return true;
+}
+
+void BlockDevice::recover(Port& port) noexcept {
+    // Chains that a server before this one took and never answered.
+    while (port.queue.recovered() != 0) {
+        auto& slot = *port.slots.next();
+        if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) break;
+        port.slots.take();
+        if (!parse(slot)) {
+            port.queue.push(slot.chain, 0);
+            port.slots.give_back(slot);
+            loop_.note_ready();
+        } else if (may_repeat(slot)) {
+            start(slot);
+        } else {
+            answer(slot, RequestStatus::io_error);
+        }
+    }
+    submit();
+}
+
+bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
+    if (!slot.header.type) return true;
+    switch (slot.type) {
+        case RequestType::in:
+        case RequestType::flush:
+        case RequestType::get_id:
+        case RequestType::zone_report:
+            return true;
+        case RequestType::out: {
+            const auto& layout = limits_.layout;
+            if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
+            const auto length = slot.chain.readable_length - RequestHeader::size;
+            // One over several zones is refused if it touches a sequential write required one.
+            return !is_required(layout, layout.zone_of(slot.offset)) &&
+                   !leaves_required_zone(slot.offset, length);
+        }
+        case RequestType::zone_append:
+        case RequestType::zone_open:
+        case RequestType::zone_close:
+        case RequestType::zone_finish:
+        case RequestType::zone_reset:
+        case RequestType::zone_reset_all:
+            return false;
+    }
+    return false;
+}
+
+void BlockDevice::start(Slot& slot) noexcept {
+    if (!slot.header.type || (is_zone_request(slot.type) && !mode_.zoned))
+        return answer(slot, RequestStatus::unsupported);
+    const auto blind = limits_.model == Model::host_managed && !mode_.zoned;
+    switch (slot.type) {
+        case RequestType::in:
+            if (blind) return answer(slot, RequestStatus::io_error);
+            return start_data(slot, Operation::read, slot.reply, slot.reply_length);
+        case RequestType::out:
+        case RequestType::zone_append: {
+            if (blind) return answer(slot, RequestStatus::io_error);
+            const auto append = slot.type == RequestType::zone_append;
+            if (append && slot.reply_length < append_sector_size)
+                return answer(slot, RequestStatus::invalid_command);
+            // The header was copied: what is left of it in the storage may go.
+            const auto data =
+                virtio::skip_front(slot.chain.readable, RequestHeader::size, slot.storage);
+            return start_data(slot, append ? Operation::append : Operation::write, *data,
+                              slot.chain.readable_length - RequestHeader::size);
+        }
+        case RequestType::flush:
+            if (blind) return answer(slot, RequestStatus::io_error);
+            return start_flush(slot);
+        case RequestType::get_id:
+            return answer_id(slot);
+        case RequestType::zone_report:
+            return start_report(slot);
+        case RequestType::zone_open:
+            return start_action(slot, Operation::open);
+        case RequestType::zone_close:
+            return start_action(slot, Operation::close);
+        case RequestType::zone_finish:
+            return start_action(slot, Operation::finish);
+        case RequestType::zone_reset:
+        case RequestType::zone_reset_all:
+            return start_action(slot, Operation::reset);
+    }
+}
+
+void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const iovec> data,
+                             std::uint64_t length) noexcept {
+    const auto refuse = [&](StatusCode code) { answer(slot, status_of(slot, code)); };
+    if (operation == Operation::append) {
+        if (max_append_ == 0) return refuse(StatusCode::unsupported);
+        if (length > max_append_) return refuse(StatusCode::too_large);
+    }
+    if (slot.offset >= limits_.size() || length > limits_.size() - slot.offset)
+        return refuse(StatusCode::out_of_range);
+    if (length > limits_.max_transfer) return refuse(StatusCode::too_large);
+    // The model may allow it; virtio-blk does not.
+    if (operation == Operation::read && mode_.zoned && leaves_required_zone(slot.offset, length))
+        return refuse(StatusCode::read_crosses_boundary);
+
+    Request request;
+    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.operation = operation;
+    request.offset = slot.offset;
+    request.length = length;
+    request.data = data;
+    if (operation != Operation::read && mode_.write_through) {
+        request.fua = limits_.fua != Support::absent;
+        slot.flush_after = !request.fua;
+    }
+    enqueue(request);
+}
+
+void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
+    Request request;
+    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.operation = operation;
+    if (slot.type == RequestType::zone_reset_all) {
+        request.scope = Scope::all;
+    } else {
+        if (slot.offset >= limits_.size())
+            return answer(slot, status_of(slot, StatusCode::out_of_range));
+        request.offset = slot.offset;
+        // Anywhere but at a zone's start the offset is refused, whatever the length.
+        request.length = limits_.layout.length_of(limits_.layout.zone_of(slot.offset));
+    }
+    enqueue(request);
+}
+
+void BlockDevice::start_flush(Slot& slot) noexcept {
+    Request request;
+    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.operation = Operation::flush;
+    enqueue(request);
+}
+
+bool BlockDevice::leaves_required_zone(std::uint64_t offset, std::uint64_t length) const noexcept {
+    const auto& layout = limits_.layout;
+    if (layout.zone_count() == 0 || length == 0 || length > limits_.size() - offset) return false;
+    const auto first = layout.zone_of(offset);
+    const auto last = layout.zone_of(offset + length - 1);
+    if (first == last) return false;
+    for (auto zone = first; zone <= last; ++zone)
+        if (is_required(layout, zone)) return true;
+    return false;
+}
+
+void BlockDevice::answer_id(Slot& slot) noexcept {
+    virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(id_)));
+    answer(slot, RequestStatus::ok);
+}
+
+void BlockDevice::enqueue(const Request& request) noexcept {
+    if (pending_.size() == pending_.capacity()) {
+        pending_.erase(pending_.begin(),
+                       pending_.begin() + static_cast<std::ptrdiff_t>(pending_head_));
+        pending_head_ = 0;
+    }
+    pending_.push_back(request);
+}
+
+void BlockDevice::submit() noexcept {
+    while (pending_head_ != pending_.size()) {
+        const auto taken = queue_->submit(std::span(pending_).subspan(pending_head_));
+        if (taken == 0) return;
+        pending_head_ += taken;
+    }
+    pending_.clear();
+    pending_head_ = 0;
+}
+
+void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
+    if (slot.type == RequestType::zone_report) return finish_report_piece(slot, completion);
+    const auto ok = completion.status.ok();
+    if (ok && slot.type == RequestType::zone_append && !slot.flushing) {
+        const auto sector = encode_append_sector(completion.result);
+        virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(sector)));
+    }
+    if (ok && slot.flush_after && !slot.flushing) {
+        slot.flushing = true;
+        return start_flush(slot);
+    }
+    answer(slot, status_of(slot, completion.status.code));
+}
+
+RequestStatus BlockDevice::status_of(const Slot& slot, StatusCode code) const noexcept {
+    return mode_.zoned ? zoned_status(code, slot.type) : plain_status(code);
+}
+
+void BlockDevice::answer(Slot& slot, RequestStatus status) noexcept {
+    *slot.status = static_cast<std::byte>(status);
+    if (slot.shortened != nullptr) ++slot.shortened->iov_len;
+    // The status is the last byte, so that what counts as written is all there is.
+    slot.port->queue.push(
+        slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                        slot.chain.writable_length, std::numeric_limits<std::uint32_t>::max())));
+    slot.port->slots.give_back(slot);
+    loop_.note_ready();  // an answer waits to be published
+}
+
+void BlockDevice::fail(std::string text) noexcept {
+    if (!fault_) fault_ = std::move(text);
+}
+
+BlockDevice::Port* BlockDevice::port(std::uint16_t index) noexcept {
+    for (const auto& candidate : ports_)
+        if (candidate->index == index) return candidate.get();
+    return nullptr;
+}
+
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,126 @@
+// The virtio-blk device's data path on one thread: chains from its virtqueues become requests of the
+// model, and their completions answers. The one parser, whichever way the chains come in.
+//
+// Threads: belongs to the thread of its loop.
+// Ownership: borrows the loop, the transport and each VirtQueue from attach to detach; owns the storage
+// queue and everything a request in flight needs, so that nothing allocates once a queue is attached.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "virtio-blk/config.h"
+#include "virtio-blk/wire.h"
+#include "virtio/device.h"
+#include "virtio/virtqueue.h"
+#include "zone/loop.h"
+#include "zone/transport.h"
+
+namespace zonebridge::virtio_blk {
+
+class BlockDevice final : public virtio::Device {
+    struct Private {};
+
+  public:
+    /// `id`: what GET_ID answers, cut to id_size. `max_append`: bytes, as the configuration space has
+    /// it.
+    struct Options {
+        std::string_view id;
+        std::uint64_t max_append = 0;
+    };
+
+    /// Opens a storage queue.
+    [[nodiscard]] static tl::expected<std::unique_ptr<BlockDevice>, Error> open(
+        Loop& loop, Transport& transport, const Options& options);
+
+    BlockDevice(Private, Loop& loop, const Limits& limits, std::unique_ptr<Queue> queue,
+                const Options& options);  // by open()
+    BlockDevice(const BlockDevice&) = delete;
+    BlockDevice& operator=(const BlockDevice&) = delete;
+    ~BlockDevice() override;
+
+    /// What the driver accepted.
+    struct Mode {
+        bool zoned = false;         ///< feature::zoned.
+        bool write_through = true;  ///< A write is durable before it is answered.
+    };
+    /// Holds for requests taken from now on. A host-managed disk whose driver knows no zones answers
+    /// everything that reads or writes with an I/O error: it is never to look like an ordinary one.
+    void set_mode(const Mode& mode) noexcept { mode_ = mode; }
+
+    void attach(std::uint16_t index, virtio::VirtQueue& queue) override;
+    void detach(std::uint16_t index) noexcept override;
+    [[nodiscard]] bool take(std::uint16_t index) noexcept override;
+    void complete() noexcept override;
+    [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept override;
+    [[nodiscard]] const std::optional<std::string>& fault() const noexcept override {
+        return fault_;
+    }
+
+  private:
+    struct Slot;
+    struct Port;
+    struct ReportBuffer;
+
+    [[nodiscard]] Slot* pop(Port& port) noexcept;
+    /// Looks at a popped chain; false for one without room for a header or a status.
+    [[nodiscard]] bool parse(Slot& slot) noexcept;
+    void recover(Port& port) noexcept;
+    /// Whether a request that may have been carried out can be done again: it changes nothing, or
+    /// leaves the same bytes in the same place.
+    [[nodiscard]] bool may_repeat(const Slot& slot) const noexcept;
+    void start(Slot& slot) noexcept;
+    void start_data(Slot& slot, Operation operation, std::span<const iovec> data,
+                    std::uint64_t length) noexcept;
+    void start_action(Slot& slot, Operation operation) noexcept;
+    void start_flush(Slot& slot) noexcept;
+    /// Whether the range covers several zones and one of them is sequential write required.
+    [[nodiscard]] bool leaves_required_zone(std::uint64_t offset,
+                                            std::uint64_t length) const noexcept;
+    void answer_id(Slot& slot) noexcept;
+
+    // Reports, in report.cc.
+    void start_report(Slot& slot) noexcept;
+    void continue_report(Slot& slot) noexcept;
+    void finish_report_piece(Slot& slot, const Completion& completion) noexcept;
+    void end_report(Slot& slot, RequestStatus status) noexcept;
+
+    void enqueue(const Request& request) noexcept;
+    void submit() noexcept;
+    void finish(Slot& slot, const Completion& completion) noexcept;
+    [[nodiscard]] RequestStatus status_of(const Slot& slot, StatusCode code) const noexcept;
+    void answer(Slot& slot, RequestStatus status) noexcept;
+    void fail(std::string text) noexcept;
+    [[nodiscard]] Port* port(std::uint16_t index) noexcept;
+
+    Loop& loop_;
+    const Limits& limits_;
+    std::unique_ptr<Queue> queue_;
+    std::uint64_t max_append_;
+    std::array<std::uint8_t, id_size> id_{};
+    Mode mode_;
+    std::vector<std::unique_ptr<Port>> ports_;
+
+    /// Taken and not yet accepted by queue_, oldest first, from pending_head_ on. Has room for twice
+    /// the slots there are, so that moving the rest to the front costs next to nothing a request.
+    std::vector<Request> pending_;
+    std::size_t pending_head_ = 0;
+
+    std::vector<ReportBuffer> report_buffers_;
+    std::vector<ReportBuffer*> free_report_buffers_;
+    /// Reports that wait for a buffer, linked through their slots.
+    Slot* first_waiting_report_ = nullptr;
+    Slot* last_waiting_report_ = nullptr;
+
+    std::array<Completion, 32> completions_;
+    std::optional<std::string> fault_;
+};
+
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,61 @@
+// What the device keeps of a queue and of each request in flight. Private to device.cc and report.cc.
+//
+// Threads: belongs to the device's thread.
+// Ownership: a Port owns its slots and borrows its VirtQueue; a Slot borrows a report buffer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "virtio-blk/device.h"
+#include "virtio/iovec.h"
+#include "virtio/slots.h"
+
+namespace zonebridge::virtio_blk {
+
+/// Zones asked for at a time while a report is filled; what a report needs beside the guest's buffer.
+struct BlockDevice::ReportBuffer {
+    std::array<Zone, 64> zones;
+};
+
+/// One chain from pop to push.
+struct BlockDevice::Slot {
+    Port* port = nullptr;
+    virtio::Chain chain;
+    std::span<iovec> storage;
+
+    RequestHeader header;
+    RequestType type = RequestType::in;  ///< header.type, where it is known.
+    std::uint64_t offset = 0;            ///< header.sector in bytes, where that is on the disk.
+    /// The writable buffers but for the status byte, which is the last one.
+    std::span<const iovec> reply;
+    std::uint64_t reply_length = 0;
+    std::byte* status = nullptr;
+    /// The buffer that was shortened by that byte, if it held more.
+    iovec* shortened = nullptr;
+
+    bool flush_after = false;  ///< A write that is durable only by a flush behind it,
+    bool flushing = false;     ///< which is under way.
+
+    // A report's own.
+    ReportBuffer* buffer = nullptr;
+    virtio::WriteCursor cursor;
+    std::uint64_t position = 0;  ///< In the zone to go on with.
+    std::uint64_t reported = 0;
+    std::uint64_t room = 0;  ///< Descriptors that fit.
+    Slot* next_waiting = nullptr;
+};
+
+struct BlockDevice::Port {
+    Port(std::uint16_t number, virtio::VirtQueue& virtqueue)
+        : index(number), queue(virtqueue), slots(virtqueue.size()) {
+        for (auto& slot : slots) slot.port = this;
+    }
+
+    std::uint16_t index;
+    virtio::VirtQueue& queue;
+    virtio::Slots<Slot> slots;
+};
+
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,74 @@
+#include "virtio-blk/wire.h"
+
+#include <limits>
+
+#include "virtio/little_endian.h"
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+std::optional<RequestType> request_type(std::uint32_t number) noexcept {
+    for (const auto type :
+         {RequestType::in, RequestType::out, RequestType::flush, RequestType::get_id,
+          RequestType::zone_append, RequestType::zone_report, RequestType::zone_open,
+          RequestType::zone_close, RequestType::zone_finish, RequestType::zone_reset,
+          RequestType::zone_reset_all})
+        if (static_cast<std::uint32_t>(type) == number) return type;
+    return std::nullopt;
+}
+
+std::uint64_t wire_pointer(const Zone& zone) noexcept {
+    if (zone.write_pointer) return *zone.write_pointer / sector_size;
+    if (zone.state == ZoneState::full) return (zone.start + zone.length) / sector_size;
+    return std::numeric_limits<std::uint64_t>::max();
+}
+
+}  // namespace
+
+RequestHeader decode_request(std::span<const std::uint8_t, RequestHeader::size> bytes) noexcept {
+    return {.type = request_type(virtio::get_le<std::uint32_t>(bytes, 0)),
+            .sector = virtio::get_le<std::uint64_t>(bytes, 8)};
+}
+
+bool is_zone_request(RequestType type) noexcept {
+    switch (type) {
+        case RequestType::in:
+        case RequestType::out:
+        case RequestType::flush:
+        case RequestType::get_id:
+            return false;
+        case RequestType::zone_append:
+        case RequestType::zone_report:
+        case RequestType::zone_open:
+        case RequestType::zone_close:
+        case RequestType::zone_finish:
+        case RequestType::zone_reset:
+        case RequestType::zone_reset_all:
+            return true;
+    }
+    return false;
+}
+
+std::array<std::uint8_t, report_header_size> encode_report_header(std::uint64_t zones) noexcept {
+    std::array<std::uint8_t, report_header_size> bytes{};
+    virtio::put_le(bytes, 0, zones);
+    return bytes;
+}
+
+std::array<std::uint8_t, zone_descriptor_size> encode(const Zone& zone) noexcept {
+    std::array<std::uint8_t, zone_descriptor_size> bytes{};
+    virtio::put_le(bytes, 0, zone.capacity / sector_size);
+    virtio::put_le(bytes, 8, zone.start / sector_size);
+    virtio::put_le(bytes, 16, wire_pointer(zone));
+    bytes[24] = static_cast<std::uint8_t>(zone.type);
+    bytes[25] = static_cast<std::uint8_t>(zone.state);
+    return bytes;
+}
+
+std::array<std::uint8_t, append_sector_size> encode_append_sector(std::uint64_t offset) noexcept {
+    std::array<std::uint8_t, append_sector_size> bytes{};
+    virtio::put_le(bytes, 0, offset / sector_size);
+    return bytes;
+}
+
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,90 @@
+// The structures that a virtio-blk driver and device exchange (virtio 1.3, 5.2), as plain values:
+// decoded from and encoded into byte copies, never cast in place. Positions and lengths on the wire
+// are in sectors of 512 bytes, whatever the block size; here they are in bytes already.
+//
+// Threads: pure functions and values.
+// Ownership: none.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "zone/types.h"
+
+namespace zonebridge::virtio_blk {
+
+inline constexpr std::uint64_t sector_size = 512;
+
+/// Feature bits (5.2.3).
+namespace feature {
+inline constexpr std::uint64_t size_max = std::uint64_t{1} << 1;
+inline constexpr std::uint64_t seg_max = std::uint64_t{1} << 2;
+inline constexpr std::uint64_t read_only = std::uint64_t{1} << 5;
+inline constexpr std::uint64_t block_size = std::uint64_t{1} << 6;
+inline constexpr std::uint64_t flush = std::uint64_t{1} << 9;
+inline constexpr std::uint64_t topology = std::uint64_t{1} << 10;
+inline constexpr std::uint64_t config_wce = std::uint64_t{1} << 11;
+inline constexpr std::uint64_t multiple_queues = std::uint64_t{1} << 12;
+inline constexpr std::uint64_t zoned = std::uint64_t{1} << 17;
+}  // namespace feature
+
+/// What a request asks for (5.2.6). DISCARD, WRITE ZEROES and their like are not offered, and are
+/// unknown here.
+enum class RequestType : std::uint32_t {
+    in = 0,
+    out = 1,
+    flush = 4,
+    get_id = 8,
+    zone_append = 15,
+    zone_report = 16,
+    zone_open = 18,
+    zone_close = 20,
+    zone_finish = 22,
+    zone_reset = 24,
+    zone_reset_all = 26,
+};
+
+/// The device-readable head of a request: le32 type, le32 reserved, le64 sector.
+struct RequestHeader {
+    static constexpr std::size_t size = 16;
+
+    std::optional<RequestType> type;  ///< Empty: one this device does not know.
+    std::uint64_t sector = 0;
+};
+[[nodiscard]] RequestHeader decode_request(
+    std::span<const std::uint8_t, RequestHeader::size> bytes) noexcept;
+
+/// The requests that only a driver which accepted feature::zoned may send.
+[[nodiscard]] bool is_zone_request(RequestType type) noexcept;
+
+/// How a request ended: the last byte that the device writes (5.2.6).
+enum class RequestStatus : std::uint8_t {
+    ok = 0,
+    io_error = 1,
+    unsupported = 2,
+    invalid_command = 3,
+    unaligned_write_pointer = 4,
+    open_resource = 5,
+    active_resource = 6,
+};
+
+/// What GET_ID answers: text, padded with zeroes.
+inline constexpr std::size_t id_size = 20;
+
+/// A report's head, le64 nr_zones and 56 bytes reserved, and what follows it for each zone.
+inline constexpr std::size_t report_header_size = 64;
+inline constexpr std::size_t zone_descriptor_size = 64;
+[[nodiscard]] std::array<std::uint8_t, report_header_size> encode_report_header(
+    std::uint64_t zones) noexcept;
+/// A full zone's write pointer is its end; where the standard has none it is all ones.
+[[nodiscard]] std::array<std::uint8_t, zone_descriptor_size> encode(const Zone& zone) noexcept;
+
+/// What an append answers before its status: the sector where the data went.
+inline constexpr std::size_t append_sector_size = 8;
+[[nodiscard]] std::array<std::uint8_t, append_sector_size> encode_append_sector(
+    std::uint64_t offset) noexcept;
+
+}  // namespace zonebridge::virtio_blk
