@@ -1,5 +1,5 @@
 #!/bin/bash
-# block: on real block devices: null_blk, scsi_debug, ZNS, device mapper; numbers, reports, refusals.
+# Linux's block devices (null_blk, scsi_debug, ZNS, device mapper) by block:, and who holds them.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"

@@ -86,9 +86,10 @@ drive() {
   check "$node: open again" "$zb" close "scsi:$node" --zone $((zone + 1))
 }
 
-all_nodes() {
+# drive_all NODE...: each in zones of its own, then all zones at once.
+drive_all() {
   local first=8 node
-  for node in "$sg" "$bsg" "$disk"; do
+  for node in "$@"; do
     drive "$node" "$first"
     first=$((first + 4))
   done
@@ -98,7 +99,7 @@ all_nodes() {
 
 echo "# 512 byte blocks"
 attach zbc=host-managed zone_size_mb=4 zone_nr_conv=4 zone_max_open=8
-all_nodes
+drive_all "$sg" "$bsg" "$disk"
 refused "one zone too many open" 'open' "$zb" open "scsi:$sg" --zone 20 --count 9
 "$zb" reset "scsi:$sg" --all >/dev/null
 
@@ -149,7 +150,7 @@ detach
 
 echo "# capacity below size, 4096 byte blocks"
 attach zbc=host-managed zone_size_mb=4 zone_cap_mb=3 zone_nr_conv=4 zone_max_open=8 sector_size=4096
-all_nodes
+drive_all "$sg" "$bsg"
 
 echo "# removal"
 # Commands that take long, 50 jiffies each: opening takes three seconds, reading ten.
