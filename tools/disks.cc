@@ -111,6 +111,8 @@ void sort_in(const Node& node, Disks& disks) {
         put_first(disk.ways, choices.front().transport);
         disk.reason = choices.front().reason;
     }
+    if (node.block && has_zones(facts.device) && !has_zones(facts.block_layer))
+        disk.note = "this kernel's block layer shows it without zones, so that block: is no way";
     auto has_any = known;
     if (ask) has_any = ask_the_disk(disk, disk.ways.front()) && (known || disk.untold.empty());
     if (node.kind == Node::Kind::block) add_partitions(node, disks.others);

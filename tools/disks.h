@@ -27,6 +27,7 @@ struct ZonedDisk {
     std::vector<std::string> ways;
     std::string reason;                ///< Why that one.
     std::vector<std::string> holders;  ///< As host::holders_of tells them.
+    std::string note;                  ///< What may seem strange about it; mostly empty.
     std::string untold;                ///< What could not be looked at; mostly empty.
 };
 

@@ -38,6 +38,7 @@ Json to_json(const ZonedDisk& disk) {
     one["devices"] = disk.ways;
     one["reason"] = disk.reason;
     one["used_by"] = disk.holders;
+    if (!disk.note.empty()) one["note"] = disk.note;
     if (!disk.untold.empty()) one["untold"] = disk.untold;
     return one;
 }
@@ -58,6 +59,7 @@ void print(Output& out, const ZonedDisk& disk) {
     out.write("\n");
     for (const auto& way : disk.ways)
         out.print("    {}{}\n", one_line(way), &way == disk.ways.data() ? "  (the default)" : "");
+    if (!disk.note.empty()) out.print("    note: {}\n", disk.note);
     for (const auto& holder : disk.holders)
         out.print("    in use: {}{}\n", holder.starts_with('/') ? "" : "it ", one_line(holder));
     if (!disk.untold.empty()) out.print("    untold: {}\n", one_line(disk.untold));

@@ -1,5 +1,5 @@
 // What the host tells of a disk's zones without opening it: the block layer's word, and the disk's
-// own where sysfs passes it on. They may differ: Linux shows drive-managed disks, and since 6.9
+// own where sysfs passes it on. They may differ: Linux shows drive-managed disks, and since 6.8
 // host-aware ones, as disks without zones.
 //
 // Threads: any; every call looks anew.

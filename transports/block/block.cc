@@ -19,6 +19,7 @@
 #include "transports/host/claim.h"
 #include "transports/host/node.h"
 #include "transports/ring.h"
+#include "transports/zone_facts.h"
 
 namespace zonebridge::block {
 namespace {
@@ -129,11 +130,19 @@ std::optional<Alignment> direct_alignment(int fd, Alignment fallback) {
 Opened open_file(const std::string& path, const DeviceOptions& options) {
     const auto emulated_disk = emulated::looks_like_disk(path);
     if (!emulated_disk) return tl::make_unexpected(emulated_disk.error());
-    if (*emulated_disk && !options.force)
+    if (*emulated_disk && !options.force) {
+        // Only what writes has --force.
+        if (options.writable)
+            return refuse(StatusCode::unsupported,
+                          fmt::format("{0}: it holds an emulated disk, whose own format block: "
+                                      "would destroy; open it as emulated:{0}, or, if what is on "
+                                      "it may be lost, say --force",
+                                      path));
         return refuse(StatusCode::unsupported,
-                      fmt::format("{}: it holds an emulated disk, whose own format block: would "
-                                  "show and destroy; open it as emulated:{}, or say --force",
-                                  path, path));
+                      fmt::format("{0}: it holds an emulated disk, and block: would show that "
+                                  "file's format instead of the disk; open it as emulated:{0}",
+                                  path));
+    }
 
     struct stat facts {};
     if (::stat(path.c_str(), &facts) != 0) return tl::make_unexpected(os_failure(errno, path));
@@ -194,6 +203,16 @@ tl::expected<host::Node, Error> disk_of(const host::Node& node) {
     return disk;
 }
 
+// For who asked for block: and may miss the zones; empty if there are none to miss.
+std::string hidden_zones(const host::Node& disk) {
+    const auto facts = zone_facts(disk);
+    if (!facts.scsi || !has_zones(facts.device)) return {};
+    return fmt::format(
+        "it is a {} SCSI disk whose zones this kernel's block layer does not show; scsi:{} opens "
+        "it with its zones",
+        to_string(*facts.device), disk.path);
+}
+
 Opened open_device(const host::Node& node, const DeviceOptions& options) {
     const auto& path = node.path;
     const auto disk = disk_of(node);
@@ -232,8 +251,11 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     identity.transport = "block";
     identity.reason = options.reason;
     identity.data_path = "io_uring, O_DIRECT";
-    if (options.writable && !claim.holds())
-        identity.notice = "others use this disk, too, and --force opened it for writing";
+    if (limits->model == Model::none) identity.notice = hidden_zones(*disk);
+    if (options.writable && !claim.holds()) {
+        if (!identity.notice.empty()) identity.notice += "; ";
+        identity.notice += "others use this disk, too, and --force opened it for writing";
+    }
     access.fd = file->release();
     return std::make_unique<BlockTransport>(access, std::move(*limits), std::move(zones),
                                             std::move(identity), std::move(claim));

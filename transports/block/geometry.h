@@ -30,7 +30,7 @@ inline constexpr std::uint32_t max_segments = 256;
                                                       const host::Node& disk, std::uint64_t size,
                                                       ZonePort& zones);
 
-/// Whether the kernel calls it zoned at all; host-aware disks are, up to Linux 6.8.
+/// Whether the kernel calls it zoned at all; host-aware disks are, up to Linux 6.7.
 [[nodiscard]] Model model_of(const host::Node& disk);
 
 }  // namespace zonebridge::block

@@ -7,8 +7,8 @@ temporary=$(mktemp -d)
 # json EXPRESSION: of the document on standard input, called d.
 json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 
-# ---- The disks: null_blk (capacity below size, conventional zones, both limits), scsi_debug, and
-# what QEMU has: two ZNS namespaces and an ordinary one.
+# ---- The disks: null_blk (capacity below size, conventional zones, both limits), scsi_debug, what
+# QEMU has: two ZNS namespaces and an ordinary one; and a host-aware disk that zonebridge serves.
 modprobe -a sd_mod sg nvme loop
 modprobe configfs
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
@@ -26,6 +26,9 @@ until_there 20 find_disk >/dev/null || give_up "scsi_debug's disk appears"
 sd=$(find_disk)
 sg=/dev/$(basename "/sys/block/${sd#/dev/}"/device/scsi_generic/*)
 bsg=/dev/bsg/$(basename "$(readlink -f "/sys/block/${sd#/dev/}/device")")
+aware_disk() { local found; found=$(grep -l ZBRIDGE /sys/block/sd*/device/vendor | head -n 1); found=${found%/device/vendor}; [ -n "$found" ] && echo "/dev/${found##*/}"; }
+until_there 20 aware_disk >/dev/null || give_up "the host-aware disk appears"
+aware=$(aware_disk)
 null=/dev/zbnull
 until_there 10 test -b $null
 # Controllers are found in any order: the serial numbers tell which is which.
@@ -44,7 +47,7 @@ cat "$temporary/list"
 devices_of() { json "' '.join([x['devices'] for x in d['disks'] if x['disk'] == '$1'][0])" <"$temporary/json"; }
 reason_of() { json "[x['reason'] for x in d['others'] if x['disk'] == '$1'][0]" <"$temporary/json"; }
 shape_of() { json "[(x['model'], x['size'], x['zone_size'], x['zone_count']) for x in d['disks'] if x['disk'] == '$1'][0]" <"$temporary/json"; }
-equal "list: four zoned disks" 4 "$(json "len(d['disks'])" <"$temporary/json")"
+equal "list: five zoned disks" 5 "$(json "len(d['disks'])" <"$temporary/json")"
 equal "list: a SCSI disk by block and scsi" "block:$sd scsi:$sg" "$(devices_of "$sd")"
 equal "list: null_blk by block" "block:$null" "$(devices_of "$null")"
 equal "list: a namespace by nvme and block" "nvme:$zns_generic block:$zns_block" "$(devices_of "$zns_block")"
@@ -111,9 +114,12 @@ for device in "block:$sd" "scsi:$sg" "$null" "block:$zns_block" "nvme:$zns_gener
 done
 
 # ---- bench: it runs, it is refused where data would be lost, its numbers are there.
-for device in "block:$sd" "scsi:$sg" "$null" "nvme:$zns_generic" "$odd_generic"; do
-  for work in seqwrite append randread report; do
-    check "bench $work on $device" "$zb" bench "$device" --work $work --depth 8 --runtime 1 --force --json "$temporary/result"
+# Every work once natively and once by the block layer, two of them on the others.
+for device in "block:$sd" "nvme:$zns_generic" "scsi:$sg" "$null" "$odd_generic"; do
+  works=(seqwrite randread)
+  case $device in block:* | nvme:*) works+=(append report) ;; esac
+  for work in "${works[@]}"; do
+    check "bench $work on $device" "$zb" bench "$device" --work "$work" --depth 8 --runtime 1 --force --json "$temporary/result"
     equal "bench $work on $device: numbers" True \
       "$(json "d['results'][0]['iops'] > 0 and d['results'][0]['latency']['p99'] > 0" <"$temporary/result")"
     json "'%-9s %-24s %8.0f IOPS, p99 %6.0f us' % ('$work', '$device', d['results'][0]['iops'], d['results'][0]['latency']['p99'] / 1000)" <"$temporary/result"
@@ -129,7 +135,28 @@ check "--force writes all the same" "$zb" write "$null" --offset 0 --input "$tem
 match "list tells who uses it" "in use: .*open" "$("$zb" list)"
 exec 9>&-
 
-# ---- A plain SCSI disk, and a host-aware one, which Linux shows as ordinary.
+# ---- A host-aware disk, which this kernel takes for an ordinary one.
+name=${aware#/dev/} aware_sg=/dev/$(basename "/sys/block/${aware#/dev/}"/device/scsi_generic/*)
+equal "the kernel shows a host-aware disk without zones" none "$(cat "/sys/block/$name/queue/zoned")"
+equal "list: a host-aware disk by scsi only" "scsi:$aware_sg" "$(devices_of "$aware")"
+equal "list: its model and zones are asked of the disk" "('host-aware', 67108864, 4194304, 16)" "$(shape_of "$aware")"
+match "list: says why not by block" "note: this kernel's block layer shows it without zones" "$(cat "$temporary/list")"
+picked "a host-aware disk" "$aware" scsi "host-aware SCSI disk whose zones this kernel"
+match "open: its model" "^model +host-aware" "$("$zb" info "$aware" 2>&1)"
+answer=$("$zb" info "block:$aware" 2>&1)
+match "open: by block: it has no zones" "^model +none" "$answer"
+match "open: by block: a note says where they are" "^notice .*host-aware.* scsi:$aware " "$answer"
+start=$((5 << 22))
+head -c 65536 /dev/urandom >"$temporary/data"
+check "write to a host-aware disk" "$zb" write "$aware" --offset $start --input "$temporary/data"
+check "write elsewhere in a zone of it" "$zb" write "$aware" --offset $((start + 131072)) --input "$temporary/data"
+dd if="$aware" of="$temporary/back" bs=64k skip=$((start / 65536)) count=1 iflag=direct 2>/dev/null
+check "the block layer reads what was written" cmp "$temporary/data" "$temporary/back"
+check "finish on a host-aware disk" "$zb" finish "$aware" --zone 5
+equal "the zone's state" full "$("$zb" report "$aware" --json | json "d['zones'][5]['state']")"
+check "reset on a host-aware disk" "$zb" reset "$aware" --zone 5
+
+# ---- A plain SCSI disk.
 until_there 20 rmmod scsi_debug
 modprobe scsi_debug dev_size_mb=32 delay=0
 scsi_disk() { local found; found=$(grep -l scsi_debug /sys/block/sd*/device/model | head -n 1); found=${found%/device/model}; [ -n "$found" ] && echo "/dev/${found##*/}"; }
@@ -138,17 +165,5 @@ until_there 10 test -b "$(scsi_disk)"
 "$zb" list --all --json >"$temporary/json"
 match "list --all: an ordinary SCSI disk has no zones" "no zones" "$(reason_of "$(scsi_disk)")"
 picked "an ordinary SCSI disk" "$(scsi_disk)" block "without zones"
-until_there 20 rmmod scsi_debug
-modprobe scsi_debug zbc=host-aware dev_size_mb=64 zone_size_mb=4 delay=0
-until_there 20 scsi_disk >/dev/null
-until_there 10 test -b "$(scsi_disk)"
-# Byte 8 of VPD page B1h, the field ZONED: 01b is host-aware.
-said=$(sg_vpd --raw --page=0xb1 "$(scsi_disk)" | od -An -tu1 -j8 -N1)
-if [ $((${said:-0} >> 4 & 3)) -eq 1 ]; then
-  match "list: a host-aware disk" "^$(scsi_disk): host-aware" "$("$zb" list)"
-  match "open: a host-aware disk" "^model +host-aware" "$("$zb" info "$(scsi_disk)" 2>&1)"
-else
-  skipped "a host-aware disk" "this kernel's scsi_debug does not say in VPD page B1h that it is one"
-fi
 rm -rf "$temporary"
 finish

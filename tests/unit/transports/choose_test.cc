@@ -56,7 +56,7 @@ TEST_F(Choose, AScsiDiskWhoseZonesTheKernelHidesIsDrivenByScsi) {
     scsi_disk("20", "none");  // a kernel without zoned disks
     EXPECT_EQ(first(block(8, 0)).transport, Kind::scsi);
     MadeUp::write(disk() / "device/type", "0\n");
-    vpd_b1(1);  // host-aware, which Linux 6.9 and later shows as ordinary
+    vpd_b1(1);  // host-aware, which Linux 6.8 and later shows as ordinary
     const auto choice = first(block(8, 0));
     EXPECT_EQ(choice.transport, Kind::scsi);
     EXPECT_NE(choice.reason.find("host-aware"), std::string::npos) << choice.reason;

@@ -265,10 +265,14 @@ TEST_P(BlockFile, AnEmulatedDisksFileIsRefusedUnlessForced) {
     shape.size = 16 * mib;
     shape.zone_size = mib;
     ASSERT_TRUE(emulated::create(image, shape));
-    const auto refused = block::open(image, {});
-    ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().message.find("emulated:" + image), std::string::npos)
-        << refused.error().message;
+    for (const auto writable : {false, true}) {
+        const auto refused = block::open(image, with(writable));
+        ASSERT_FALSE(refused);
+        const auto& words = refused.error().message;
+        EXPECT_NE(words.find("emulated:" + image), std::string::npos) << words;
+        // What only reads has no such option.
+        EXPECT_EQ(words.find("--force") != std::string::npos, writable) << words;
+    }
     EXPECT_TRUE(block::open(image, with(false, true)));
 }
 
