@@ -7,6 +7,8 @@
 
 #include <libnvme.h>
 
+#include "transports/nvme/status.h"
+
 namespace zonebridge::nvme {
 namespace {
 
@@ -31,7 +33,11 @@ tl::expected<std::unique_ptr<Control>, Error> Control::open(const std::string& p
     }
     std::uint32_t nsid = 0;
     if (nvme_get_nsid(fd, &nsid) != 0) {
-        auto failure = os_failure(errno, path + ": can't ask for its namespace id");
+        const auto errno_value = errno;
+        auto failure = os_failure(errno_value, path + ": can't ask for its namespace id");
+        if (errno_value == no_path)
+            failure = {StatusCode::device_gone, path + ": " + std::string(no_path_words),
+                       failure.cause};
         ::close(fd);
         return tl::unexpected(std::move(failure));
     }

@@ -78,7 +78,7 @@ class Asking {
     tl::unexpected<Error> failed(std::int32_t value, std::string_view what) const {
         const auto status = status_of({value, 0}, Operation::report);
         return tl::unexpected(
-            Error{status.code,
+            Error{value == -no_path ? StatusCode::device_gone : status.code,
                   fmt::format("{}: can't ask the device {}: {}", path_, what, words_of(value)),
                   status.cause});
     }
@@ -178,6 +178,7 @@ std::string words_of(std::int32_t value) {
     if (value == -EACCES || value == -EPERM)
         return "the kernel does not let this process send the command; it takes root "
                "(CAP_SYS_ADMIN), or Linux 6.2 or later and the right to open the node for writing";
+    if (value == -no_path) return std::string(no_path_words);
     if (value < 0) return to_string(NativeCause::os_error(-value));
     const auto status = zns::status_of(static_cast<std::uint16_t>(value), Operation::report);
     const auto words = zns::words_of(static_cast<std::uint16_t>(value));

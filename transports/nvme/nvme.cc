@@ -100,7 +100,9 @@ zns::HostBounds bounds_of(const host::Node& generic) {
 }
 
 /// Whether a way to the namespace is nvme-loop, whose target hands this host's pages to its block
-/// device as they lie; what that device's driver can't take in pieces of no sector comes out wrong.
+/// device as they lie and does not ask what that device can take. A block that a page's end divides
+/// comes out wrong: null_blk of Linux 6.12 counts pieces in sectors, writes past its own memory
+/// where one is no whole number of them, and finds zeroes behind the first piece of a block.
 bool goes_through_loop(const host::Node& generic) {
     if (host::attribute(generic, "../transport") == "loop") return true;
     std::error_code failed;
@@ -162,7 +164,7 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
     shared.limits.read_only = !options.writable;
     shared.volatile_cache = found->controller.volatile_cache;
     shared.by_ring = *by_ring;
-    shared.whole_sectors = goes_through_loop(*node);
+    shared.whole_blocks = goes_through_loop(*node);
     shared.sysfs = node->sysfs.string();
 
     Identity identity;

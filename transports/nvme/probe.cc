@@ -26,12 +26,14 @@ struct Tried final : Ring::Operation {
 tl::expected<std::int32_t, Error> try_ring(const Control& control, std::uint32_t block_size) {
     auto ring = Ring::create(8);
     if (!ring) return tl::make_unexpected(std::move(ring.error()));
-    std::vector<std::uint8_t> block(block_size);
+    // A whole block where a block may lie: not every way to a device takes others (Shared).
+    std::vector<std::uint8_t> room(2 * std::size_t{block_size});
+    auto* const block =
+        room.data() + (block_size - reinterpret_cast<std::uintptr_t>(room.data()) % block_size);
     Tried tried;
     auto* entry = (*ring)->prepare(tried);
     if (entry == nullptr) return tl::make_unexpected(os_failure(EBUSY, "io_uring takes nothing"));
-    prepare(*entry, control.fd(), zns::read(control.nsid(), 0, 1),
-            {block.data(), block_size, false}, 0);
+    prepare(*entry, control.fd(), zns::read(control.nsid(), 0, 1), {block, block_size, false}, 0);
     while (!tried.done)
         if (auto turned = (*ring)->turn(Loop::Wait::sleep); !turned)
             return tl::make_unexpected(std::move(turned.error()));

@@ -16,11 +16,12 @@ constexpr std::size_t most_threads = 16;
 /// A report in steps of this shows four thousand zones a step.
 constexpr std::uint64_t report_step = std::uint64_t{256} << 10;
 
-bool is_whole_sectors(std::span<const iovec> data) noexcept {
+/// `block`: a power of two.
+bool is_whole_blocks(std::span<const iovec> data, std::uint32_t block) noexcept {
     std::uintptr_t bits = 0;
     for (const auto& part : data)
         bits |= reinterpret_cast<std::uintptr_t>(part.iov_base) | part.iov_len;
-    return bits % Layout::granule == 0;
+    return (bits & (block - 1)) == 0;
 }
 
 std::size_t report_bytes(const Limits& limits) {
@@ -154,7 +155,8 @@ void NvmeQueue::begin(Slot& slot) noexcept {
         case Operation::report:
             return begin_walk(slot);
     }
-    if (shared_.whole_sectors && !is_whole_sectors(request.data)) return send_copied(slot);
+    if (shared_.whole_blocks && !is_whole_blocks(request.data, limits().logical_block_size))
+        return send_copied(slot);
     // One buffer goes as it is: the kernel then needs no copy of the vector.
     if (request.data.size() == 1)
         slot.data = {request.data.front().iov_base, static_cast<std::uint32_t>(request.length),
@@ -177,8 +179,9 @@ void NvmeQueue::send_copied(Slot& slot) noexcept {
 /// Takes the copy back; false if the request goes out again, as a copy.
 bool NvmeQueue::end_copied(Slot& slot) noexcept {
     if (slot.bounce == nullptr) {
-        // More pieces than the kernel can describe to the device, which has not seen them.
-        if (slot.answer.value != -EINVAL || !slot.data.vectored || closing_) return true;
+        // More pieces than the kernel can describe to the device, which has not seen them; also
+        // one buffer has them, where its pages lie apart.
+        if (slot.answer.value != -EINVAL || closing_) return true;
         send_copied(slot);
         return false;
     }

@@ -30,9 +30,9 @@ struct Shared {
     Limits limits;
     bool volatile_cache = true;  ///< A flush has something to do.
     bool by_ring = true;         ///< Else by ioctls.
-    /// What begins or ends inside a sector is copied: the far side takes it as it is and loses
-    /// data.
-    bool whole_sectors = false;
+    /// What does not lie in memory as whole logical blocks, each at a multiple of its size, is
+    /// copied: the far side takes it as it lies and loses data.
+    bool whole_blocks = false;
     std::string sysfs;  ///< The node's folder there, which goes when the device goes.
 };
 

@@ -63,22 +63,32 @@ fi
 if wanted nvmet; then
   make_nullb zbtarget size=44 zone_size=2 zone_capacity=1 zone_max_open=3 zone_max_active=5 \
     blocksize=4096 zoned=1 || give_up "null_blk for the target"
-  nvmet_offer zbloop /dev/zbtarget && nvmet_port loop zbloop && nvmet_port tcp zbloop ||
+  make_nullb zbfree size=44 zone_size=2 zone_capacity=1 blocksize=4096 zoned=1 ||
+    give_up "null_blk without limits for the target"
+  nvmet_offer zbnvmet /dev/zbtarget && nvmet_offer zbnvmetfree /dev/zbfree &&
+    nvmet_port loop zbnvmet zbnvmetfree && nvmet_port tcp zbnvmet zbnvmetfree ||
     give_up "nvmet" "$(dmesg | tail -n 5)"
-  # Known, and told as skipped. Linux's target says of a refused append only that it failed; and
-  # by nvme-loop null_blk mixes up data whose buffers do not begin at a sector.
-  left_out='Appends.ThatDoNotFit*:Appends.OfEightThreadsToOneZone*:Appends.OfFourThreads*:Random.*'
-  left_out+=':Resources.One*:Resources.ThreadsTogether*:*States.TakeOrRefuseEachWrite/FullBy*'
-  on_loop=':Queues.OfEveryDepth*:ZoneQueues.CanBeClosedWithWrites*:ZoneQueues.WritesAppendsAndActions*:ZoneQueues.RequestsOfEveryKind*'
+  # Linux's target says of a zone too many what it says of everything: the command failed. What
+  # comes from that at random is tried where there are no limits.
+  untold='Random.*:Resources.OneExplicitlyOpen*:Resources.OneActive*:Resources.ThreadsTogether*'
+  # The block layer under the target now and then refuses a right write behind an append, before
+  # null_blk sees it (traced on 6.12: one at a time, to a bio's end with -EIO and no request).
+  mixed='ZoneQueues.WritesAppendsAndActions*:ZoneQueues.CanBeClosedWithWrites*'
   for way in loop TCP; do
-    skipped "nvmet, $way: refused appends" "a native append that the target refused is not looked into: $left_out"
+    left_out=$untold only='Random.*:Resources.WithoutALimit*' vanish=()
+    skipped "nvmet, $way, with limits: $untold" "Linux's target calls a zone too many an internal error"
+    if [ "$way" = loop ]; then
+      left_out+=:$mixed only='Resources.WithoutALimit*'
+      skipped "nvmet, loop: Random.*:$mixed" "Linux 6.12 at times refuses a write behind an append of its zone"
+    else
+      vanish=(--vanish "nvme disconnect -n zbnvmet")
+    fi
+    generic=$(nvmet_connect "${way,,}" zbnvmet) || give_up "nvmet, $way" "$(dmesg | tail -n 5)"
+    contract "nvmet, $way" --device "nvme:$generic" "--gtest_filter=-$left_out" "${vanish[@]}"
+    nvmet_disconnect zbnvmet
+    generic=$(nvmet_connect "${way,,}" zbnvmetfree) || give_up "nvmet, $way, no limits" "$(dmesg | tail -n 5)"
+    contract "nvmet, $way, no limits" --device "nvme:$generic" "--gtest_filter=$only"
+    nvmet_disconnect zbnvmetfree
   done
-  skipped "nvmet, loop: buffers at odd places, many at once" "data are mixed up below: ${on_loop#:}"
-  generic=$(nvmet_connect loop zbloop) || give_up "nvme-loop" "$(dmesg | tail -n 5)"
-  contract "nvmet, loop" --device "nvme:$generic" "--gtest_filter=-$left_out$on_loop"
-  nvmet_disconnect zbloop
-  generic=$(nvmet_connect tcp zbloop) || give_up "nvme-tcp" "$(dmesg | tail -n 5)"
-  contract "nvmet, TCP" --device "nvme:$generic" "--gtest_filter=-$left_out" \
-    --vanish "nvme disconnect -n zbloop"
 fi
 finish

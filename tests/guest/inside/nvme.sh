@@ -5,20 +5,6 @@
 zb=$ZONEBRIDGE
 tmp=$(mktemp -d)
 
-# What of the namespace with that serial number: sets generic, block and pci.
-find_namespace() {
-  local controller
-  for controller in /sys/class/nvme/nvme*; do
-    [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
-    generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 2>/dev/null | head -n 1)")
-    # With multipathing the nodes are the subsystem's.
-    [ -c "$generic" ] || generic=$(nvmet_node "$(cat "$controller/subsysnqn")")
-    block=/dev/nvme${generic#/dev/ng} pci=$(readlink -f "$controller/device")
-    [ -c "$generic" ] && return 0
-  done
-  return 1
-}
-
 # field DEVICE KEY[.KEY...]: of `info --json`.
 field() { "$zb" info "nvme:$1" --json | python3 -c 'import json, sys
 value = json.load(sys.stdin)
@@ -109,11 +95,11 @@ for serial in 0 1 2 3; do until_there 10 find_namespace "ZB-NVME-$serial" || giv
 
 # ---- A namespace that Linux takes as a block device, too.
 find_namespace ZB-NVME-0
-equal "MDTS bounds a transfer" 131072 "$(field "$generic" max_transfer)"
-equal "ZASL bounds an append" 65536 "$(field "$generic" max_append)"
-equal "MOR and MAR" "6 10" "$(field "$generic" max_open) $(field "$generic" max_active)"
+equal "MDTS bounds a transfer" 131072 "$(field "$generic" limits.max_transfer)"
+equal "ZASL bounds an append" 65536 "$(field "$generic" limits.max_append)"
+equal "MOR and MAR" "6 10" "$(field "$generic" limits.max_open) $(field "$generic" limits.max_active)"
 equal "the data path" "io_uring commands" "$(field "$generic" data_path)"
-equal "by its block node it is the same" "$(field "$generic" unique_id)" "$(field "$block" unique_id)"
+equal "by its block node it is the same" "$(field "$generic" identity.unique_id)" "$(field "$block" identity.unique_id)"
 same_report "$generic" "at first"
 through_the_verbs "$generic" $((4 << 20))
 through_the_verbs "$generic" $((4 << 20)) --data-path ioctl
@@ -131,7 +117,8 @@ wait "$holder" 2>/dev/null
 find_namespace ZB-NVME-2
 if mke2fs -q -F "$block" 2>/dev/null; then
   mkdir -p /tmp/mounted
-  mount "$block" /tmp/mounted
+  modprobe ext4
+  check "it is mounted" mount -t ext4 "$block" /tmp/mounted
   head -c 4096 /dev/zero >"$tmp/zeroes"
   refused "not while it is mounted" "mounted at /tmp/mounted" \
     "$zb" write "nvme:$generic" --offset 0 --input "$tmp/zeroes"
@@ -192,7 +179,7 @@ nvmet_offer zbtarget /dev/zbtarget && nvmet_port loop zbtarget && nvmet_port tcp
   give_up "nvmet" "$(dmesg | tail -n 5)"
 for way in loop tcp; do
   generic=$(nvmet_connect "$way" zbtarget) || give_up "nvme-$way connects" "$(dmesg | tail -n 5)"
-  equal "nvme-$way: MOR and MAR" "6 8" "$(field "$generic" max_open) $(field "$generic" max_active)"
+  equal "nvme-$way: MOR and MAR" "6 8" "$(field "$generic" limits.max_open) $(field "$generic" limits.max_active)"
   through_the_verbs "$generic" $((4 << 20))
   on_device "$generic"
   nvmet_disconnect zbtarget
