@@ -16,8 +16,8 @@ class Bytes {
     explicit Bytes(std::size_t size = 4096) : bytes_(size) {}
 
     Bytes& put(std::size_t offset, std::uint64_t value, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i)
-            bytes_.at(offset + i) = static_cast<std::uint8_t>(value >> (8 * i));
+        for (std::size_t i = 0; i < size; ++i)  // zeroes where the value has no more
+            bytes_.at(offset + i) = static_cast<std::uint8_t>(i < 8 ? value >> (8 * i) : 0);
         return *this;
     }
     Bytes& text(std::size_t offset, std::string_view text) {
