@@ -38,6 +38,28 @@ if wanted 'scsi_debug 4Kn'; then
     --vanish "echo 1 >/sys/block/${scsi_block#/dev/}/device/delete"
   remove_scsi_disk
 fi
+# Without sd there is no block device, and data goes through the named node itself.
+if wanted 'scsi_debug alone'; then
+  ! grep -q '^sd_mod ' /proc/modules || rmmod sd_mod || give_up "sd_mod can't be unloaded"
+  echo 'install sd_mod /bin/false' >/etc/modprobe.d/no-sd.conf
+  for node in sg bsg; do
+    if [ "$node" = sg ]; then
+      modprobe sg
+      alone='/dev/sg*'
+    else
+      rmmod sg
+      echo 'install sg /bin/false' >>/etc/modprobe.d/no-sd.conf
+      alone='/dev/bsg/*:*'
+    fi
+    modprobe scsi_debug zbc=host-managed delay=0 max_queue=64 dev_size_mb=40 zone_size_mb=2 \
+      zone_nr_conv=2 zone_max_open=3
+    until_there 20 compgen -G "$alone" >/dev/null || give_up "scsi_debug, $node alone"
+    contract "scsi_debug, $node alone" --device "scsi:$(compgen -G "$alone" | head -n 1)" \
+      --data-path ioctl
+    remove_scsi_disk
+  done
+  rm /etc/modprobe.d/no-sd.conf
+fi
 
 # A multipath head tells Linux no limits on open and active zones.
 modprobe nvme_core multipath=N
