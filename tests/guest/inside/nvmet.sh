@@ -43,7 +43,7 @@ nvmet_port() {
   shift
   case $transport in
     loop) number=1; modprobe nvme_loop || return 1 ;;
-    tcp) number=2; modprobe -a nvmet_tcp nvme_tcp || return 1; ip link set lo up ;;
+    tcp) number=2; modprobe -a nvmet_tcp nvme_tcp || return 1; busybox ip link set lo up ;;
     *) return 1 ;;
   esac
   port=$nvmet_config/ports/$number
