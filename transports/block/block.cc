@@ -244,7 +244,9 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     access.block_device = true;
     const auto block = limits->logical_block_size;
     const auto alignment = direct_alignment(file->get(), {block, block});
-    access.memory_alignment = std::max<std::uint32_t>(alignment ? alignment->memory : block, 2);
+    // Whole blocks in memory, too, whatever the device says it takes: null_blk takes what lies at any
+    // fourth byte, and mixes up the bytes of a block that begins in one page and ends in the next.
+    access.memory_alignment = std::max<std::uint32_t>(alignment ? alignment->memory : block, block);
     access.length_alignment = block;
 
     auto identity = identify(path, *disk, *size);
