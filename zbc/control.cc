@@ -7,7 +7,7 @@
 #include "zbc/inquiry.h"
 #include "zbc/mode.h"
 #include "zbc/opcodes.h"
-#include "zbc/scatter.h"
+#include "zone/scatter.h"
 
 namespace zonebridge::zbc {
 namespace {

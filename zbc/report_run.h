@@ -19,8 +19,8 @@
 #include "zbc/geometry.h"
 #include "zbc/logical_unit.h"
 #include "zbc/report.h"
-#include "zbc/scatter.h"
 #include "zbc/unit.h"
+#include "zone/scatter.h"
 #include "zone/types.h"
 
 namespace zonebridge::zbc {

@@ -5,8 +5,8 @@
 #include <array>
 
 #include "zbc/mode.h"
-#include "zbc/scatter.h"
 #include "zbc/target_queue.h"
+#include "zone/scatter.h"
 
 namespace zonebridge::zbc {
 namespace {

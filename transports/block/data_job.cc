@@ -1,32 +1,17 @@
 #include "transports/block/data_job.h"
 
 #include <cerrno>
-#include <cstring>
+
+#include "zone/scatter.h"
 
 namespace zonebridge::block {
 namespace {
 
 constexpr unsigned max_retries = 16;
 
-void gather(std::span<const iovec> from, std::span<std::byte> to) noexcept {
-    std::size_t done = 0;
-    for (const auto& buffer : from) {
-        if (buffer.iov_len != 0) std::memcpy(&to[done], buffer.iov_base, buffer.iov_len);
-        done += buffer.iov_len;
-    }
-}
-
-void scatter(std::span<const std::byte> from, std::span<const iovec> to) noexcept {
-    std::size_t done = 0;
-    for (const auto& buffer : to) {
-        if (buffer.iov_len != 0) std::memcpy(buffer.iov_base, &from[done], buffer.iov_len);
-        done += buffer.iov_len;
-    }
-}
-
 }  // namespace
 
-void DataJob::begin(const Request& request, std::span<std::byte> bounce) noexcept {
+void DataJob::begin(const Request& request, std::span<std::uint8_t> bounce) noexcept {
     request_ = request;
     bounce_ = bounce;
     done_ = 0;
@@ -78,7 +63,8 @@ std::span<const iovec> DataJob::rest() noexcept {
         data = data.subspan(1);
     }
     if (skip == 0) return data;
-    piece_ = {static_cast<std::byte*>(data.front().iov_base) + skip, data.front().iov_len - skip};
+    piece_ = {static_cast<std::uint8_t*>(data.front().iov_base) + skip,
+              data.front().iov_len - skip};
     return {&piece_, 1};
 }
 

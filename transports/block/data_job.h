@@ -29,12 +29,12 @@ class DataJob final : public Ring::Operation {
     DataJob(const Disk& disk, Ring& ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
 
     /// Begins `request`, through `bounce` (as long as the request, or empty: as it is).
-    void begin(const Request& request, std::span<std::byte> bounce) noexcept;
+    void begin(const Request& request, std::span<std::uint8_t> bounce) noexcept;
     void issue() noexcept;
 
     [[nodiscard]] const Request& request() const noexcept { return request_; }
     [[nodiscard]] const Status& status() const noexcept { return status_; }
-    [[nodiscard]] std::span<std::byte> bounce() const noexcept { return bounce_; }
+    [[nodiscard]] std::span<std::uint8_t> bounce() const noexcept { return bounce_; }
 
   private:
     void complete(const Result& result) noexcept override;
@@ -45,7 +45,7 @@ class DataJob final : public Ring::Operation {
     Ring& ring_;
     Owner& owner_;
     Request request_;
-    std::span<std::byte> bounce_;
+    std::span<std::uint8_t> bounce_;
     iovec piece_{};  // the rest of a buffer that was moved in part
     std::uint64_t done_ = 0;
     unsigned retries_ = 0;

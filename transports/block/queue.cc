@@ -86,7 +86,7 @@ void BlockQueue::start(const Request& request) noexcept {
 }
 
 void BlockQueue::start_data(const Request& request) noexcept {
-    std::span<std::byte> bounce;
+    std::span<std::uint8_t> bounce;
     if (!disk_.takes(request.data)) {
         const auto buffer = bounces_.take(request.length);
         if (!buffer) return bounce_waiters_.push_back(request);

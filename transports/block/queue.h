@@ -9,10 +9,10 @@
 #include <memory>
 #include <vector>
 
-#include "transports/block/bounce.h"
 #include "transports/block/control_job.h"
 #include "transports/block/data_job.h"
 #include "transports/block/disk.h"
+#include "transports/bounce.h"
 #include "transports/crew.h"
 #include "transports/ring.h"
 #include "zone/transport.h"

@@ -8,11 +8,13 @@
 
 #include "transports/nvme/status.h"
 #include "transports/nvme/uring_command.h"
+#include "zone/scatter.h"
 
 namespace zonebridge::nvme {
 namespace {
 
 constexpr std::size_t most_threads = 16;
+constexpr std::size_t bounce_count = 8;
 /// A report in steps of this shows four thousand zones a step.
 constexpr std::uint64_t report_step = std::uint64_t{256} << 10;
 
@@ -55,10 +57,10 @@ tl::expected<std::unique_ptr<Queue>, Error> NvmeQueue::open(Loop& loop, const Sh
         if (!crew) return tl::make_unexpected(std::move(crew.error()));
         queue->crew_ = std::move(*crew);
     }
-    auto bounce = Bounce::create(
-        static_cast<std::size_t>(std::max(shared.limits.max_transfer, shared.limits.max_append)));
-    if (!bounce) return tl::make_unexpected(std::move(bounce.error()));
-    queue->bounce_ = std::move(*bounce);
+    auto bounces = BouncePool::make(bounce_count,
+                                    std::max(shared.limits.max_transfer, shared.limits.max_append));
+    if (!bounces) return tl::make_unexpected(std::move(bounces.error()));
+    queue->bounces_ = std::move(*bounces);
     loop.add_issuer(*queue);
     return queue;
 }
@@ -168,17 +170,18 @@ void NvmeQueue::begin(Slot& slot) noexcept {
 }
 
 void NvmeQueue::send_copied(Slot& slot) noexcept {
-    slot.bounce = bounce_.take();
-    if (slot.bounce == nullptr) return uncopied_.push_back(&slot);
     const auto& request = slot.request;
+    const auto place = bounces_.take(request.length);
+    if (!place) return uncopied_.push_back(&slot);
+    slot.bounce = *place;
     if (request.operation != Operation::read) gather(request.data, slot.bounce);
-    slot.data = {slot.bounce, static_cast<std::uint32_t>(request.length), false};
+    slot.data = {slot.bounce.data(), static_cast<std::uint32_t>(request.length), false};
     send(slot);
 }
 
 /// Takes the copy back; false if the request goes out again, as a copy.
 bool NvmeQueue::end_copied(Slot& slot) noexcept {
-    if (slot.bounce == nullptr) {
+    if (slot.bounce.empty()) {
         // More pieces than the kernel can describe to the device, which has not seen them; also
         // one buffer has them, where its pages lie apart.
         if (slot.answer.value != -EINVAL || closing_) return true;
@@ -187,7 +190,7 @@ bool NvmeQueue::end_copied(Slot& slot) noexcept {
     }
     if (slot.answer.value == 0 && slot.request.operation == Operation::read)
         scatter(slot.bounce, slot.request.data);
-    bounce_.give_back(std::exchange(slot.bounce, nullptr));
+    bounces_.give_back(std::exchange(slot.bounce, {}));
     if (uncopied_.empty() || closing_) return true;
     auto* next = uncopied_.front();
     uncopied_.erase(uncopied_.begin());

@@ -8,13 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <tl/expected.hpp>
 
+#include "transports/bounce.h"
 #include "transports/crew.h"
-#include "transports/nvme/bounce.h"
 #include "transports/nvme/control.h"
 #include "transports/ring.h"
 #include "zns/command.h"
@@ -63,7 +64,7 @@ class NvmeQueue final : public Queue, private Issuer {
         Data data;
         std::uint32_t timeout = 0;  // milliseconds; 0: the kernel's own
         Answer answer;
-        std::uint8_t* bounce = nullptr;  // where its data is copied through
+        std::span<std::uint8_t> bounce;  // where its data is copied through, if it is
         // Where a row of commands has got to.
         std::uint32_t zone = 0;   // actions: the zone acted on; reports: the next one to fill in
         std::uint32_t end = 0;    // actions: one past the last zone
@@ -126,7 +127,7 @@ class NvmeQueue final : public Queue, private Issuer {
     std::size_t done_head_ = 0;
     std::size_t done_count_ = 0;
 
-    Bounce bounce_;
+    BouncePool bounces_;
 
     // One walk over the zones at a time: it has the buffer.
     std::vector<std::uint8_t> report_bytes_;

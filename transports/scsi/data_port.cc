@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
-#include <limits>
 #include <linux/bsg.h>
+#include <optional>
+#include <span>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <thread>
 
 #include <scsi/sg.h>
+
+#include "zone/scatter.h"
 
 namespace zonebridge::scsi {
 namespace {
@@ -87,45 +88,17 @@ Answer send_v4(int fd, const Command& command) noexcept {
     return answer;
 }
 
-void gather(std::span<const iovec> from, std::uint8_t* to) noexcept {
-    for (const auto& buffer : from) {
-        if (buffer.iov_len != 0) std::memcpy(to, buffer.iov_base, buffer.iov_len);
-        to += buffer.iov_len;
-    }
-}
-
-void spread(const std::uint8_t* from, std::size_t length, std::span<const iovec> to) noexcept {
-    for (const auto& buffer : to) {
-        const auto part = std::min(length, buffer.iov_len);
-        if (part != 0) std::memcpy(buffer.iov_base, from, part);
-        from += part;
-        length -= part;
-    }
-}
-
 }  // namespace
 
 tl::expected<std::unique_ptr<DataPort>, Error> DataPort::make(int fd, Kind kind,
                                                               std::size_t most_pages,
                                                               std::size_t most_bytes,
                                                               std::size_t buffers) {
-    most_bytes = (most_bytes + page - 1) / page * page;
+    auto pool = BouncePool::make(buffers, most_bytes);
+    if (!pool) return tl::unexpected(std::move(pool.error()));
     auto port = std::make_unique<DataPort>(Private{}, fd, kind, most_pages, most_bytes);
-    const auto size = most_bytes * buffers;
-    // Untouched, it costs no memory.
-    auto* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
-        return tl::unexpected(os_failure(errno, "can't get memory for the queue's buffers"));
-    port->memory_ = memory;
-    port->memory_size_ = size;
-    for (std::size_t i = 0; i < buffers; ++i)
-        port->free_.push_back(static_cast<std::uint8_t*>(memory) + i * most_bytes);
+    port->bounces_ = std::move(*pool);
     return port;
-}
-
-DataPort::~DataPort() {
-    if (memory_ != nullptr) ::munmap(memory_, memory_size_);
 }
 
 bool DataPort::fits(const Command& command) const noexcept {
@@ -148,28 +121,24 @@ Answer DataPort::send_copied(const Command& command) noexcept {
     Answer refused;
     refused.os_error = EINVAL;
     if (command.length > most_bytes_) return refused;
-    void* memory = nullptr;
+    std::optional<std::span<std::uint8_t>> place;
     for (;;) {
         {
             const std::lock_guard guard(lock_);
-            if (!free_.empty()) {
-                memory = free_.back();
-                free_.pop_back();
-                break;
-            }
+            if ((place = bounces_.take(command.length))) break;
         }
         std::this_thread::yield();  // there is one for each thread of the queue
     }
-    auto* const bytes = static_cast<std::uint8_t*>(memory);
-    if (command.direction == Direction::out) gather(command.data, bytes);
-    const iovec flat{memory, command.length};
+    if (command.direction == Direction::out) gather(command.data, *place);
+    const iovec flat{place->data(), command.length};
     auto copied = command;
     copied.data = {&flat, 1};
     const auto answer = send(copied);
     if (command.direction == Direction::in && answer.os_error == 0)
-        spread(bytes, command.length - std::min(answer.residual, command.length), command.data);
+        scatter(place->first(command.length - std::min(answer.residual, command.length)),
+                command.data);
     const std::lock_guard guard(lock_);
-    free_.push_back(memory);  // its place was kept
+    bounces_.give_back(*place);
     return answer;
 }
 

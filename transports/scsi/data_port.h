@@ -18,6 +18,7 @@
 
 #include <tl/expected.hpp>
 
+#include "transports/bounce.h"
 #include "transports/scsi/port.h"
 #include "zone/status.h"
 
@@ -37,7 +38,6 @@ class DataPort final : public Port {
                                                                              std::size_t buffers);
     DataPort(Private, int fd, Kind kind, std::size_t most_pages, std::size_t most_bytes) noexcept
         : fd_(fd), kind_(kind), most_pages_(most_pages), most_bytes_(most_bytes) {}
-    ~DataPort() override;
     DataPort(const DataPort&) = delete;
     DataPort& operator=(const DataPort&) = delete;
 
@@ -53,10 +53,8 @@ class DataPort final : public Port {
     std::size_t most_pages_;
     std::size_t most_bytes_;
 
-    void* memory_ = nullptr;  // all buffers
-    std::size_t memory_size_ = 0;
     std::mutex lock_;
-    std::vector<void*> free_;  // under lock_
+    BouncePool bounces_;  // under lock_
 };
 
 }  // namespace zonebridge::scsi

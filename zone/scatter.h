@@ -10,7 +10,7 @@
 #include <span>
 #include <sys/uio.h>
 
-namespace zonebridge::zbc {
+namespace zonebridge {
 
 /// Bytes in all buffers together; stops growing at the largest number there is.
 [[nodiscard]] std::uint64_t total_length(std::span<const iovec> buffers) noexcept;
@@ -46,4 +46,4 @@ class ScatterWriter {
     std::size_t used_ = 0;  // of buffers_[index_]
 };
 
-}  // namespace zonebridge::zbc
+}  // namespace zonebridge

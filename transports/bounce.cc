@@ -1,18 +1,20 @@
-#include "transports/block/bounce.h"
+#include "transports/bounce.h"
 
 #include <cerrno>
 #include <sys/mman.h>
 #include <utility>
 
-namespace zonebridge::block {
+namespace zonebridge {
 
 tl::expected<BouncePool, Error> BouncePool::make(std::size_t count, std::size_t size) {
+    constexpr std::size_t page = 4096;
+    size = (size + page - 1) / page * page;
     BouncePool pool;
     auto* memory = ::mmap(nullptr, count * size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
-        return tl::make_unexpected(os_failure(errno, "can't get memory for unaligned buffers"));
-    pool.memory_ = {static_cast<std::byte*>(memory), count * size};
+        return tl::make_unexpected(os_failure(errno, "no memory to copy requests through"));
+    pool.memory_ = {static_cast<std::uint8_t*>(memory), count * size};
     pool.free_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) pool.free_.push_back(&pool.memory_[i * size]);
     return pool;
@@ -22,15 +24,15 @@ BouncePool::~BouncePool() {
     if (!memory_.empty()) ::munmap(memory_.data(), memory_.size());
 }
 
-std::optional<std::span<std::byte>> BouncePool::take(std::size_t length) noexcept {
+std::optional<std::span<std::uint8_t>> BouncePool::take(std::size_t length) noexcept {
     if (free_.empty()) return std::nullopt;
-    auto* buffer = free_.back();
+    auto* place = free_.back();
     free_.pop_back();
-    return std::span(buffer, length);
+    return std::span(place, length);
 }
 
-void BouncePool::give_back(std::span<std::byte> buffer) noexcept {
-    free_.push_back(buffer.data());
+void BouncePool::give_back(std::span<std::uint8_t> place) noexcept {
+    free_.push_back(place.data());
 }
 
 void BouncePool::swap(BouncePool& other) noexcept {
@@ -38,4 +40,4 @@ void BouncePool::swap(BouncePool& other) noexcept {
     free_.swap(other.free_);
 }
 
-}  // namespace zonebridge::block
+}  // namespace zonebridge

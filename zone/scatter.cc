@@ -1,10 +1,10 @@
-#include "zbc/scatter.h"
+#include "zone/scatter.h"
 
 #include <algorithm>
 #include <cstring>
 #include <limits>
 
-namespace zonebridge::zbc {
+namespace zonebridge {
 
 std::uint64_t total_length(std::span<const iovec> buffers) noexcept {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
@@ -67,4 +67,4 @@ std::size_t ScatterWriter::advance(const std::uint8_t* from, std::size_t length)
     return done;
 }
 
-}  // namespace zonebridge::zbc
+}  // namespace zonebridge

@@ -1,11 +1,18 @@
-#include "zbc/scatter.h"
+#include "zone/scatter.h"
 
+#include <array>
+#include <initializer_list>
 #include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "tests/unit/zbc/support.h"
+#include <gtest/gtest.h>
 
-namespace zonebridge::zbc::test {
+namespace zonebridge::test {
 namespace {
+
+using Bytes = std::vector<std::uint8_t>;
 
 struct Pieces {
     explicit Pieces(std::initializer_list<std::size_t> sizes) {
@@ -49,19 +56,33 @@ TEST(Scatter, TheFrontIsCutInsideABuffer) {
 
 TEST(Scatter, CopiesInPiecesAndSaysHowMuchFitted) {
     Pieces pieces{3, 0, 1, 4};
-    const auto source = hex("01 02 03 04 05 06 07 08 09");
+    const auto source = Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9};
     ScatterWriter writer(pieces.list);
     EXPECT_EQ(writer.skip(2), 2u);
     EXPECT_EQ(writer.write(std::span(source).first(3)), 3u);
     EXPECT_EQ(writer.write(std::span(source).subspan(3)), 3u);
     EXPECT_EQ(writer.write(source), 0u);
-    EXPECT_EQ(pieces.bytes, hex("00 00 01 02 03 04 05 06"));
+    EXPECT_EQ(pieces.bytes, (Bytes{0, 0, 1, 2, 3, 4, 5, 6}));
     Bytes out(5);
     EXPECT_EQ(gather(pieces.list, out), 5u);
-    EXPECT_EQ(out, hex("00 00 01 02 03"));
+    EXPECT_EQ(out, (Bytes{0, 0, 1, 2, 3}));
     out.resize(20);
     EXPECT_EQ(gather(pieces.list, out), 8u);
     EXPECT_EQ(scatter(source, pieces.list), 8u);
+}
+
+TEST(Scatter, CopiesPiecesInTheirOrder) {
+    std::string first = "abc";
+    std::string second = "defgh";
+    const iovec parts[] = {{first.data(), 3}, {nullptr, 0}, {second.data(), 5}};
+    Bytes place(8, ' ');
+    EXPECT_EQ(gather(parts, place), 8u);
+    EXPECT_EQ(std::string(place.begin(), place.end()), "abcdefgh");
+    const std::string other = "12345678";
+    place.assign(other.begin(), other.end());
+    EXPECT_EQ(scatter(place, parts), 8u);
+    EXPECT_EQ(first, "123");
+    EXPECT_EQ(second, "45678");
 }
 
 TEST(Scatter, LengthsDoNotWrapAround) {
@@ -70,4 +91,4 @@ TEST(Scatter, LengthsDoNotWrapAround) {
 }
 
 }  // namespace
-}  // namespace zonebridge::zbc::test
+}  // namespace zonebridge::test
