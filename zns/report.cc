@@ -9,23 +9,6 @@ namespace {
 
 constexpr std::uint8_t extension_valid = 1U << 7;  // zone attributes
 
-/// A state whose number all dialects have in common; not_write_pointer is none of ZNS's.
-bool is_zns_state(std::uint8_t state) noexcept {
-    switch (static_cast<ZoneState>(state)) {
-        case ZoneState::empty:
-        case ZoneState::implicit_open:
-        case ZoneState::explicit_open:
-        case ZoneState::closed:
-        case ZoneState::read_only:
-        case ZoneState::full:
-        case ZoneState::offline:
-            return true;
-        case ZoneState::not_write_pointer:
-            return false;
-    }
-    return false;
-}
-
 }  // namespace
 
 Report::Report(std::span<const std::uint8_t> bytes, std::size_t extension) noexcept
@@ -41,7 +24,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
                                              const ReportUnits& units) const noexcept {
     const ByteView fields(bytes_.subspan(place(index), descriptor_size));
     const auto type = fields.u8(0) & 0xF;
-    const auto state = static_cast<std::uint8_t>(fields.u8(1) >> 4);
+    const auto state = zone_state_of(static_cast<std::uint8_t>(fields.u8(1) >> 4));
     const auto capacity = fields.le64(8);
     const auto start = fields.le64(16);
     const auto pointer = fields.le64(24);
@@ -49,7 +32,9 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
 
     if (type != static_cast<std::uint8_t>(ZoneType::sequential_write_required))
         return tl::make_unexpected("its type is not that of a sequential write required zone");
-    if (!is_zns_state(state)) return tl::make_unexpected("its state is none");
+    // ZNS has no zone without a write pointer.
+    if (!state || *state == ZoneState::not_write_pointer)
+        return tl::make_unexpected("its state is none");
     if (start >= blocks) return tl::make_unexpected("it begins past the end of the namespace");
     if (capacity > blocks)
         return tl::make_unexpected("its capacity is beyond the whole namespace's");
@@ -59,7 +44,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
     zone.length = std::min(units.zone_size, units.size - zone.start);
     zone.capacity = capacity * units.block_size;
     zone.type = ZoneType::sequential_write_required;
-    zone.state = static_cast<ZoneState>(state);
+    zone.state = *state;
     switch (zone.state) {
         case ZoneState::empty:  // the standard lets a device say anything then
             zone.write_pointer = zone.start;

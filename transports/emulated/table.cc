@@ -30,22 +30,6 @@ enum : std::size_t {
     in_hash = 24,
 };
 
-std::optional<ZoneState> state_of(std::uint8_t value) noexcept {
-    const auto state = static_cast<ZoneState>(value);
-    switch (state) {
-        case ZoneState::not_write_pointer:
-        case ZoneState::empty:
-        case ZoneState::implicit_open:
-        case ZoneState::explicit_open:
-        case ZoneState::closed:
-        case ZoneState::read_only:
-        case ZoneState::full:
-        case ZoneState::offline:
-            return state;
-    }
-    return std::nullopt;
-}
-
 }  // namespace
 
 void encode(const TableSector& sector, std::span<const ZoneRecord> records, std::uint64_t seed,
@@ -85,7 +69,7 @@ std::optional<TableSector> decode_sector(std::span<const std::uint8_t, sector_si
 std::optional<ZoneRecord> decode_record(std::span<const std::uint8_t, sector_size> bytes,
                                         std::size_t i) noexcept {
     const auto* at = bytes.data() + at_records + i * record_size;
-    const auto state = state_of(at[in_state]);
+    const auto state = zone_state_of(at[in_state]);
     if (!state || at[1] != 0 || at[2] != 0 || at[3] != 0) return std::nullopt;
     ZoneRecord record;
     record.state = *state;
