@@ -11,7 +11,7 @@ Queue::Queue(Loop& loop, const Limits& limits, std::size_t depth)
 
 std::size_t Queue::submit(std::span<const Request> requests) noexcept {
     const auto limit = std::min(requests.size(), depth_ - in_flight_);
-    const auto refused_before = refused_count_;
+    const auto refused_before = refused_.size();
     std::size_t taken = 0;
     while (taken < limit) {
         // Hand on the longest run that passes, so that a transport sees a whole batch at once.
@@ -24,28 +24,21 @@ std::size_t Queue::submit(std::span<const Request> requests) noexcept {
             if (taken < end) break;  // the transport itself is full
         }
         if (end < limit) {
-            refused_[(refused_head_ + refused_count_) % depth_] = {
-                requests[end].tag, {code, {}}, 0};
-            ++refused_count_;
+            refused_.push({requests[end].tag, {code, {}}, 0});
             ++taken;
         }
     }
     in_flight_ += taken;
-    if (refused_count_ != refused_before) loop_.note_ready();
+    if (refused_.size() != refused_before) loop_.note_ready();
     return taken;
 }
 
 std::size_t Queue::reap(std::span<Completion> out) noexcept {
-    std::size_t count = 0;
-    while (count < out.size() && refused_count_ != 0) {
-        out[count++] = refused_[refused_head_];
-        refused_head_ = (refused_head_ + 1) % depth_;
-        --refused_count_;
-    }
+    auto count = refused_.take(out);
     // Also with no room left: what the transport has done by now must not be slept on.
     count += collect(out.subspan(count));
     in_flight_ -= count;
-    if (refused_count_ != 0) loop_.note_ready();
+    if (!refused_.empty()) loop_.note_ready();
     return count;
 }
 

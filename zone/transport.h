@@ -9,10 +9,10 @@
 #include <cstddef>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include <tl/expected.hpp>
 
+#include "zone/completions.h"
 #include "zone/export.h"
 #include "zone/limits.h"
 #include "zone/loop.h"
@@ -61,10 +61,7 @@ class Queue {
     const Limits& limits_;
     std::size_t depth_;
     std::size_t in_flight_ = 0;
-    // Refused requests not yet reaped, oldest first: a ring of depth_ places.
-    std::vector<Completion> refused_;
-    std::size_t refused_head_ = 0;
-    std::size_t refused_count_ = 0;
+    Completions refused_;  // by the check
 };
 
 struct QueueOptions {

@@ -29,14 +29,13 @@ tl::expected<std::unique_ptr<Queue>, Error> BlockQueue::open(Ring& ring, const D
 }
 
 BlockQueue::BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth)
-    : Queue(ring, disk.limits(), depth), ring_(ring), disk_(disk) {
+    : Queue(ring, disk.limits(), depth), ring_(ring), disk_(disk), done_(depth) {
     data_jobs_.reserve(depth);
     idle_data_.reserve(depth);
     unissued_.reserve(depth);
     retrying_.reserve(depth);
     bounce_waiters_.reserve(depth);
     control_waiters_.reserve(depth);
-    done_.reserve(depth);
     for (std::size_t i = 0; i < depth; ++i)
         data_jobs_.emplace_back(disk, ring, static_cast<DataJob::Owner&>(*this));
     for (auto& job : data_jobs_) idle_data_.push_back(&job);
@@ -144,15 +143,12 @@ void BlockQueue::control_ended(ControlJob& job) noexcept {
 }
 
 void BlockQueue::finish(const Completion& completion) noexcept {
-    done_.push_back(completion);
+    done_.push(completion);
     loop().note_ready();
 }
 
 std::size_t BlockQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = std::min(out.size(), done_.size());
-    const auto end = done_.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(done_.begin(), end, out.begin());
-    done_.erase(done_.begin(), end);
+    const auto count = done_.take(out);
     if (!done_.empty()) loop().note_ready();
     return count;
 }

@@ -23,14 +23,17 @@ tl::expected<std::unique_ptr<Queue>, Error> DiskQueue::open(Loop& loop, Disk& di
 }
 
 DiskQueue::DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int event_fd)
-    : Queue(loop, disk.limits(), depth), disk_(disk), writer_(disk), outcomes_(depth) {
+    : Queue(loop, disk.limits(), depth),
+      disk_(disk),
+      writer_(disk),
+      done_(depth),
+      outcomes_(depth) {
     waker_.event_fd = event_fd;
     fresh_.reserve(depth);
     batch_.reserve(depth);
     waiting_.reserve(depth);
     parked_.reserve(depth);
     retrying_.reserve(depth);
-    done_.reserve(depth);
     reads_.reserve(depth);
     idle_reads_.reserve(depth);
     for (std::size_t i = 0; i < depth; ++i)
@@ -56,16 +59,13 @@ std::size_t DiskQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 std::size_t DiskQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = std::min(out.size(), done_.size());
-    const auto end = done_.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(done_.begin(), end, out.begin());
-    done_.erase(done_.begin(), end);
+    const auto count = done_.take(out);
     if (!done_.empty()) loop().note_ready();
     return count;
 }
 
 void DiskQueue::finish(const Completion& completion) noexcept {
-    done_.push_back(completion);
+    done_.push(completion);
     loop().note_ready();
 }
 

@@ -68,7 +68,7 @@ class DiskQueue final : public Queue, private Issuer, private Watcher, private R
     std::size_t unrequested_ = 0;  // the last of waiting_ that have no commit yet
     std::vector<Parked> parked_;
     std::vector<Parked> retrying_;
-    std::vector<Completion> done_;
+    Completions done_;
     std::vector<Writer::Outcome> outcomes_;
     std::vector<ReadJob> reads_;
     std::vector<ReadJob*> idle_reads_;

@@ -10,27 +10,20 @@ namespace {
 
 class NullQueue final : public Queue {
   public:
-    NullQueue(Loop& loop, const Limits& limits, std::size_t depth) : Queue(loop, limits, depth) {
-        done_.reserve(depth);
-    }
+    NullQueue(Loop& loop, const Limits& limits, std::size_t depth)
+        : Queue(loop, limits, depth), done_(Queue::depth()) {}
 
   private:
     std::size_t accept(std::span<const Request> requests) noexcept override {
         const auto taken = std::min(requests.size(), depth() - done_.size());
-        for (const auto& request : requests.first(taken)) done_.push_back({request.tag, {}, 0});
+        for (const auto& request : requests.first(taken)) done_.push({request.tag, {}, 0});
         if (taken > 0) loop().note_ready();
         return taken;
     }
 
-    std::size_t collect(std::span<Completion> out) noexcept override {
-        const auto count = std::min(out.size(), done_.size());
-        const auto end = done_.begin() + static_cast<std::ptrdiff_t>(count);
-        std::copy(done_.begin(), end, out.begin());
-        done_.erase(done_.begin(), end);
-        return count;
-    }
+    std::size_t collect(std::span<Completion> out) noexcept override { return done_.take(out); }
 
-    std::vector<Completion> done_;  // capacity depth(), never grows
+    Completions done_;
 };
 
 class NullTransport final : public Transport {

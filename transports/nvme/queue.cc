@@ -109,21 +109,13 @@ std::size_t NvmeQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 std::size_t NvmeQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = std::min(out.size(), done_count_);
-    for (std::size_t i = 0; i < count; ++i) {
-        out[i] = done_[done_head_];
-        done_head_ = done_head_ + 1 == done_.size() ? 0 : done_head_ + 1;
-    }
-    done_count_ -= count;
-    if (done_count_ != 0) loop().note_ready();
+    const auto count = done_.take(out);
+    if (!done_.empty()) loop().note_ready();
     return count;
 }
 
 void NvmeQueue::finish(Slot& slot, Status status, std::uint64_t result) noexcept {
-    auto place = done_head_ + done_count_;
-    if (place >= done_.size()) place -= done_.size();
-    done_[place] = {slot.request.tag, status, result};
-    ++done_count_;
+    done_.push({slot.request.tag, status, result});
     idle_.push_back(&slot);
     loop().note_ready();
 }

@@ -122,10 +122,8 @@ class NvmeQueue final : public Queue, private Issuer {
     std::vector<Slot*> idle_;
     std::vector<Slot*> unsent_;  // the ring had no room
     std::vector<Slot*> resending_;
-    std::vector<Slot*> uncopied_;   // wait for a place to be copied through
-    std::vector<Completion> done_;  // a ring
-    std::size_t done_head_ = 0;
-    std::size_t done_count_ = 0;
+    std::vector<Slot*> uncopied_;  // wait for a place to be copied through
+    Completions done_;
 
     BouncePool bounces_;
 

@@ -68,11 +68,11 @@ ScsiQueue::ScsiQueue(Private, Loop& loop, const Limits& limits, const Dialect& d
     : Queue(loop, limits, depth),
       ports_(std::move(ports)),
       executor_(*ports_.control, *ports_.data, dialect, limits),
-      ring_(ports_.bsg_ring ? Ring::of(loop) : nullptr) {
+      ring_(ports_.bsg_ring ? Ring::of(loop) : nullptr),
+      done_(depth) {
     jobs_.reserve(depth);
     idle_.reserve(depth);
     fresh_.reserve(depth);
-    done_.reserve(depth);
     for (std::size_t i = 0; i < depth; ++i) {
         jobs_.push_back(std::make_unique<Job>(*this));
         idle_.push_back(jobs_.back().get());
@@ -98,16 +98,13 @@ std::size_t ScsiQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 std::size_t ScsiQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = std::min(out.size(), done_.size());
-    const auto end = done_.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(done_.begin(), end, out.begin());
-    done_.erase(done_.begin(), end);
+    const auto count = done_.take(out);
     if (!done_.empty()) loop().note_ready();
     return count;
 }
 
 void ScsiQueue::ended(Job& job) noexcept {
-    done_.push_back(job.completion());
+    done_.push(job.completion());
     idle_.push_back(&job);
     loop().note_ready();
 }

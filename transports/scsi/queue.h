@@ -62,7 +62,7 @@ class ScsiQueue final : public Queue, private Issuer {
     std::vector<std::unique_ptr<Job>> jobs_;
     std::vector<Job*> idle_;
     std::vector<Job*> fresh_;
-    std::vector<Completion> done_;
+    Completions done_;
 
     std::unique_ptr<Crew> crew_;  // last: its threads end before the jobs do
 };

@@ -138,24 +138,19 @@ void SequencedQueue::issue() noexcept {
     while (auto* line = runnable_.pop()) run(*line);
     run_sweep();
     flush_outgoing();
-    if (done_count_ != 0 || !runnable_.empty()) loop().note_ready();
+    if (!done_.empty() || !runnable_.empty()) loop().note_ready();
 }
 
 std::size_t SequencedQueue::collect(std::span<Completion> out) noexcept {
     pump();
-    const auto count = std::min(out.size(), done_count_);
-    for (std::size_t i = 0; i < count; ++i) {
-        out[i] = done_[done_head_];
-        if (++done_head_ == done_.size()) done_head_ = 0;
-    }
-    done_count_ -= count;
-    if (done_count_ != 0) loop().note_ready();
+    const auto count = done_.take(out);
+    if (!done_.empty()) loop().note_ready();
     return count;
 }
 
 void SequencedQueue::on_ready() {
     take_mail();
-    if (done_count_ != 0) loop().note_ready();
+    if (!done_.empty()) loop().note_ready();
 }
 
 void SequencedQueue::pump() noexcept {
@@ -212,9 +207,7 @@ void SequencedQueue::finish(Node& node, Status status, std::uint64_t result) noe
 void SequencedQueue::give_back(Node& node) noexcept {
     if (node.use != Node::Use::passing) --in_zones_;
     node.use = Node::Use::idle;
-    auto place = done_head_ + done_count_++;
-    if (place >= done_.size()) place -= done_.size();
-    done_[place] = {node.request.tag, node.status, node.result};
+    done_.push({node.request.tag, node.status, node.result});
     idle_nodes_.push(node);
 }
 

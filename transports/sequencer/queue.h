@@ -187,9 +187,7 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     std::vector<iovec> pieces_;
     std::vector<Request> outgoing_;
     std::array<Completion, 64> returned_ = {};
-    std::vector<Completion> done_;  // a ring of depth() places
-    std::size_t done_head_ = 0;
-    std::size_t done_count_ = 0;
+    Completions done_;
 
     List<Line> runnable_;  // held, nothing in flight
     List<Line> stalled_;   // as those, but something they need is used up
