@@ -79,7 +79,7 @@ void DeviceBackend::enable_queue(std::uint16_t index, bool enabled) {
     worker_.call([&](Ring&) { path_->enable(index, enabled); });
 }
 
-void DeviceBackend::set_call(std::uint16_t index, virtio::SharedFd call) {
+void DeviceBackend::set_call(std::uint16_t index, virtio::Notifier call) {
     worker_.call([&](Ring&) { path_->set_call(index, std::move(call)); });
 }
 

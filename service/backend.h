@@ -1,4 +1,4 @@
-// A device as a vhost-user session sees it: every call becomes a message to the worker that runs the
+// A device as a session sees it, by vhost-user or VDUSE: every call becomes a message to the worker that runs the
 // device's queues, and returns when that has done its part.
 //
 // Threads: belongs to the session's thread; reaches the worker by messages only.
@@ -16,8 +16,8 @@
 
 #include "service/data_path.h"
 #include "service/worker.h"
+#include "virtio/backend.h"
 #include "virtio/unique_fd.h"
-#include "virtio/vhost_user/backend.h"
 
 namespace zonebridge::service {
 
@@ -37,7 +37,7 @@ class DeviceBackend : public virtio::Backend {
         std::uint16_t index, const virtio::QueueSetup& setup) override;
     [[nodiscard]] std::uint16_t stop_queue(std::uint16_t index) override;
     void enable_queue(std::uint16_t index, bool enabled) override;
-    void set_call(std::uint16_t index, virtio::SharedFd call) override;
+    void set_call(std::uint16_t index, virtio::Notifier call) override;
     void set_error(std::uint16_t index, virtio::SharedFd error) override;
     void reset(virtio::ResetCause cause) override;
     [[nodiscard]] std::optional<int> event_fd() const noexcept override;

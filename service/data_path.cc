@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "virtio/vhost_user/notify.h"
+#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 
@@ -28,7 +28,7 @@ struct DataPath::Queue final : Watcher {
     virtio::VirtQueue ring;
     std::shared_ptr<const virtio::InflightArea> inflight;
     virtio::SharedFd kick;
-    virtio::SharedFd call;
+    virtio::Notifier call;
     virtio::SharedFd error;
     bool enabled;
     bool started;  // was kicked, or need not be
@@ -73,7 +73,7 @@ void DataPath::complete() noexcept {
 
 void DataPath::publish() noexcept {
     for (const auto& queue : queues_)
-        if (queue->ring.publish()) virtio::notify(queue->call);
+        if (queue->ring.publish()) queue->call.notify();
 }
 
 void DataPath::raise(std::string fault) {
@@ -163,10 +163,10 @@ void DataPath::enable(std::uint16_t index, bool enabled) {
     }
 }
 
-void DataPath::set_call(std::uint16_t index, virtio::SharedFd call) {
+void DataPath::set_call(std::uint16_t index, virtio::Notifier call) {
     if (auto* const queue = find(index)) {
         queue->call = std::move(call);
-        virtio::notify(queue->call);
+        queue->call.notify();
     }
 }
 

@@ -18,8 +18,8 @@
 #include <tl/expected.hpp>
 
 #include "service/worker.h"
+#include "virtio/backend.h"
 #include "virtio/device.h"
-#include "virtio/vhost_user/backend.h"
 #include "zone/loop.h"
 
 namespace zonebridge::service {
@@ -43,7 +43,7 @@ class DataPath final : public Member {
     void stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped);
 
     void enable(std::uint16_t index, bool enabled);
-    void set_call(std::uint16_t index, virtio::SharedFd call);
+    void set_call(std::uint16_t index, virtio::Notifier call);
     void set_error(std::uint16_t index, virtio::SharedFd error);
     void set_log(std::shared_ptr<const virtio::DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings);

@@ -12,24 +12,19 @@
 
 #include <tl/expected.hpp>
 
+#include "service/guest_device.h"
 #include "transports/device.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 
 namespace zonebridge::service {
 
-/// What the guest finds the disk as.
-enum class GuestDevice : std::uint8_t {
-    scsi,  ///< A logical unit of a virtio-scsi controller.
-    blk,   ///< A virtio-blk device.
-};
-
 struct ServeOptions {
     /// As many as a front end with a queue for each CPU may want.
     static constexpr std::uint16_t default_queues = 64;
     static constexpr std::uint16_t most_queues = 254;
 
-    GuestDevice guest_device = GuestDevice::scsi;
+    GuestDeviceKind guest_device = GuestDeviceKind::scsi;
     std::string device;  ///< As transports/open.h takes it.
     bool read_only = false;
     bool force = false;  ///< Serve also what is partitioned or held by another.

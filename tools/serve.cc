@@ -22,7 +22,7 @@ namespace {
 struct Options {
     service::ServeOptions serve;
     std::optional<DeviceArguments> device;
-    std::optional<service::GuestDevice> guest_device;
+    std::optional<service::GuestDeviceKind> guest_device;
     bool print_capabilities = false;
 };
 
@@ -47,7 +47,7 @@ std::string describe(const Transport& transport) {
 
 /// The device that carries the disk in QEMU, with its own options.
 std::string qemu_device(const service::ServeOptions& options, const Limits& limits) {
-    if (options.guest_device == service::GuestDevice::scsi)
+    if (options.guest_device == service::GuestDeviceKind::scsi)
         return "vhost-user-scsi-pci,chardev=zonebridge";
     // Its vhost-user-blk knows no zones, which a host-managed disk can't do without.
     if (limits.model == Model::host_managed)
@@ -76,10 +76,10 @@ void announce(const service::ServeOptions& options, const Transport& transport) 
                                one_line(place)));
 }
 
-Outcome print_capabilities(service::GuestDevice device) {
+Outcome print_capabilities(service::GuestDeviceKind device) {
     Output out(STDOUT_FILENO);
     // The words of QEMU's docs/interop/vhost-user.json.
-    const auto* const type = device == service::GuestDevice::scsi ? "scsi" : "block";
+    const auto* const type = device == service::GuestDeviceKind::scsi ? "scsi" : "block";
     out.print("{}\n", nlohmann::json{{"type", type}}.dump(2));
     if (const auto flushed = out.flush(); !flushed)
         return tl::unexpected(failure_of(flushed.error()));
@@ -88,7 +88,7 @@ Outcome print_capabilities(service::GuestDevice device) {
 
 Outcome run(Options options) {
     if (options.print_capabilities)
-        return print_capabilities(options.guest_device.value_or(service::GuestDevice::scsi));
+        return print_capabilities(options.guest_device.value_or(service::GuestDeviceKind::scsi));
     if (!options.device) return tl::unexpected(misuse("DEVICE is required"));
     if (!options.guest_device)
         return tl::unexpected(misuse("--virtio is required: as which device? scsi or blk"));
@@ -127,9 +127,9 @@ Verb add_serve(CLI::App& program) {
                "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (text == "scsi")
-                       options->guest_device = service::GuestDevice::scsi;
+                       options->guest_device = service::GuestDeviceKind::scsi;
                    else if (text == "blk")
-                       options->guest_device = service::GuestDevice::blk;
+                       options->guest_device = service::GuestDeviceKind::blk;
                    else
                        return fmt::format("'{}' is no device this version serves: scsi or blk",
                                           text);

@@ -23,10 +23,10 @@
 
 #include <tl/expected.hpp>
 
+#include "virtio/backend.h"
 #include "virtio/dirty_log.h"
 #include "virtio/inflight.h"
 #include "virtio/memory.h"
-#include "virtio/vhost_user/backend.h"
 #include "virtio/vhost_user/channel.h"
 
 namespace zonebridge::virtio {

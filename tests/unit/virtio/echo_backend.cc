@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "virtio/iovec.h"
-#include "virtio/vhost_user/notify.h"
+#include "virtio/notifier.h"
 
 namespace zonebridge::virtio {
 namespace {
@@ -184,7 +184,7 @@ tl::expected<void, std::string> EchoBackend::start_queue(std::uint16_t index,
             running.queue.push(held.chain, 0);
             running.kicked = true;
         }
-        if (running.queue.publish()) notify(running.setup.call);
+        if (running.queue.publish()) running.setup.call.notify();
         (void)running.queue.enable_kicks();
         serve(running);
     });
@@ -212,10 +212,10 @@ void EchoBackend::enable_queue(std::uint16_t index, bool enabled) {
     });
 }
 
-void EchoBackend::set_call(std::uint16_t index, SharedFd call) {
+void EchoBackend::set_call(std::uint16_t index, Notifier call) {
     on_worker([&] {
         running_.at(index).setup.call = std::move(call);
-        notify(running_.at(index).setup.call);
+        running_.at(index).setup.call.notify();
     });
 }
 
@@ -297,7 +297,7 @@ void EchoBackend::serve(Running& running) {
 void EchoBackend::answer_held(Running& running) {
     for (const auto& held : running.held) answer(running, held->chain);
     running.held.clear();
-    if (running.queue.publish()) notify(running.setup.call);
+    if (running.queue.publish()) running.setup.call.notify();
 }
 
 void EchoBackend::answer(Running& running, const Chain& chain) {

@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "virtio/vhost_user/backend.h"
+#include "virtio/backend.h"
 
 namespace zonebridge::virtio {
 
@@ -61,7 +61,7 @@ class EchoBackend final : public Backend {
                                                               const QueueSetup& setup) override;
     [[nodiscard]] std::uint16_t stop_queue(std::uint16_t index) override;
     void enable_queue(std::uint16_t index, bool enabled) override;
-    void set_call(std::uint16_t index, SharedFd call) override;
+    void set_call(std::uint16_t index, Notifier call) override;
     void set_error(std::uint16_t index, SharedFd error) override;
     void reset(ResetCause cause) override;
     [[nodiscard]] std::optional<int> event_fd() const noexcept override { return event_.get(); }

@@ -1,7 +1,8 @@
-#include "virtio/vhost_user/notify.h"
+#include "virtio/notifier.h"
 
 #include <cerrno>
-#include <cstdint>
+#include <linux/vduse.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace zonebridge::virtio {
@@ -12,6 +13,12 @@ void notify(const SharedFd& fd) noexcept {
     // Full means that a wake-up is pending; any other failure is the peer's loss.
     while (::write(fd->get(), &one, sizeof one) < 0 && errno == EINTR) {
     }
+}
+
+void Notifier::notify() const noexcept {
+    if (!vduse_queue_) return virtio::notify(fd_);
+    // Refused while the driver has no such queue running: then nobody is waiting.
+    (void)::ioctl(fd_->get(), VDUSE_VQ_INJECT_IRQ, &*vduse_queue_);
 }
 
 }  // namespace zonebridge::virtio

@@ -1,5 +1,5 @@
-// What a vhost-user session drives: a device with its queues, wherever they run. The service
-// implements it by messages to its workers.
+// What a session drives, by vhost-user or VDUSE: a device with its queues, wherever they run. The
+// service implements it by messages to its workers.
 //
 // Threads: every call comes from the session's thread, one at a time, and returns only when every
 // worker it concerns has done its part. event_fd and take_event belong to that thread too; what
@@ -18,6 +18,7 @@
 #include "virtio/dirty_log.h"
 #include "virtio/inflight.h"
 #include "virtio/memory.h"
+#include "virtio/notifier.h"
 #include "virtio/unique_fd.h"
 #include "virtio/virtqueue.h"
 
@@ -31,8 +32,8 @@ struct QueueSetup {
     /// Becomes readable when the driver made chains available; non-blocking. Null: nobody kicks,
     /// the ring has to be polled.
     SharedFd kick;
-    SharedFd call;   ///< Write an 8-byte 1 to tell the driver; non-blocking. Null: tell nobody.
-    SharedFd error;  ///< The same, when the ring is found broken. May be null.
+    Notifier call;   ///< Tells the driver that there are answers.
+    SharedFd error;  ///< Write an 8-byte 1 when the ring is found broken. May be null.
     bool enabled = false;
     /// The ring may hold chains whose kick has been consumed: look once without a kick. So it may
     /// if there are recovered chains. Otherwise leave the ring alone until the first kick.
@@ -109,9 +110,9 @@ class Backend {
     /// A disabled queue takes no chains, but remembers a kick: enabling it looks at the ring then.
     /// Called for running queues only.
     virtual void enable_queue(std::uint16_t index, bool enabled) = 0;
-    /// A running queue tells the driver through another descriptor from now on, and tells it once
-    /// at once: the old one may have swallowed a notification. May be null.
-    virtual void set_call(std::uint16_t index, SharedFd call) = 0;
+    /// A running queue tells the driver in another way from now on, and tells it once
+    /// at once: the old one may have swallowed a notification.
+    virtual void set_call(std::uint16_t index, Notifier call) = 0;
     virtual void set_error(std::uint16_t index, SharedFd error) = 0;
 
     /// Back to the initial state, no features accepted; all queues are stopped. The guest's memory
