@@ -95,19 +95,9 @@ std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
 }
 
 BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
-    auto* const slot = port.slots.next();
-    if (slot == nullptr) return nullptr;
-    switch (port.queue.pop(slot->storage, slot->chain)) {
-        case virtio::PopResult::chain:
-            break;
-        case virtio::PopResult::broken:
-            if (const auto& why = port.queue.fault())
-                fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
-            return nullptr;
-        case virtio::PopResult::empty:
-            return nullptr;
-    }
-    port.slots.take();
+    auto* const slot = port.slots.pop(port.queue);
+    if (const auto& why = port.queue.fault(); why && slot == nullptr)
+        fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
     return slot;
 }
 
@@ -125,6 +115,8 @@ bool BlockDevice::parse(Slot& slot) noexcept {
                       : limits_.size();
     slot.flush_after = false;
     slot.flushing = false;
+    slot.segment_count = 0;
+    slot.next_segment = 0;
 
     // The storage is ours: where the status shares a buffer with the data, the data's view of it is
     // shortened until the answer.
@@ -145,18 +137,15 @@ bool BlockDevice::parse(Slot& slot) noexcept {
 
 void BlockDevice::recover(Port& port) noexcept {
     // Chains that a server before this one took and never answered.
-    while (port.queue.recovered() != 0) {
-        auto& slot = *port.slots.next();
-        if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) break;
-        port.slots.take();
-        if (!parse(slot)) {
-            port.queue.push(slot.chain, 0);
-            port.slots.give_back(slot);
+    while (auto* const slot = port.slots.pop_recovered(port.queue)) {
+        if (!parse(*slot)) {
+            port.queue.push(slot->chain, 0);
+            port.slots.give_back(*slot);
             loop_.note_ready();
-        } else if (may_repeat(slot)) {
-            start(slot);
+        } else if (may_repeat(*slot)) {
+            start(*slot);
         } else {
-            answer(slot, RequestStatus::io_error);
+            answer(*slot, RequestStatus::io_error);
         }
     }
     submit();
@@ -169,6 +158,8 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
         case RequestType::flush:
         case RequestType::get_id:
         case RequestType::zone_report:
+        case RequestType::discard:  // never of a sequential write required zone
+        case RequestType::write_zeroes:
             return true;
         case RequestType::out: {
             const auto& layout = limits_.layout;
@@ -214,6 +205,9 @@ void BlockDevice::start(Slot& slot) noexcept {
             return start_flush(slot);
         case RequestType::get_id:
             return answer_id(slot);
+        case RequestType::discard:
+        case RequestType::write_zeroes:
+            return start_clear(slot);
         case RequestType::zone_report:
             return start_report(slot);
         case RequestType::zone_open:
@@ -320,6 +314,7 @@ void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
         const auto sector = encode_append_sector(completion.result);
         virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(sector)));
     }
+    if (ok && slot.next_segment != slot.segment_count) return continue_clear(slot);
     if (ok && slot.flush_after && !slot.flushing) {
         slot.flushing = true;
         return start_flush(slot);
