@@ -37,6 +37,16 @@ std::uint64_t BlkBackend::features() const noexcept {
            virtio::feature::event_index | virtio::feature::version_1;
 }
 
+std::optional<std::string> BlkBackend::objection(std::uint64_t features) const {
+    // VIRTIO 1.3, 5.2.5: the device must not set FEATURES_OK.
+    if (disk_.limits().model == Model::host_managed && (features & feature::zoned) == 0)
+        return std::string(
+            "it did not accept VIRTIO_BLK_F_ZONED, and this disk is host-managed: it takes Linux "
+            "6.3 "
+            "or newer with CONFIG_BLK_DEV_ZONED");
+    return std::nullopt;
+}
+
 tl::expected<void, std::string> BlkBackend::set_features(std::uint64_t features) {
     if (auto common = DeviceBackend::set_features(features); !common) return common;
     accepted_ = features;
@@ -84,6 +94,8 @@ void BlkBackend::apply_mode() {
     const auto accepted = [this](std::uint64_t bit) { return (accepted_ & bit) != 0; };
     BlockDevice::Mode mode;
     mode.zoned = accepted(feature::zoned);
+    mode.discard = accepted(feature::discard);
+    mode.write_zeroes = accepted(feature::write_zeroes);
     // A driver that can't flush can't have a volatile cache either.
     mode.write_through =
         !accepted(feature::flush) || (accepted(feature::config_wce) && !config_.writeback);
