@@ -11,12 +11,15 @@ using virtio_blk::BlockDevice;
 using virtio_blk::Config;
 namespace feature = virtio_blk::feature;
 
-BlkBackend::BlkBackend(Private, Worker& worker, Transport& disk, std::uint16_t queues)
-    : DeviceBackend(worker), disk_(disk), config_(virtio_blk::make_config(disk.limits(), queues)) {}
+BlkBackend::BlkBackend(Private, std::span<const std::unique_ptr<Worker>> workers, Transport& disk,
+                       std::uint16_t queues)
+    : DeviceBackend(workers),
+      disk_(disk),
+      config_(virtio_blk::make_config(disk.limits(), queues)) {}
 
-tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(Worker& worker, Transport& disk,
-                                                                  std::uint16_t queues) {
-    auto backend = std::make_unique<BlkBackend>(Private{}, worker, disk, queues);
+tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(
+    std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues) {
+    auto backend = std::make_unique<BlkBackend>(Private{}, workers, disk, queues);
     const auto& identity = disk.identity();
     const auto id =
         identity.serial.empty() ? fmt::format("{:016x}", identity.unique_id) : identity.serial;
@@ -84,7 +87,7 @@ void BlkBackend::apply_mode() {
     // A driver that can't flush can't have a volatile cache either.
     mode.write_through =
         !accepted(feature::flush) || (accepted(feature::config_wce) && !config_.writeback);
-    with_device([&](virtio::Device& device) { static_cast<BlockDevice&>(device).set_mode(mode); });
+    with_devices([&](virtio::Device& device) { static_cast<BlockDevice&>(device).set_mode(mode); });
 }
 
 }  // namespace zonebridge::service

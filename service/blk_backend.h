@@ -2,7 +2,7 @@
 // the disk behind it.
 //
 // Threads: as service/backend.h.
-// Ownership: borrows the worker and the disk.
+// Ownership: borrows the workers and the disk.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,10 @@ class BlkBackend final : public DeviceBackend {
 
   public:
     [[nodiscard]] static tl::expected<std::unique_ptr<BlkBackend>, Error> open(
-        Worker& worker, Transport& disk, std::uint16_t queues);
+        std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues);
 
-    BlkBackend(Private, Worker& worker, Transport& disk, std::uint16_t queues);  // by open()
+    BlkBackend(Private, std::span<const std::unique_ptr<Worker>> workers, Transport& disk,
+               std::uint16_t queues);  // by open()
 
     [[nodiscard]] std::uint64_t features() const noexcept override;
     [[nodiscard]] std::uint16_t queue_count() const noexcept override { return config_.num_queues; }

@@ -1,7 +1,10 @@
 #include "service/serve.h"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
+#include <sched.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -31,6 +34,34 @@ tl::expected<virtio::UniqueFd, Error> take_over_signals() {
     return fd;
 }
 
+/// How many CPUs this process may run on.
+unsigned available_cpus() {
+    std::array<cpu_set_t, 16> set{};  // the kernel refuses a set that is smaller than its own
+    if (::sched_getaffinity(0, sizeof set, set.data()) != 0) return 1;
+    return static_cast<unsigned>(std::max(CPU_COUNT_S(sizeof set, set.data()), 1));
+}
+
+unsigned worker_count(const ServeOptions& options, unsigned cpus) {
+    const auto most =
+        std::min(most_workers(options.guest_device, options.queues), ServeOptions::most_workers);
+    if (!options.workers) return std::min(most, cpus);
+    if (*options.workers > most) {
+        if (options.guest_device == GuestDeviceKind::scsi)
+            log("--workers {}: a virtio-scsi disk runs on one worker; only --virtio blk takes more",
+                *options.workers);
+        else
+            log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
+                *options.workers, options.queues, most);
+    }
+    return std::min(most, *options.workers);
+}
+
+Spin spin_for(const ServeOptions& options, unsigned workers, unsigned cpus) {
+    if (options.spin) return Spin(*options.spin);
+    // Whoever looks in vain takes the CPU from the guest, or from the worker that has something to do.
+    return Spin(workers < cpus ? Spin::usual : std::chrono::microseconds{0});
+}
+
 }  // namespace
 
 tl::expected<void, Error> serve(const ServeOptions& options,
@@ -44,15 +75,18 @@ tl::expected<void, Error> serve(const ServeOptions& options,
 
     tl::expected<void, Error> result;
     {
-        const auto worker = Worker::start("zb-worker", [](const Error& error) {
-            // Nothing can be completed any more. What was flushed is safe: the disk is made for
-            // being left at any moment.
-            log("fatal: {} {}", error.message, to_string(error.cause));
-            std::_Exit(EXIT_FAILURE);
-        });
-        if (!worker) return tl::unexpected(worker.error());
+        const auto cpus = available_cpus();
+        const auto count = worker_count(options, cpus);
+        const auto workers =
+            start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
+                // Nothing can be completed any more. What was flushed is safe: the disk is made for
+                // being left at any moment.
+                log("fatal: {} {}", error.message, to_string(error.cause));
+                std::_Exit(EXIT_FAILURE);
+            });
+        if (!workers) return tl::unexpected(workers.error());
         const auto device =
-            make_guest_device(options.guest_device, **disk, **worker,
+            make_guest_device(options.guest_device, **disk, *workers,
                               {.read_only = options.read_only, .queues = options.queues});
         if (!device) return tl::unexpected(device.error());
         auto listener = options.fd ? virtio::Listener::adopt(*options.fd)

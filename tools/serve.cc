@@ -155,6 +155,36 @@ Verb add_serve(CLI::App& program) {
                    options->serve.queues = static_cast<std::uint16_t>(*number);
                    return std::nullopt;
                });
+    add_parsed(*app, "--workers", "N",
+               "Threads that run a blk disk's queues; scsi has one (default: as many as CPUs, or "
+               "queues)",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   const auto number = parse_number(text);
+                   if (!number || *number == 0 || *number > service::ServeOptions::most_workers)
+                       return fmt::format("'{}' is not a number from 1 to {}", text,
+                                          service::ServeOptions::most_workers);
+                   options->serve.workers = static_cast<unsigned>(*number);
+                   return std::nullopt;
+               });
+    add_parsed(
+        *app, "--spin", "auto|off|USEC",
+        fmt::format("How long an idle worker looks for more before it sleeps (default: auto, "
+                    "{} us where a CPU is spare)",
+                    service::Spin::usual.count()),
+        [options](const std::string& text) -> std::optional<std::string> {
+            constexpr std::uint64_t most = service::Spin::most.count();
+            const auto number = parse_number(text);
+            if (text == "auto")
+                options->serve.spin.reset();
+            else if (text == "off")
+                options->serve.spin = std::chrono::microseconds{0};
+            else if (number && *number <= most)
+                options->serve.spin = std::chrono::microseconds{*number};
+            else
+                return fmt::format("'{}' is neither auto, off nor 0 to {} microseconds", text,
+                                   most);
+            return std::nullopt;
+        });
     app->add_flag("--read-only", options->serve.read_only, "The guest can't change the disk");
     app->add_flag("--print-capabilities", options->print_capabilities,
                   "Print what this program can do, in JSON, and exit");

@@ -95,19 +95,9 @@ std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
 }
 
 BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
-    auto* const slot = port.slots.next();
-    if (slot == nullptr) return nullptr;
-    switch (port.queue.pop(slot->storage, slot->chain)) {
-        case virtio::PopResult::chain:
-            break;
-        case virtio::PopResult::broken:
-            if (const auto& why = port.queue.fault())
-                fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
-            return nullptr;
-        case virtio::PopResult::empty:
-            return nullptr;
-    }
-    port.slots.take();
+    auto* const slot = port.slots.pop(port.queue);
+    if (const auto& why = port.queue.fault(); why && slot == nullptr)
+        fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
     return slot;
 }
 
@@ -145,18 +135,15 @@ bool BlockDevice::parse(Slot& slot) noexcept {
 
 void BlockDevice::recover(Port& port) noexcept {
     // Chains that a server before this one took and never answered.
-    while (port.queue.recovered() != 0) {
-        auto& slot = *port.slots.next();
-        if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) break;
-        port.slots.take();
-        if (!parse(slot)) {
-            port.queue.push(slot.chain, 0);
-            port.slots.give_back(slot);
+    while (auto* const slot = port.slots.pop_recovered(port.queue)) {
+        if (!parse(*slot)) {
+            port.queue.push(slot->chain, 0);
+            port.slots.give_back(*slot);
             loop_.note_ready();
-        } else if (may_repeat(slot)) {
-            start(slot);
+        } else if (may_repeat(*slot)) {
+            start(*slot);
         } else {
-            answer(slot, RequestStatus::io_error);
+            answer(*slot, RequestStatus::io_error);
         }
     }
     submit();

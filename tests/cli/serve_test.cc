@@ -28,6 +28,10 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--queues", "0"}, "'0'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--queues", "255"}, "'255'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--queues", "many"}, "'many'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--workers", "0"}, "'0'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--workers", "65"}, "'65'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--spin", "1001"}, "'1001'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--spin", "on"}, "'on'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--fd", "3"}, "exclude"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "-1"}, "'-1'"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "99999999999"}, "'99999999999'"},
@@ -92,6 +96,30 @@ TEST(Serve, AVirtioBlkDiskIsAttachedByWhatCanCarryIt) {
          "config_size=96\n");
     says(Disk({"--size", "32M", "--model", "none"}),
          "-device vhost-user-blk-pci,chardev=zonebridge\n");
+}
+
+TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
+    const Disk disk;
+    // The socket can't be: what is said before that is all there is.
+    const auto said = [&disk](std::vector<std::string> options) {
+        options.insert(options.begin(), {"serve", disk.path(), "--socket", disk / "no/such"});
+        const auto result = zonebridge(options);
+        EXPECT_EQ(result.status, 1);
+        return result.err;
+    };
+    EXPECT_NE(said({"--virtio", "scsi", "--workers", "2"}).find("scsi disk runs on one"),
+              std::string::npos);
+    EXPECT_NE(said({"--virtio", "blk", "--workers", "5", "--queues", "3"}).find("so that many run"),
+              std::string::npos);
+    for (const auto& options : std::vector<std::vector<std::string>>{
+             {"--virtio", "scsi"},
+             {"--virtio", "scsi", "--workers", "1"},
+             {"--virtio", "blk", "--workers", "5"},
+             {"--virtio", "blk", "--workers", "64", "--spin", "20"},
+             {"--virtio", "blk", "--workers", "1", "--spin", "off"},
+             {"--virtio", "blk", "--spin", "auto"}})
+        EXPECT_EQ(said(options).find("workers"), std::string::npos)
+            << ::testing::PrintToString(options);
 }
 
 TEST(Serve, BesideItOthersReadAndNobodyWrites) {
