@@ -5,14 +5,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/checks.sh"
 zonebridge=${ZONEBRIDGE:-$here/../../build/tools/zonebridge}
 work=$(mktemp -d "${TMPDIR:-/tmp}/zonebridge-test-XXXXXX")
-server='' guest=''
+# The server that serve_disk starts and what it says; those a test started before it and set aside.
+server='' server_log=$work/server.log other_servers=() guest=''
 
 # shellcheck disable=SC2317,SC2329
 host_cleanup() {
   trap - EXIT
   # The runner's own trap ends its QEMU.
   [ -z "$guest" ] || { kill "$guest" && wait "$guest"; } 2>/dev/null
-  [ -z "$server" ] || { kill -KILL "$server" && wait "$server"; } 2>/dev/null
+  for server in $server "${other_servers[@]}"; do
+    { kill -KILL "$server" && wait "$server"; } 2>/dev/null
+  done
   rm -rf "$work"
 }
 trap host_cleanup EXIT
@@ -48,13 +51,13 @@ serve_disk() {
   [ -z "${ZB_PEER:-}" ] || return 0
   local patience=100
   "$zonebridge" serve --virtio "$virtio" --socket "$socket" "emulated:$disk" "$@" \
-    >>"$work/server.log" 2>&1 </dev/null &
+    >>"$server_log" 2>&1 </dev/null &
   server=$!
-  until grep -qi 'ready' "$work/server.log" && [ -S "$socket" ]; do
+  until grep -qi 'ready' "$server_log" && [ -S "$socket" ]; do
     kill -0 "$server" 2>/dev/null && [ "$patience" -gt 0 ] || {
       kill -KILL "$server" 2>/dev/null
       server=''
-      give_up "zonebridge serve gets ready" "$(cat "$work/server.log")"
+      give_up "zonebridge serve gets ready" "$(cat "$server_log")"
     }
     sleep 0.1
     patience=$((patience - 1))
@@ -67,7 +70,7 @@ server_alive() {
     pass "$1"
   else
     wait "$server"
-    fail "$1" "the server ended with status $?" "$(tail -n 20 "$work/server.log")"
+    fail "$1" "the server ended with status $?" "$(tail -n 20 "$server_log")"
     server=''
   fi
 }
@@ -83,7 +86,7 @@ stop_server() {
   done
   if kill -0 "$server" 2>/dev/null; then
     kill -KILL "$server"
-    fail "server ends on SIGTERM" "it did not within ten seconds" "$(tail -n 20 "$work/server.log")"
+    fail "server ends on SIGTERM" "it did not within ten seconds" "$(tail -n 20 "$server_log")"
   fi
   wait "$server" || status=$?
   server=''
@@ -126,7 +129,7 @@ in_guest() {
     *)
       fail "$script: the guest finishes" "status $status"
       tail -n 60 "$work/run"
-      [ ! -s "$work/server.log" ] || { echo "the server's log:" && tail -n 20 "$work/server.log"; } ;;
+      [ ! -s "$server_log" ] || { echo "the server's log:" && tail -n 20 "$server_log"; } ;;
   esac
 }
 
@@ -165,6 +168,18 @@ zones_of_disk() {
     python3 -c 'import json, sys
 for z in json.load(sys.stdin)["zones"]:
     print(z["start"], z["write_pointer"], z["state"])'
+}
+
+# same_zones FILE: the report that the guest's blkzone made last is the disk's own, zone by zone: type,
+# state, pointer, capacity.
+same_zones() {
+  local output
+  "$zonebridge" report "$disk" --json >"$work/zones" 2>&1
+  if output=$(python3 "$here/inside/same-zones.py" "$work/zones" "$1" 2>&1); then
+    pass "outside: $output zones are as the guest saw them"
+  else
+    fail "outside: every zone is as the guest saw it" "$output"
+  fi
 }
 
 # same_pointers FILE: what the guest's blkzone reported last is what the disk has.

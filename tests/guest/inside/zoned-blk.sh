@@ -10,7 +10,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/nvmet.sh"
-parts=${ZB_PARTS:-numbers actions refusals limits fio leave}
+parts=${ZB_PARTS:-numbers actions refusals limits fio zonefs btrfs leave}
 peer=''
 [ "${1:-}" != null_blk ] || { peer=null_blk; shift; }
 disks=("$@")

@@ -1,0 +1,52 @@
+#!/bin/bash
+# Zoned virtio-blk by vhost-user in a guest: both limits, 512e and 4Kn, capacity below the zone size.
+. "$(dirname "$0")/host.sh"
+virtio=blk
+
+# Two disks in one boot. Of the second, no more zones may be active than open, and none is conventional.
+described=(
+  "ZB_SIZE=$((512 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8 ZB_MAX_ACTIVE=12 ZB_BLOCK=512 ZB_PHYSICAL=4096"
+  "ZB_SIZE=$((256 << 20)) ZB_CAPACITY=$((3 << 20)) ZB_CONVENTIONAL=0 ZB_MAX_OPEN=10 ZB_MAX_ACTIVE=10 ZB_BLOCK=4096 ZB_PHYSICAL=4096"
+)
+common=(--env "ZB_DISKS=/dev/vda ${described[0]};/dev/vdb ${described[1]}" --env "ZB_PARTS=${ZB_PARTS:-}")
+if [ -n "${ZB_PEER:-}" ]; then
+  [ "$ZB_PEER" = null_blk ] || skip "its peer is null_blk"
+  in_guest zoned-blk "${common[@]}" --timeout 300
+  finish
+fi
+needs_server
+ZONEBRIDGE_QEMU_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1 ||
+  skip "no QEMU from trixie-backports: $(tail -n 1 "$work/newer")"
+
+# serve_described NUMBER OPTION...: that disk, of that description.
+serve_described() {
+  local ZB_CAPACITY=$ZB_ZONE_SIZE ZB_MAX_ACTIVE=0
+  disk=$work/disk$1.zb socket=$work/socket$1 server_log=$work/server$1.log
+  # shellcheck disable=SC2086,SC2163
+  export ${described[$1]}
+  create_disk --zone-capacity "$ZB_CAPACITY" --max-active "$ZB_MAX_ACTIVE"
+  serve_disk "${@:2}"
+}
+serve_described 0
+other_servers=("$server")
+# What serve says for QEMU attaches the first, word for word; the other has just two queues.
+read -ra said <<<"$(sed -n 's/^qemu: .*\(-chardev .*\)/\1/p' "$server_log")"
+equal "serve says what to tell QEMU" "-chardev -device 4" "${said[0]:-} ${said[2]:-} ${#said[@]}"
+serve_described 1 --queues 2
+for word in "${said[@]}"; do common+=(--qemu-arg "$word"); done
+common+=(--zoned-blk-disk "$socket,num_vqs=2")
+
+mkdir "$work/reports"
+# The socket is attached already.
+attached=$socket socket=''
+in_guest zoned-blk "${common[@]}" --timeout 300 --share "$work/reports" --env "ZB_REPORTS=$work/reports"
+socket=$attached
+for number in 1 0; do
+  server_alive "server $number outlives the guest"
+  stop_server
+  same_zones "$work/reports/vd$(tr 01 ab <<<"$number")"
+  server=${other_servers[0]:-} other_servers=()
+  disk=$work/disk0.zb socket=$work/socket0 server_log=$work/server0.log
+done
+server=''
+finish
