@@ -3,7 +3,7 @@
 . "$(dirname "$0")/host.sh"
 virtio=blk
 
-# Two disks in one boot. Of the second, no more zones may be active than open, and none is conventional.
+# Two disks in one boot, the first on two workers. Of the second, no more zones may be active than open, and none is conventional.
 described=(
   "ZB_SIZE=$((512 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8 ZB_MAX_ACTIVE=12 ZB_BLOCK=512 ZB_PHYSICAL=4096"
   "ZB_SIZE=$((256 << 20)) ZB_CAPACITY=$((3 << 20)) ZB_CONVENTIONAL=0 ZB_MAX_OPEN=10 ZB_MAX_ACTIVE=10 ZB_BLOCK=4096 ZB_PHYSICAL=4096"
@@ -27,7 +27,7 @@ serve_described() {
   create_disk --zone-capacity "$ZB_CAPACITY" --max-active "$ZB_MAX_ACTIVE"
   serve_disk "${@:2}"
 }
-serve_described 0
+serve_described 0 --workers 2
 other_servers=("$server")
 # What serve says for QEMU attaches the first, word for word; the other has just two queues.
 read -ra said <<<"$(sed -n 's/^qemu: .*\(-chardev .*\)/\1/p' "$server_log")"
