@@ -73,6 +73,15 @@ TEST_F(Spinning, BeingBusySaysNothingOfWaits) {
     EXPECT_EQ(spin_.wait(now_), Loop::Wait::sleep);
 }
 
+TEST_F(Spinning, WhereSomebodyElseWantsTheCpuItSleepsForAWhile) {
+    EXPECT_FALSE(sleeps_after(20, microseconds{10}));
+    EXPECT_EQ(spin_.wait(now_), Loop::Wait::poll);
+    spin_.turned(true, true, now_ += microseconds{3000});  // a look that took a time slice
+    EXPECT_TRUE(sleeps_after(1000, microseconds{10}));
+    now_ += std::chrono::seconds{1};
+    EXPECT_FALSE(sleeps_after(20, microseconds{10}));
+}
+
 TEST_F(Spinning, SwitchedOffItAlwaysSleeps) {
     spin_ = Spin(microseconds{0});
     EXPECT_TRUE(spin_.off());
