@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <utility>
@@ -66,6 +67,13 @@ Spin spin_for(const ServeOptions& options, unsigned workers, unsigned cpus) {
     return Spin(workers < cpus ? Spin::usual : std::chrono::microseconds{0});
 }
 
+/// With the disk in the host's own hands, memory that the kernel wants back may be waiting for us to
+/// write it: what we allocate meanwhile must not wait for that memory (PR_SET_IO_FLUSHER of prctl(2)).
+/// Threads that start later have it from this one. Without the privilege it stays as it is.
+void never_wait_for_own_writes() {
+    (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
 using OnReady = std::function<void(const Ready&)>;
 
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options, const Transport& disk,
@@ -97,8 +105,10 @@ tl::expected<void, Error> serve(const ServeOptions& options,
                                 const std::function<void(const Ready&)>& on_ready) {
     const auto stop = take_over_signals();
     if (!stop) return tl::unexpected(stop.error());
-    if (options.vduse)
+    if (options.vduse) {
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
+        if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
+    }
     const auto disk = open_device(
         options.device,
         {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
