@@ -84,6 +84,8 @@ void BlkBackend::apply_mode() {
     const auto accepted = [this](std::uint64_t bit) { return (accepted_ & bit) != 0; };
     BlockDevice::Mode mode;
     mode.zoned = accepted(feature::zoned);
+    mode.discard = accepted(feature::discard);
+    mode.write_zeroes = accepted(feature::write_zeroes);
     // A driver that can't flush can't have a volatile cache either.
     mode.write_through =
         !accepted(feature::flush) || (accepted(feature::config_wce) && !config_.writeback);

@@ -112,6 +112,8 @@ std::uint64_t affected_by_all(Operation operation, const Tally& before) {
         case Operation::append:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             break;
     }
     return 0;

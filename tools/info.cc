@@ -34,7 +34,8 @@ std::string_view words_of(Support support) {
     return "unknown";
 }
 
-Json optional_number(std::optional<std::uint32_t> value) {
+template <typename Number>
+Json optional_number(std::optional<Number> value) {
     return value ? Json(*value) : Json(nullptr);
 }
 
@@ -76,6 +77,11 @@ Json to_json(const Session& session, const Tally& tally) {
                           {"max_append", limits.max_append},
                           {"append", words_of(limits.append)},
                           {"fua", words_of(limits.fua)},
+                          {"max_discard", optional_number(limits.max_discard)},
+                          {"discard_granularity",
+                           limits.max_discard ? Json(limits.discard_granularity) : Json(nullptr)},
+                          {"max_write_zeroes", optional_number(limits.max_write_zeroes)},
+                          {"write_zeroes_unmaps", limits.write_zeroes_unmaps},
                           {"reads_past_pointer", limits.reads_past_pointer},
                           {"reads_across_zones", limits.reads_across_zones}};
     Json types = Json::object();
@@ -145,6 +151,16 @@ void print(Output& out, const Session& session, const Tally& tally) {
                                           : fmt::format("{}, at most {}", words_of(limits.append),
                                                         size_in_words(limits.max_append)));
     line(out, "FUA", words_of(limits.fua));
+    line(out, "discard",
+         limits.max_discard
+             ? fmt::format("at most {}, in steps of {}", size_in_words(*limits.max_discard),
+                           readable_size(limits.discard_granularity))
+             : "absent");
+    line(out, "write zeroes",
+         limits.max_write_zeroes
+             ? fmt::format("at most {}{}", size_in_words(*limits.max_write_zeroes),
+                           limits.write_zeroes_unmaps ? ", may give space back" : "")
+             : "absent");
     print_zones(out, session, tally);
 }
 

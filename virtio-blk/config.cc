@@ -37,6 +37,34 @@ std::uint64_t rounded_down(std::uint64_t value, std::uint64_t unit) noexcept {
     return value - value % unit;
 }
 
+// In one segment: whole physical blocks, and for a discard what it takes to have an effect.
+std::uint32_t clear_sectors(std::uint64_t most, std::uint64_t unit) noexcept {
+    constexpr std::uint64_t limit = std::numeric_limits<std::uint32_t>::max();
+    const auto bytes = std::min(most, limit * sector_size);
+    return static_cast<std::uint32_t>((bytes < unit ? bytes : rounded_down(bytes, unit)) /
+                                      sector_size);
+}
+
+bool may_clear(const Limits& limits) noexcept {
+    return !limits.read_only && limits.model != Model::host_managed;
+}
+
+void put_clearing(Config& config, const Limits& limits) noexcept {
+    if (!may_clear(limits)) return;
+    const std::uint64_t block = limits.physical_block_size;
+    if (limits.max_discard) {
+        const auto unit = std::max<std::uint64_t>(block, limits.discard_granularity);
+        config.max_discard_sectors = clear_sectors(*limits.max_discard, unit);
+        config.max_discard_segments = max_clear_segments;
+        config.discard_sector_alignment =
+            static_cast<std::uint32_t>(limits.discard_granularity / sector_size);
+    }
+    if (!limits.max_write_zeroes) return;
+    config.max_write_zeroes_sectors = clear_sectors(*limits.max_write_zeroes, block);
+    config.max_write_zeroes_segments = max_clear_segments;
+    config.write_zeroes_may_unmap = limits.write_zeroes_unmaps;
+}
+
 }  // namespace
 
 Config make_config(const Limits& limits, std::uint16_t queues) noexcept {
@@ -55,6 +83,7 @@ Config make_config(const Limits& limits, std::uint16_t queues) noexcept {
     config.physical_block_exponent = static_cast<std::uint8_t>(std::countr_zero(blocks));
     config.min_io_size = static_cast<std::uint16_t>(std::min(blocks, 0xFFFFU));
     config.num_queues = queues;
+    put_clearing(config, limits);
 
     const auto& layout = limits.layout;
     if (layout.zone_count() == 0) return config;
@@ -84,6 +113,12 @@ std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
     virtio::put_le(bytes, 28, config.opt_io_size);
     bytes[Config::writeback_at] = config.writeback ? 1 : 0;
     virtio::put_le(bytes, 34, config.num_queues);
+    virtio::put_le(bytes, 36, config.max_discard_sectors);
+    virtio::put_le(bytes, 40, config.max_discard_segments);
+    virtio::put_le(bytes, 44, config.discard_sector_alignment);
+    virtio::put_le(bytes, 48, config.max_write_zeroes_sectors);
+    virtio::put_le(bytes, 52, config.max_write_zeroes_segments);
+    bytes[56] = config.write_zeroes_may_unmap ? 1 : 0;
     virtio::put_le(bytes, 72, config.zone_sectors);
     virtio::put_le(bytes, 76, config.max_open_zones);
     virtio::put_le(bytes, 80, config.max_active_zones);
@@ -97,6 +132,8 @@ std::uint64_t offered_features(const Limits& limits) noexcept {
     auto features = feature::size_max | feature::seg_max | feature::block_size | feature::flush |
                     feature::topology | feature::config_wce | feature::multiple_queues;
     if (limits.read_only) features |= feature::read_only;
+    if (may_clear(limits) && limits.max_discard) features |= feature::discard;
+    if (may_clear(limits) && limits.max_write_zeroes) features |= feature::write_zeroes;
     if (limits.layout.zone_count() != 0 && limits.model != Model::none) features |= feature::zoned;
     return features;
 }

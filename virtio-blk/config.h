@@ -15,8 +15,11 @@
 
 namespace zonebridge::virtio_blk {
 
-/// Fields in the structure's own units; those of features that are not offered (geometry, discard,
-/// write zeroes, secure erase) are zeroes.
+/// Ranges that a discard or a write of zeroes may have.
+inline constexpr std::uint32_t max_clear_segments = 16;
+
+/// Fields in the structure's own units; those of features that are not offered (geometry, secure erase)
+/// are zeroes.
 struct Config {
     static constexpr std::size_t size = 96;
     /// Where the one byte lies that a driver may write.
@@ -32,6 +35,14 @@ struct Config {
     std::uint32_t opt_io_size = 0;
     bool writeback = true;
     std::uint16_t num_queues = 1;
+
+    // All zeroes where they are not offered.
+    std::uint32_t max_discard_sectors = 0;  ///< In one segment.
+    std::uint32_t max_discard_segments = 0;
+    std::uint32_t discard_sector_alignment = 0;
+    std::uint32_t max_write_zeroes_sectors = 0;  ///< In one segment.
+    std::uint32_t max_write_zeroes_segments = 0;
+    bool write_zeroes_may_unmap = false;
 
     // The zoned characteristics; all zeroes on a disk without zones.
     std::uint32_t zone_sectors = 0;
@@ -49,7 +60,8 @@ struct Config {
 /// of max_append_sectors: a zoned write is never to be split here.
 [[nodiscard]] Config make_config(const Limits& limits, std::uint16_t queues) noexcept;
 
-/// Those of virtio-blk; the rings' are the caller's.
+/// Those of virtio-blk; the rings' are the caller's. Discards and writes of zeroes are not offered on a
+/// read-only disk, nor on a host-managed one (virtio 1.3, 5.2.5).
 [[nodiscard]] std::uint64_t offered_features(const Limits& limits) noexcept;
 
 }  // namespace zonebridge::virtio_blk

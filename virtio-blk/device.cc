@@ -115,6 +115,8 @@ bool BlockDevice::parse(Slot& slot) noexcept {
                       : limits_.size();
     slot.flush_after = false;
     slot.flushing = false;
+    slot.segment_count = 0;
+    slot.next_segment = 0;
 
     // The storage is ours: where the status shares a buffer with the data, the data's view of it is
     // shortened until the answer.
@@ -156,6 +158,8 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
         case RequestType::flush:
         case RequestType::get_id:
         case RequestType::zone_report:
+        case RequestType::discard:  // never of a sequential write required zone
+        case RequestType::write_zeroes:
             return true;
         case RequestType::out: {
             const auto& layout = limits_.layout;
@@ -201,6 +205,9 @@ void BlockDevice::start(Slot& slot) noexcept {
             return start_flush(slot);
         case RequestType::get_id:
             return answer_id(slot);
+        case RequestType::discard:
+        case RequestType::write_zeroes:
+            return start_clear(slot);
         case RequestType::zone_report:
             return start_report(slot);
         case RequestType::zone_open:
@@ -307,6 +314,7 @@ void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
         const auto sector = encode_append_sector(completion.result);
         virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(sector)));
     }
+    if (ok && slot.next_segment != slot.segment_count) return continue_clear(slot);
     if (ok && slot.flush_after && !slot.flushing) {
         slot.flushing = true;
         return start_flush(slot);

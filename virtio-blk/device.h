@@ -50,6 +50,8 @@ class BlockDevice final : public virtio::Device {
     struct Mode {
         bool zoned = false;         ///< feature::zoned.
         bool write_through = true;  ///< A write is durable before it is answered.
+        bool discard = false;       ///< feature::discard.
+        bool write_zeroes = false;  ///< feature::write_zeroes.
     };
     /// Holds for requests taken from now on. A host-managed disk whose driver knows no zones answers
     /// everything that reads or writes with an I/O error: it is never to look like an ordinary one.
@@ -85,6 +87,11 @@ class BlockDevice final : public virtio::Device {
     [[nodiscard]] bool leaves_required_zone(std::uint64_t offset,
                                             std::uint64_t length) const noexcept;
     void answer_id(Slot& slot) noexcept;
+
+    // Discards and writes of zeroes, in clear.cc.
+    [[nodiscard]] bool may_clear(const Slot& slot) const noexcept;
+    void start_clear(Slot& slot) noexcept;
+    void continue_clear(Slot& slot) noexcept;
 
     // Reports, in report.cc.
     void start_report(Slot& slot) noexcept;

@@ -1,4 +1,5 @@
-// What the device keeps of a queue and of each request in flight. Private to device.cc and report.cc.
+// What the device keeps of a queue and of each request in flight. Private to device.cc, clear.cc
+// and report.cc.
 //
 // Threads: belongs to the device's thread.
 // Ownership: a Port owns its slots and borrows its VirtQueue; a Slot borrows a report buffer.
@@ -37,6 +38,11 @@ struct BlockDevice::Slot {
 
     bool flush_after = false;  ///< A write that is durable only by a flush behind it,
     bool flushing = false;     ///< which is under way.
+
+    // A discard's, or a write of zeroes', own.
+    std::array<ClearSegment, max_clear_segments> segments;
+    std::uint32_t segment_count = 0;
+    std::uint32_t next_segment = 0;
 
     // A report's own.
     ReportBuffer* buffer = nullptr;

@@ -10,9 +10,9 @@ namespace {
 std::optional<RequestType> request_type(std::uint32_t number) noexcept {
     for (const auto type :
          {RequestType::in, RequestType::out, RequestType::flush, RequestType::get_id,
-          RequestType::zone_append, RequestType::zone_report, RequestType::zone_open,
-          RequestType::zone_close, RequestType::zone_finish, RequestType::zone_reset,
-          RequestType::zone_reset_all})
+          RequestType::discard, RequestType::write_zeroes, RequestType::zone_append,
+          RequestType::zone_report, RequestType::zone_open, RequestType::zone_close,
+          RequestType::zone_finish, RequestType::zone_reset, RequestType::zone_reset_all})
         if (static_cast<std::uint32_t>(type) == number) return type;
     return std::nullopt;
 }
@@ -30,12 +30,23 @@ RequestHeader decode_request(std::span<const std::uint8_t, RequestHeader::size> 
             .sector = virtio::get_le<std::uint64_t>(bytes, 8)};
 }
 
+ClearSegment decode_segment(std::span<const std::uint8_t, ClearSegment::size> bytes) noexcept {
+    constexpr std::uint32_t unmap = 1;
+    const auto flags = virtio::get_le<std::uint32_t>(bytes, 12);
+    return {.sector = virtio::get_le<std::uint64_t>(bytes, 0),
+            .sectors = virtio::get_le<std::uint32_t>(bytes, 8),
+            .unmap = (flags & unmap) != 0,
+            .unknown_flags = (flags & ~unmap) != 0};
+}
+
 bool is_zone_request(RequestType type) noexcept {
     switch (type) {
         case RequestType::in:
         case RequestType::out:
         case RequestType::flush:
         case RequestType::get_id:
+        case RequestType::discard:
+        case RequestType::write_zeroes:
             return false;
         case RequestType::zone_append:
         case RequestType::zone_report:

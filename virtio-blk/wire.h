@@ -28,16 +28,19 @@ inline constexpr std::uint64_t flush = std::uint64_t{1} << 9;
 inline constexpr std::uint64_t topology = std::uint64_t{1} << 10;
 inline constexpr std::uint64_t config_wce = std::uint64_t{1} << 11;
 inline constexpr std::uint64_t multiple_queues = std::uint64_t{1} << 12;
+inline constexpr std::uint64_t discard = std::uint64_t{1} << 13;
+inline constexpr std::uint64_t write_zeroes = std::uint64_t{1} << 14;
 inline constexpr std::uint64_t zoned = std::uint64_t{1} << 17;
 }  // namespace feature
 
-/// What a request asks for (5.2.6). DISCARD, WRITE ZEROES and their like are not offered, and are
-/// unknown here.
+/// What a request asks for (5.2.6). SECURE ERASE and GET LIFETIME are not offered, and are unknown here.
 enum class RequestType : std::uint32_t {
     in = 0,
     out = 1,
     flush = 4,
     get_id = 8,
+    discard = 11,
+    write_zeroes = 13,
     zone_append = 15,
     zone_report = 16,
     zone_open = 18,
@@ -70,6 +73,18 @@ enum class RequestStatus : std::uint8_t {
     open_resource = 5,
     active_resource = 6,
 };
+
+/// One range of a discard or a write of zeroes (5.2.6): le64 sector, le32 num_sectors, le32 flags.
+struct ClearSegment {
+    static constexpr std::size_t size = 16;
+
+    std::uint64_t sector = 0;
+    std::uint32_t sectors = 0;
+    bool unmap = false;
+    bool unknown_flags = false;
+};
+[[nodiscard]] ClearSegment decode_segment(
+    std::span<const std::uint8_t, ClearSegment::size> bytes) noexcept;
 
 /// What GET_ID answers: text, padded with zeroes.
 inline constexpr std::size_t id_size = 20;

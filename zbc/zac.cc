@@ -33,6 +33,8 @@ std::uint8_t action_of(Operation operation) noexcept {
         case Operation::append:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             break;
     }
     return 0;  // reserved: a disk refuses it

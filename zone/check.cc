@@ -21,9 +21,11 @@ bool is_well_formed(const Request& request) noexcept {
     const auto data = moves_data(request.operation);
     const auto writes =
         request.operation == Operation::write || request.operation == Operation::append;
-    const auto ranged = is_zone_action(request.operation) && request.scope == Scope::zones;
+    const auto ranged = clears(request.operation) ||
+                        (is_zone_action(request.operation) && request.scope == Scope::zones);
     if (request.scope == Scope::all && !is_zone_action(request.operation)) return false;
     if (request.fua && !writes) return false;
+    if (request.may_unmap && request.operation != Operation::write_zeroes) return false;
     if ((data || ranged) != (request.length != 0)) return false;
     if (data ? !adds_up(request.data, request.length) : !request.data.empty()) return false;
     return request.operation == Operation::report || request.zones.empty();
@@ -80,6 +82,18 @@ StatusCode check_write(const Limits& limits, const Request& request) noexcept {
     return StatusCode::ok;
 }
 
+StatusCode check_clear(const Limits& limits, const Request& request) noexcept {
+    const auto discards = request.operation == Operation::discard;
+    if (request.length > (discards ? limits.max_discard : limits.max_write_zeroes).value_or(0))
+        return StatusCode::too_large;
+    const auto& layout = limits.layout;
+    if (layout.zone_count() == 0) return StatusCode::ok;
+    const auto last = layout.zone_of(request.offset + request.length - 1);
+    for (auto zone = layout.zone_of(request.offset); zone <= last; ++zone)
+        if (is_required(layout, zone)) return StatusCode::unsupported;
+    return discards ? StatusCode::ok : check_write(limits, request);
+}
+
 StatusCode check_append(const Limits& limits, const Request& request) noexcept {
     const auto& layout = limits.layout;
     const auto zone = layout.zone_of(request.offset);
@@ -108,6 +122,10 @@ bool is_supported(const Limits& limits, const Request& request) noexcept {
         case Operation::reset:
         case Operation::report:
             return zoned;
+        case Operation::discard:
+            return limits.max_discard.has_value();
+        case Operation::write_zeroes:
+            return limits.max_write_zeroes.has_value();
     }
     return false;
 }
@@ -119,8 +137,8 @@ StatusCode check(const Limits& limits, const Request& request) noexcept {
     const auto action = is_zone_action(operation);
     if (!is_well_formed(request)) return StatusCode::invalid_request;
     if (!is_supported(limits, request)) return StatusCode::unsupported;
-    if (limits.read_only &&
-        (action || operation == Operation::write || operation == Operation::append))
+    if (limits.read_only && (action || clears(operation) || operation == Operation::write ||
+                             operation == Operation::append))
         return StatusCode::read_only;
     if (operation == Operation::flush || (action && request.scope == Scope::all))
         return StatusCode::ok;
@@ -149,6 +167,9 @@ StatusCode check(const Limits& limits, const Request& request) noexcept {
         case Operation::finish:
         case Operation::reset:
             return check_action(limits.layout, request);
+        case Operation::discard:
+        case Operation::write_zeroes:
+            return check_clear(limits, request);
         case Operation::flush:
         case Operation::report:
             return StatusCode::ok;

@@ -21,12 +21,17 @@ namespace ZONEBRIDGE_PUBLIC zonebridge {
 /// reads may not leave their zone, that too binds sequential write required zones alone (ZBC's
 /// URSWRZ).
 ///
+/// Discards and writes of zeroes may run over several conventional and sequential write preferred
+/// zones, the latter never past a capacity; a range that touches a sequential write required zone is
+/// unsupported, as they are where the limits do not have them.
+///
 /// A zone action over a range is refused as a whole if a conventional zone is in it
 /// (not_sequential), or if it begins at a zone's start and ends inside a zone (invalid_request).
 /// Zone operations on a device without zones are unsupported, as is FUA where it is absent.
 ///
-/// invalid_request are also: FUA on what does not write, Scope::all on what is no zone action, a
-/// length with flush, report or Scope::all, and buffers where none belong.
+/// invalid_request are also: FUA on what writes no data, may_unmap on what writes no zeroes,
+/// Scope::all on what is no zone action, a length with flush, report or Scope::all, and buffers where
+/// none belong.
 [[nodiscard]] StatusCode check(const Limits& limits, const Request& request) noexcept;
 
 }  // namespace zonebridge

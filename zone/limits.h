@@ -115,6 +115,15 @@ struct Limits {
     bool reads_across_zones = true;  ///< One read may span zones.
     bool read_only = false;          ///< Opened for reading only.
 
+    /// Bytes in one discard, and in one write of zeroes; absent: the disk has none. Never on a
+    /// host-managed disk, whose zones are reset instead.
+    std::optional<std::uint64_t> max_discard;
+    std::optional<std::uint64_t> max_write_zeroes;
+    /// What a discard should begin and end at, in bytes: less than such a unit may be passed over.
+    /// At least a logical block where there are discards, otherwise 0.
+    std::uint32_t discard_granularity = 0;
+    bool write_zeroes_unmaps = false;  ///< A write of zeroes with may_unmap may give space back.
+
     [[nodiscard]] std::uint64_t size() const noexcept { return layout.size(); }
 };
 

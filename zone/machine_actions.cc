@@ -36,6 +36,8 @@ StatusCode Machine::act(Operation operation, std::uint32_t zone) noexcept {
         case Operation::append:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             break;
     }
     return StatusCode::invalid_request;
@@ -110,6 +112,8 @@ StatusCode Machine::act_all(Operation operation) noexcept {
         case Operation::append:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             break;
     }
     return StatusCode::invalid_request;

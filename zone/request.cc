@@ -22,6 +22,10 @@ std::string_view to_string(Operation operation) noexcept {
             return "reset";
         case Operation::report:
             return "report";
+        case Operation::discard:
+            return "discard";
+        case Operation::write_zeroes:
+            return "write-zeroes";
     }
     return "unknown";
 }
@@ -37,6 +41,27 @@ bool is_zone_action(Operation operation) noexcept {
         case Operation::write:
         case Operation::append:
         case Operation::flush:
+        case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
+            return false;
+    }
+    return false;
+}
+
+bool clears(Operation operation) noexcept {
+    switch (operation) {
+        case Operation::discard:
+        case Operation::write_zeroes:
+            return true;
+        case Operation::read:
+        case Operation::write:
+        case Operation::append:
+        case Operation::flush:
+        case Operation::open:
+        case Operation::close:
+        case Operation::finish:
+        case Operation::reset:
         case Operation::report:
             return false;
     }

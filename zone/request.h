@@ -25,6 +25,10 @@ enum class Operation : std::uint8_t {
     finish,
     reset,
     report,  ///< Fills `zones`, beginning with the zone that holds `offset`.
+    /// The range is not needed any more: reads of it may give zeroes, what was there, or anything
+    /// else until it is written again.
+    discard,
+    write_zeroes,  ///< Reads of the range give zeroes, as if they had been written.
 };
 
 /// What a zone action acts on.
@@ -42,9 +46,12 @@ struct Request {
     Operation operation = Operation::read;
     Scope scope = Scope::zones;
     bool fua = false;  ///< Writes and appends: durable before the completion.
+    /// write_zeroes: the range's space may be given back, as by a discard.
+    bool may_unmap = false;
     std::uint64_t offset = 0;
     /// Reads, writes, appends: bytes, equal to the buffers' sum. Actions with Scope::zones: bytes
-    /// from `offset`, a zone's start, to the end of the last zone. Otherwise 0.
+    /// from `offset`, a zone's start, to the end of the last zone. Discards and writes of zeroes:
+    /// the range's bytes. Otherwise 0.
     std::uint64_t length = 0;
     std::span<const iovec> data = {};
     std::span<Zone> zones = {};
@@ -61,5 +68,7 @@ struct Completion {
 [[nodiscard]] std::string_view to_string(Operation operation) noexcept;
 /// Open, close, finish and reset.
 [[nodiscard]] bool is_zone_action(Operation operation) noexcept;
+/// Discard and write_zeroes: they change a range without data. As durable as writes: by a flush.
+[[nodiscard]] bool clears(Operation operation) noexcept;
 
 }  // namespace zonebridge

@@ -40,6 +40,7 @@ Completion Oracle::expect(const Request& request) {
             code = machine_->check_read(request.offset, request.length);
             break;
         case Operation::write:
+        case Operation::write_zeroes:
             code = machine_->begin_write(request.offset, request.length);
             if (code == StatusCode::ok) machine_->advance(request.offset, request.length);
             break;
@@ -59,6 +60,7 @@ Completion Oracle::expect(const Request& request) {
             break;
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
             break;
     }
     refused_ = code == StatusCode::too_many_active || code == StatusCode::too_many_open;

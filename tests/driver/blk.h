@@ -23,7 +23,8 @@ inline constexpr std::uint32_t in = 0, out = 1, flush = 4, get_id = 8, discard =
 inline constexpr std::uint8_t ok = 0, io_error = 1, unsupported = 2, invalid = 3, unaligned = 4,
                               open_resource = 5, active_resource = 6;
 inline constexpr std::uint64_t f_read_only = 1ull << 5, f_flush = 1ull << 9,
-                               f_config_wce = 1ull << 11, f_mq = 1ull << 12, f_zoned = 1ull << 17;
+                               f_config_wce = 1ull << 11, f_mq = 1ull << 12, f_discard = 1ull << 13,
+                               f_write_zeroes = 1ull << 14, f_zoned = 1ull << 17;
 inline constexpr std::uint32_t config_bytes = 96;
 /// An append's answer by the standard: a sector and the status. Linux has seven bytes between them.
 inline constexpr std::uint32_t append_tail = 9, append_tail_linux = 16;

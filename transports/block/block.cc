@@ -24,6 +24,10 @@
 namespace zonebridge::block {
 namespace {
 
+// Of a file: one call of its file system.
+constexpr std::uint64_t max_clear = std::uint64_t{1} << 30;
+constexpr std::uint32_t file_system_block = 4096;
+
 using Opened = tl::expected<std::unique_ptr<Transport>, Error>;
 
 tl::unexpected<Error> refuse(StatusCode code, std::string message) {
@@ -176,6 +180,9 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
     limits.layout = Layout(size, 0, 0, 0, ZoneType::sequential_write_required);
     limits.max_transfer = max_transfer;
     limits.max_segments = max_segments;
+    limits.max_discard = limits.max_write_zeroes = max_clear;
+    limits.discard_granularity = std::max(file_system_block, limits.logical_block_size);
+    limits.write_zeroes_unmaps = true;
     limits.fua = Support::emulated;
     limits.read_only = !options.writable;
 

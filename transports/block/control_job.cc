@@ -1,8 +1,11 @@
 #include "transports/block/control_job.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 namespace zonebridge::block {
 namespace {
@@ -41,7 +44,9 @@ void ControlJob::begin(const Request& request) noexcept {
 }
 
 void ControlJob::run() noexcept {
-    if (request_.operation == Operation::report)
+    if (request_.operation == Operation::discard)
+        completion_.status = discard();
+    else if (request_.operation == Operation::report)
         completion_.status = report();
     else if (request_.scope == Scope::zones)
         completion_.status = act_on_range();
@@ -69,6 +74,12 @@ Status ControlJob::for_each_zone(std::uint64_t from, std::size_t most, Visit vis
         }
     }
     return {};
+}
+
+Status ControlJob::discard() noexcept {
+    if (over_.load(std::memory_order_relaxed)) return {StatusCode::aborted, {}};
+    std::array<std::uint64_t, 2> range{request_.offset, request_.length};
+    return ::ioctl(disk_.fd(), BLKDISCARD, range.data()) == 0 ? Status{} : disk_.status_of(errno);
 }
 
 Status ControlJob::report() noexcept {

@@ -1,4 +1,4 @@
-// A zone report or a zone action: ioctls that block, on a thread of the queue's crew.
+// A zone report, a zone action or a device's discard: ioctls that block, on a thread of the queue's crew.
 //
 // Threads: begin() and done() on the queue's thread, run() on the crew's.
 // Ownership: borrows the disk, its owner and the request's zones; owns its report buffer.
@@ -36,6 +36,7 @@ class ControlJob final : public Crew::Job {
     [[nodiscard]] const Completion& completion() const noexcept { return completion_; }
 
   private:
+    [[nodiscard]] Status discard() noexcept;
     [[nodiscard]] Status report() noexcept;
     [[nodiscard]] Status act_on_range() noexcept;
     [[nodiscard]] Status act_on_all() noexcept;

@@ -1,6 +1,9 @@
 #include "transports/block/data_job.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <fcntl.h>
 
 #include "zone/scatter.h"
 
@@ -8,6 +11,7 @@ namespace zonebridge::block {
 namespace {
 
 constexpr unsigned max_retries = 16;
+alignas(4096) constexpr std::array<std::uint8_t, 64 * 1024> zeroes{};
 
 }  // namespace
 
@@ -17,6 +21,8 @@ void DataJob::begin(const Request& request, std::span<std::uint8_t> bounce) noex
     done_ = 0;
     retries_ = 0;
     status_ = {};
+    way_ = request.operation == zonebridge::Operation::discard || request.may_unmap ? Way::give_back
+                                                                                    : Way::keep;
     if (!bounce_.empty() && request_.operation == zonebridge::Operation::write)
         gather(request_.data, bounce_);
     issue();
@@ -27,6 +33,12 @@ void DataJob::issue() noexcept {
     if (entry == nullptr) return owner_.data_must_wait(*this);
     if (request_.operation == zonebridge::Operation::flush)
         return io_uring_prep_fsync(entry, disk_.fd(), IORING_FSYNC_DATASYNC);
+
+    if (clears_at_once())
+        return io_uring_prep_fallocate(
+            entry, disk_.fd(),
+            (way_ == Way::keep ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE) | FALLOC_FL_KEEP_SIZE,
+            request_.offset, request_.length);
 
     const auto data = rest();
     const auto count = static_cast<unsigned>(data.size());
@@ -49,11 +61,20 @@ void DataJob::issue() noexcept {
     if (request_.fua) entry->rw_flags = RWF_DSYNC;
 }
 
+bool DataJob::clears_at_once() const noexcept {
+    return clears(request_.operation) && way_ != Way::write;
+}
+
 // What is still to be moved. A buffer that was moved in part comes first and alone.
 std::span<const iovec> DataJob::rest() noexcept {
     if (!bounce_.empty()) {
         const auto left = bounce_.subspan(done_);
         piece_ = {left.data(), left.size()};
+        return {&piece_, 1};
+    }
+    if (clears(request_.operation)) {
+        piece_ = {const_cast<std::uint8_t*>(zeroes.data()),
+                  std::min<std::uint64_t>(zeroes.size(), request_.length - done_)};
         return {&piece_, 1};
     }
     auto skip = done_;
@@ -71,6 +92,7 @@ std::span<const iovec> DataJob::rest() noexcept {
 void DataJob::complete(const Result& result) noexcept {
     if (request_.operation == zonebridge::Operation::flush)
         return end(result.value < 0 ? disk_.status_of(-result.value) : Status{});
+    if (clears_at_once()) return complete_clear(result.value < 0 ? -result.value : 0);
     // A write to a sequential zone that was done in part, or maybe done, must not be tried again:
     // the zone's next report tells what became of it.
     const auto once = disk_.is_sequential_write(request_);
@@ -88,6 +110,15 @@ void DataJob::complete(const Result& result) noexcept {
     if (!bounce_.empty() && request_.operation == zonebridge::Operation::read)
         scatter(bounce_, request_.data);
     end({});
+}
+
+// A device without the command, or a file system without holes.
+void DataJob::complete_clear(int error) noexcept {
+    if ((error == EAGAIN || error == EINTR) && ++retries_ <= max_retries) return issue();
+    if (error != EOPNOTSUPP) return end(error == 0 ? Status{} : disk_.status_of(error));
+    if (request_.operation == zonebridge::Operation::discard) return end({});
+    way_ = way_ == Way::give_back ? Way::keep : Way::write;
+    issue();
 }
 
 void DataJob::end(Status status) noexcept {

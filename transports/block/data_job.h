@@ -1,4 +1,4 @@
-// One read, write or flush in the ring.
+// One read, write, flush or write of zeroes in the ring; a file's discard too.
 //
 // Threads: belongs to its queue's thread.
 // Ownership: borrows the disk, the ring, its owner, the request's buffers and, while it has one, a
@@ -37,7 +37,12 @@ class DataJob final : public Ring::Operation {
     [[nodiscard]] std::span<std::uint8_t> bounce() const noexcept { return bounce_; }
 
   private:
+    /// How a range is cleared: what the file or device can't do goes on to the next.
+    enum class Way : std::uint8_t { give_back, keep, write };
+
     void complete(const Result& result) noexcept override;
+    void complete_clear(int error) noexcept;
+    [[nodiscard]] bool clears_at_once() const noexcept;
     void end(Status status) noexcept;
     [[nodiscard]] std::span<const iovec> rest() noexcept;
 
@@ -49,6 +54,7 @@ class DataJob final : public Ring::Operation {
     iovec piece_{};  // the rest of a buffer that was moved in part
     std::uint64_t done_ = 0;
     unsigned retries_ = 0;
+    Way way_ = Way::give_back;
     Status status_;
 };
 

@@ -35,6 +35,11 @@ class Disk {
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
     [[nodiscard]] const Layout& layout() const noexcept { return limits_.layout; }
     [[nodiscard]] ZonePort& zones() const noexcept { return *zones_; }
+    [[nodiscard]] bool is_block_device() const noexcept { return access_.block_device; }
+    /// Whether anything of it can only be done by blocking.
+    [[nodiscard]] bool needs_crew() const noexcept {
+        return limits_.model != Model::none || (is_block_device() && limits_.max_discard);
+    }
     [[nodiscard]] bool is_direct() const noexcept { return access_.memory_alignment > 1; }
 
     /// Whether these buffers can go to the device as they are.

@@ -15,6 +15,7 @@ namespace zonebridge::block {
 namespace {
 
 constexpr std::uint64_t kibibyte = 1024;
+constexpr std::uint64_t max_zeroes_written = std::uint64_t{16} << 20;
 constexpr std::size_t zones_a_step = 8192;  // half a mebibyte of report
 
 tl::unexpected<Error> refuse(const std::string& path, const std::string& what) {
@@ -139,6 +140,23 @@ tl::expected<void, Error> check_units(const std::string& path, const Limits& lim
     return {};
 }
 
+// Of a disk without zones. What the device can't do itself Linux does by writing, which saves the
+// data its way to here.
+void read_clearing(const host::Node& disk, Limits& limits) {
+    const auto block = limits.logical_block_size;
+    const auto bytes = [&](const char* name) {
+        return host::number_of(disk, name).value_or(0) / block * block;
+    };
+    if (const auto most = bytes("queue/discard_max_bytes"); most != 0) {
+        limits.max_discard = most;
+        limits.discard_granularity = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+            bytes("queue/discard_granularity"), block, std::uint64_t{1} << 31));
+    }
+    const auto native = bytes("queue/write_zeroes_max_bytes");
+    limits.max_write_zeroes = native != 0 ? native : max_zeroes_written;
+    limits.write_zeroes_unmaps = native != 0;
+}
+
 }  // namespace
 
 Model model_of(const host::Node& disk) {
@@ -161,6 +179,7 @@ tl::expected<Limits, Error> read_limits(const std::string& path, const host::Nod
     if (limits.model == Model::none) {
         if (const auto fault = Layout::find_fault(size, 0, 0, 0)) return refuse(path, *fault);
         limits.layout = Layout(size, 0, 0, 0, ZoneType::sequential_write_required);
+        read_clearing(disk, limits);
     } else {
         if (auto read = read_zone_limits(path, disk, limits); !read)
             return tl::make_unexpected(read.error());

@@ -20,7 +20,7 @@ tl::expected<std::unique_ptr<Queue>, Error> BlockQueue::open(Ring& ring, const D
         if (!pool) return tl::make_unexpected(pool.error());
         queue->bounces_ = std::move(*pool);
     }
-    if (disk.limits().model != Model::none) {
+    if (disk.needs_crew()) {
         auto crew = Crew::start(ring, crew_size);
         if (!crew) return tl::make_unexpected(crew.error());
         queue->crew_ = std::move(*crew);
@@ -39,7 +39,7 @@ BlockQueue::BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth)
     for (std::size_t i = 0; i < depth; ++i)
         data_jobs_.emplace_back(disk, ring, static_cast<DataJob::Owner&>(*this));
     for (auto& job : data_jobs_) idle_data_.push_back(&job);
-    if (disk.limits().model != Model::none) {
+    if (disk.needs_crew()) {
         for (unsigned i = 0; i < crew_size; ++i) {
             control_jobs_.push_back(
                 std::make_unique<ControlJob>(disk, static_cast<ControlJob::Owner&>(*this), over_));
@@ -73,6 +73,10 @@ void BlockQueue::start(const Request& request) noexcept {
         case Operation::flush:
             if (limits().read_only) return finish({request.tag, {}, 0});
             return start_data(request);
+        case Operation::write_zeroes:
+            return start_data(request);
+        case Operation::discard:
+            return disk_.is_block_device() ? start_control(request) : start_data(request);
         case Operation::open:
         case Operation::close:
         case Operation::finish:

@@ -37,6 +37,8 @@ std::optional<unsigned long> request_for(Operation operation) noexcept {
         case Operation::append:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             return std::nullopt;
     }
     return std::nullopt;

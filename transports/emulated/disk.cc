@@ -10,7 +10,10 @@ namespace {
 
 constexpr std::uint64_t max_transfer = 4 << 20;
 constexpr std::uint32_t max_segments = 1024;  // IOV_MAX
-constexpr std::size_t table_chunk = 128;      // sectors encoded under one hold of the lock
+// Where a kernel thread does it; in zones it is done at once, and holds up the zone as a write does.
+constexpr std::uint64_t max_clear = 64 << 20;
+constexpr std::uint32_t discard_granularity = 4096;  // a host file system's block
+constexpr std::size_t table_chunk = 128;             // sectors encoded under one hold of the lock
 
 Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
     Limits limits;
@@ -25,6 +28,12 @@ Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
     if (shape.model == Model::host_managed) {
         limits.append = Support::native;
         limits.max_append = std::min(max_transfer, geometry.layout.zone_capacity());
+    }
+    if (shape.model != Model::host_managed) {
+        limits.max_discard = shape.model == Model::none ? max_clear : max_transfer;
+        limits.max_write_zeroes = limits.max_discard;
+        limits.discard_granularity = std::max(discard_granularity, shape.logical_block_size);
+        limits.write_zeroes_unmaps = true;
     }
     limits.fua = Support::emulated;
     limits.read_only = !writable;

@@ -93,6 +93,12 @@ class Disk final : private Machine::Observer, private Committer::Work {
     /// have `hash`. Also needed if that is 0.
     [[nodiscard]] Status settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t length,
                                 std::uint64_t hash) noexcept;
+    /// Discards what was written of [offset, offset + length), which lies in one sequential write
+    /// preferred zone. The caller does not hold the zone's stripe.
+    [[nodiscard]] Status discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcept;
+    /// What a discard or a write of zeroes does to the file; 0 or an errno.
+    [[nodiscard]] int clear(const Request& request, std::uint64_t file_at,
+                            std::uint64_t length) noexcept;
     /// Marks the disk unclean before its first change.
     [[nodiscard]] Status before_change() noexcept;
     /// Something was written that the next flush must cover.
@@ -109,6 +115,10 @@ class Disk final : private Machine::Observer, private Committer::Work {
     [[nodiscard]] bool is_plain(std::uint64_t offset) const noexcept {
         return geometry_.layout.zone_count() == 0 ||
                geometry_.layout.is_conventional(geometry_.layout.zone_of(offset));
+    }
+    /// The same for a range.
+    [[nodiscard]] bool is_plain(std::uint64_t offset, std::uint64_t length) const noexcept {
+        return is_plain(offset) && is_plain(offset + length - 1);  // conventional zones lead
     }
 
     // ---- Zone actions and reports (disk.cc).

@@ -43,12 +43,15 @@ class HostFile final : public File {
         return 0;
     }
     Errno punch(std::uint64_t at, std::uint64_t length) noexcept override {
-        const auto mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-        while (::fallocate(fd_, mode, static_cast<off_t>(at), static_cast<off_t>(length)) != 0) {
-            if (errno == EOPNOTSUPP) return write_zeroes(at, length);
-            if (errno != EINTR) return errno;
-        }
-        return 0;
+        const auto error = allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length);
+        return error == EOPNOTSUPP ? write_zeroes(at, length) : error;
+    }
+    Errno zero(std::uint64_t at, std::uint64_t length) noexcept override {
+        auto error = allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, at, length);
+        if (error != EOPNOTSUPP) return error;
+        error = punch(at, length);
+        if (error == 0) error = allocate(FALLOC_FL_KEEP_SIZE, at, length);
+        return error == EOPNOTSUPP ? 0 : error;
     }
     tl::expected<std::uint64_t, int> size() noexcept override {
         struct stat status {};
@@ -69,6 +72,11 @@ class HostFile final : public File {
                                           static_cast<off_t>(at), flags));
             if (result || result.error() != EINTR) return result;
         }
+    }
+    Errno allocate(int mode, std::uint64_t at, std::uint64_t length) noexcept {
+        while (::fallocate(fd_, mode, static_cast<off_t>(at), static_cast<off_t>(length)) != 0)
+            if (errno != EINTR) return errno;
+        return 0;
     }
     // For file systems without holes; not past the end, where everything reads as zeroes anyway.
     Errno write_zeroes(std::uint64_t at, std::uint64_t length) noexcept {

@@ -40,6 +40,8 @@ class File {
     [[nodiscard]] virtual Errno sync() noexcept = 0;
     /// The range reads as zeroes from now on and takes no space if that can be had.
     [[nodiscard]] virtual Errno punch(std::uint64_t at, std::uint64_t length) noexcept = 0;
+    /// The range reads as zeroes from now on and keeps its space, or gets some, if that can be had.
+    [[nodiscard]] virtual Errno zero(std::uint64_t at, std::uint64_t length) noexcept = 0;
     [[nodiscard]] virtual tl::expected<std::uint64_t, int> size() noexcept = 0;
     /// The first byte at or after `from` that may be other than zero; absent if there is none.
     [[nodiscard]] virtual std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept = 0;

@@ -39,12 +39,18 @@ DiskQueue::DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int eve
     for (std::size_t i = 0; i < depth; ++i)
         reads_.emplace_back(disk, Ring::of(loop), static_cast<ReadJob::Owner&>(*this));
     for (auto& job : reads_) idle_reads_.push_back(&job);
+    if (!disk.limits().max_discard) return;
+    clears_.reserve(depth);
+    idle_clears_.reserve(depth);
+    for (std::size_t i = 0; i < depth; ++i)
+        clears_.emplace_back(disk, Ring::of(loop), static_cast<ClearJob::Owner&>(*this));
+    for (auto& job : clears_) idle_clears_.push_back(&job);
 }
 
 DiskQueue::~DiskQueue() {
     loop().remove_issuer(*this);
-    // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
-    while (reading_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
+    // The kernel may still be filling buffers or clearing the file; a ring that fails can't tell, and holds none.
+    while (in_kernel_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
     if (auto* committer = disk_.committer()) committer->remove(waker_);
     loop().unwatch(waker_.event_fd);
     ::close(waker_.event_fd);
@@ -104,6 +110,19 @@ void DiskQueue::process(std::span<const Request> batch, bool may_wait) noexcept 
             case Operation::report:
                 finish({request.tag, {}, disk_.report(request.offset, request.zones)});
                 break;
+            case Operation::write_zeroes:
+                if (!disk_.is_plain(request.offset, request.length)) {
+                    i += write(batch.subspan(i), may_wait);
+                    continue;
+                }
+                start_clear(request);
+                break;
+            case Operation::discard:
+                if (disk_.is_plain(request.offset, request.length))
+                    start_clear(request);
+                else
+                    finish({request.tag, writer_.discard(request), 0});
+                break;
         }
         ++i;
     }
@@ -147,12 +166,25 @@ void DiskQueue::start_read(const Request& request) noexcept {
     auto* job = idle_reads_.back();
     if (job->begin(request)) return finish({request.tag, job->status(), 0});
     idle_reads_.pop_back();
-    ++reading_;
+    ++in_kernel_;
 }
 
 void DiskQueue::read_ended(ReadJob& job) noexcept {
-    --reading_;
+    --in_kernel_;
     idle_reads_.push_back(&job);
+    finish({job.tag(), job.status(), 0});
+}
+
+void DiskQueue::start_clear(const Request& request) noexcept {
+    auto* job = idle_clears_.back();
+    if (job->begin(request)) return finish({request.tag, job->status(), 0});
+    idle_clears_.pop_back();
+    ++in_kernel_;
+}
+
+void DiskQueue::clear_ended(ClearJob& job) noexcept {
+    --in_kernel_;
+    idle_clears_.push_back(&job);
     finish({job.tag(), job.status(), 0});
 }
 

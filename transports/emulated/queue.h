@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "transports/emulated/clear_job.h"
 #include "transports/emulated/disk.h"
 #include "transports/emulated/read_job.h"
 #include "transports/emulated/writer.h"
@@ -16,7 +17,11 @@
 
 namespace zonebridge::emulated {
 
-class DiskQueue final : public Queue, private Issuer, private Watcher, private ReadJob::Owner {
+class DiskQueue final : public Queue,
+                        private Issuer,
+                        private Watcher,
+                        private ReadJob::Owner,
+                        private ClearJob::Owner {
     struct Private {};
 
   public:
@@ -44,10 +49,12 @@ class DiskQueue final : public Queue, private Issuer, private Watcher, private R
     void issue() noexcept override;
     void on_ready() override { look_at_commits(); }
     void read_ended(ReadJob& job) noexcept override;
+    void clear_ended(ClearJob& job) noexcept override;
 
     void process(std::span<const Request> batch, bool may_wait) noexcept;
     std::size_t write(std::span<const Request> batch, bool may_wait) noexcept;
     void start_read(const Request& request) noexcept;
+    void start_clear(const Request& request) noexcept;
     void act(const Request& request) noexcept;
     void finish(const Completion& completion) noexcept;
     void wait_for_commit(const Completion& completion) noexcept;
@@ -59,7 +66,7 @@ class DiskQueue final : public Queue, private Issuer, private Watcher, private R
     Writer writer_;
     Committer::Waker waker_;
     bool look_again_ = false;
-    std::size_t reading_ = 0;  // in the kernel's hands
+    std::size_t in_kernel_ = 0;  // reads and clears in its hands
 
     // All with room for depth() from the start.
     std::vector<Request> fresh_;
@@ -72,6 +79,8 @@ class DiskQueue final : public Queue, private Issuer, private Watcher, private R
     std::vector<Writer::Outcome> outcomes_;
     std::vector<ReadJob> reads_;
     std::vector<ReadJob*> idle_reads_;
+    std::vector<ClearJob> clears_;
+    std::vector<ClearJob*> idle_clears_;
 };
 
 }  // namespace zonebridge::emulated

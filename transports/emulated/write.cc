@@ -1,4 +1,5 @@
 // Disk: where a write goes, and when it counts.
+#include <algorithm>
 #include <cerrno>
 
 #include "transports/emulated/disk.h"
@@ -80,6 +81,30 @@ Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t leng
     }
     if (length != 0) note_change(length);
     return status;
+}
+
+Status Disk::discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcept {
+    const auto zone = limits_.layout.zone_of(offset);
+    // A reset takes it too: the slot stays this zone's while it is punched.
+    const std::lock_guard stripe_guard(stripe(zone));
+    std::uint64_t file_at = 0;
+    {
+        const std::lock_guard guard(lock_);
+        const auto start = limits_.layout.start_of(zone);
+        const auto end = machine_.written_end(zone);
+        const auto slot = slots_.of(zone);
+        if (!slot || offset >= end) return {};
+        length = std::min(length, end - offset);
+        file_at = geometry_.slot_offset(*slot) + (offset - start);
+    }
+    const auto error = file_->punch(file_at, length);
+    return error == 0 ? Status{} : Status{status_of_errno(error), NativeCause::os_error(error)};
+}
+
+int Disk::clear(const Request& request, std::uint64_t file_at, std::uint64_t length) noexcept {
+    return request.operation == Operation::discard || request.may_unmap
+               ? file_->punch(file_at, length)
+               : file_->zero(file_at, length);
 }
 
 }  // namespace zonebridge::emulated

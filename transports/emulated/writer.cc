@@ -1,6 +1,7 @@
 #include "transports/emulated/writer.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "transports/emulated/block_hash.h"
@@ -23,6 +24,10 @@ Status status_of_write(int error) noexcept {
     // The host file system's largest file: to the guest the same as no space.
     const auto code = error == EFBIG ? StatusCode::no_space : status_of_errno(error);
     return {code, NativeCause::os_error(error)};
+}
+
+Status status_of_clear(int error) noexcept {
+    return error == 0 ? Status{} : status_of_write(error);
 }
 
 Writer::Writer(Disk& disk)
@@ -57,10 +62,12 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
     outcome.wait = grant.wait;
     if (!grant.status.ok() || grant.wait != Disk::Grant::Wait::nothing) return 1;
 
-    const auto count = gather(batch, zone, grant.offset);
+    const auto zeroes = first.operation == Operation::write_zeroes;
+    const auto count = zeroes ? 1 : gather(batch, zone, grant.offset);
     Put put_down;
     if (grant.gap != 0) put_down.error = disk_.file().punch(grant.file_at - grant.gap, grant.gap);
-    if (put_down.error == 0) put_down = put(grant.file_at);
+    if (put_down.error == 0)
+        put_down = zeroes ? put_zeroes(first, grant.file_at) : put(grant.file_at);
 
     // What counts is whole blocks, or, where waiting for space may help, whole requests.
     const auto required = layout.type_of(zone) == ZoneType::sequential_write_required;
@@ -114,7 +121,7 @@ std::uint64_t Writer::end_of_stretch(std::uint64_t offset) const noexcept {
 }
 
 bool Writer::spans(const Request& request) const noexcept {
-    return disk_.limits().model == Model::host_aware && request.operation == Operation::write &&
+    return disk_.limits().model == Model::host_aware && request.operation != Operation::append &&
            request.offset + request.length > end_of_stretch(request.offset);
 }
 
@@ -127,7 +134,8 @@ Writer::Outcome Writer::write_pieces(const Request& request, bool may_wait) noex
         const auto length = std::min(request.length - done, end_of_stretch(at) - at);
         std::size_t count = 0;
         static_cast<void>(slice(request.data, done, length, piece_buffers_, count));
-        const Request piece{.operation = Operation::write,
+        const Request piece{.operation = request.operation,
+                            .may_unmap = request.may_unmap,
                             .offset = at,
                             .length = length,
                             .data = std::span(piece_buffers_).first(count),
@@ -139,9 +147,26 @@ Writer::Outcome Writer::write_pieces(const Request& request, bool may_wait) noex
     return outcome;
 }
 
+Status Writer::discard(const Request& request) noexcept {
+    auto status = disk_.before_change();
+    for (std::uint64_t done = 0; done < request.length && status.ok();) {
+        const auto at = request.offset + done;
+        const auto length = std::min(request.length - done, end_of_stretch(at) - at);
+        if (disk_.is_plain(at))
+            status = status_of_clear(disk_.clear(request, disk_.plain_at(at), length));
+        else
+            status = disk_.discard_in_zone(at, length);
+        done += length;
+    }
+    disk_.note_change(0);
+    return status;
+}
+
 Status Writer::write_plain(const Request& request) noexcept {
     buffers_.assign(request.data.begin(), request.data.end());
-    const auto put_down = put(disk_.plain_at(request.offset));
+    const auto at = disk_.plain_at(request.offset);
+    const auto put_down =
+        request.operation == Operation::write_zeroes ? put_zeroes(request, at) : put(at);
     disk_.note_change(put_down.bytes);
     if (put_down.bytes == request.length) return {};
     return status_of_write(put_down.error);
@@ -185,6 +210,23 @@ Writer::Put Writer::put(std::uint64_t file_at) noexcept {
         }
     }
     return result;
+}
+
+Writer::Put Writer::put_zeroes(const Request& request, std::uint64_t file_at) noexcept {
+    Put result;
+    result.error = disk_.clear(request, file_at, request.length);
+    // A zone's data never ends behind the file's end.
+    if (result.error == 0 && !disk_.is_plain(request.offset))
+        result.error = grow_to(file_at + request.length);
+    if (result.error == 0) result.bytes = request.length;
+    return result;
+}
+
+int Writer::grow_to(std::uint64_t end) noexcept {
+    constexpr std::array<std::uint8_t, Layout::granule> zeroes{};
+    const auto size = disk_.file().size();
+    if (!size) return size.error();
+    return *size >= end ? 0 : disk_.file().write_all(zeroes, end - zeroes.size());
 }
 
 Writer::Put Writer::read_back(std::uint64_t file_at, std::uint64_t position, std::uint64_t length,

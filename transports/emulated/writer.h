@@ -27,11 +27,13 @@ class Writer {
 
     explicit Writer(Disk& disk);
 
-    /// Does the first of `batch`, all of it writes and appends, and as many of those behind it as
+    /// Does the first of `batch`, a write, an append or a write of zeroes, and as many of those behind it as
     /// continue it; returns for how many `outcomes` was filled in. `may_wait`: a full host file
     /// system is worth waiting for space that is about to come back.
     [[nodiscard]] std::size_t write(std::span<const Request> batch, std::span<Outcome> outcomes,
                                     bool may_wait) noexcept;
+    /// Does a discard that touches sequential write preferred zones.
+    [[nodiscard]] Status discard(const Request& request) noexcept;
 
   private:
     struct Put {
@@ -45,6 +47,9 @@ class Writer {
     [[nodiscard]] std::size_t gather(std::span<const Request> batch, std::uint32_t zone,
                                      std::uint64_t offset) noexcept;
     [[nodiscard]] Put put(std::uint64_t file_at) noexcept;
+    [[nodiscard]] Put put_zeroes(const Request& request, std::uint64_t file_at) noexcept;
+    /// 0 or an errno.
+    [[nodiscard]] int grow_to(std::uint64_t end) noexcept;
     [[nodiscard]] Put read_back(std::uint64_t file_at, std::uint64_t position, std::uint64_t length,
                                 std::uint64_t& hash) noexcept;
 
@@ -56,5 +61,7 @@ class Writer {
 
 /// How a failed write to the host's file is told.
 [[nodiscard]] Status status_of_write(int error) noexcept;
+/// The same for what Disk::clear gives, which may be no failure at all.
+[[nodiscard]] Status status_of_clear(int error) noexcept;
 
 }  // namespace zonebridge::emulated

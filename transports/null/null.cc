@@ -33,6 +33,9 @@ class NullTransport final : public Transport {
         limits_.max_transfer = std::uint64_t{16} << 20;
         limits_.max_segments = 1024;
         limits_.fua = Support::native;
+        limits_.max_discard = limits_.max_write_zeroes = std::uint64_t{1} << 30;
+        limits_.discard_granularity = limits_.logical_block_size;
+        limits_.write_zeroes_unmaps = true;
         identity_ = {.vendor = "ZBRIDGE",
                      .product = "NULL DISK",
                      .revision = "1",

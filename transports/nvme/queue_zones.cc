@@ -24,6 +24,8 @@ zns::Action action_of(Operation operation) noexcept {
         case Operation::append:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             break;
     }
     return zns::Action::reset;

@@ -90,6 +90,8 @@ std::optional<Call> Executor::single(const Request& request) const noexcept {
         case Operation::finish:
         case Operation::reset:
         case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
             return std::nullopt;
     }
     return std::nullopt;
@@ -115,6 +117,8 @@ Completion Executor::run(const Request& request, const Answer* first) noexcept {
                 completion.status = read_pieces(request);
             break;
         case Operation::append:
+        case Operation::discard:
+        case Operation::write_zeroes:
             completion.status = {StatusCode::unsupported, {}};
             break;
         case Operation::open:

@@ -74,6 +74,8 @@ bool SequencedQueue::needs_order(const Request& request) const noexcept {
         case Operation::read:
         case Operation::flush:
         case Operation::report:
+        case Operation::discard:  // never of a zone that has an order
+        case Operation::write_zeroes:
             return false;
     }
     return false;

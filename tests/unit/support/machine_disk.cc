@@ -62,6 +62,11 @@ Limits limits_of(const MachineDiskShape& shape) {
     limits.max_append = shape.append == Support::absent ? 0 : shape.max_transfer;
     limits.reads_past_pointer = shape.reads_past_pointer;
     limits.read_only = shape.read_only;
+    if (shape.max_clear != 0) {
+        limits.max_discard = limits.max_write_zeroes = shape.max_clear;
+        limits.discard_granularity = shape.physical_block_size;
+        limits.write_zeroes_unmaps = true;
+    }
     return limits;
 }
 
@@ -83,7 +88,7 @@ tl::expected<std::unique_ptr<Queue>, Error> MachineDisk::open_queue(Loop& loop,
 
 Completion MachineDisk::carry_out(const Request& request) {
     taken.push_back({request.operation, request.scope, request.fua, request.offset, request.length,
-                     request.data.size()});
+                     request.data.size(), request.may_unmap});
     Completion completion{request.tag, {}, 0};
     auto& code = completion.status.code;
     if (fail_next) {
@@ -113,6 +118,10 @@ Completion MachineDisk::carry_out(const Request& request) {
         case Operation::finish:
         case Operation::reset:
             code = act(request, completion.result);
+            break;
+        case Operation::discard:
+        case Operation::write_zeroes:
+            code = clear(request);
             break;
         case Operation::report:
             completion.result = machine_.report(request.offset, request.zones);
@@ -185,6 +194,18 @@ StatusCode MachineDisk::write(std::uint64_t offset, const Request& request) {
         at += buffer.iov_len;
     }
     if (zoned) machine_.advance(offset, request.length);
+    return StatusCode::ok;
+}
+
+StatusCode MachineDisk::clear(const Request& request) {
+    const auto discards = request.operation == Operation::discard;
+    const auto zoned = limits_.model != Model::none;
+    if (zoned && !discards)
+        if (const auto code = machine_.begin_write(request.offset, request.length);
+            code != StatusCode::ok)
+            return code;
+    std::memset(bytes_.data() + request.offset, discards ? discarded : 0, request.length);
+    if (zoned && !discards) machine_.advance(request.offset, request.length);
     return StatusCode::ok;
 }
 

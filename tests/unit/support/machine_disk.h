@@ -36,6 +36,7 @@ struct MachineDiskShape {
     Support append = Support::absent;
     bool reads_past_pointer = true;
     bool read_only = false;
+    std::uint64_t max_clear = 0;  ///< In one discard or write of zeroes; 0: it has none.
 };
 
 [[nodiscard]] Limits limits_of(const MachineDiskShape& shape);
@@ -66,6 +67,9 @@ class MachineDisk final : public Transport {
     /// What is wrong with a zone, whatever the machine says: read_only or offline.
     std::map<std::uint32_t, ZoneState> broken;
 
+    /// What is read where a discard was: nobody may count on anything.
+    static constexpr std::uint8_t discarded = 0xDD;
+
     /// Everything the queues took, in order.
     struct Taken {
         Operation operation;
@@ -74,6 +78,7 @@ class MachineDisk final : public Transport {
         std::uint64_t offset;
         std::uint64_t length;
         std::size_t segments;
+        bool may_unmap;
     };
     std::vector<Taken> taken;
 
@@ -84,6 +89,7 @@ class MachineDisk final : public Transport {
     [[nodiscard]] StatusCode read(const Request& request);
     void clear_unwritten(std::uint64_t offset, const iovec& buffer);
     [[nodiscard]] StatusCode write(std::uint64_t offset, const Request& request);
+    [[nodiscard]] StatusCode clear(const Request& request);
     [[nodiscard]] StatusCode act(const Request& request, std::uint64_t& acted);
     [[nodiscard]] StatusCode broken_in(std::uint64_t offset, std::uint64_t length, bool reads);
 

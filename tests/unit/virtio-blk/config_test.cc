@@ -110,5 +110,59 @@ TEST(BlkConfig, OffersWhatTheDiskIs) {
     EXPECT_EQ(offered_features(limits), expected | 1 << 5);
 }
 
+/// A plain disk that clears: its numbers in bytes.
+Limits plain(std::uint64_t max_discard, std::uint64_t max_write_zeroes) {
+    auto limits = host_managed();
+    limits.model = Model::none;
+    limits.layout = Layout(1024 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
+    limits.max_discard = max_discard;
+    limits.max_write_zeroes = max_write_zeroes;
+    limits.discard_granularity = 65536;
+    limits.write_zeroes_unmaps = true;
+    return limits;
+}
+
+TEST(BlkConfig, OffersToClearWhereTheDiskDoesAndMayBeWritten) {
+    constexpr std::uint64_t discard = 1 << 13;
+    constexpr std::uint64_t write_zeroes = 1 << 14;
+    const auto offered = [](const Limits& limits) {
+        return offered_features(limits) & (discard | write_zeroes);
+    };
+    auto limits = plain(MiB, MiB);
+    EXPECT_EQ(offered(limits), discard | write_zeroes);
+    limits.read_only = true;
+    EXPECT_EQ(offered(limits), 0U);
+    EXPECT_EQ(make_config(limits, 1).max_discard_sectors, 0U);
+    limits.read_only = false;
+    limits.max_discard.reset();
+    EXPECT_EQ(offered(limits), write_zeroes);
+    EXPECT_EQ(make_config(limits, 1).max_discard_segments, 0U);
+
+    // The standard forbids it, whatever the disk can do.
+    auto managed = host_managed();
+    managed.max_discard = managed.max_write_zeroes = MiB;
+    EXPECT_EQ(offered(managed), 0U);
+    EXPECT_EQ(make_config(managed, 1).max_write_zeroes_sectors, 0U);
+    auto aware = managed;
+    aware.model = Model::host_aware;
+    EXPECT_EQ(offered(aware), discard | write_zeroes);
+}
+
+TEST(BlkConfig, TellsHowMuchIsClearedAtOnce) {
+    const auto bytes = encode(make_config(plain(MiB + 512, 4 * MiB + 512), 1));
+    EXPECT_EQ(field(bytes, 36, 4), MiB / 512) << "whole units of the discard's";
+    EXPECT_EQ(field(bytes, 40, 4), 16U);
+    EXPECT_EQ(field(bytes, 44, 4), 128U);
+    EXPECT_EQ(field(bytes, 48, 4), 4 * MiB / 512);
+    EXPECT_EQ(field(bytes, 52, 4), 16U);
+    EXPECT_EQ(field(bytes, 56, 4), 1U);
+    auto limits = plain(std::uint64_t{1} << 50, std::uint64_t{1} << 50);
+    limits.write_zeroes_unmaps = false;
+    const auto large = encode(make_config(limits, 1));
+    EXPECT_EQ(field(large, 36, 4), 0xFFFFFF80U);
+    EXPECT_EQ(field(large, 48, 4), 0xFFFFFFF8U);
+    EXPECT_EQ(field(large, 56, 1), 0U);
+}
+
 }  // namespace
 }  // namespace zonebridge::virtio_blk

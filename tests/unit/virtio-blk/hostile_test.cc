@@ -128,5 +128,36 @@ TEST(BlkHostile, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
     bench.device->detach(1);
 }
 
+TEST(BlkHostile, WhatADeadServerClearedIsClearedAgain) {
+    constexpr std::uint16_t size = 8;
+    const auto fd = virtio::InflightArea::make(1, size);
+    ASSERT_TRUE(fd) << fd.error();
+    const auto area =
+        virtio::InflightArea::map(fd->get(), 0, virtio::InflightArea::size_for(1, size), 1, size);
+    ASSERT_TRUE(area) << area.error();
+    Bench bench({.model = Model::none, .max_clear = 4096},
+                {.zoned = false, .write_through = false, .discard = true, .write_zeroes = true});
+    virtio::RingPair pair({.size = size}, area->get());
+    for (const auto type : {blk::discard, blk::write_zeroes}) {
+        const auto head = blk::header(type, 0);
+        const std::array<std::uint64_t, 2> range{8, 1};
+        const auto out = pair.shared.allocate(head.size() + sizeof range, 1);
+        std::memcpy(out.host, head.data(), head.size());
+        std::memcpy(out.host + head.size(), range.data(), sizeof range);
+        ASSERT_TRUE(pair.ring->add(
+            std::array{driver::to_device(out), driver::from_device(pair.shared.allocate(1, 1))}));
+        (void)pair.ring->publish();
+        ASSERT_EQ(pair.pop(), virtio::PopResult::chain);
+    }
+    auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
+    ASSERT_TRUE(again) << again.error();
+    bench.device->attach(1, *again);
+    bench.turn();
+    ASSERT_EQ(bench.disk.taken.size(), 2U);
+    EXPECT_EQ(bench.disk.taken[0].operation, Operation::discard);
+    EXPECT_EQ(bench.disk.taken[1].operation, Operation::write_zeroes);
+    bench.device->detach(1);
+}
+
 }  // namespace
 }  // namespace zonebridge::virtio_blk

@@ -26,9 +26,24 @@ TEST(BlkWire, KnowsTheTypesItServesAndNoOthers) {
         EXPECT_EQ(static_cast<std::uint32_t>(*header.type), number);
         EXPECT_EQ(is_zone_request(*header.type), number >= 15);
     }
-    EXPECT_EQ(known, 11U);
+    EXPECT_EQ(known, 13U);
     std::array<std::uint8_t, 16> high{0, 0, 0, 0x80};
     EXPECT_FALSE(decode_request(high).type) << "no bit of the type is ignored";
+}
+
+TEST(BlkWire, ASegmentIsARangeAndItsFlags) {
+    const std::array<std::uint8_t, 16> bytes{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 0, 0, 0};
+    const auto segment = decode_segment(bytes);
+    EXPECT_EQ(segment.sector, 0x0807060504030201U);
+    EXPECT_EQ(segment.sectors, 0x0C0B0A09U);
+    EXPECT_TRUE(segment.unmap);
+    EXPECT_FALSE(segment.unknown_flags);
+    for (unsigned bit = 1; bit < 32; ++bit) {
+        std::array<std::uint8_t, 16> flagged{};
+        flagged[12 + bit / 8] = static_cast<std::uint8_t>(1 << bit % 8);
+        EXPECT_TRUE(decode_segment(flagged).unknown_flags) << bit;
+        EXPECT_FALSE(decode_segment(flagged).unmap) << bit;
+    }
 }
 
 std::array<std::uint8_t, 64> descriptor(std::initializer_list<std::uint64_t> numbers,

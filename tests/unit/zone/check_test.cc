@@ -16,6 +16,7 @@ using test::Disk;
 using test::KiB;
 using test::limits_of;
 using test::MiB;
+using test::with_clearing;
 using enum Operation;
 using Code = StatusCode;
 
@@ -304,6 +305,82 @@ TEST(Check, TheFirstReasonInTheDocumentedOrderWins) {
     EXPECT_EQ(check(limits, appended.request), Code::not_sequential);
     appended.request.offset = seq;
     EXPECT_EQ(check(limits, appended.request), Code::crosses_boundary);
+}
+
+TEST(Check, ClearsOnlyWhatHasNoPointerToKeep) {
+    auto limits = with_clearing(limits_of(mixed), 192 * KiB);
+    const auto size = limits.size();
+    for (const auto clear : {discard, write_zeroes}) {
+        const Row rows[] = {
+            {"in a conventional zone", clear, 512, 512, Code::ok},
+            {"over conventional zones", clear, 64 * KiB, 192 * KiB, Code::ok},
+            {"more than the limit", clear, 0, 192 * KiB + 512, Code::too_large},
+            {"nothing", clear, 0, 0, Code::invalid_request},
+            {"half a block", clear, 0, 256, Code::misaligned},
+            {"from inside a block", clear, 100, 512, Code::misaligned},
+            {"at the end", clear, size, 512, Code::out_of_range},
+            {"a length that wraps around", clear, 512, ~std::uint64_t{0} - 511, Code::out_of_range},
+            {"in a sequential write required zone", clear, seq, 64 * KiB, Code::unsupported},
+            {"into one", clear, seq - 512, 1024, Code::unsupported},
+        };
+        expect_rows(limits, rows);
+    }
+    auto shape = mixed;
+    shape.type = ZoneType::sequential_write_preferred;
+    const auto aware = with_clearing(limits_of(shape), 192 * KiB);
+    const Row rows[] = {
+        {"zeroes into a preferred zone", write_zeroes, seq + 512, 512, Code::ok},
+        {"zeroes past its capacity", write_zeroes, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
+        {"a discard past its capacity", discard, seq + 44 * KiB, 100 * KiB, Code::ok},
+        {"a discard from conventional on", discard, seq - 512, 1024, Code::ok},
+    };
+    expect_rows(aware, rows);
+}
+
+TEST(Check, ClearsPlainDisksAndOnlyWhereItIsOffered) {
+    Limits plain;
+    plain.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
+    plain.max_transfer = 4 * KiB;
+    for (const auto clear : {discard, write_zeroes}) {
+        const Row offered[] = {{"all of it", clear, 0, 1 * MiB, Code::ok},
+                               {"past the end", clear, 512, 1 * MiB, Code::out_of_range}};
+        expect_rows(with_clearing(plain, 1 * MiB), offered);
+        EXPECT_EQ(check(plain, Asked(clear, 0, 512).request), Code::unsupported);
+        auto limits = with_clearing(plain, 1 * MiB);
+        (clear == discard ? limits.max_discard : limits.max_write_zeroes).reset();
+        EXPECT_EQ(check(limits, Asked(clear, 0, 512).request), Code::unsupported)
+            << "one without the other";
+        limits = with_clearing(plain, 1 * MiB);
+        limits.read_only = true;
+        EXPECT_EQ(check(limits, Asked(clear, 0, 512).request), Code::read_only);
+    }
+}
+
+TEST(Check, RefusesWhatDoesNotGoWithClearing) {
+    Limits plain;
+    plain.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
+    plain.max_transfer = 1 * MiB;
+    plain.max_segments = 4;
+    plain.fua = Support::native;
+    const auto limits = with_clearing(plain, 1 * MiB);
+    for (const auto operation : {read, write, append, flush, discard, write_zeroes}) {
+        Asked asked(operation, 0, operation == flush ? 0 : 4 * KiB);
+        asked.request.may_unmap = true;
+        EXPECT_EQ(check(limits, asked.request),
+                  operation == write_zeroes ? Code::ok : Code::invalid_request)
+            << to_string(operation);
+    }
+    for (const auto clear : {discard, write_zeroes}) {
+        Asked asked(clear, 0, 4 * KiB);
+        asked.request.fua = true;
+        EXPECT_EQ(check(limits, asked.request), Code::invalid_request);
+        asked.request.fua = false;
+        asked.request.scope = Scope::all;
+        EXPECT_EQ(check(limits, asked.request), Code::invalid_request);
+        asked.request.scope = Scope::zones;
+        asked.buffers({4 * KiB});
+        EXPECT_EQ(check(limits, asked.request), Code::invalid_request) << "there is no data";
+    }
 }
 
 }  // namespace

@@ -54,6 +54,13 @@ inline Limits limits_of(const Disk& disk) {
     return limits;
 }
 
+/// `limits` with discards and writes of zeroes of so many bytes at once.
+inline Limits with_clearing(Limits limits, std::uint64_t most) {
+    limits.max_discard = limits.max_write_zeroes = most;
+    limits.discard_granularity = limits.physical_block_size;
+    return limits;
+}
+
 /// How often this program has allocated memory so far.
 [[nodiscard]] std::size_t allocations() noexcept;
 

@@ -58,6 +58,11 @@ class FaultyFile final : public File {
             faults_.full_at = std::numeric_limits<std::uint64_t>::max();
         return file_->punch(at, length);
     }
+    Errno zero(std::uint64_t at, std::uint64_t length) noexcept override {
+        if (const int error = faults_.write_error) return error;
+        if (at + length > faults_.full_at) return ENOSPC;
+        return file_->zero(at, length);
+    }
     tl::expected<std::uint64_t, int> size() noexcept override { return file_->size(); }
     std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept override {
         return file_->next_data(from);

@@ -10,6 +10,13 @@ namespace {
 
 constexpr std::size_t sector_size = 512;
 
+// Of a version of a sector: zeroes that were written, the rest of the stamp says when.
+constexpr std::uint64_t cleared = std::uint64_t{1} << 63;
+
+std::uint64_t content_of(std::uint64_t version) {
+    return (version & cleared) != 0 ? 0 : version;
+}
+
 std::vector<std::optional<std::uint64_t>> stamps_of(std::span<const std::uint8_t> content) {
     std::vector<std::optional<std::uint64_t>> stamps;
     for (std::size_t at = 0; at < content.size(); at += sector_size)
@@ -56,16 +63,26 @@ std::vector<std::uint8_t> History::next_data(std::size_t length) {
 }
 
 void History::write(std::uint64_t offset, std::span<const std::uint8_t> data) {
+    std::vector<std::uint64_t> stamps;
+    for (const auto& stamp : stamps_of(data)) stamps.push_back(*stamp);
+    put(offset, stamps);
+}
+
+void History::clear(std::uint64_t offset, std::uint64_t length) {
+    put(offset, std::vector<std::uint64_t>(length / sector_size, ++stamp_ | cleared));
+}
+
+void History::put(std::uint64_t offset, std::span<const std::uint64_t> stamps) {
     const auto zone = limits_.layout.zone_of(offset);
     auto& epoch = zones_[zone].epochs.back();
     auto sector = (offset - limits_.layout.start_of(zone)) / sector_size;
-    for (const auto& stamp : stamps_of(data)) {
+    for (const auto stamp : stamps) {
         while (epoch.sectors.size() <= sector) epoch.sectors.push_back({0});
         // Behind the pointer it is an overwrite, and the old content may be found.
         if (sector < epoch.written)
-            epoch.sectors[sector].push_back(*stamp);
+            epoch.sectors[sector].push_back(stamp);
         else
-            epoch.sectors[sector] = {*stamp};
+            epoch.sectors[sector] = {stamp};
         epoch.written = std::max<std::size_t>(epoch.written, ++sector);
     }
 }
@@ -110,7 +127,7 @@ void History::flushed(const Mark& mark) {
         for (auto& stamps : epoch.sectors) {
             std::size_t last = 0;
             for (std::size_t k = 0; k < stamps.size(); ++k)
-                if (stamps[k] <= mark.stamp) last = k;
+                if ((stamps[k] & ~cleared) <= mark.stamp) last = k;
             stamps.erase(stamps.begin(), stamps.begin() + static_cast<long>(last));
         }
     }
@@ -122,8 +139,8 @@ bool History::fits(const Epoch& epoch, std::size_t pointer,
         if (!found[i]) return false;
         if (i >= pointer) {
             if (*found[i] != 0) return false;
-        } else if (std::find(epoch.sectors[i].begin(), epoch.sectors[i].end(), *found[i]) ==
-                   epoch.sectors[i].end()) {
+        } else if (std::none_of(epoch.sectors[i].begin(), epoch.sectors[i].end(),
+                                [&](auto version) { return content_of(version) == *found[i]; })) {
             return false;
         }
     }
@@ -206,7 +223,7 @@ std::string History::check_live(std::uint32_t zone, std::span<const std::uint8_t
     const auto& epoch = zones_[zone].epochs.back();
     const auto stamps = stamps_of(content);
     for (std::size_t i = 0; i < stamps.size(); ++i) {
-        const auto expected = i < epoch.written ? epoch.sectors[i].back() : 0;
+        const auto expected = i < epoch.written ? content_of(epoch.sectors[i].back()) : 0;
         if (stamps[i] != expected)
             return fmt::format("sector {} of zone {} holds {} and not {}", i, zone,
                                stamps[i] ? fmt::format("{}", *stamps[i]) : "garbage", expected);

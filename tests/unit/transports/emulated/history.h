@@ -30,6 +30,8 @@ class History {
 
     /// Before it is submitted, the data from next_data. It may be there from now on.
     void write(std::uint64_t offset, std::span<const std::uint8_t> data);
+    /// The same for zeroes: a write of zeroes, or a discard of what was written already.
+    void clear(std::uint64_t offset, std::uint64_t length);
     /// The newest write failed, or part of it: the zone holds `written` bytes.
     void cut_back(std::uint32_t zone, std::uint64_t written);
     void reset(std::uint32_t zone);
@@ -71,6 +73,7 @@ class History {
         std::size_t over = 0;       // epochs that were dropped
     };
 
+    void put(std::uint64_t offset, std::span<const std::uint64_t> stamps);
     [[nodiscard]] static bool fits(const Epoch& epoch, std::size_t pointer,
                                    std::span<const std::optional<std::uint64_t>> found);
     [[nodiscard]] std::vector<std::size_t> pointers(const Epoch& epoch, const Zone& found,

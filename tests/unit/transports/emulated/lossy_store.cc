@@ -75,6 +75,9 @@ class LossyFile final : public File {
             store_.put(at / LossyStore::sector_size, {});
         return last ? EIO : 0;
     }
+    Errno zero(std::uint64_t at, std::uint64_t length) noexcept override {
+        return punch(at, length);
+    }
     tl::expected<std::uint64_t, int> size() noexcept override {
         const std::lock_guard guard(store_.lock_);
         return store_.size_;

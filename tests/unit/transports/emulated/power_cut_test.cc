@@ -210,7 +210,32 @@ class CutDisk {
         }
     }
 
+    // A discard leaves zeroes here, of what was written already; a write of zeroes anywhere.
+    void clear_some() {
+        const auto block = disk_->limits().logical_block_size;
+        const auto zone = one_in(2) ? static_cast<std::uint32_t>(below(2)) : any_zone();
+        const auto discards = one_in(2);
+        const auto written = history_->written(zone);
+        const auto most = discards ? written : disk_->limits().layout.capacity_of(zone);
+        if (most < block) return;
+        const auto at = below(most / block) * block;
+        const auto length = std::min<std::uint64_t>((1 + below(16)) * block, most - at);
+        const auto offset = zone * zone_size + at;
+        history_->clear(offset, length);
+        const auto done =
+            execute(Request{.operation = discards ? Operation::discard : Operation::write_zeroes,
+                            .may_unmap = !discards && one_in(2),
+                            .offset = offset,
+                            .length = length,
+                            .data = {},
+                            .zones = {}});
+        if (done.status.ok() || store_->dead()) return;
+        history_->cut_back(zone, written);
+        if (discards || zone < 2) failure_ = "a discard, or a write of zeroes, failed";
+    }
+
     void write_conventional() {
+        if (disk_->limits().max_discard && one_in(2)) return clear_some();
         const auto block = disk_->limits().logical_block_size;
         const auto zone = static_cast<std::uint32_t>(below(2));
         const auto first = below(zone_size / block);

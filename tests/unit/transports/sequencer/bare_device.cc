@@ -163,6 +163,8 @@ void BareDevice::enter(const Request& request) {
             ++actions;
             break;
         case Operation::flush:
+        case Operation::discard:
+        case Operation::write_zeroes:
             break;
     }
     count(request, true);

@@ -1,0 +1,54 @@
+// Discards and writes of zeroes: a chain's segments are looked at before the first is carried out, and
+// then go one after the other. One status tells of all of them (virtio 1.3, 5.2.6).
+
+#include "virtio-blk/slot.h"
+#include "zone/check.h"
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+Request request_of(const ClearSegment& segment, RequestType type, const Limits& limits) noexcept {
+    Request request;
+    request.operation = type == RequestType::discard ? Operation::discard : Operation::write_zeroes;
+    request.may_unmap = segment.unmap;
+    request.offset =
+        segment.sector < limits.size() / sector_size ? segment.sector * sector_size : limits.size();
+    request.length = segment.sectors * sector_size;
+    return request;
+}
+
+}  // namespace
+
+bool BlockDevice::may_clear(const Slot& slot) const noexcept {
+    return slot.type == RequestType::discard ? mode_.discard : mode_.write_zeroes;
+}
+
+void BlockDevice::start_clear(Slot& slot) noexcept {
+    if (!may_clear(slot)) return answer(slot, RequestStatus::unsupported);
+    const auto length = slot.chain.readable_length - RequestHeader::size;
+    const auto count = length / ClearSegment::size;
+    if (count == 0 || count > slot.segments.size() || length % ClearSegment::size != 0)
+        return answer(slot, RequestStatus::io_error);
+    for (std::size_t i = 0; i < count; ++i) {
+        std::array<std::uint8_t, ClearSegment::size> bytes;
+        virtio::copy_from(slot.chain.readable, RequestHeader::size + i * bytes.size(),
+                          std::as_writable_bytes(std::span(bytes)));
+        auto& segment = slot.segments[i];
+        segment = decode_segment(bytes);
+        if (segment.unknown_flags || (segment.unmap && slot.type == RequestType::discard))
+            return answer(slot, RequestStatus::unsupported);
+        const auto code = check(limits_, request_of(segment, slot.type, limits_));
+        if (code != StatusCode::ok) return answer(slot, status_of(slot, code));
+    }
+    slot.segment_count = static_cast<std::uint32_t>(count);
+    slot.flush_after = mode_.write_through;
+    continue_clear(slot);
+}
+
+void BlockDevice::continue_clear(Slot& slot) noexcept {
+    auto request = request_of(slot.segments[slot.next_segment++], slot.type, limits_);
+    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    enqueue(request);
+}
+
+}  // namespace zonebridge::virtio_blk
