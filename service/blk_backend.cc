@@ -37,6 +37,16 @@ std::uint64_t BlkBackend::features() const noexcept {
            virtio::feature::event_index | virtio::feature::version_1;
 }
 
+std::optional<std::string> BlkBackend::objection(std::uint64_t features) const {
+    // VIRTIO 1.3, 5.2.5: the device must not set FEATURES_OK.
+    if (disk_.limits().model == Model::host_managed && (features & feature::zoned) == 0)
+        return std::string(
+            "it did not accept VIRTIO_BLK_F_ZONED, and this disk is host-managed: it takes Linux "
+            "6.3 "
+            "or newer with CONFIG_BLK_DEV_ZONED");
+    return std::nullopt;
+}
+
 tl::expected<void, std::string> BlkBackend::set_features(std::uint64_t features) {
     if (auto common = DeviceBackend::set_features(features); !common) return common;
     accepted_ = features;

@@ -27,6 +27,7 @@ class BlkBackend final : public DeviceBackend {
 
     [[nodiscard]] std::uint64_t features() const noexcept override;
     [[nodiscard]] std::uint16_t queue_count() const noexcept override { return config_.num_queues; }
+    [[nodiscard]] std::optional<std::string> objection(std::uint64_t features) const override;
     /// Takes a driver that knows no zones too, and says in the log what becomes of its requests.
     [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
     void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
