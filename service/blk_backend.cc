@@ -40,19 +40,29 @@ std::uint64_t BlkBackend::features() const noexcept {
 tl::expected<void, std::string> BlkBackend::set_features(std::uint64_t features) {
     if (auto common = DeviceBackend::set_features(features); !common) return common;
     accepted_ = features;
-    const auto& limits = disk_.limits();
-    if (limits.model == Model::host_managed && (features & feature::zoned) == 0 && !warned_) {
-        warned_ = true;
+    tell_whether_zoned();
+    apply_mode();
+    return {};
+}
+
+void BlkBackend::tell_whether_zoned() {
+    if (disk_.limits().model != Model::host_managed) return;
+    const auto zoned = (accepted_ & feature::zoned) != 0;
+    if (zoned && warned_)
+        log("VIRTIO_BLK_F_ZONED is accepted now, and the guest has a host-managed disk: what "
+            "looked at "
+            "it before was the guest's firmware, or another driver");
+    if (!zoned && !warned_)
         log("the front end or its guest did not accept VIRTIO_BLK_F_ZONED: it can't know that this "
             "disk is host-managed, and every read and write gets an I/O error. Front ends that "
             "carry it: QEMU 10.2 or newer with -device "
-            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},config_size={}; crosvm with "
-            "--vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The guest "
-            "needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED",
-            config_.num_queues, Config::size);
-    }
-    apply_mode();
-    return {};
+            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},vq_size={},config_size={}; crosvm "
+            "with --vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The "
+            "guest needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED. (A guest's firmware accepts "
+            "it "
+            "never: if it was that, the next line says so when the guest has started)",
+            config_.num_queues, virtio_blk::ring_size, Config::size);
+    warned_ = !zoned;
 }
 
 void BlkBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noexcept {

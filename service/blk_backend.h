@@ -35,12 +35,14 @@ class BlkBackend final : public DeviceBackend {
 
   private:
     void reset_device(virtio::ResetCause cause) override;
+    /// Says once a session that the front end can't carry the zones, or at last that it does.
+    void tell_whether_zoned();
     void apply_mode();
 
     Transport& disk_;
     virtio_blk::Config config_;
     std::uint64_t accepted_ = 0;
-    bool warned_ = false;  // in this session
+    bool warned_ = false;  // in this session, since F_ZONED was last accepted
 };
 
 }  // namespace zonebridge::service

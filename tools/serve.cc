@@ -53,8 +53,9 @@ std::string qemu_device(const service::ServeOptions& options, const Limits& limi
     // Its vhost-user-blk knows no zones, which a host-managed disk can't do without.
     if (limits.model == Model::host_managed)
         return fmt::format(
-            "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},config_size={}",
-            options.queues, virtio_blk::Config::size);
+            "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},vq_size={},"
+            "config_size={}",
+            options.queues, virtio_blk::ring_size, virtio_blk::Config::size);
     return "vhost-user-blk-pci,chardev=zonebridge";
 }
 

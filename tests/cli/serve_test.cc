@@ -93,7 +93,7 @@ TEST(Serve, AVirtioBlkDiskIsAttachedByWhatCanCarryIt) {
     };
     says(Disk(),
          "-device vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs=2,"
-         "config_size=96\n");
+         "vq_size=256,config_size=96\n");
     says(Disk({"--size", "32M", "--model", "none"}),
          "-device vhost-user-blk-pci,chardev=zonebridge\n");
 }

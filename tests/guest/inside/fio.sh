@@ -32,7 +32,7 @@ run_fio "fio: mixed 4-128 KiB, io_uring, verified" --ioengine=io_uring --rw=writ
   --bssplit=4k/30:16k/40:128k/30 --size="$ZB_ZONE_SIZE" "${verify[@]}"
 check "reset again" blkzone reset "$disk"
 run_fio "fio: random zones, reads and writes at once" --ioengine=libaio --rw=randrw --bs=16k \
-  --time_based --runtime=4
+  --time_based --runtime="${ZB_FIO_SECONDS:-4}"
 check "reset at the end" blkzone reset "$disk"
 equal "all empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in em)"
 if [ "$ZB_CONVENTIONAL" -gt 0 ]; then

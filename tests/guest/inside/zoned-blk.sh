@@ -10,7 +10,7 @@
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/nvmet.sh"
-parts=${ZB_PARTS:-numbers actions refusals limits fio leave}
+parts=${ZB_PARTS:-numbers actions refusals limits fio zonefs btrfs leave}
 peer=''
 [ "${1:-}" != null_blk ] || { peer=null_blk; shift; }
 disks=("$@")
@@ -50,7 +50,7 @@ for text in "${disks[@]}"; do
     # What the kernel says from here on, of this part (lib.sh looks for it).
     echo "zonebridge: part $part begins" >/dev/kmsg
     started=$SECONDS
-    env "${description[@]:1}" "$script" "$disk" || [ $? -eq 77 ] || status=1
+    env ZB_NATIVE_APPEND=1 ZB_FIO_SECONDS=2 "${description[@]:1}" "$script" "$disk" || [ $? -eq 77 ] || status=1
     echo "$part: $((SECONDS - started)) s"
   done
 done
