@@ -6,6 +6,7 @@
 #include <memory>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <climits>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

@@ -10,7 +10,7 @@ described=(
 common=(--env "ZB_DISKS=/dev/vda ${described[0]};/dev/vdb ${described[1]}" --env "ZB_PARTS=${ZB_PARTS:-}")
 if [ -n "${ZB_PEER:-}" ]; then
   [ "$ZB_PEER" = null_blk ] || skip "its peer is null_blk"
-  in_guest zoned-blk "${common[@]}" --timeout 300
+  in_guest zoned-blk "${common[@]}" --timeout 600
   finish
 fi
 needs_server
@@ -35,7 +35,7 @@ for word in "${said[@]}"; do common+=(--qemu-arg "$word"); done
 common+=(--zoned-blk-disk "$work/socket1,num_vqs=2")
 
 mkdir "$work/reports"
-in_guest zoned-blk "${common[@]}" --timeout 300 --share "$work/reports" --env "ZB_REPORTS=$work/reports"
+in_guest zoned-blk "${common[@]}" --timeout 600 --share "$work/reports" --env "ZB_REPORTS=$work/reports"
 # A guest's firmware accepts no zones, where it looks at all; what comes last is the kernel's word.
 for number in 0 1; do
   match "the log of disk $number does not end with a refusal" '^$|VIRTIO_BLK_F_ZONED is accepted now' \

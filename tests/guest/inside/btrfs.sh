@@ -10,8 +10,8 @@ made=$(mkfs.btrfs --force --metadata single --data single --features zoned --csu
   give_up "mkfs.btrfs" "$made"
 pass "mkfs.btrfs"
 match "mkfs.btrfs: zoned mode" 'Zoned device: +yes' "$made"
-# Zone appends as they are issued to the disk: of the requests that the kernel traces as neither read
-# nor write ("N" to Linux 6.12, "ZA" later), those that carry data.
+# Zone appends as they are issued to the disk: the requests with data that the kernel traces as neither
+# read nor write ("N" to Linux 6.12, "ZA" later), and that go to a zone's start.
 trace=/sys/kernel/tracing
 if [ -n "${ZB_NATIVE_APPEND:-}" ]; then
   mountpoint -q $trace || mount -t tracefs none $trace
@@ -40,9 +40,10 @@ no_match "scrub finds no error" 'errors? found: +[1-9]|csum=[1-9]' "$(btrfs scru
 check "unmount" umount "$mount"
 if [ -n "${ZB_NATIVE_APPEND:-}" ]; then
   echo 0 >$trace/events/block/block_rq_issue/enable
-  appends=$(grep -c 'block_rq_issue:' $trace/trace)
-  if [ "$appends" -gt 0 ]; then pass "its data went by zone appends"; else fail "its data went by zone appends" "none was issued"; fi
-  echo "      $appends appends"
+  appends=$(awk -v zone="$zone_sectors" '/block_rq_issue:/ {
+      for (i = 2; i < NF; i++) if ($i == "+" && $(i - 1) % zone == 0) count++
+    } END { print count + 0 }' $trace/trace)
+  check "its data went by zone appends ($appends)" test "$appends" -gt 0
 else
   skipped "its data goes by zone appends" "the kernel makes writes of them for this disk"
 fi
