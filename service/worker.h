@@ -31,7 +31,8 @@ class Member {
     ~Member() = default;
 };
 
-class Worker {
+/// Has cache lines of its own: what a worker keeps for itself is written every turn.
+class alignas(64) Worker {
   public:
     /// Starts a thread called `name` (at most 15 characters show). `on_failure` is called on that
     /// thread if the kernel refuses the ring later on; the worker does nothing any more then.

@@ -37,6 +37,16 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "d", "--virtio", "scsi", "--fd", "99999999999"}, "'99999999999'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", ""}, "empty"},
         {{"serve", "x:d", "--virtio", "scsi", "--socket", "s"}, "x:"},
+        {{"serve", "d", "--virtio", "blk"}, "--vduse"},
+        {{"serve", "d", "--vduse", "n", "--socket", "s"}, "exclude"},
+        {{"serve", "d", "--vduse", "n", "--virtio", "blk", "--fd", "0"}, "exclude"},
+        {{"serve", "d", "--vduse", "n", "--virtio", "scsi"}, "block devices only"},
+        {{"serve", "d", "--vduse", "n", "--attach", "both"}, "'both'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--attach", "host"}, "--attach"},
+        {{"serve", "d", "--vduse", ""}, "name"},
+        {{"serve", "d", "--vduse", "../n"}, "../n"},
+        {{"serve", "d", "--vduse", "control"}, "control"},
+        {{"serve", "d", "--vduse", std::string(64, 'n')}, "nnn"},
     };
     for (const auto& [arguments, named] : misuses) {
         const auto result = zonebridge(arguments);
@@ -67,6 +77,21 @@ TEST(Serve, WhatCanNotBeServedOrListenedAtIsAFailure) {
     write_file(disk / "precious", "data");
     serve(disk.path(), {"--socket", disk / "precious"});
     EXPECT_EQ(read_file(disk / "precious"), "data");
+}
+
+// What the lab guest can't show: a kernel that has no VDUSE at all, or a user who may not. What else
+// can be missing is told there (tests/guest/vduse.sh).
+TEST(Serve, WithoutVduseItSaysWhatIsMissing) {
+    if (::access("/dev/vduse/control", R_OK | W_OK) == 0) GTEST_SKIP() << "this machine has VDUSE";
+    const Disk disk;
+    const auto line = failed({"serve", "--vduse", "disk0", disk.path()});
+    EXPECT_NE(line.find("vduse"), std::string::npos) << line;
+    EXPECT_TRUE(line.find("modprobe") != std::string::npos ||
+                line.find("CONFIG_VDPA_USER") != std::string::npos ||
+                line.find("root") != std::string::npos)
+        << line;
+    // That comes before the disk is looked at.
+    EXPECT_EQ(failed({"serve", "--vduse", "disk0", disk / "missing"}), line);
 }
 
 TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {

@@ -21,6 +21,12 @@ TEST_F(Access, ForReadingOnlyRefusesWhateverWrites) {
     if (!moves_data()) GTEST_SKIP() << "a device that keeps nothing has nothing to protect";
     EXPECT_TRUE(limits().read_only);
     EXPECT_EQ(disk().write(at + 2 * unit(), pattern(1, unit())).code, StatusCode::read_only);
+    if (limits().max_discard) {
+        EXPECT_EQ(disk().clear(Operation::discard, at, unit()).code, StatusCode::read_only);
+    }
+    if (limits().max_write_zeroes) {
+        EXPECT_EQ(disk().clear(Operation::write_zeroes, at, unit()).code, StatusCode::read_only);
+    }
     if (zoned()) {
         if (appends()) {
             EXPECT_EQ(disk().append(at, pattern(1, unit())).status.code, StatusCode::read_only);

@@ -1,6 +1,8 @@
 // The same as a virtio-blk device: what a driver finds, order, appends, reports, ends of all kinds.
 
 #include <algorithm>
+#include <cstring>
+#include <optional>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -243,6 +245,78 @@ TEST(ServedBlk, ARequestThatIsNoneEndsItsSessionAndNoOther) {
     }
     BlkGuest next(served);
     EXPECT_TRUE(must(next.blk->read(0, 4096)).ok());
+}
+
+/// One range of a discard or a write of zeroes, as the standard lays it out.
+std::vector<std::byte> range(std::uint64_t sector, std::uint32_t sectors, std::uint32_t flags = 0) {
+    std::vector<std::byte> bytes(16);
+    std::memcpy(bytes.data(), &sector, 8);
+    std::memcpy(bytes.data() + 8, &sectors, 4);
+    std::memcpy(bytes.data() + 12, &flags, 4);
+    return bytes;
+}
+
+constexpr std::uint64_t clearing = blk::f_discard | blk::f_write_zeroes;
+const std::vector<std::string> without_zones{"--size", "64M", "--model", "none"};
+
+TEST(ServedBlk, APlainDiskDiscardsAndWritesZeroes) {
+    ServedDisk served({}, "blk", without_zones);
+    {
+        BlkGuest guest(served, clearing | blk::f_flush);
+        EXPECT_EQ(guest.front_end.offered() & clearing, clearing);
+        EXPECT_EQ(guest.number(36, 4), (64U << 20) / 512) << "max_discard_sectors";
+        EXPECT_EQ(guest.number(40, 4), 16U);
+        EXPECT_EQ(guest.number(44, 4), 8U);
+        EXPECT_EQ(guest.number(48, 4), (64U << 20) / 512) << "max_write_zeroes_sectors";
+        EXPECT_EQ(guest.number(52, 4), 16U);
+        EXPECT_EQ(guest.number(56, 4), 1U) << "may_unmap, and nothing behind it";
+        const auto clear = [&](std::uint32_t type, const std::vector<std::byte>& ranges) {
+            return must(guest.blk->run({.type = type, .data_out = ranges})).status;
+        };
+        for (std::uint32_t i = 0; i < 8; ++i)
+            ASSERT_TRUE(must(guest.blk->write(i * piece_sectors, bytes_of(piece, i))).ok());
+        EXPECT_EQ(clear(blk::write_zeroes, range(piece_sectors, piece_sectors)), blk::ok);
+        EXPECT_EQ(clear(blk::write_zeroes, range(2 * piece_sectors, piece_sectors, 1)), blk::ok);
+        auto several = range(4 * piece_sectors, piece_sectors);
+        const auto second = range(6 * piece_sectors, piece_sectors);
+        several.insert(several.end(), second.begin(), second.end());
+        EXPECT_EQ(clear(blk::discard, several), blk::ok);
+        EXPECT_TRUE(must(guest.blk->act(blk::flush)).ok());
+        for (std::uint32_t i = 0; i < 8; ++i) {
+            const auto kept = i == 0 || i == 3 || i == 5 || i == 7;
+            EXPECT_EQ(must(guest.blk->read(i * piece_sectors, piece)).data,
+                      kept ? bytes_of(piece, i) : std::vector<std::byte>(piece))
+                << i << ": of an emulated disk, a discard's zeroes too";
+        }
+        // What makes no sense changes nothing.
+        const auto end = (64U << 20) / 512;
+        EXPECT_EQ(clear(blk::discard, range(end - 1, 2)), blk::io_error);
+        EXPECT_EQ(clear(blk::write_zeroes, range(~std::uint64_t{0} - 7, 16)), blk::io_error);
+        EXPECT_EQ(clear(blk::discard, range(0, 8, 1)), blk::unsupported);
+        EXPECT_EQ(clear(blk::write_zeroes, range(0, 8, 2)), blk::unsupported);
+        EXPECT_EQ(clear(blk::write_zeroes, {}), blk::io_error);
+        EXPECT_EQ(must(guest.blk->read(0, piece)).data, bytes_of(piece, 0));
+    }
+    EXPECT_EQ(served.stop(), 0);
+    served.start();
+    BlkGuest again(served, 0);
+    EXPECT_EQ(must(again.blk->read(6 * piece_sectors, piece)).data, std::vector<std::byte>(piece));
+    EXPECT_EQ(must(again.blk->read(7 * piece_sectors, piece)).data, bytes_of(piece, 7));
+    for (const auto type : {blk::discard, blk::write_zeroes})
+        EXPECT_EQ(must(again.blk->run({.type = type, .data_out = range(0, 8)})).status,
+                  blk::unsupported)
+            << "not accepted";
+}
+
+TEST(ServedBlk, AHostManagedOrReadOnlyDiskOffersNoDiscard) {
+    ServedDisk managed({}, "blk");
+    BlkGuest guest(managed);
+    EXPECT_EQ(guest.front_end.offered() & clearing, 0U);
+    for (const auto type : {blk::discard, blk::write_zeroes})
+        EXPECT_EQ(must(guest.blk->run({.type = type, .data_out = range(0, 8)})).status,
+                  blk::unsupported);
+    ServedDisk protected_disk({"--read-only"}, "blk", without_zones);
+    EXPECT_EQ(BlkGuest(protected_disk, 0).front_end.offered() & clearing, 0U);
 }
 
 }  // namespace

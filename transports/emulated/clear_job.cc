@@ -19,8 +19,9 @@ bool ClearJob::begin(const Request& request) noexcept {
     }
     const auto keeps =
         request.operation == zonebridge::Operation::write_zeroes && !request.may_unmap;
+    // As File::zero and File::punch.
     io_uring_prep_fallocate(
-        entry, *fd, (keeps ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE) | FALLOC_FL_KEEP_SIZE,
+        entry, *fd, keeps ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
         disk_.plain_at(request.offset), request.length);
     return false;
 }

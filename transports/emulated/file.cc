@@ -47,10 +47,10 @@ class HostFile final : public File {
         return error == EOPNOTSUPP ? write_zeroes(at, length) : error;
     }
     Errno zero(std::uint64_t at, std::uint64_t length) noexcept override {
-        auto error = allocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, at, length);
+        auto error = allocate(FALLOC_FL_ZERO_RANGE, at, length);
         if (error != EOPNOTSUPP) return error;
         error = punch(at, length);
-        if (error == 0) error = allocate(FALLOC_FL_KEEP_SIZE, at, length);
+        if (error == 0) error = allocate(0, at, length);
         return error == EOPNOTSUPP ? 0 : error;
     }
     tl::expected<std::uint64_t, int> size() noexcept override {

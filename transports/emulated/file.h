@@ -41,6 +41,7 @@ class File {
     /// The range reads as zeroes from now on and takes no space if that can be had.
     [[nodiscard]] virtual Errno punch(std::uint64_t at, std::uint64_t length) noexcept = 0;
     /// The range reads as zeroes from now on and keeps its space, or gets some, if that can be had.
+    /// The file grows over it: space behind its end could not be punched any more.
     [[nodiscard]] virtual Errno zero(std::uint64_t at, std::uint64_t length) noexcept = 0;
     [[nodiscard]] virtual tl::expected<std::uint64_t, int> size() noexcept = 0;
     /// The first byte at or after `from` that may be other than zero; absent if there is none.

@@ -189,6 +189,14 @@ check "a plain disk takes data anywhere" "$zb" write block:/dev/plain --offset 1
 "$zb" read block:/dev/plain --offset 1536 --length 99840 >"$tmp/back"
 check "and gives it back" cmp "$tmp/data" "$tmp/back"
 refused "a plain disk has no zones" 'no zones|unsupported|zone' "$zb" reset block:/dev/plain --all
+equal "without discards it has none" "None None" \
+  "$(info /dev/plain limits.max_discard) $(info /dev/plain limits.discard_granularity)"
+make_nullb trimmed size=64 blocksize=4096 discard=1
+equal "with them, what sysfs says" \
+  "$(cat /sys/block/trimmed/queue/discard_max_bytes) $(cat /sys/block/trimmed/queue/discard_granularity)" \
+  "$(info /dev/trimmed limits.max_discard) $(info /dev/trimmed limits.discard_granularity)"
+equal "a zoned disk has none" "None None" \
+  "$(info /dev/below limits.max_discard) $(info /dev/below limits.max_write_zeroes)"
 
 exec 7<>/dev/plain
 refused "open for writing elsewhere, the process is named" "open for writing in .* \(process $$\)" \

@@ -22,6 +22,28 @@ if wanted null_blk; then
   rmdir /sys/kernel/config/nullb/zbnull
 fi
 
+# Without zones: discards that are there, zeroes that Linux or the device writes.
+if wanted 'plain null_blk'; then
+  make_nullb zbplain size=44 blocksize=512 discard=1 || give_up "null_blk without zones"
+  contract "plain null_blk" --device block:/dev/zbplain
+  rmdir /sys/kernel/config/nullb/zbplain
+fi
+if wanted 'plain scsi_debug'; then
+  modprobe sd_mod
+  modprobe scsi_debug delay=0 dev_size_mb=40 lbpu=1 lbpws=1
+  until_there 20 find_disk 0 >/dev/null || give_up "scsi_debug without zones" "$(dmesg | tail -n 5)"
+  contract "plain scsi_debug, sd" --device "block:$(find_disk 0)"
+  remove_scsi_disk
+fi
+if wanted 'plain loop'; then
+  modprobe loop
+  truncate -s 40M /tmp/zbloop
+  loop=$(losetup --direct-io=off --find --show /tmp/zbloop) || give_up "a loop device"
+  contract "plain loop" --device "block:$loop"
+  losetup --detach "$loop"
+  rm /tmp/zbloop
+fi
+
 if wanted scsi_debug; then
   make_scsi_disk dev_size_mb=40 zone_size_mb=2 zone_nr_conv=2 zone_max_open=3 ||
     give_up "scsi_debug" "$(dmesg | tail -n 5)"

@@ -27,7 +27,7 @@ until_there() {
 find_disk() {
   local place
   for place in /sys/block/sd*; do
-    [ "$(cat "$place/device/type" 2>/dev/null)" = 20 ] || continue
+    [ "$(cat "$place/device/type" 2>/dev/null)" = "${1:-20}" ] || continue
     [ -b "/dev/${place##*/}" ] && [ "$(cat "$place/size")" -gt 0 ] || continue
     printf '/dev/%s\n' "${place##*/}"
     return 0

@@ -1,9 +1,9 @@
 #!/bin/bash
 # A guest in a guest: each zoned disk of ZB_DISKS ("NAME=BYTES ...") works, a plain one too. Small
-# amounts: everything here is emulated twice. The zones it leaves go to ZB_SHARED.
+# amounts: everything here may be emulated twice. The zones it leaves go to ZB_SHARED.
 . "$(dirname "$0")/lib.sh"
 
-# Few programs: each one started takes a second or more in here.
+# Few programs: each one started may take a second or more in here.
 
 # The disk of that many bytes.
 # shellcheck disable=SC2317

@@ -102,6 +102,15 @@ Bytes Driver::read(std::uint64_t offset, std::size_t length) {
     return data;
 }
 
+Status Driver::clear(Operation operation, std::uint64_t offset, std::uint64_t length) {
+    return run(Request{.operation = operation,
+                       .offset = offset,
+                       .length = length,
+                       .data = {},
+                       .zones = {}})
+        .status;
+}
+
 Status Driver::flush() {
     return run(Request{.operation = Operation::flush, .data = {}, .zones = {}}).status;
 }

@@ -35,6 +35,8 @@ class Driver {
     /// Fails the test if the read does.
     Bytes read(std::uint64_t offset, std::size_t length);
     Status try_read(std::uint64_t offset, std::span<std::uint8_t> into);
+    /// Discard, or write_zeroes without may_unmap.
+    Status clear(Operation operation, std::uint64_t offset, std::uint64_t length);
     Status flush();
     Completion act(Operation operation, std::uint64_t offset, std::uint64_t length);
     Status act_all(Operation operation);

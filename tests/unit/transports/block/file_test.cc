@@ -171,6 +171,38 @@ TEST_P(BlockFile, WritesLandWhereTheyBelongAndNowhereElse) {
     EXPECT_EQ(on_disk(), expected);
 }
 
+TEST_P(BlockFile, ClearsWhatItIsToldAndNothingBeside) {
+    open(true);
+    const auto block = disk->limits().logical_block_size;
+    const auto clear = [&](Operation operation, std::uint64_t offset, std::uint64_t length,
+                           bool may_unmap = false) {
+        const Request request{
+            .operation = operation, .may_unmap = may_unmap, .offset = offset, .length = length};
+        return run({&request, 1}).front().status.code;
+    };
+    auto expected = content;
+    const auto zeroes = [&](std::uint64_t at, std::uint64_t length) {
+        std::fill_n(expected.begin() + static_cast<long>(at), length, std::uint8_t{0});
+    };
+    EXPECT_EQ(clear(Operation::write_zeroes, block, mib), StatusCode::ok);
+    zeroes(block, mib);
+    EXPECT_EQ(clear(Operation::write_zeroes, 2 * mib, 64 << 10, true), StatusCode::ok);
+    zeroes(2 * mib, 64 << 10);
+    EXPECT_EQ(clear(Operation::write_zeroes, 4 * mib - block, block), StatusCode::ok);
+    zeroes(4 * mib - block, block);
+    EXPECT_EQ(clear(Operation::discard, 3 * mib, 64 << 10), StatusCode::ok);
+    EXPECT_EQ(clear(Operation::discard, 4 * mib, block), StatusCode::out_of_range);
+    EXPECT_EQ(clear(Operation::discard, block / 2, block), StatusCode::misaligned);
+    queue.reset();
+    ASSERT_TRUE(disk->close());
+    auto found = on_disk();
+    // Nobody promises what is read where a discard was.
+    for (auto* bytes : {&found, &expected})
+        std::fill_n(bytes->begin() + 3 * mib, 64 << 10, std::uint8_t{0});
+    EXPECT_EQ(found, expected);
+    EXPECT_EQ(found.size(), 4 * mib) << "the file is as long as it was";
+}
+
 TEST_P(BlockFile, MoreUnalignedRequestsThanBounceBuffersAllComplete) {
     open(true, 64);
     std::vector<Aligned> buffers;

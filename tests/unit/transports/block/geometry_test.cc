@@ -170,6 +170,38 @@ TEST_F(Geometry, RefusesAReportThatEndsEarlyOrFails) {
     EXPECT_SAYS(refusal(), "can't report its zones");
 }
 
+TEST_F(Geometry, ClearsWhatTheDeviceDoesWhereThereAreNoZones) {
+    set("discard_max_bytes", "2147450880");
+    set("discard_granularity", "65536");
+    set("write_zeroes_max_bytes", "33553920");
+    const auto zoned = read();
+    ASSERT_TRUE(zoned);
+    EXPECT_FALSE(zoned->max_discard) << "whatever the kernel says of a zoned disk";
+    EXPECT_FALSE(zoned->max_write_zeroes);
+
+    set("zoned", "none");
+    set("logical_block_size", "4096");
+    auto limits = read();
+    ASSERT_TRUE(limits);
+    EXPECT_EQ(limits->max_discard, 2147450880u);
+    EXPECT_EQ(limits->discard_granularity, 65536u);
+    EXPECT_EQ(limits->max_write_zeroes, 33550336u) << "whole blocks";
+    EXPECT_TRUE(limits->write_zeroes_unmaps);
+    set("discard_max_bytes", "0");
+    set("write_zeroes_max_bytes", "0");
+    limits = read();
+    ASSERT_TRUE(limits);
+    EXPECT_FALSE(limits->max_discard);
+    EXPECT_EQ(limits->discard_granularity, 0u);
+    EXPECT_EQ(limits->max_write_zeroes, 16 * mib) << "Linux writes them";
+    EXPECT_FALSE(limits->write_zeroes_unmaps);
+    set("discard_max_bytes", "4194304");
+    set("discard_granularity", "0");
+    limits = read();
+    ASSERT_TRUE(limits);
+    EXPECT_EQ(limits->discard_granularity, 4096u) << "a block at least";
+}
+
 TEST_F(Geometry, RefusesNumbersThatContradictEachOther) {
     set("max_open_zones", "8");
     set("max_active_zones", "4");

@@ -1,0 +1,182 @@
+// Discards and writes of zeroes on an emulated disk: what is read, what space it takes, what is left
+// when it is opened again.
+#include <sys/stat.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/transports/emulated/support.h"
+
+namespace zonebridge::emulated {
+namespace {
+
+constexpr std::uint64_t zone_size = 64 << 10;
+constexpr std::uint64_t mib = 1 << 20;
+
+Shape plain_shape() {
+    Shape shape;
+    shape.size = 32 * mib;
+    shape.model = Model::none;
+    return shape;
+}
+
+Shape aware_shape() {
+    auto shape = small_shape();
+    shape.zone_capacity.reset();
+    shape.model = Model::host_aware;
+    return shape;
+}
+
+class Clearing : public ::testing::TestWithParam<ScratchFolder::Place> {
+  protected:
+    void make(const Shape& shape) {
+        const auto created = create(path_, shape);
+        ASSERT_TRUE(created) << created.error().message;
+        rig_.emplace(path_);
+    }
+    void reopen() {
+        ASSERT_TRUE(rig_->close());
+        rig_.emplace(path_);
+    }
+    Driver& disk() { return **rig_; }
+    std::uint64_t space_used() {
+        EXPECT_TRUE(disk().flush().ok());
+        struct stat status {};
+        EXPECT_EQ(::stat(path_.c_str(), &status), 0);
+        return static_cast<std::uint64_t>(status.st_blocks) * 512;
+    }
+    Status zero(std::uint64_t offset, std::uint64_t length, bool may_unmap) {
+        return disk()
+            .run(Request{.operation = Operation::write_zeroes,
+                         .may_unmap = may_unmap,
+                         .offset = offset,
+                         .length = length,
+                         .data = {},
+                         .zones = {}})
+            .status;
+    }
+
+    ScratchFolder folder_{GetParam()};
+    std::string path_ = folder_.file("disk");
+    std::optional<Rig> rig_;
+};
+
+TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
+    make(plain_shape());
+    for (const auto unmaps : {false, true}) {
+        for (std::uint64_t at = 0; at < 8 * mib; at += mib)
+            ASSERT_TRUE(disk().write(at, pattern(at + 1, mib)).ok());
+        const auto full = space_used();
+        ASSERT_GE(full, 8 * mib);
+        ASSERT_TRUE(unmaps ? zero(mib, 6 * mib, true).ok()
+                           : disk().clear(Operation::discard, mib, 6 * mib).ok());
+        EXPECT_LE(space_used(), full - 6 * mib);
+        for (int round = 0; round < 2; ++round) {
+            EXPECT_EQ(disk().read(0, mib), pattern(1, mib));
+            EXPECT_EQ(disk().read(mib, 4 * mib), Bytes(4 * mib, 0));
+            EXPECT_EQ(disk().read(7 * mib, mib), pattern(7 * mib + 1, mib));
+            reopen();
+        }
+    }
+}
+
+TEST_P(Clearing, ZeroesThatMustStayKeepTheirSpace) {
+    make(plain_shape());
+    ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
+    const auto full = space_used();
+    ASSERT_TRUE(zero(0, 8 * mib, false).ok());
+    EXPECT_GE(space_used(), full + 4 * mib) << "and get some where there was none";
+    EXPECT_EQ(disk().read(0, 4 * mib), Bytes(4 * mib, 0));
+    EXPECT_EQ(disk().read(4 * mib, 4 * mib), Bytes(4 * mib, 0));
+    // Until it is given back, also where the file had not reached.
+    ASSERT_TRUE(disk().clear(Operation::discard, 0, 16 * mib).ok());
+    EXPECT_LE(space_used(), full - 4 * mib + 65536);
+}
+
+TEST_P(Clearing, TouchesNothingBeside) {
+    make(plain_shape());
+    for (const auto operation : {Operation::discard, Operation::write_zeroes}) {
+        auto expected = pattern(5, 64 << 10);
+        ASSERT_TRUE(disk().write(mib, expected).ok());
+        // Parts of pages: zeroes are to the byte; what a discard passes over is still what it was.
+        ASSERT_TRUE(disk().clear(operation, mib + 512, 10240).ok());
+        std::fill_n(expected.begin() + 512, 10240, std::uint8_t{0});
+        EXPECT_EQ(disk().read(mib, 64 << 10), expected);
+    }
+    const auto size = plain_shape().size;
+    EXPECT_TRUE(disk().clear(Operation::discard, size - 512, 512).ok());
+    EXPECT_EQ(disk().clear(Operation::discard, size - 512, 1024).code, StatusCode::out_of_range);
+}
+
+TEST_P(Clearing, ManyAtOnceAllEnd) {
+    make(plain_shape());
+    ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
+    std::vector<Request> requests;
+    for (std::uint64_t i = 0; i < 64; ++i)
+        requests.push_back({.operation = i % 3 == 0   ? Operation::flush
+                                         : i % 3 == 1 ? Operation::discard
+                                                      : Operation::write_zeroes,
+                            .offset = i % 3 == 0 ? 0 : i * 65536,
+                            .length = i % 3 == 0 ? 0 : 4096U,
+                            .data = {},
+                            .zones = {}});
+    for (const auto& done : disk().run(requests)) EXPECT_TRUE(done.status.ok());
+    for (std::uint64_t i = 1; i < 64; ++i)
+        if (i % 3 != 0) {
+            EXPECT_EQ(disk().read(i * 65536, 4096), Bytes(4096, 0)) << i;
+        }
+}
+
+TEST_P(Clearing, HostAwareZonesTakeZeroesAsAWriteAndADiscardWithoutAMove) {
+    make(aware_shape());
+    const auto pointer = [&](std::uint32_t zone) {
+        return disk().report(1, zone * zone_size).at(0).write_pointer;
+    };
+    // From the conventional zones into the first preferred one.
+    ASSERT_TRUE(disk().write(2 * zone_size - 8192, pattern(1, 16384)).ok());
+    EXPECT_EQ(pointer(2), 2 * zone_size + 8192);
+    ASSERT_TRUE(zero(2 * zone_size - 4096, 8192, true).ok());
+    auto expected = pattern(1, 16384);
+    std::fill_n(expected.begin() + 4096, 8192, std::uint8_t{0});
+    EXPECT_EQ(disk().read(2 * zone_size - 8192, 16384), expected);
+    EXPECT_EQ(pointer(2), 2 * zone_size + 8192) << "behind the pointer";
+    // Beyond the pointer, a gap before it, nothing of it in the file yet; over two zones.
+    ASSERT_TRUE(zero(5 * zone_size + 32768, zone_size, false).ok());
+    EXPECT_EQ(pointer(5), std::nullopt) << "written to its end";
+    EXPECT_EQ(pointer(6), 6 * zone_size + 32768);
+    // A discard: everything there is of the zones, and then nothing.
+    ASSERT_TRUE(disk().write(8 * zone_size, pattern(3, 12288)).ok());
+    ASSERT_TRUE(disk().clear(Operation::discard, zone_size, 10 * zone_size).ok());
+    EXPECT_EQ(pointer(8), 8 * zone_size + 12288);
+    EXPECT_EQ(pointer(9), 9 * zone_size);
+    for (int round = 0; round < 2; ++round) {
+        EXPECT_EQ(disk().read(zone_size, 10 * zone_size), Bytes(10 * zone_size, 0));
+        EXPECT_EQ(pointer(6), 6 * zone_size + 32768);
+        reopen();
+    }
+}
+
+TEST_P(Clearing, IsNotForHostManagedDisks) {
+    make(small_shape());
+    const auto& limits = rig_->transport().limits();
+    EXPECT_FALSE(limits.max_discard);
+    EXPECT_FALSE(limits.max_write_zeroes);
+    EXPECT_EQ(disk().clear(Operation::discard, 0, 4096).code, StatusCode::unsupported);
+}
+
+TEST_P(Clearing, ReadOnlyRefusesIt) {
+    make(plain_shape());
+    ASSERT_TRUE(rig_->close());
+    rig_.emplace(path_, false);
+    EXPECT_EQ(disk().clear(Operation::discard, 0, 4096).code, StatusCode::read_only);
+    EXPECT_EQ(disk().clear(Operation::write_zeroes, 0, 4096).code, StatusCode::read_only);
+}
+
+INSTANTIATE_TEST_SUITE_P(On, Clearing,
+                         ::testing::Values(ScratchFolder::Place::disk,
+                                           ScratchFolder::Place::memory),
+                         [](const auto& place) {
+                             return place.param == ScratchFolder::Place::disk ? "Disk" : "Memory";
+                         });
+
+}  // namespace
+}  // namespace zonebridge::emulated
