@@ -3,38 +3,61 @@
 #include <algorithm>
 #include <cerrno>
 #include <future>
+#include <latch>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <utility>
 
 #include "virtio/ring.h"
 
 namespace zonebridge::service {
 
+DeviceBackend::DeviceBackend(std::span<const std::unique_ptr<Worker>> workers) {
+    for (const auto& worker : workers) parts_.push_back({worker.get(), nullptr, nullptr});
+}
+
 tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
     event_fd_ = virtio::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event_fd_) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     tl::expected<void, Error> result;
-    worker_.call([&](Ring& ring) {
-        auto device = make(ring);
-        if (!device) {
-            result = tl::unexpected(device.error());
-            return;
-        }
-        device_ = std::move(*device);
-        path_ = std::make_unique<DataPath>(ring, *device_, [this](std::string text) {
-            tell({virtio::BackendEvent::Kind::fault, std::move(text)});
+    for (auto& part : parts_) {
+        part.worker->call([&](Ring& ring) {
+            auto device = make(ring);
+            if (!device) {
+                result = tl::unexpected(device.error());
+                return;
+            }
+            part.device = std::move(*device);
+            part.path = std::make_unique<DataPath>(ring, *part.device, [this](std::string text) {
+                tell({virtio::BackendEvent::Kind::fault, std::move(text)});
+            });
+            part.worker->add(*part.path);
         });
-        worker_.add(*path_);
-    });
+        if (!result) break;
+    }
     return result;
 }
 
 DeviceBackend::~DeviceBackend() {
-    worker_.call([this](Ring&) {
-        if (path_) worker_.remove(*path_);
-        path_.reset();
-        device_.reset();
-    });
+    // One after the other: a storage queue may wait for what others do for it, and they go on turning.
+    for (auto& part : parts_) {
+        part.worker->call([&](Ring&) {
+            if (part.path) part.worker->remove(*part.path);
+            part.path.reset();
+            part.device.reset();
+        });
+    }
+}
+
+void DeviceBackend::on_all(const std::function<void(Part&)>& call) {
+    std::latch left(static_cast<std::ptrdiff_t>(parts_.size()));
+    for (auto& part : parts_) {
+        part.worker->post([&] {
+            call(part);
+            left.count_down();
+        });
+    }
+    left.wait();
 }
 
 tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t features) {
@@ -46,49 +69,77 @@ tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t featur
 }
 
 tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::Table memory) {
-    std::promise<tl::expected<void, std::string>> moved;
-    auto result = moved.get_future();
-    worker_.post([&] {
-        path_->set_memory(std::move(memory), [&](auto outcome) { moved.set_value(outcome); });
-    });
-    return result.get();
+    if (auto moved = move_all(memory); !moved) {
+        // Those that went are called back, so that no two workers see different memory: each is on a
+        // map that it holds, whatever comes of it, and rings that lay in the old one do so still.
+        (void)move_all(memory_);
+        return moved;
+    }
+    memory_ = std::move(memory);
+    return {};
+}
+
+tl::expected<void, std::string> DeviceBackend::move_all(const virtio::GuestMemory::Table& memory) {
+    using Outcome = tl::expected<void, std::string>;
+    // All are asked before any is waited for, so that they drain side by side.
+    std::vector<std::promise<Outcome>> moved(parts_.size());
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+        auto* const path = parts_[i].path.get();
+        parts_[i].worker->post([path, memory, &promise = moved[i]] {
+            path->set_memory(
+                memory, [&promise](Outcome outcome) { promise.set_value(std::move(outcome)); });
+        });
+    }
+    Outcome result;
+    for (auto& one : moved)
+        if (auto outcome = one.get_future().get(); !outcome && result) result = outcome;
+    return result;
 }
 
 void DeviceBackend::set_log(std::shared_ptr<const virtio::DirtyLog> log,
                             std::span<const std::optional<std::uint64_t>> used_rings) {
-    worker_.call([&](Ring&) { path_->set_log(std::move(log), used_rings); });
+    on_all([&](Part& part) { part.path->set_log(log, used_rings); });
 }
 
 tl::expected<void, std::string> DeviceBackend::start_queue(std::uint16_t index,
                                                            const virtio::QueueSetup& setup) {
     tl::expected<void, std::string> result;
-    worker_.call([&](Ring&) { result = path_->start(index, setup); });
+    auto& part = part_of(index);
+    part.worker->call([&](Ring&) { result = part.path->start(index, setup); });
     return result;
 }
 
 std::uint16_t DeviceBackend::stop_queue(std::uint16_t index) {
     std::promise<std::uint16_t> stopped;
     auto base = stopped.get_future();
-    worker_.post([&] {
-        path_->stop(index, [&](std::uint16_t available) { stopped.set_value(available); });
+    auto& part = part_of(index);
+    part.worker->post([&] {
+        part.path->stop(index, [&](std::uint16_t available) { stopped.set_value(available); });
     });
     return base.get();
 }
 
 void DeviceBackend::enable_queue(std::uint16_t index, bool enabled) {
-    worker_.call([&](Ring&) { path_->enable(index, enabled); });
+    auto& part = part_of(index);
+    part.worker->call([&](Ring&) { part.path->enable(index, enabled); });
 }
 
 void DeviceBackend::set_call(std::uint16_t index, virtio::Notifier call) {
-    worker_.call([&](Ring&) { path_->set_call(index, std::move(call)); });
+    auto& part = part_of(index);
+    part.worker->call([&](Ring&) { part.path->set_call(index, std::move(call)); });
 }
 
 void DeviceBackend::set_error(std::uint16_t index, virtio::SharedFd error) {
-    worker_.call([&](Ring&) { path_->set_error(index, std::move(error)); });
+    auto& part = part_of(index);
+    part.worker->call([&](Ring&) { part.path->set_error(index, std::move(error)); });
 }
 
 void DeviceBackend::reset(virtio::ResetCause cause) {
     while (take_event()) continue;
+    {
+        const std::lock_guard guard(events_lock_);
+        faulty_ = false;
+    }
     reset_device(cause);
 }
 
@@ -108,8 +159,8 @@ std::optional<virtio::BackendEvent> DeviceBackend::take_event() {
     return event;
 }
 
-void DeviceBackend::with_device(const std::function<void(virtio::Device&)>& call) {
-    worker_.call([&](Ring&) { call(*device_); });
+void DeviceBackend::with_devices(const std::function<void(virtio::Device&)>& call) {
+    on_all([&](Part& part) { call(*part.device); });
 }
 
 void DeviceBackend::copy_config(std::span<const std::byte> bytes, std::uint32_t offset,
@@ -121,6 +172,7 @@ void DeviceBackend::copy_config(std::span<const std::byte> bytes, std::uint32_t 
 
 void DeviceBackend::tell(virtio::BackendEvent event) {
     const std::lock_guard guard(events_lock_);
+    if (event.kind == virtio::BackendEvent::Kind::fault && std::exchange(faulty_, true)) return;
     events_.push_back(std::move(event));
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_fd_.get(), &one, sizeof one);

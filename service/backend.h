@@ -1,8 +1,9 @@
-// A device as a session sees it, by vhost-user or VDUSE: every call becomes a message to the worker that runs the
-// device's queues, and returns when that has done its part.
+// A device as a session sees it, by vhost-user or VDUSE: every call becomes a message to the workers that run
+// the device's queues, and returns when all it concerns have done their part. Queue i is worker i % N's; the
+// workers share nothing here, each has a device of its own with its own way to the disk.
 //
-// Threads: belongs to the session's thread; reaches the worker by messages only.
-// Ownership: owns the data path and the device on the worker; borrows the worker.
+// Threads: belongs to the session's thread; reaches the workers by messages only.
+// Ownership: owns each worker's data path and device; borrows the workers.
 #pragma once
 
 #include <functional>
@@ -44,29 +45,45 @@ class DeviceBackend : public virtio::Backend {
     [[nodiscard]] std::optional<virtio::BackendEvent> take_event() override;
 
   protected:
-    /// Makes the worker's side of the device, on the worker's thread.
+    /// Makes a worker's side of the device, on the worker's thread; called for one after the other.
     using MakeDevice =
         std::function<tl::expected<std::unique_ptr<virtio::Device>, Error>(Loop& loop)>;
 
-    explicit DeviceBackend(Worker& worker) : worker_(worker) {}
+    /// At least one worker.
+    explicit DeviceBackend(std::span<const std::unique_ptr<Worker>> workers);
     [[nodiscard]] tl::expected<void, Error> open(const MakeDevice& make);
-    /// Runs `call` on the worker's thread and waits for it. Only once open() succeeded.
-    void with_device(const std::function<void(virtio::Device&)>& call);
+    /// Runs `call` for each worker's device on that worker's thread, side by side, and waits for all.
+    /// Only once open() succeeded.
+    void with_devices(const std::function<void(virtio::Device&)>& call);
     /// The device's own part of reset(); the queues are stopped.
     virtual void reset_device(virtio::ResetCause cause) = 0;
     /// What lies `offset` bytes into a configuration space of `bytes`, with zeroes behind its end.
     static void copy_config(std::span<const std::byte> bytes, std::uint32_t offset,
                             std::span<std::byte> out) noexcept;
-    /// Any thread.
+    /// Any thread. Of faults, only the first since the last reset is told: it ends the session.
     void tell(virtio::BackendEvent event);
 
   private:
-    Worker& worker_;
-    std::unique_ptr<virtio::Device> device_;  // the worker's
-    std::unique_ptr<DataPath> path_;          // the worker's
+    /// What one worker has of the device.
+    struct Part {
+        Worker* worker;
+        std::unique_ptr<virtio::Device> device;  // the worker's
+        std::unique_ptr<DataPath> path;          // the worker's
+    };
+
+    [[nodiscard]] Part& part_of(std::uint16_t queue) { return parts_[queue % parts_.size()]; }
+    /// Runs `call` on every worker's thread, side by side, and waits for all.
+    void on_all(const std::function<void(Part&)>& call);
+    /// One result for each worker.
+    [[nodiscard]] tl::expected<void, std::string> move_all(
+        const virtio::GuestMemory::Table& memory);
+
+    std::vector<Part> parts_;  // as many as workers, from the start
+    virtio::GuestMemory::Table memory_ = virtio::GuestMemory::none();
     virtio::UniqueFd event_fd_;
     std::mutex events_lock_;
     std::vector<virtio::BackendEvent> events_;  // under events_lock_
+    bool faulty_ = false;                       // under events_lock_
 };
 
 }  // namespace zonebridge::service

@@ -11,12 +11,15 @@ using virtio_blk::BlockDevice;
 using virtio_blk::Config;
 namespace feature = virtio_blk::feature;
 
-BlkBackend::BlkBackend(Private, Worker& worker, Transport& disk, std::uint16_t queues)
-    : DeviceBackend(worker), disk_(disk), config_(virtio_blk::make_config(disk.limits(), queues)) {}
+BlkBackend::BlkBackend(Private, std::span<const std::unique_ptr<Worker>> workers, Transport& disk,
+                       std::uint16_t queues)
+    : DeviceBackend(workers),
+      disk_(disk),
+      config_(virtio_blk::make_config(disk.limits(), queues)) {}
 
-tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(Worker& worker, Transport& disk,
-                                                                  std::uint16_t queues) {
-    auto backend = std::make_unique<BlkBackend>(Private{}, worker, disk, queues);
+tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(
+    std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues) {
+    auto backend = std::make_unique<BlkBackend>(Private{}, workers, disk, queues);
     const auto& identity = disk.identity();
     const auto id =
         identity.serial.empty() ? fmt::format("{:016x}", identity.unique_id) : identity.serial;
@@ -34,22 +37,42 @@ std::uint64_t BlkBackend::features() const noexcept {
            virtio::feature::event_index | virtio::feature::version_1;
 }
 
+std::optional<std::string> BlkBackend::objection(std::uint64_t features) const {
+    // VIRTIO 1.3, 5.2.5: the device must not set FEATURES_OK.
+    if (disk_.limits().model == Model::host_managed && (features & feature::zoned) == 0)
+        return std::string(
+            "it did not accept VIRTIO_BLK_F_ZONED, and this disk is host-managed: it takes Linux "
+            "6.3 "
+            "or newer with CONFIG_BLK_DEV_ZONED");
+    return std::nullopt;
+}
+
 tl::expected<void, std::string> BlkBackend::set_features(std::uint64_t features) {
     if (auto common = DeviceBackend::set_features(features); !common) return common;
     accepted_ = features;
-    const auto& limits = disk_.limits();
-    if (limits.model == Model::host_managed && (features & feature::zoned) == 0 && !warned_) {
-        warned_ = true;
+    tell_whether_zoned();
+    apply_mode();
+    return {};
+}
+
+void BlkBackend::tell_whether_zoned() {
+    if (disk_.limits().model != Model::host_managed) return;
+    const auto zoned = (accepted_ & feature::zoned) != 0;
+    if (zoned && warned_)
+        log("VIRTIO_BLK_F_ZONED is accepted now, and the guest has a host-managed disk: what "
+            "looked at "
+            "it before was the guest's firmware, or another driver");
+    if (!zoned && !warned_)
         log("the front end or its guest did not accept VIRTIO_BLK_F_ZONED: it can't know that this "
             "disk is host-managed, and every read and write gets an I/O error. Front ends that "
             "carry it: QEMU 10.2 or newer with -device "
-            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},config_size={}; crosvm with "
-            "--vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The guest "
-            "needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED",
-            config_.num_queues, Config::size);
-    }
-    apply_mode();
-    return {};
+            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},vq_size={},config_size={}; crosvm "
+            "with --vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The "
+            "guest needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED. (A guest's firmware accepts "
+            "it "
+            "never: if it was that, the next line says so when the guest has started)",
+            config_.num_queues, virtio_blk::ring_size, Config::size);
+    warned_ = !zoned;
 }
 
 void BlkBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noexcept {
@@ -86,7 +109,7 @@ void BlkBackend::apply_mode() {
     // A driver that can't flush can't have a volatile cache either.
     mode.write_through =
         !accepted(feature::flush) || (accepted(feature::config_wce) && !config_.writeback);
-    with_device([&](virtio::Device& device) { static_cast<BlockDevice&>(device).set_mode(mode); });
+    with_devices([&](virtio::Device& device) { static_cast<BlockDevice&>(device).set_mode(mode); });
 }
 
 }  // namespace zonebridge::service

@@ -2,7 +2,7 @@
 // the disk behind it.
 //
 // Threads: as service/backend.h.
-// Ownership: borrows the worker and the disk.
+// Ownership: borrows the workers and the disk.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,14 @@ class BlkBackend final : public DeviceBackend {
 
   public:
     [[nodiscard]] static tl::expected<std::unique_ptr<BlkBackend>, Error> open(
-        Worker& worker, Transport& disk, std::uint16_t queues);
+        std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues);
 
-    BlkBackend(Private, Worker& worker, Transport& disk, std::uint16_t queues);  // by open()
+    BlkBackend(Private, std::span<const std::unique_ptr<Worker>> workers, Transport& disk,
+               std::uint16_t queues);  // by open()
 
     [[nodiscard]] std::uint64_t features() const noexcept override;
     [[nodiscard]] std::uint16_t queue_count() const noexcept override { return config_.num_queues; }
+    [[nodiscard]] std::optional<std::string> objection(std::uint64_t features) const override;
     /// Takes a driver that knows no zones too, and says in the log what becomes of its requests.
     [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
     void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
@@ -34,12 +36,14 @@ class BlkBackend final : public DeviceBackend {
 
   private:
     void reset_device(virtio::ResetCause cause) override;
+    /// Says once a session that the front end can't carry the zones, or at last that it does.
+    void tell_whether_zoned();
     void apply_mode();
 
     Transport& disk_;
     virtio_blk::Config config_;
     std::uint64_t accepted_ = 0;
-    bool warned_ = false;  // in this session
+    bool warned_ = false;  // in this session, since F_ZONED was last accepted
 };
 
 }  // namespace zonebridge::service

@@ -8,8 +8,18 @@
 
 namespace zonebridge::service {
 
+unsigned most_workers(GuestDeviceKind kind, std::uint16_t queues) noexcept {
+    switch (kind) {
+        case GuestDeviceKind::scsi:
+            return 1;
+        case GuestDeviceKind::blk:
+            return queues;
+    }
+    return 1;
+}
+
 tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind, Transport& disk,
-                                                   Worker& worker,
+                                                   const Workers& workers,
                                                    const GuestDeviceOptions& options) {
     const auto& limits = disk.limits();
     GuestDevice made;
@@ -20,7 +30,7 @@ tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind, Transpo
             auto target = zbc::make_target(disk, unit);
             if (!target) return tl::unexpected(target.error());
             auto backend =
-                ScsiBackend::open(worker, {{.lun = 0, .logical_unit = target->get()}},
+                ScsiBackend::open(workers, {{.lun = 0, .logical_unit = target->get()}},
                                   limits.max_transfer, limits.max_segments, options.queues);
             if (!backend) return tl::unexpected(backend.error());
             made.unit = std::move(*target);
@@ -28,7 +38,7 @@ tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind, Transpo
             return made;
         }
         case GuestDeviceKind::blk: {
-            auto backend = BlkBackend::open(worker, disk, options.queues);
+            auto backend = BlkBackend::open(workers, disk, options.queues);
             if (!backend) return tl::unexpected(backend.error());
             made.backend = std::move(*backend);
             return made;

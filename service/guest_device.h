@@ -2,7 +2,7 @@
 // the guest comes in.
 //
 // Threads: as service/backend.h.
-// Ownership: a GuestDevice owns its parts and borrows the worker and the disk.
+// Ownership: a GuestDevice owns its parts and borrows the workers and the disk.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,14 @@ struct GuestDevice {
     std::unique_ptr<virtio::Backend> backend;
 };
 
+/// How many workers a device of that kind can use: a virtio-scsi device has one, since what its control
+/// queue manages is in flight on that worker alone.
+[[nodiscard]] unsigned most_workers(GuestDeviceKind kind, std::uint16_t queues) noexcept;
+
+/// `workers`: at least one, at most most_workers.
 [[nodiscard]] tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
-                                                                 Transport& disk, Worker& worker,
+                                                                 Transport& disk,
+                                                                 const Workers& workers,
                                                                  const GuestDeviceOptions& options);
 
 }  // namespace zonebridge::service

@@ -10,13 +10,14 @@ namespace zonebridge::service {
 using virtio_scsi::Config;
 using virtio_scsi::Controller;
 
-ScsiBackend::ScsiBackend(Private, Worker& worker, std::vector<virtio_scsi::Unit> units)
-    : DeviceBackend(worker), units_(std::move(units)) {}
+ScsiBackend::ScsiBackend(Private, std::span<const std::unique_ptr<Worker>> workers,
+                         std::vector<virtio_scsi::Unit> units)
+    : DeviceBackend(workers), units_(std::move(units)) {}
 
 tl::expected<std::unique_ptr<ScsiBackend>, Error> ScsiBackend::open(
-    Worker& worker, std::vector<virtio_scsi::Unit> units, std::uint64_t max_transfer,
-    std::uint32_t max_segments, std::uint16_t request_queues) {
-    auto backend = std::make_unique<ScsiBackend>(Private{}, worker, std::move(units));
+    std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,
+    std::uint64_t max_transfer, std::uint32_t max_segments, std::uint16_t request_queues) {
+    auto backend = std::make_unique<ScsiBackend>(Private{}, workers, std::move(units));
     auto& config = backend->config_;
     config.num_queues = request_queues;
     config.seg_max = std::min(max_segments, virtio::default_seg_max);
@@ -61,7 +62,7 @@ void ScsiBackend::reset_device(virtio::ResetCause cause) {
 }
 
 void ScsiBackend::apply_sizes() {
-    with_device([&](virtio::Device& device) {
+    with_devices([&](virtio::Device& device) {
         static_cast<Controller&>(device).set_sizes(config_.cdb_size, config_.sense_size);
     });
 }

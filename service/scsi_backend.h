@@ -2,7 +2,7 @@
 // the logical units behind it.
 //
 // Threads: as service/backend.h.
-// Ownership: borrows the worker and the logical units.
+// Ownership: borrows the workers and the logical units.
 #pragma once
 
 #include <memory>
@@ -20,10 +20,11 @@ class ScsiBackend final : public DeviceBackend {
   public:
     /// `max_transfer` and `max_segments`: what the units take in one command, in bytes and buffers.
     [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
-        Worker& worker, std::vector<virtio_scsi::Unit> units, std::uint64_t max_transfer,
-        std::uint32_t max_segments, std::uint16_t request_queues);
+        std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,
+        std::uint64_t max_transfer, std::uint32_t max_segments, std::uint16_t request_queues);
 
-    ScsiBackend(Private, Worker& worker, std::vector<virtio_scsi::Unit> units);  // by open()
+    ScsiBackend(Private, std::span<const std::unique_ptr<Worker>> workers,
+                std::vector<virtio_scsi::Unit> units);  // by open()
 
     [[nodiscard]] std::uint64_t features() const noexcept override;
     [[nodiscard]] std::uint16_t queue_count() const noexcept override {

@@ -1,14 +1,22 @@
 #include "service/serve.h"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include "service/log.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "transports/open.h"
+#include "virtio-blk/config.h"
 #include "virtio/unique_fd.h"
 #include "virtio/vhost_user/listener.h"
 
@@ -31,12 +39,76 @@ tl::expected<virtio::UniqueFd, Error> take_over_signals() {
     return fd;
 }
 
+/// How many CPUs this process may run on.
+unsigned available_cpus() {
+    std::array<cpu_set_t, 16> set{};  // the kernel refuses a set that is smaller than its own
+    if (::sched_getaffinity(0, sizeof set, set.data()) != 0) return 1;
+    return static_cast<unsigned>(std::max(CPU_COUNT_S(sizeof set, set.data()), 1));
+}
+
+unsigned worker_count(const ServeOptions& options, unsigned cpus) {
+    const auto most =
+        std::min(most_workers(options.guest_device, options.queues), ServeOptions::most_workers);
+    if (!options.workers) return std::min(most, cpus);
+    if (*options.workers > most) {
+        if (options.guest_device == GuestDeviceKind::scsi)
+            log("--workers {}: a virtio-scsi disk runs on one worker; only --virtio blk takes more",
+                *options.workers);
+        else
+            log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
+                *options.workers, options.queues, most);
+    }
+    return std::min(most, *options.workers);
+}
+
+Spin spin_for(const ServeOptions& options, unsigned workers, unsigned cpus) {
+    if (options.spin) return Spin(*options.spin);
+    // Whoever looks in vain takes the CPU from the guest, or from the worker that has something to do.
+    return Spin(workers < cpus ? Spin::usual : std::chrono::microseconds{0});
+}
+
+/// With the disk in the host's own hands, memory that the kernel wants back may be waiting for us to
+/// write it: what we allocate meanwhile must not wait for that memory (PR_SET_IO_FLUSHER of prctl(2)).
+/// Threads that start later have it from this one. Without the privilege it stays as it is.
+void never_wait_for_own_writes() {
+    (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+}
+
+using OnReady = std::function<void(const Ready&)>;
+
+tl::expected<void, Error> serve_vhost_user(const ServeOptions& options, const Transport& disk,
+                                           virtio::Backend& backend, int stop,
+                                           const OnReady& on_ready) {
+    auto listener = options.fd ? virtio::Listener::adopt(*options.fd)
+                               : virtio::Listener::bind(options.socket.value_or(""));
+    if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
+    on_ready({.disk = disk, .vduse = std::nullopt});
+    return run_vhost_user_sessions(*listener, backend, stop);
+}
+
+tl::expected<void, Error> serve_vduse(const ServeOptions& options, const Transport& disk,
+                                      virtio::Backend& backend, int stop, const OnReady& on_ready) {
+    std::vector<std::byte> config(virtio_blk::Config::size);
+    backend.read_config(0, config);
+    return run_vduse(*options.vduse, backend, std::move(config), stop,
+                     [&](const VduseDisk& made) { on_ready({.disk = disk, .vduse = made}); });
+}
+
 }  // namespace
 
+std::uint16_t vduse_queues() noexcept {
+    return static_cast<std::uint16_t>(
+        std::clamp<long>(::sysconf(_SC_NPROCESSORS_ONLN), 1, ServeOptions::default_queues));
+}
+
 tl::expected<void, Error> serve(const ServeOptions& options,
-                                const std::function<void(const Transport&)>& on_ready) {
+                                const std::function<void(const Ready&)>& on_ready) {
     const auto stop = take_over_signals();
     if (!stop) return tl::unexpected(stop.error());
+    if (options.vduse) {
+        if (auto possible = check_vduse(*options.vduse); !possible) return possible;
+        if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
+    }
     const auto disk = open_device(
         options.device,
         {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
@@ -44,23 +116,23 @@ tl::expected<void, Error> serve(const ServeOptions& options,
 
     tl::expected<void, Error> result;
     {
-        const auto worker = Worker::start("zb-worker", [](const Error& error) {
-            // Nothing can be completed any more. What was flushed is safe: the disk is made for
-            // being left at any moment.
-            log("fatal: {} {}", error.message, to_string(error.cause));
-            std::_Exit(EXIT_FAILURE);
-        });
-        if (!worker) return tl::unexpected(worker.error());
+        const auto cpus = available_cpus();
+        const auto count = worker_count(options, cpus);
+        const auto workers =
+            start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
+                // Nothing can be completed any more. What was flushed is safe: the disk is made for
+                // being left at any moment.
+                log("fatal: {} {}", error.message, to_string(error.cause));
+                std::_Exit(EXIT_FAILURE);
+            });
+        if (!workers) return tl::unexpected(workers.error());
         const auto device =
-            make_guest_device(options.guest_device, **disk, **worker,
+            make_guest_device(options.guest_device, **disk, *workers,
                               {.read_only = options.read_only, .queues = options.queues});
         if (!device) return tl::unexpected(device.error());
-        auto listener = options.fd ? virtio::Listener::adopt(*options.fd)
-                                   : virtio::Listener::bind(options.socket.value_or(""));
-        if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
-
-        on_ready(**disk);
-        result = run_vhost_user_sessions(*listener, *device->backend, stop->get());
+        result = options.vduse
+                     ? serve_vduse(options, **disk, *device->backend, stop->get(), on_ready)
+                     : serve_vhost_user(options, **disk, *device->backend, stop->get(), on_ready);
     }
     if (auto closed = (*disk)->close(); !closed && result) result = closed;
     return result;

@@ -5,11 +5,13 @@
 #include <optional>
 #include <pthread.h>
 
+#include <fmt/format.h>
+
 namespace zonebridge::service {
 
 tl::expected<std::unique_ptr<Worker>, Error> Worker::start(
-    const std::string& name, std::function<void(const Error&)> on_failure) {
-    auto worker = std::make_unique<Worker>(Private{});
+    const std::string& name, Spin spin, std::function<void(const Error&)> on_failure) {
+    auto worker = std::make_unique<Worker>(Private{}, spin);
     std::promise<std::optional<Error>> started;
     auto outcome = started.get_future();
     worker->thread_ =
@@ -52,12 +54,27 @@ void Worker::call(const std::function<void(Ring&)>& call) {
 void Worker::run(std::function<void(const Error&)> on_failure) {
     while (!stopping_) {
         for (std::size_t i = 0; i < members_.size(); ++i) members_[i]->take();
-        if (auto turned = ring_->turn(Loop::Wait::sleep); !turned) {
+        const auto now = [this] {
+            return spin_.off() ? Spin::Clock::time_point{} : Spin::Clock::now();
+        };
+        if (auto turned = ring_->turn(spin_.wait(now())); !turned) {
             on_failure(turned.error());
             return;
         }
+        spin_.turned(ring_->was_dry(), ring_->came(), now());
         for (std::size_t i = 0; i < members_.size(); ++i) members_[i]->complete();
     }
+}
+
+tl::expected<Workers, Error> start_workers(unsigned count, Spin spin,
+                                           const std::function<void(const Error&)>& on_failure) {
+    Workers workers;
+    for (unsigned i = 0; i < count; ++i) {
+        auto worker = Worker::start(fmt::format("zb-worker-{}", i), spin, on_failure);
+        if (!worker) return tl::unexpected(worker.error());
+        workers.push_back(std::move(*worker));
+    }
+    return workers;
 }
 
 }  // namespace zonebridge::service

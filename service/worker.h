@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "service/spin.h"
 #include "transports/ring.h"
 #include "zone/status.h"
 
@@ -30,12 +31,13 @@ class Member {
     ~Member() = default;
 };
 
-class Worker {
+/// Has cache lines of its own: what a worker keeps for itself is written every turn.
+class alignas(64) Worker {
   public:
     /// Starts a thread called `name` (at most 15 characters show). `on_failure` is called on that
     /// thread if the kernel refuses the ring later on; the worker does nothing any more then.
     [[nodiscard]] static tl::expected<std::unique_ptr<Worker>, Error> start(
-        const std::string& name, std::function<void(const Error&)> on_failure);
+        const std::string& name, Spin spin, std::function<void(const Error&)> on_failure);
 
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
@@ -55,15 +57,22 @@ class Worker {
     struct Private {};
 
   public:
-    explicit Worker(Private) {}  // by start()
+    Worker(Private, Spin spin) : spin_(spin) {}  // by start()
 
   private:
     void run(std::function<void(const Error&)> on_failure);
 
     std::unique_ptr<Ring> ring_;  // made and ended by the thread
     std::vector<Member*> members_;
-    bool stopping_ = false;  // the thread's own
+    Spin spin_;              // the thread's own, as is
+    bool stopping_ = false;  // this
     std::thread thread_;
 };
+
+using Workers = std::vector<std::unique_ptr<Worker>>;
+
+/// `count` of them, named zb-worker-0 and so on; all or none.
+[[nodiscard]] tl::expected<Workers, Error> start_workers(
+    unsigned count, Spin spin, const std::function<void(const Error&)>& on_failure);
 
 }  // namespace zonebridge::service

@@ -230,8 +230,8 @@ Verb add_action(CLI::App& program, Wording wording) {
     add_size(*app, "--offset", selection.offset, "The zone that starts at this byte");
     add_size(*app, "--length", selection.length,
              "With --offset: all zones in so many bytes (default: one zone)");
-    app->add_flag("--all", selection.all, "Every zone that the action applies to");
-    app->add_flag("--json", options->json, "Tell what was done as one JSON document");
+    add_flag(*app, "--all", selection.all, "Every zone that the action applies to");
+    add_flag(*app, "--json", options->json, "Tell what was done as one JSON document");
     return {app, [options, wording = std::move(wording)] { return run(*options, wording); }};
 }
 

@@ -241,19 +241,18 @@ Verb add_append(CLI::App& program) {
                  {"zonebridge append disk.img --zone 5 --input record",
                   "head -c 64K /dev/urandom | zonebridge append disk.img --zone 5 --single"});
     add_device(*app, options->device, Session::Access::write);
-    add_parsed(*app, "--zone", "N", "The zone's number",
-               [options](const std::string& text) -> std::optional<std::string> {
-                   const auto number = parse_number(text);
-                   if (!number) return number.error();
-                   if (*number > UINT32_MAX) return fmt::format("'{}' is too large", text);
-                   options->zone = static_cast<std::uint32_t>(*number);
-                   return std::nullopt;
-               })
-        ->required();
+    require(add_parsed(*app, "--zone", "N", "The zone's number",
+                       [options](const std::string& text) -> std::optional<std::string> {
+                           const auto number = parse_number(text);
+                           if (!number) return number.error();
+                           if (*number > UINT32_MAX) return fmt::format("'{}' is too large", text);
+                           options->zone = static_cast<std::uint32_t>(*number);
+                           return std::nullopt;
+                       }));
     add_path(*app, "--input", options->input, "The file to read (default: standard input)");
-    app->add_flag("--single", options->single,
-                  "Refuse what does not fit one append, instead of cutting it");
-    app->add_flag("--json", options->json, "Tell where pieces landed as one JSON document");
+    add_flag(*app, "--single", options->single,
+             "Refuse what does not fit one append, instead of cutting it");
+    add_flag(*app, "--json", options->json, "Tell where pieces landed as one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

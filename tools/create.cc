@@ -114,7 +114,7 @@ Verb add_create(CLI::App& program) {
                   "zonebridge create zns.img --size 64G --zone-size 128M --zone-capacity 96M "
                   "--max-active 14",
                   "zonebridge create twin.img --like /dev/nvme0n1"});
-    add_parsed(
+    require(add_parsed(
         *app, "FILE", "", "The file to make; nothing is ever overwritten",
         [options](const std::string& text) -> std::optional<std::string> {
             auto name = parse_device_name(text);
@@ -125,8 +125,7 @@ Verb add_create(CLI::App& program) {
                 return fmt::format("'{}' names a real device: create makes files", text);
             options->file = std::move(name->path);
             return std::nullopt;
-        })
-        ->required();
+        }));
     auto& shape = options->shape;
     add_size(*app, "--size", shape.size, "The disk's size in bytes, or with K, M, G, T");
     add_size(*app, "--zone-size", shape.zone_size, "Bytes from one zone's start to the next");
@@ -150,7 +149,7 @@ Verb add_create(CLI::App& program) {
                    options->like.name = text;
                    return std::nullopt;
                });
-    app->add_flag("--json", options->json, "Tell what was made as one JSON document");
+    add_flag(*app, "--json", options->json, "Tell what was made as one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

@@ -97,8 +97,8 @@ Verb add_list(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app = add_verb(program, "list", "List the zoned disks of this host",
                          {"zonebridge list", "zonebridge list --all --json"});
-    app->add_flag("--all", options->all, "Also say of every other disk why it is not listed");
-    app->add_flag("--json", options->json, "Give one JSON document");
+    add_flag(*app, "--all", options->all, "Also say of every other disk why it is not listed");
+    add_flag(*app, "--json", options->json, "Give one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

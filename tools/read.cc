@@ -159,8 +159,8 @@ Verb add_read(CLI::App& program) {
                          {"zonebridge read disk.img --offset 1G --length 4K | hexdump -C",
                           "zonebridge read disk.img --offset 256M --length 256M --output zone1"});
     add_device(*app, options->device, Session::Access::read);
-    add_size(*app, "--offset", options->offset, "Where to begin, in bytes")->required();
-    add_size(*app, "--length", options->length, "How much to read, in bytes")->required();
+    require(add_size(*app, "--offset", options->offset, "Where to begin, in bytes"));
+    require(add_size(*app, "--length", options->length, "How much to read, in bytes"));
     add_path(*app, "--output", options->output,
              "The file to write, emptied first (default: standard output)");
     return {app, [options] { return run(*options); }};

@@ -181,9 +181,9 @@ Verb add_report(CLI::App& program) {
     add_words(*app, "--type", "TYPE",
               "Only zones of this type; repeat it for several types: " + types, options->types,
               parse_zone_type, types);
-    app->add_flag("--json", options->json, "One JSON document, in bytes");
-    app->add_flag("--csv", options->csv, "Comma-separated values, in bytes");
-    app->add_flag("--map", options->map, "A picture of the zones");
+    add_flag(*app, "--json", options->json, "One JSON document, in bytes");
+    add_flag(*app, "--csv", options->csv, "Comma-separated values, in bytes");
+    add_flag(*app, "--map", options->map, "A picture of the zones");
     return {app, [options] { return run(*options); }};
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <climits>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -15,6 +16,7 @@
 #include "tools/verb.h"
 #include "transports/size.h"
 #include "virtio-blk/config.h"
+#include "virtio/vduse/session.h"
 
 namespace zonebridge::tools {
 namespace {
@@ -23,6 +25,9 @@ struct Options {
     service::ServeOptions serve;
     std::optional<DeviceArguments> device;
     std::optional<service::GuestDeviceKind> guest_device;
+    std::optional<std::string> vduse;
+    std::optional<service::VdpaAttach> attach;
+    std::optional<std::uint16_t> queues;
     bool print_capabilities = false;
 };
 
@@ -52,28 +57,43 @@ std::string qemu_device(const service::ServeOptions& options, const Limits& limi
     // Its vhost-user-blk knows no zones, which a host-managed disk can't do without.
     if (limits.model == Model::host_managed)
         return fmt::format(
-            "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},config_size={}",
-            options.queues, virtio_blk::Config::size);
+            "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},vq_size={},"
+            "config_size={}",
+            options.queues, virtio_blk::ring_size, virtio_blk::Config::size);
     return "vhost-user-blk-pci,chardev=zonebridge";
 }
 
-/// Says that front ends may connect, and how: to whoever reads our output, and to the manager.
-void announce(const service::ServeOptions& options, const Transport& transport) {
-    const auto place =
-        options.socket ? *options.socket : fmt::format("inherited file descriptor {}", *options.fd);
-    Output out(STDOUT_FILENO);
+/// What gives QEMU the disk; nothing where it needs none.
+std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
+                                          const service::Ready& ready) {
+    // By VDUSE too: the kernel takes a guest's memory only if it is a file, and shared.
+    constexpr std::string_view memory =
+        "-object memory-backend-memfd,id=mem,size=1G,share=on -machine memory-backend=mem -m 1G";
+    if (options.vduse && options.vduse->attach == service::VdpaAttach::guest)
+        return fmt::format("{} -device vhost-vdpa-device-pci,vhostdev={}", memory,
+                           ready.vduse->node);
     if (options.socket)
-        out.print(
-            "qemu: -object memory-backend-memfd,id=mem,size=1G,share=on -machine "
-            "memory-backend=mem -m 1G -chardev socket,id=zonebridge,path={} -device "
-            "{}\n",
-            one_line(for_qemu(*options.socket)), qemu_device(options, transport.limits()));
-    out.print("ready: {} ({}{}) at {}\n", one_line(options.device), describe(transport),
-              options.read_only ? ", read-only" : "", one_line(place));
+        return fmt::format("{} -chardev socket,id=zonebridge,path={} -device {}", memory,
+                           one_line(for_qemu(*options.socket)),
+                           qemu_device(options, ready.disk.limits()));
+    return std::nullopt;
+}
+
+/// Says that the disk can be used, where, and how: to whoever reads our output, and to the manager.
+void announce(const service::ServeOptions& options, const service::Ready& ready) {
+    const auto place =
+        one_line(ready.vduse      ? ready.vduse->node
+                 : options.socket ? *options.socket
+                                  : fmt::format("inherited file descriptor {}", *options.fd));
+    Output out(STDOUT_FILENO);
+    if (const auto arguments = qemu_arguments(options, ready)) out.print("qemu: {}\n", *arguments);
+    out.print("ready: {} ({}{}) at {}{}\n", one_line(options.device), describe(ready.disk),
+              options.read_only ? ", read-only" : "", place,
+              ready.vduse && ready.vduse->took_over ? ", took over" : "");
     // Nobody may be reading; the disk is served all the same.
     (void)out.flush();
-    notify_manager(fmt::format("READY=1\nSTATUS=Serving {} at {}\n", one_line(options.device),
-                               one_line(place)));
+    notify_manager(
+        fmt::format("READY=1\nSTATUS=Serving {} at {}\n", one_line(options.device), place));
 }
 
 Outcome print_capabilities(service::GuestDeviceKind device) {
@@ -86,17 +106,34 @@ Outcome print_capabilities(service::GuestDeviceKind device) {
     return {};
 }
 
+/// Exactly one way in, and a device that it carries.
+Outcome choose_way(Options& options) {
+    auto& serve = options.serve;
+    const int ways = (serve.socket ? 1 : 0) + (serve.fd ? 1 : 0) + (options.vduse ? 1 : 0);
+    if (!options.guest_device && !options.vduse)
+        return tl::unexpected(misuse("--virtio is required: as which device? scsi or blk"));
+    if (ways == 0) return tl::unexpected(misuse("where? Give one of --socket, --fd and --vduse"));
+    if (ways > 1)
+        return tl::unexpected(misuse("--socket, --fd and --vduse exclude each other: give one"));
+    if (!options.vduse && options.attach)
+        return tl::unexpected(misuse("--attach is for --vduse alone"));
+    serve.guest_device = options.guest_device.value_or(service::GuestDeviceKind::blk);
+    if (options.vduse && serve.guest_device == service::GuestDeviceKind::scsi)
+        return tl::unexpected(misuse(
+            "VDUSE carries block devices only: --virtio blk, or by --socket as --virtio scsi"));
+    if (options.vduse)
+        serve.vduse = {.name = *options.vduse,
+                       .attach = options.attach.value_or(service::VdpaAttach::host)};
+    serve.queues = options.queues.value_or(options.vduse ? service::vduse_queues()
+                                                         : service::ServeOptions::default_queues);
+    return {};
+}
+
 Outcome run(Options options) {
     if (options.print_capabilities)
         return print_capabilities(options.guest_device.value_or(service::GuestDeviceKind::scsi));
     if (!options.device) return tl::unexpected(misuse("DEVICE is required"));
-    if (!options.guest_device)
-        return tl::unexpected(misuse("--virtio is required: as which device? scsi or blk"));
-    options.serve.guest_device = *options.guest_device;
-    if (!options.serve.socket && !options.serve.fd)
-        return tl::unexpected(misuse("where? Give one of --socket and --fd"));
-    if (options.serve.socket && options.serve.fd)
-        return tl::unexpected(misuse("--socket and --fd exclude each other: give one"));
+    if (const auto way = choose_way(options); !way) return way;
     // Before anything else is opened and takes the number.
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
@@ -104,9 +141,8 @@ Outcome run(Options options) {
     options.serve.device = options.device->name;
     options.serve.force = options.device->force;
     options.serve.data_path = options.device->data_path;
-    const auto served = service::serve(options.serve, [&options](const Transport& transport) {
-        announce(options.serve, transport);
-    });
+    const auto served = service::serve(
+        options.serve, [&options](const service::Ready& ready) { announce(options.serve, ready); });
     notify_manager("STOPPING=1\n");
     if (!served) return tl::unexpected(failure_of(served.error()));
     return {};
@@ -117,14 +153,17 @@ Outcome run(Options options) {
 Verb add_serve(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app =
-        add_verb(program, "serve", "Serve a disk to virtual machines by vhost-user",
+        add_verb(program, "serve", "Serve a disk to virtual machines, or to this host",
                  {"zonebridge serve --virtio scsi --socket /run/disk.sock disk.img",
                   "zonebridge serve --virtio scsi --socket /run/disk.sock disk.img --read-only",
-                  "zonebridge serve --virtio blk --socket /run/disk.sock disk.img"});
+                  "zonebridge serve --virtio blk --socket /run/disk.sock disk.img",
+                  "zonebridge serve --vduse disk0 disk.img",
+                  "zonebridge serve --vduse disk0 --attach guest disk.img"});
     auto device = std::make_shared<DeviceArguments>();
     add_device(*app, *device, Session::Access::write)->required(false);
     add_parsed(*app, "--virtio", "scsi|blk",
-               "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk",
+               "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk "
+               "(--vduse: always blk)",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (text == "scsi")
                        options->guest_device = service::GuestDeviceKind::scsi;
@@ -135,8 +174,9 @@ Verb add_serve(CLI::App& program) {
                                           text);
                    return std::nullopt;
                });
-    add_path(*app, "--socket,--socket-path", options->serve.socket, "Listen at this path");
-    add_parsed(*app, "--fd", "N", "Use this inherited socket, listening or connected",
+    add_path(*app, "--socket,--socket-path", options->serve.socket,
+             "vhost-user: listen at this path");
+    add_parsed(*app, "--fd", "N", "vhost-user: use this inherited socket, listening or connected",
                [options](const std::string& text) -> std::optional<std::string> {
                    const auto number = parse_number(text);
                    if (!number || *number > INT_MAX)
@@ -144,17 +184,66 @@ Verb add_serve(CLI::App& program) {
                    options->serve.fd = static_cast<int>(*number);
                    return std::nullopt;
                });
+    add_parsed(*app, "--vduse", "NAME", "VDUSE: make a kernel device of this name",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (auto wrong = virtio::vduse::bad_name(text)) return wrong;
+                   options->vduse = text;
+                   return std::nullopt;
+               });
+    add_parsed(*app, "--attach", "host|guest",
+               "Who gets it with --vduse: host, as /dev/vdX here (the default), or guest, as "
+               "/dev/vhost-vdpa-N for a virtual machine",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (text == "host")
+                       options->attach = service::VdpaAttach::host;
+                   else if (text == "guest")
+                       options->attach = service::VdpaAttach::guest;
+                   else
+                       return fmt::format("'{}' is neither host nor guest", text);
+                   return std::nullopt;
+               });
     add_parsed(*app, "--queues", "N",
-               fmt::format("Request queues offered to the guest (default: {})",
+               fmt::format("Request queues offered to the guest (default: {}; --vduse: as many as "
+                           "CPUs)",
                            service::ServeOptions::default_queues),
                [options](const std::string& text) -> std::optional<std::string> {
                    const auto number = parse_number(text);
                    if (!number || *number == 0 || *number > service::ServeOptions::most_queues)
                        return fmt::format("'{}' is not a number from 1 to {}", text,
                                           service::ServeOptions::most_queues);
-                   options->serve.queues = static_cast<std::uint16_t>(*number);
+                   options->queues = static_cast<std::uint16_t>(*number);
                    return std::nullopt;
                });
+    add_parsed(*app, "--workers", "N",
+               "Threads that run a blk disk's queues; scsi has one (default: as many as CPUs, or "
+               "queues)",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   const auto number = parse_number(text);
+                   if (!number || *number == 0 || *number > service::ServeOptions::most_workers)
+                       return fmt::format("'{}' is not a number from 1 to {}", text,
+                                          service::ServeOptions::most_workers);
+                   options->serve.workers = static_cast<unsigned>(*number);
+                   return std::nullopt;
+               });
+    add_parsed(
+        *app, "--spin", "auto|off|USEC",
+        fmt::format("How long an idle worker looks for more before it sleeps (default: auto, "
+                    "{} us where a CPU is spare)",
+                    service::Spin::usual.count()),
+        [options](const std::string& text) -> std::optional<std::string> {
+            constexpr std::uint64_t most = service::Spin::most.count();
+            const auto number = parse_number(text);
+            if (text == "auto")
+                options->serve.spin.reset();
+            else if (text == "off")
+                options->serve.spin = std::chrono::microseconds{0};
+            else if (number && *number <= most)
+                options->serve.spin = std::chrono::microseconds{*number};
+            else
+                return fmt::format("'{}' is neither auto, off nor 0 to {} microseconds", text,
+                                   most);
+            return std::nullopt;
+        });
     app->add_flag("--read-only", options->serve.read_only, "The guest can't change the disk");
     app->add_flag("--print-capabilities", options->print_capabilities,
                   "Print what this program can do, in JSON, and exit");

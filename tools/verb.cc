@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "transports/open.h"
@@ -58,6 +59,14 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::strin
         ->type_name(metavar)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false);
+}
+
+CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const std::string& help) {
+    return app.add_flag(name, flag, help);
+}
+
+void require(CLI::Option* option) {
+    option->required();
 }
 
 CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access) {

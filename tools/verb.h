@@ -11,11 +11,15 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include "tools/failure.h"
 #include "tools/selection.h"
 #include "tools/session.h"
+
+// Declared only: every file that sees all of CLI11 takes seconds more to compile.
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace zonebridge::tools {
 
@@ -42,6 +46,9 @@ struct Verb {
 [[nodiscard]] CLI::App* add_verb(CLI::App& program, const std::string& name,
                                  const std::string& description,
                                  const std::vector<std::string>& examples);
+CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const std::string& help);
+/// The option must be given.
+void require(CLI::Option* option);
 /// The positional DEVICE: required, and checked to be a name that could be opened. With it comes
 /// --data-path and, for verbs that write, --force.
 CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access);

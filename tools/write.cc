@@ -217,11 +217,10 @@ Verb add_write(CLI::App& program) {
                          {"zonebridge write disk.img --offset 1G --input image",
                           "head -c 1M /dev/urandom | zonebridge write disk.img --offset 1G"});
     add_device(*app, options->device, Session::Access::write);
-    add_size(*app, "--offset", options->offset,
-             "Where to begin, in bytes; in a sequential zone its write pointer")
-        ->required();
+    require(add_size(*app, "--offset", options->offset,
+                     "Where to begin, in bytes; in a sequential zone its write pointer"));
     add_path(*app, "--input", options->input, "The file to read (default: standard input)");
-    app->add_flag("--json", options->json, "Tell what was written as one JSON document");
+    add_flag(*app, "--json", options->json, "Tell what was written as one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

@@ -9,23 +9,6 @@
 
 namespace zonebridge {
 
-void Crew::List::push(Job& job) noexcept {
-    job.next_ = nullptr;
-    if (last != nullptr)
-        last->next_ = &job;
-    else
-        first = &job;
-    last = &job;
-}
-
-Crew::Job* Crew::List::pop() noexcept {
-    auto* job = first;
-    if (job == nullptr) return nullptr;
-    first = job->next_;
-    if (first == nullptr) last = nullptr;
-    return job;
-}
-
 tl::expected<std::unique_ptr<Crew>, Error> Crew::start(Loop& loop, unsigned threads) {
     const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_fd < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
@@ -75,13 +58,13 @@ void Crew::hand(Job& job) noexcept {
 void Crew::work() noexcept {
     std::unique_lock guard(lock_);
     for (;;) {
-        wanted_.wait(guard, [&] { return over_ || todo_.first != nullptr; });
+        wanted_.wait(guard, [&] { return over_ || !todo_.empty(); });
         if (over_) return;
         auto* job = todo_.pop();
         guard.unlock();
         job->run();
         guard.lock();
-        const auto first = done_.first == nullptr;
+        const auto first = done_.empty();
         done_.push(*job);
         if (!first) continue;
         const std::uint64_t one = 1;
@@ -91,7 +74,7 @@ void Crew::work() noexcept {
 
 void Crew::on_ready() {
     // Never read: every write wakes the watch anew.
-    List done;
+    List<Job> done;
     {
         const std::lock_guard guard(lock_);
         std::swap(done, done_);

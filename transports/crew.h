@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "transports/list.h"
 #include "zone/loop.h"
 
 namespace zonebridge {
@@ -33,7 +34,8 @@ class Crew final : private Watcher {
 
       private:
         friend class Crew;
-        Job* next_ = nullptr;
+        friend struct List<Job>;
+        Job* next = nullptr;
     };
 
     /// `threads`: at least 1 is started. Fails where the system has no more threads or descriptors.
@@ -51,13 +53,6 @@ class Crew final : private Watcher {
     [[nodiscard]] std::size_t in_hand() const noexcept { return in_hand_; }
 
   private:
-    struct List {
-        Job* first = nullptr;
-        Job* last = nullptr;
-        void push(Job& job) noexcept;
-        [[nodiscard]] Job* pop() noexcept;
-    };
-
     void work() noexcept;
     void on_ready() override;
 
@@ -67,8 +62,8 @@ class Crew final : private Watcher {
 
     std::mutex lock_;
     std::condition_variable wanted_;
-    List todo_;          // under lock_
-    List done_;          // under lock_
+    List<Job> todo_;     // under lock_
+    List<Job> done_;     // under lock_
     bool over_ = false;  // under lock_
     std::vector<std::thread> threads_;
 };

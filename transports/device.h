@@ -9,7 +9,8 @@
 
 #include "zone/export.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// How a passed-through command reaches the kernel.
 enum class DataPath : std::uint8_t {
@@ -27,3 +28,4 @@ struct DeviceOptions {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

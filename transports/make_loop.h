@@ -12,9 +12,11 @@
 #include "zone/loop.h"
 #include "zone/status.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// The loop that queues are opened on. Fails where the kernel has no io_uring, or refuses it.
 [[nodiscard]] tl::expected<std::unique_ptr<Loop>, Error> make_loop();
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

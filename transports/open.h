@@ -15,7 +15,8 @@
 #include "zone/status.h"
 #include "zone/transport.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 struct OpenOptions {
     bool writable = false;
@@ -56,3 +57,4 @@ struct DeviceName {
                                                                           OpenOptions options);
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

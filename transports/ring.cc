@@ -131,10 +131,10 @@ void Ring::post(std::function<void()> call) {
     [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }
 
-void Ring::run_posted() {
+bool Ring::run_posted() {
     {
         const std::lock_guard guard(posted_lock_);
-        if (posted_.empty()) return;
+        if (posted_.empty()) return false;
         running_.swap(posted_);
     }
     // A call may run a turn itself, so the list it came from must not be touched by that turn.
@@ -143,14 +143,15 @@ void Ring::run_posted() {
     for (const auto& call : calls) call();
     calls.clear();
     if (running_.capacity() == 0) running_ = std::move(calls);
+    return true;
 }
 
 tl::expected<void, Error> Ring::turn(Wait wait) {
     for (std::size_t i = 0; i < issuers_.size(); ++i) issuers_[i]->issue();
 
-    const bool idle = wait == Wait::sleep && !ready_ && io_uring_cq_ready(&ring_) == 0;
+    const bool dry = !ready_ && io_uring_cq_ready(&ring_) == 0;
     int result = 0;
-    if (idle)
+    if (dry && wait == Wait::sleep)
         result = io_uring_submit_and_wait(&ring_, 1);
     else if (io_uring_sq_ready(&ring_) != 0 || (IO_URING_READ_ONCE(*ring_.sq.kflags) &
                                                 (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0)
@@ -160,16 +161,19 @@ tl::expected<void, Error> Ring::turn(Wait wait) {
         return tl::unexpected(os_failure(-result, "io_uring failed"));
 
     ready_ = false;
-    dispatch();
-    run_posted();
+    const bool completed = dispatch();
+    // Set last: what was called may have run a turn of its own.
+    came_ = run_posted() || completed;
+    dry_ = dry;
     return {};
 }
 
-void Ring::dispatch() noexcept {
+bool Ring::dispatch() noexcept {
     // Only what is there now: completions caused by these wait for the next turn.
-    for (auto count = io_uring_cq_ready(&ring_); count > 0; --count) {
+    const auto found = io_uring_cq_ready(&ring_);
+    for (auto count = found; count > 0; --count) {
         io_uring_cqe* entry = nullptr;
-        if (io_uring_peek_cqe(&ring_, &entry) != 0 || entry == nullptr) return;
+        if (io_uring_peek_cqe(&ring_, &entry) != 0 || entry == nullptr) break;
         auto* operation =
             reinterpret_cast<Operation*>(static_cast<std::uintptr_t>(entry->user_data));
         const Operation::Result copy{
@@ -177,6 +181,7 @@ void Ring::dispatch() noexcept {
         io_uring_cqe_seen(&ring_, entry);  // before the call: it may run a turn itself
         if (operation != nullptr) operation->complete(copy);
     }
+    return found != 0;
 }
 
 }  // namespace zonebridge

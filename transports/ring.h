@@ -65,6 +65,12 @@ class Ring final : public Loop {
     tl::expected<void, Error> turn(Wait wait) override;
     [[nodiscard]] int fd() const noexcept override { return ring_.ring_fd; }
 
+    /// Of the last turn: nothing was there when it could have entered the kernel, so that it slept, or
+    /// would have.
+    [[nodiscard]] bool was_dry() const noexcept { return dry_; }
+    /// Of the last turn: something completed, became ready or was posted.
+    [[nodiscard]] bool came() const noexcept { return came_; }
+
   private:
     class Watch;
     class Waker final : public Watcher {
@@ -74,12 +80,14 @@ class Ring final : public Loop {
 
     io_uring_sqe* next_entry() noexcept;
     void arm(Watch& watch) noexcept;
-    void dispatch() noexcept;
-    void run_posted();
+    [[nodiscard]] bool dispatch() noexcept;
+    [[nodiscard]] bool run_posted();
 
     io_uring ring_{};
     bool made_ = false;
     bool ready_ = false;
+    bool dry_ = false;
+    bool came_ = false;
     int wake_fd_ = -1;
     Waker waker_;
     std::vector<std::unique_ptr<Watch>> watches_;

@@ -15,6 +15,9 @@ constexpr std::uint64_t smallest_size_max = 4096;
 // A buffer that spans regions of guest memory comes in pieces.
 constexpr std::uint32_t spare_segments = 8;
 
+// A header and a status besides.
+static_assert(ring_size >= virtio::default_seg_max + 2);
+
 std::uint8_t wire_model(Model model) noexcept {
     switch (model) {
         case Model::none:

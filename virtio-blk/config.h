@@ -60,6 +60,10 @@ struct Config {
 /// of max_append_sectors: a zoned write is never to be split here.
 [[nodiscard]] Config make_config(const Limits& limits, std::uint16_t queues) noexcept;
 
+/// Descriptors in a ring that hold any request config tells drivers to make, for front ends that ask
+/// how long rings are to be.
+inline constexpr std::uint16_t ring_size = 256;
+
 /// Those of virtio-blk; the rings' are the caller's. Discards and writes of zeroes are not offered on a
 /// read-only disk, nor on a host-managed one (virtio 1.3, 5.2.5).
 [[nodiscard]] std::uint64_t offered_features(const Limits& limits) noexcept;

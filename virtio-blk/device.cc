@@ -95,19 +95,9 @@ std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
 }
 
 BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
-    auto* const slot = port.slots.next();
-    if (slot == nullptr) return nullptr;
-    switch (port.queue.pop(slot->storage, slot->chain)) {
-        case virtio::PopResult::chain:
-            break;
-        case virtio::PopResult::broken:
-            if (const auto& why = port.queue.fault())
-                fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
-            return nullptr;
-        case virtio::PopResult::empty:
-            return nullptr;
-    }
-    port.slots.take();
+    auto* const slot = port.slots.pop(port.queue);
+    if (const auto& why = port.queue.fault(); why && slot == nullptr)
+        fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
     return slot;
 }
 
@@ -125,6 +115,7 @@ bool BlockDevice::parse(Slot& slot) noexcept {
                       : limits_.size();
     slot.flush_after = false;
     slot.flushing = false;
+    slot.recovery = Recovery::none;
     slot.segment_count = 0;
     slot.next_segment = 0;
 
@@ -143,54 +134,6 @@ bool BlockDevice::parse(Slot& slot) noexcept {
         slot.shortened = &last;
     }
     return true;
-}
-
-void BlockDevice::recover(Port& port) noexcept {
-    // Chains that a server before this one took and never answered.
-    while (port.queue.recovered() != 0) {
-        auto& slot = *port.slots.next();
-        if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) break;
-        port.slots.take();
-        if (!parse(slot)) {
-            port.queue.push(slot.chain, 0);
-            port.slots.give_back(slot);
-            loop_.note_ready();
-        } else if (may_repeat(slot)) {
-            start(slot);
-        } else {
-            answer(slot, RequestStatus::io_error);
-        }
-    }
-    submit();
-}
-
-bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
-    if (!slot.header.type) return true;
-    switch (slot.type) {
-        case RequestType::in:
-        case RequestType::flush:
-        case RequestType::get_id:
-        case RequestType::zone_report:
-        case RequestType::discard:  // never of a sequential write required zone
-        case RequestType::write_zeroes:
-            return true;
-        case RequestType::out: {
-            const auto& layout = limits_.layout;
-            if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
-            const auto length = slot.chain.readable_length - RequestHeader::size;
-            // One over several zones is refused if it touches a sequential write required one.
-            return !is_required(layout, layout.zone_of(slot.offset)) &&
-                   !leaves_required_zone(slot.offset, length);
-        }
-        case RequestType::zone_append:
-        case RequestType::zone_open:
-        case RequestType::zone_close:
-        case RequestType::zone_finish:
-        case RequestType::zone_reset:
-        case RequestType::zone_reset_all:
-            return false;
-    }
-    return false;
 }
 
 void BlockDevice::start(Slot& slot) noexcept {
@@ -322,6 +265,8 @@ void BlockDevice::submit() noexcept {
 
 void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
     if (slot.type == RequestType::zone_report) return finish_report_piece(slot, completion);
+    if (slot.recovery != Recovery::none) [[unlikely]]
+        return finish_recovery(slot, completion);
     const auto ok = completion.status.ok();
     if (ok && slot.type == RequestType::zone_append && !slot.flushing) {
         const auto sector = encode_append_sector(completion.result);
@@ -346,6 +291,8 @@ void BlockDevice::answer(Slot& slot, RequestStatus status) noexcept {
     slot.port->queue.push(
         slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
                         slot.chain.writable_length, std::numeric_limits<std::uint32_t>::max())));
+    if (&slot == recovering_) [[unlikely]]
+        ask_next_zone();
     slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer waits to be published
 }

@@ -74,10 +74,6 @@ class BlockDevice final : public virtio::Device {
     [[nodiscard]] Slot* pop(Port& port) noexcept;
     /// Looks at a popped chain; false for one without room for a header or a status.
     [[nodiscard]] bool parse(Slot& slot) noexcept;
-    void recover(Port& port) noexcept;
-    /// Whether a request that may have been carried out can be done again: it changes nothing, or
-    /// leaves the same bytes in the same place.
-    [[nodiscard]] bool may_repeat(const Slot& slot) const noexcept;
     void start(Slot& slot) noexcept;
     void start_data(Slot& slot, Operation operation, std::span<const iovec> data,
                     std::uint64_t length) noexcept;
@@ -87,6 +83,18 @@ class BlockDevice final : public virtio::Device {
     [[nodiscard]] bool leaves_required_zone(std::uint64_t offset,
                                             std::uint64_t length) const noexcept;
     void answer_id(Slot& slot) noexcept;
+
+    // What a server before this one took and never answered, in recover.cc.
+    void recover(Port& port) noexcept;
+    /// Whether a request that may have been carried out can be done again: it changes nothing, or
+    /// leaves the same bytes in the same place.
+    [[nodiscard]] bool may_repeat(const Slot& slot) const noexcept;
+    /// A write whose zone tells whether it was carried out.
+    [[nodiscard]] bool zone_tells(const Slot& slot) const noexcept;
+    void ask_zone(Slot& slot) noexcept;
+    void ask_next_zone() noexcept;
+    void finish_recovery(Slot& slot, const Completion& completion) noexcept;
+    void judge_by_pointer(Slot& slot) noexcept;
 
     // Discards and writes of zeroes, in clear.cc.
     [[nodiscard]] bool may_clear(const Slot& slot) const noexcept;
@@ -125,6 +133,12 @@ class BlockDevice final : public virtio::Device {
     /// Reports that wait for a buffer, linked through their slots.
     Slot* first_waiting_report_ = nullptr;
     Slot* last_waiting_report_ = nullptr;
+
+    /// Writes to ask a zone about, one at a time, in the order they were taken; linked as reports are.
+    Slot* recovering_ = nullptr;
+    Slot* last_recovering_ = nullptr;
+    struct Readback;
+    std::unique_ptr<Readback> readback_;  ///< While there are any.
 
     std::array<Completion, 32> completions_;
     std::optional<std::string> fault_;

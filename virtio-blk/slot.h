@@ -6,7 +6,10 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <span>
 
 #include "virtio-blk/device.h"
@@ -19,6 +22,18 @@ namespace zonebridge::virtio_blk {
 struct BlockDevice::ReportBuffer {
     std::array<Zone, 64> zones;
 };
+
+/// What is found on the disk where a write may have gone before.
+struct BlockDevice::Readback {
+    Zone zone;
+    /// As long as the longest such write.
+    std::unique_ptr<std::byte, decltype(&std::free)> bytes{nullptr, &std::free};
+    std::size_t size = 0;
+    iovec piece{};
+};
+
+/// How far it is known what became of a write that a server before this one took.
+enum class Recovery : std::uint8_t { none, asking_zone, reading_back };
 
 /// One chain from pop to push.
 struct BlockDevice::Slot {
@@ -38,6 +53,7 @@ struct BlockDevice::Slot {
 
     bool flush_after = false;  ///< A write that is durable only by a flush behind it,
     bool flushing = false;     ///< which is under way.
+    Recovery recovery = Recovery::none;
 
     // A discard's, or a write of zeroes', own.
     std::array<ClearSegment, max_clear_segments> segments;

@@ -61,18 +61,15 @@ void Controller::answer_recovered(Port& port) noexcept {
     // Chains that a server before this one took and never answered. Whether they were done nobody
     // knows, and doing a zoned write twice is an error at best: the driver is told of a reset and tries
     // again what it wants to.
-    while (port.queue.recovered() != 0) {
-        auto& slot = *port.slots.next();
-        if (port.queue.pop_recovered(slot.storage, slot.chain) != virtio::PopResult::chain) return;
-        port.slots.take();
-        const auto room = slot.chain.writable_length;
+    while (auto* const slot = port.slots.pop_recovered(port.queue)) {
+        const auto room = slot->chain.writable_length;
         if (port.index == control_queue && room >= 1) {
-            respond(slot, Response::ok);  // what it was to affect is gone
+            respond(*slot, Response::ok);  // what it was to affect is gone
         } else if (port.index >= first_request_queue &&
                    room >= ResponseHeader::size + sense_size_) {
-            answer(slot, {.response = Response::reset}, {}, 0);
+            answer(*slot, {.response = Response::reset}, {}, 0);
         } else {
-            push(slot, 0);
+            push(*slot, 0);
         }
     }
 }
@@ -131,19 +128,10 @@ void Controller::report(const Event& event) noexcept {
 }
 
 Controller::Slot* Controller::pop(Port& port) noexcept {
-    auto* const slot = port.slots.next();
+    auto* const slot = port.slots.pop(port.queue);
+    if (const auto& why = port.queue.fault(); why && slot == nullptr)
+        fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
     if (slot == nullptr) return nullptr;
-    switch (port.queue.pop(slot->storage, slot->chain)) {
-        case virtio::PopResult::chain:
-            break;
-        case virtio::PopResult::broken:
-            if (const auto& why = port.queue.fault())
-                fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
-            return nullptr;
-        case virtio::PopResult::empty:
-            return nullptr;
-    }
-    port.slots.take();
     slot->busy = true;
     slot->serial = next_serial_++;
     slot->uncut.reset();

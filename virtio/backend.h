@@ -81,6 +81,14 @@ class Backend {
     [[nodiscard]] virtual bool write_config(std::uint32_t offset, std::span<const std::byte> in,
                                             bool migration) noexcept = 0;
 
+    /// Why a driver that accepted these features, of those offered, should not get the device at all.
+    /// Asked before set_features by a session that can refuse them so that the driver learns of it
+    /// (VDUSE: FEATURES_OK is not set). By vhost-user it could not, so that set_features has to
+    /// live with such features, or refuse them and have the session fail.
+    [[nodiscard]] virtual std::optional<std::string> objection(std::uint64_t /*features*/) const {
+        return std::nullopt;
+    }
+
     /// The features that the driver accepted, of those offered, without the session's own two.
     /// Never called while a ring runs. An error refuses them: the front end is told (a failed
     /// acknowledgement, no FEATURES_OK in the status), and no ring starts until it accepts others.

@@ -54,6 +54,9 @@ class InflightQueue {
     /// ring's, at most descriptor_count.
     [[nodiscard]] std::vector<std::uint16_t> recover(std::uint16_t used_index, std::uint16_t size);
 
+    /// Nothing was ever recorded here.
+    [[nodiscard]] bool fresh() const noexcept { return header_->version == 0; }
+
     /// The head was taken from the available ring.
     void take(std::uint16_t head) noexcept;
     /// The head is about to be published as used.

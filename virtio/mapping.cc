@@ -19,11 +19,20 @@ tl::unexpected<std::string> refuse(std::string why) {
     return tl::unexpected(std::move(why));
 }
 
-std::size_t page_size_of(int fd) noexcept {
+/// What the file system says that a descriptor lies on.
+struct Home {
+    std::size_t page_size;
+    bool
+        anonymous;  ///< An anonymous inode. They all share one; since Linux 6.17 it is a regular file's.
+};
+
+Home home_of(int fd) noexcept {
+    const auto page_size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     struct statfs info {};
-    if (::fstatfs(fd, &info) == 0 && info.f_type == HUGETLBFS_MAGIC && info.f_bsize > 0)
-        return static_cast<std::size_t>(info.f_bsize);
-    return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    if (::fstatfs(fd, &info) != 0) return {page_size, false};
+    if (info.f_type == HUGETLBFS_MAGIC && info.f_bsize > 0)
+        return {static_cast<std::size_t>(info.f_bsize), false};
+    return {page_size, info.f_type == ANON_INODE_FS_MAGIC};
 }
 
 }  // namespace
@@ -40,7 +49,8 @@ Mapping::~Mapping() {
 }
 
 tl::expected<std::shared_ptr<const Mapping>, std::string> Mapping::map(int fd, std::uint64_t offset,
-                                                                       std::uint64_t size) {
+                                                                       std::uint64_t size,
+                                                                       Options options) {
     constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<off_t>::max());
     if (size == 0) return refuse("a size of 0 can't be mapped");
     if (offset > most || size > most - offset)
@@ -49,21 +59,26 @@ tl::expected<std::shared_ptr<const Mapping>, std::string> Mapping::map(int fd, s
     struct stat info {};
     if (::fstat(fd, &info) != 0)
         return refuse(fmt::format("cannot look at its descriptor: {}", std::strerror(errno)));
-    if (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode))
+    const auto home = home_of(fd);
+    const bool kernel_made = home.anonymous && options.kernel_made;
+    if (home.anonymous != kernel_made ||
+        (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode) && !kernel_made))
         return refuse("its descriptor is neither a file nor a device, so it can't be mapped");
-    if (S_ISREG(info.st_mode) && offset + size > static_cast<std::uint64_t>(info.st_size))
+    if (S_ISREG(info.st_mode) && !kernel_made &&
+        offset + size > static_cast<std::uint64_t>(info.st_size))
         return refuse(
             fmt::format("offset {:#x} and size {:#x} reach past the end of a file of {:#x}"
                         " bytes",
                         offset, size, info.st_size));
 
-    const std::uint64_t page = page_size_of(fd);
+    const std::uint64_t page = home.page_size;
     const std::uint64_t lead = offset & (page - 1);
     if (lead + size > most - page)
         return refuse(fmt::format("offset {:#x} and size {:#x} overflow", offset, size));
     const std::uint64_t length = (lead + size + page - 1) & ~(page - 1);
-    void* const begin = ::mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                               fd, static_cast<off_t>(offset - lead));
+    const int access = options.writable ? PROT_READ | PROT_WRITE : PROT_READ;
+    void* const begin = ::mmap(nullptr, length, access, MAP_SHARED | MAP_NORESERVE, fd,
+                               static_cast<off_t>(offset - lead));
     if (begin == MAP_FAILED)
         return refuse(fmt::format("cannot map {:#x} bytes at {:#x}: {}", length, offset - lead,
                                   std::strerror(errno)));
@@ -80,14 +95,22 @@ tl::expected<std::shared_ptr<const Mapping>, std::string> Mapping::map(int fd, s
             : Mapping(extent, std::move(guard), origin, data, size) {}
     };
     return std::make_shared<const Access>(Extent{begin, length}, std::move(*guard),
-                                          Origin{info.st_dev, info.st_ino, offset},
+                                          Origin{.device = info.st_dev,
+                                                 .inode = info.st_ino,
+                                                 .offset = offset,
+                                                 .writable = options.writable,
+                                                 .anonymous = home.anonymous},
                                           static_cast<std::byte*>(begin) + lead, size);
+}
+
+bool Mapping::is_kernel_made(int fd) noexcept {
+    return home_of(fd).anonymous;
 }
 
 bool Mapping::is(int fd, std::uint64_t offset, std::uint64_t size) const noexcept {
     struct stat info {};
-    return origin_.offset == offset && size_ == size && ::fstat(fd, &info) == 0 &&
-           origin_.device == info.st_dev && origin_.inode == info.st_ino;
+    return !origin_.anonymous && origin_.offset == offset && size_ == size &&
+           ::fstat(fd, &info) == 0 && origin_.device == info.st_dev && origin_.inode == info.st_ino;
 }
 
 }  // namespace zonebridge::virtio

@@ -19,11 +19,28 @@ namespace zonebridge::virtio {
 
 class Mapping {
   public:
-    /// Maps `size` bytes at `offset` of `fd`, readable and writable. `offset` need not be aligned:
-    /// the mapping begins at the (huge) page below. Refuses a size of 0, ranges that overflow or
-    /// reach past the end of the file, and what is neither a regular file nor a character device.
+    struct Options {
+        /// False: whoever writes there crashes, so nobody may be given such an address for writing.
+        bool writable = true;
+        /// The descriptor may be one that the kernel made up (an anonymous inode): it has no size to
+        /// look at, and its inode says nothing, so that no other is ever the same.
+        bool kernel_made = false;
+    };
+
+    /// Maps `size` bytes at `offset` of `fd`. `offset` need not be aligned: the mapping begins at the
+    /// (huge) page below. Refuses a size of 0, ranges that overflow or reach past the end of the
+    /// file, and what is neither a regular file nor a character device. Touches none of it: pages
+    /// may not be there yet.
     [[nodiscard]] static tl::expected<std::shared_ptr<const Mapping>, std::string> map(
-        int fd, std::uint64_t offset, std::uint64_t size);
+        int fd, std::uint64_t offset, std::uint64_t size, Options options);
+    /// Readable and writable, of a file.
+    [[nodiscard]] static tl::expected<std::shared_ptr<const Mapping>, std::string> map(
+        int fd, std::uint64_t offset, std::uint64_t size) {
+        return map(fd, offset, size, Options());
+    }
+
+    /// The descriptor is one of those that Options::kernel_made is about.
+    [[nodiscard]] static bool is_kernel_made(int fd) noexcept;
 
     Mapping(const Mapping&) = delete;
     Mapping& operator=(const Mapping&) = delete;
@@ -32,10 +49,12 @@ class Mapping {
     /// The byte at `offset`.
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    [[nodiscard]] bool writable() const noexcept { return origin_.writable; }
     /// The peer took away a page that was touched since.
     [[nodiscard]] bool broken() const noexcept { return guard_.broken(); }
     /// `fd` at `offset` and `size` is what is mapped here. The mapping keeps its file alive, so
-    /// the same device and inode numbers are the same file.
+    /// the same device and inode numbers are the same file; but for what the kernel made up, which
+    /// never is the same.
     [[nodiscard]] bool is(int fd, std::uint64_t offset, std::uint64_t size) const noexcept;
 
   private:
@@ -47,6 +66,8 @@ class Mapping {
         dev_t device;
         ino_t inode;
         std::uint64_t offset;
+        bool writable;
+        bool anonymous;
     };
     Mapping(Extent extent, SigbusRange guard, Origin origin, std::byte* data,
             std::uint64_t size) noexcept;

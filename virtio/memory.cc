@@ -53,9 +53,9 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::from(std::vector<Regi
                 "{:#x}",
                 before.size, before.guest_address, region.size, region.guest_address));
     }
-    struct Access : GuestMemory {};
+    struct Made : GuestMemory {};
     // Reads the count of faults first: one that comes later is seen by broken().
-    auto table = std::make_shared<Access>();
+    auto table = std::make_shared<Made>();
     static_cast<GuestMemory&>(*table).regions_ = std::move(regions);
     if (table->any_mapping_broken())
         return tl::unexpected(std::string("the front end truncated memory that it shares"));
@@ -71,12 +71,13 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::build(
         const auto kept = std::find_if(
             previous.regions_.begin(), previous.regions_.end(), [&](const Region& old) {
                 return !old.mapping->broken() &&
+                       old.mapping->writable() == source.options.writable &&
                        old.mapping->is(source.fd, region.mmap_offset, region.size);
             });
         auto mapping =
             kept != previous.regions_.end()
                 ? tl::expected<std::shared_ptr<const Mapping>, std::string>(kept->mapping)
-                : Mapping::map(source.fd, region.mmap_offset, region.size);
+                : Mapping::map(source.fd, region.mmap_offset, region.size, source.options);
         if (!mapping) return tl::unexpected(describe(region) + ": " + mapping.error());
         regions.push_back({region.guest_address, region.size, region.user_address,
                            (*mapping)->data(), std::move(*mapping)});
@@ -86,12 +87,12 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::build(
 
 tl::expected<GuestMemory::Table, std::string> GuestMemory::with(
     const MemoryRegionSource& source) const {
-    const auto& [region, fd] = source;
+    const auto& [region, fd, options] = source;
     if (auto good = check(region); !good) return tl::unexpected(std::move(good.error()));
     if (regions_.size() >= max_regions)
         return tl::unexpected(describe(region) +
                               fmt::format(": all {} memory slots are taken", max_regions));
-    auto mapping = Mapping::map(fd, region.mmap_offset, region.size);
+    auto mapping = Mapping::map(fd, region.mmap_offset, region.size, options);
     if (!mapping) return tl::unexpected(describe(region) + ": " + mapping.error());
     auto regions = regions_;
     regions.push_back({region.guest_address, region.size, region.user_address, (*mapping)->data(),
@@ -119,7 +120,7 @@ const GuestMemory::Region* GuestMemory::containing(std::uint64_t address,
     if (above == regions_.begin()) return nullptr;
     const Region& region = *(above - 1);
     if (address - region.guest_address >= region.size) return nullptr;
-    hint = {region.guest_address, region.size, region.host};
+    hint = {region.guest_address, region.size, region.host, region.mapping->writable()};
     return &region;
 }
 
@@ -133,11 +134,12 @@ std::byte* GuestMemory::find(std::uint64_t address, std::uint64_t length,
 
 std::optional<std::size_t> GuestMemory::translate_pieces(std::uint64_t address,
                                                          std::uint64_t length, std::span<iovec> out,
-                                                         Hint& hint) const noexcept {
+                                                         Hint& hint, Access access) const noexcept {
     std::size_t count = 0;
     while (length > 0) {
         const Region* const region = containing(address, hint);
         if (region == nullptr || count == out.size()) return std::nullopt;
+        if (access == Access::write && !region->mapping->writable()) return std::nullopt;
         const std::uint64_t offset = address - region->guest_address;
         const std::uint64_t piece = std::min(length, region->size - offset);
         out[count++] = {region->host + offset, piece};
@@ -161,10 +163,13 @@ bool GuestMemory::read(std::uint64_t address, std::span<std::byte> out, Hint& hi
     return true;
 }
 
-std::byte* GuestMemory::translate_user(std::uint64_t address, std::uint64_t length) const noexcept {
+std::byte* GuestMemory::translate_user(std::uint64_t address, std::uint64_t length,
+                                       Access access) const noexcept {
     for (const Region& region : regions_) {
         const std::uint64_t offset = address - region.user_address;
-        if (offset < region.size && length <= region.size - offset) return region.host + offset;
+        if (offset < region.size && length <= region.size - offset)
+            return access == Access::read || region.mapping->writable() ? region.host + offset
+                                                                        : nullptr;
     }
     return nullptr;
 }

@@ -34,6 +34,7 @@ struct MemoryRegion {
 struct MemoryRegionSource {
     MemoryRegion region;
     int fd;
+    Mapping::Options options = {};
 };
 
 class GuestMemory {
@@ -49,7 +50,11 @@ class GuestMemory {
         std::uint64_t guest_address = 0;
         std::uint64_t size = 0;
         std::byte* host = nullptr;
+        bool writable = true;
     };
+
+    /// Whether what is looked up is to be written.
+    enum class Access : std::uint8_t { read, write };
 
     /// A guest with no memory: every lookup fails.
     [[nodiscard]] static Table none();
@@ -66,7 +71,7 @@ class GuestMemory {
     [[nodiscard]] tl::expected<Table, std::string> without(const MemoryRegion& region) const;
 
     /// `length` bytes of guest memory at `address`, which have to lie in one region; null if they
-    /// don't.
+    /// don't. Says nothing of whether they may be written: hint.writable does, afterwards.
     [[nodiscard]] std::byte* translate(std::uint64_t address, std::uint64_t length,
                                        Hint& hint) const noexcept {
         const std::uint64_t offset = address - hint.guest_address;
@@ -76,20 +81,20 @@ class GuestMemory {
     }
 
     /// As translate, but across neighbouring regions: appends the pieces at the front of `out` and
-    /// returns how many. Nothing if some byte lies in no region, or `out` is too short.
-    [[nodiscard]] std::optional<std::size_t> translate_pieces(std::uint64_t address,
-                                                              std::uint64_t length,
-                                                              std::span<iovec> out,
-                                                              Hint& hint) const noexcept;
+    /// returns how many. Nothing if some byte lies in no region that grants `access`, or `out` is
+    /// too short.
+    [[nodiscard]] std::optional<std::size_t> translate_pieces(
+        std::uint64_t address, std::uint64_t length, std::span<iovec> out, Hint& hint,
+        Access access = Access::read) const noexcept;
 
     /// Copies guest memory out, across regions; false if some byte lies in none.
     [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> out,
                             Hint& hint) const noexcept;
 
-    /// `length` bytes at the front end's own `address` (rings are given so); one region, null if
-    /// not.
-    [[nodiscard]] std::byte* translate_user(std::uint64_t address,
-                                            std::uint64_t length) const noexcept;
+    /// `length` bytes at the front end's own `address` (rings are given so); one region that grants
+    /// `access`, null if not.
+    [[nodiscard]] std::byte* translate_user(std::uint64_t address, std::uint64_t length,
+                                            Access access = Access::read) const noexcept;
 
     /// The guest physical address of a byte that translate gave out.
     [[nodiscard]] std::optional<std::uint64_t> guest_address(const void* host) const noexcept;

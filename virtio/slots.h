@@ -41,9 +41,15 @@ class Slots {
     Slots(const Slots&) = delete;
     Slots& operator=(const Slots&) = delete;
 
-    /// The slot that the next chain goes to; null when all are in use. take() makes it so.
-    [[nodiscard]] Slot* next() const noexcept { return free_.empty() ? nullptr : free_.back(); }
-    void take() noexcept { free_.pop_back(); }
+    /// The queue's next chain, in a slot of its own. Null: there is none, all slots are in use, or the
+    /// queue is broken, which its fault() tells.
+    [[nodiscard]] Slot* pop(VirtQueue& queue) noexcept {
+        return filled([&](Slot& slot) { return queue.pop(slot.storage, slot.chain); });
+    }
+    /// The same of a chain that a server before this one took and never answered.
+    [[nodiscard]] Slot* pop_recovered(VirtQueue& queue) noexcept {
+        return filled([&](Slot& slot) { return queue.pop_recovered(slot.storage, slot.chain); });
+    }
     void give_back(Slot& slot) noexcept { free_.push_back(&slot); }
 
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
@@ -54,6 +60,15 @@ class Slots {
     [[nodiscard]] auto end() const noexcept { return slots_.end(); }
 
   private:
+    template <typename Fill>
+    Slot* filled(const Fill& fill) noexcept {
+        if (free_.empty()) return nullptr;
+        auto* const slot = free_.back();
+        if (fill(*slot) != PopResult::chain) return nullptr;
+        free_.pop_back();
+        return slot;
+    }
+
     std::vector<Slot> slots_;
     std::vector<iovec> storage_;
     std::vector<Slot*> free_;  // capacity slots_.size()

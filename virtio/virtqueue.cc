@@ -62,18 +62,23 @@ tl::expected<VirtQueue::Parts, std::string> VirtQueue::locate(const GuestMemory&
         std::uint64_t address;
         std::size_t length;
         std::uintptr_t alignment;
+        GuestMemory::Access access;
     } wanted[] = {
-        {"descriptor table", config.addresses.descriptors, descriptor_table_bytes(config.size), 16},
-        {"available ring", config.addresses.available, available_ring_bytes(config.size), 2},
-        {"used ring", config.addresses.used, used_ring_bytes(config.size), 4},
+        {"descriptor table", config.addresses.descriptors, descriptor_table_bytes(config.size), 16,
+         GuestMemory::Access::read},
+        {"available ring", config.addresses.available, available_ring_bytes(config.size), 2,
+         GuestMemory::Access::read},
+        {"used ring", config.addresses.used, used_ring_bytes(config.size), 4,
+         GuestMemory::Access::write},
     };
     std::byte* found[3] = {};
     for (int i = 0; i < 3; ++i) {
-        found[i] = memory.translate_user(wanted[i].address, wanted[i].length);
+        found[i] = memory.translate_user(wanted[i].address, wanted[i].length, wanted[i].access);
         if (found[i] == nullptr)
             return tl::unexpected(fmt::format(
-                "queue {}: its {} of {} bytes at user address {:#x} lies in no memory region",
-                config.index, wanted[i].name, wanted[i].length, wanted[i].address));
+                "queue {}: its {} of {} bytes at user address {:#x} lies in no {}memory region",
+                config.index, wanted[i].name, wanted[i].length, wanted[i].address,
+                wanted[i].access == GuestMemory::Access::write ? "writable " : ""));
         if (!aligned(found[i], wanted[i].alignment))
             return tl::unexpected(
                 fmt::format("queue {}: its {} at user address {:#x} is not aligned to {} bytes",
@@ -247,11 +252,11 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
                 return broken(RingError::chain_too_long, room);
             std::byte* const host =
                 memory_->translate(descriptor.address, descriptor.length, hint_);
-            if (host != nullptr) [[likely]] {
+            if (host != nullptr && (hint_.writable || !chain.writing)) [[likely]] {
                 chain.storage[chain.pieces++] = {host, descriptor.length};
             } else {
                 const auto pieces = append_pieces(descriptor, chain.storage.subspan(chain.pieces));
-                if (!pieces) return broken(RingError::bad_address, descriptor.address);
+                if (!pieces) return broken(why_no_buffer(descriptor), descriptor.address);
                 chain.pieces += *pieces;
             }
             chain.length += descriptor.length;
@@ -271,7 +276,17 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
 
 std::optional<std::size_t> VirtQueue::append_pieces(const Descriptor& descriptor,
                                                     std::span<iovec> out) noexcept {
-    return memory_->translate_pieces(descriptor.address, descriptor.length, out, hint_);
+    const bool writes = (descriptor.flags & descriptor_flag::write) != 0;
+    return memory_->translate_pieces(
+        descriptor.address, descriptor.length, out, hint_,
+        writes ? GuestMemory::Access::write : GuestMemory::Access::read);
+}
+
+RingError VirtQueue::why_no_buffer(const Descriptor& descriptor) noexcept {
+    const bool found = memory_->translate(descriptor.address, 1, hint_) != nullptr;
+    return found && !hint_.writable && (descriptor.flags & descriptor_flag::write) != 0
+               ? RingError::read_only
+               : RingError::bad_address;
 }
 
 bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcept {
@@ -394,6 +409,10 @@ std::string to_string(const RingFault& fault) {
         case RingError::bad_address:
             return chain(
                 fmt::format("guest address {:#x} lies outside the guest's memory", fault.detail));
+        case RingError::read_only:
+            return chain(fmt::format(
+                "its buffer at guest address {:#x} is to be filled, but that memory is read-only",
+                fault.detail));
         case RingError::readable_after_writable:
             return chain(
                 fmt::format("its buffer {} is readable, after a writable one", fault.detail));

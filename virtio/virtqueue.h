@@ -62,6 +62,7 @@ enum class RingError : std::uint8_t {
     indirect_with_next,    ///< An indirect descriptor that also has a next.
     indirect_size,         ///< An indirect table that is empty, ragged, or longer than a ring.
     bad_address,           ///< A buffer outside the guest's memory.
+    read_only,             ///< A buffer to be filled in memory that is only to be read.
     readable_after_writable,
     chain_too_long,  ///< More pieces than the device has room for.
     length_overflow,
@@ -184,6 +185,7 @@ class VirtQueue {
                             bool in_table, Fetch fetch) noexcept;
     [[nodiscard]] std::optional<std::size_t> append_pieces(const Descriptor& descriptor,
                                                            std::span<iovec> out) noexcept;
+    [[nodiscard]] RingError why_no_buffer(const Descriptor& descriptor) noexcept;
     PopResult fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept;
     void log_push(const Chain& chain) const noexcept;
     void log_used(std::size_t offset, std::size_t length) const noexcept;

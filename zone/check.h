@@ -10,7 +10,8 @@
 #include "zone/request.h"
 #include "zone/status.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// ok, or the first of: invalid_request, unsupported, read_only, misaligned, out_of_range,
 /// too_large, not_sequential, crosses_boundary, read_crosses_boundary, unaligned_write (not whole
@@ -35,3 +36,4 @@ namespace ZONEBRIDGE_PUBLIC zonebridge {
 [[nodiscard]] StatusCode check(const Limits& limits, const Request& request) noexcept;
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

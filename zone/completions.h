@@ -12,7 +12,8 @@
 #include "zone/export.h"
 #include "zone/request.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 class Completions {
   public:
@@ -45,3 +46,4 @@ class Completions {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

@@ -1,12 +1,15 @@
-// Which names the shared library shows: those in namespaces opened with ZONEBRIDGE_PUBLIC. All else
-// is compiled with hidden visibility.
+// Which names the shared library shows: those of namespaces between ZONEBRIDGE_BEGIN_PUBLIC and
+// ZONEBRIDGE_END_PUBLIC. All else is compiled with hidden visibility.
 //
 // Threads: none.
 // Ownership: none.
 #pragma once
 
+// Not an attribute of the namespace: Clang forgets that where a function is defined.
 #if defined(__GNUC__)
-#define ZONEBRIDGE_PUBLIC [[gnu::visibility("default")]]
+#define ZONEBRIDGE_BEGIN_PUBLIC _Pragma("GCC visibility push(default)")
+#define ZONEBRIDGE_END_PUBLIC _Pragma("GCC visibility pop")
 #else
-#define ZONEBRIDGE_PUBLIC
+#define ZONEBRIDGE_BEGIN_PUBLIC
+#define ZONEBRIDGE_END_PUBLIC
 #endif

@@ -12,7 +12,8 @@
 #include "zone/export.h"
 #include "zone/types.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// Whether an ability is the device's own, made up here, or not there at all.
 enum class Support : std::uint8_t { absent, emulated, native };
@@ -143,3 +144,4 @@ struct Identity {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

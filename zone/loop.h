@@ -14,7 +14,8 @@
 #include "zone/export.h"
 #include "zone/status.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// Told when a file descriptor becomes ready.
 class Watcher {
@@ -71,3 +72,4 @@ class Loop {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

@@ -33,7 +33,8 @@
 #include "zone/status.h"
 #include "zone/types.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 class Machine {
   public:
@@ -148,3 +149,4 @@ class Machine {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

@@ -13,7 +13,8 @@
 #include "zone/status.h"
 #include "zone/types.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 enum class Operation : std::uint8_t {
     read,
@@ -72,3 +73,4 @@ struct Completion {
 [[nodiscard]] bool clears(Operation operation) noexcept;
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

@@ -12,7 +12,8 @@
 
 #include "zone/export.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 enum class StatusCode : std::uint8_t {
     ok,
@@ -88,3 +89,4 @@ struct Error {
 [[nodiscard]] StatusCode status_of_errno(int error) noexcept;
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

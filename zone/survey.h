@@ -16,7 +16,8 @@
 #include "zone/export.h"
 #include "zone/limits.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// Feed it every zone in order, then ask for the layout. Refused, in words that name the zone:
 /// zones that overlap, go backwards, leave a hole or reach past the disk's end; lengths and
@@ -54,3 +55,4 @@ class Survey {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

@@ -19,7 +19,8 @@
 #include "zone/request.h"
 #include "zone/status.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 /// Every accepted request completes exactly once, through reap, refused ones too. There is no order
 /// among requests in flight, and no short success. Nothing allocates or throws once the queue is
@@ -85,3 +86,4 @@ class Transport {
 };
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

@@ -14,7 +14,8 @@
 
 #include "zone/export.h"
 
-namespace ZONEBRIDGE_PUBLIC zonebridge {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge {
 
 enum class ZoneType : std::uint8_t {
     conventional = 1,
@@ -69,3 +70,4 @@ struct Zone {
 [[nodiscard]] std::optional<ZoneState> zone_state_of(std::uint8_t number) noexcept;
 
 }  // namespace zonebridge
+ZONEBRIDGE_END_PUBLIC

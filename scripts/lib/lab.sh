@@ -4,7 +4,11 @@
 zb_lab=$zb_cache/lab
 zb_kernel=$zb_lab/kernel-${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}
 zb_initramfs=$zb_kernel.initramfs
-zb_qemu=$zb_lab/qemu-bookworm-backports
+# The first suite with a QEMU (11; 10.2 would do) whose vhost-user-test-device-pci carries any
+# virtio device, a zoned virtio-blk one too. Its C library is newer than the machine's.
+zb_newer_qemu_suite=trixie-backports
+zb_qemu_suite=${ZONEBRIDGE_QEMU_SUITE:-bookworm-backports}
+zb_qemu=$zb_lab/qemu-$zb_qemu_suite
 zb_qemu_program=$zb_qemu/usr/bin/qemu-system-x86_64
 
 # Modules opened at every boot; they are kept decompressed, which software emulation notices.
@@ -33,13 +37,27 @@ zb_lab_fetch() {
     zb_lab_kernel "${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}"
   fi
   if [ ! -x "$zb_qemu_program" ]; then
-    zb_say "lab: fetching QEMU (once)"
-    (zb_suite_unpack "$zb_qemu" bookworm-backports '' \
-      qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu) || exit 1
+    zb_say "lab: fetching QEMU of $zb_qemu_suite (once)"
+    zb_lab_fetch_qemu
   fi
   (zb_lab_qemu --version) >"$zb_cache/log/qemu" 2>&1 ||
     zb_die "the QEMU in $zb_qemu does not run: $(head -n 1 "$zb_cache/log/qemu")"
   zb_lab_initramfs
+}
+
+# QEMU of the machine's own release leans on its libraries. One of a newer release brings every
+# library it needs, the C library too, so that it runs as if it were installed there.
+zb_lab_fetch_qemu() {
+  local only=''
+  zb_lab_own_release || only='(lib|zlib|qemu-system-|seabios|ipxe-qemu).*'
+  (zb_suite_unpack "$zb_qemu" "$zb_qemu_suite" "$only" \
+    qemu-system-x86 qemu-system-common qemu-system-data seabios ipxe-qemu) || exit 1
+}
+
+# Whether QEMU comes from the release this machine runs (or its backports).
+# shellcheck disable=SC1091
+zb_lab_own_release() {
+  [ "${zb_qemu_suite%-backports}" = "$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")" ]
 }
 
 # zb_lab_kernel SUITE: $zb_kernel gets vmlinuz (uncompressed where possible: it boots
@@ -129,7 +147,13 @@ zb_lab_initramfs() {
 # zb_lab_qemu ARGUMENTS...: becomes QEMU, from the cache.
 zb_lab_qemu() {
   local lib=$zb_qemu/usr/lib/x86_64-linux-gnu
-  exec env LD_LIBRARY_PATH="$lib:$zb_qemu/lib/x86_64-linux-gnu" QEMU_MODULE_DIR="$lib/qemu" \
-    setpriv --pdeathsig KILL "$zb_qemu_program" \
+  local libraries=$lib:$zb_qemu/lib/x86_64-linux-gnu run=("$zb_qemu_program")
+  # Libraries of another release go with their own loader, and reach no other program.
+  if zb_lab_own_release; then
+    export LD_LIBRARY_PATH=$libraries
+  else
+    run=("$lib/ld-linux-x86-64.so.2" --library-path "$libraries" "$zb_qemu_program")
+  fi
+  QEMU_MODULE_DIR=$lib/qemu exec setpriv --pdeathsig KILL "${run[@]}" \
     -L "$zb_qemu/usr/share/qemu" -L "$zb_qemu/usr/share/seabios" -L "$zb_qemu/usr/lib/ipxe/qemu" "$@"
 }

@@ -57,7 +57,7 @@ zb_suite_refresh() {
 # machine does not have. With ONLY an extended regular expression: just the matching names.
 # FOLDER appears whole or not at all. Dependencies are never run or configured.
 zb_suite_unpack() {
-  local folder=$1 suite=$2 only=$3 root resolve=() found=() deb
+  local folder=$1 suite=$2 only=$3 root resolve=() found=() deb not=
   shift 3
   [ ! -e "$folder" ] || return 0
   root=$(mktemp -d "$(dirname "$folder")/.fetch-XXXXXX")
@@ -75,9 +75,11 @@ zb_suite_unpack() {
   fi
   apt-get "${zb_apt[@]}" "${resolve[@]}" install "$@" >"$root/plan" 2>"$zb_cache/log/apt-$suite" ||
     zb_die "apt finds no way to get $* from $suite: $(grep '^E:' "$zb_cache/log/apt-$suite")"
-  # "Inst NAME [OLD] (NEW ARCHIVE [ARCH])": the machine's C library always stays its own.
+  # "Inst NAME [OLD] (NEW ARCHIVE [ARCH])". What runs among the machine's libraries does so on the
+  # machine's C library; what is named is taken as it is named.
+  [ -n "$only" ] || not='libc6|libc-bin|libgcc-s1|libstdc\+\+6'
   mapfile -t found < <(sed -En 's/^Inst ([^ ]+)( \[[^]]*\])? \(([^ ]+) .*/\1=\3/p' "$root/plan" |
-    grep -Ev '^(libc6|libc-bin|libgcc-s1|libstdc\+\+6)=' | grep -E "^${only:-.*}=")
+    grep -Ev "^($not)=" | grep -E "^(${only:-.*})=")
   [ "${#found[@]}" -gt 0 ] || zb_die "$suite has nothing called $* (looked for ${only:-any})"
   (cd "$root/archives" &&
     zb_quietly "$zb_cache/log/apt-$suite" apt-get "${zb_apt[@]}" download "${found[@]}") || exit 1

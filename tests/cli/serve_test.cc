@@ -28,11 +28,25 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--queues", "0"}, "'0'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--queues", "255"}, "'255'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--queues", "many"}, "'many'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--workers", "0"}, "'0'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--workers", "65"}, "'65'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--spin", "1001"}, "'1001'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--spin", "on"}, "'on'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--fd", "3"}, "exclude"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "-1"}, "'-1'"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "99999999999"}, "'99999999999'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", ""}, "empty"},
         {{"serve", "x:d", "--virtio", "scsi", "--socket", "s"}, "x:"},
+        {{"serve", "d", "--virtio", "blk"}, "--vduse"},
+        {{"serve", "d", "--vduse", "n", "--socket", "s"}, "exclude"},
+        {{"serve", "d", "--vduse", "n", "--virtio", "blk", "--fd", "0"}, "exclude"},
+        {{"serve", "d", "--vduse", "n", "--virtio", "scsi"}, "block devices only"},
+        {{"serve", "d", "--vduse", "n", "--attach", "both"}, "'both'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--attach", "host"}, "--attach"},
+        {{"serve", "d", "--vduse", ""}, "name"},
+        {{"serve", "d", "--vduse", "../n"}, "../n"},
+        {{"serve", "d", "--vduse", "control"}, "control"},
+        {{"serve", "d", "--vduse", std::string(64, 'n')}, "nnn"},
     };
     for (const auto& [arguments, named] : misuses) {
         const auto result = zonebridge(arguments);
@@ -65,6 +79,21 @@ TEST(Serve, WhatCanNotBeServedOrListenedAtIsAFailure) {
     EXPECT_EQ(read_file(disk / "precious"), "data");
 }
 
+// What the lab guest can't show: a kernel that has no VDUSE at all, or a user who may not. What else
+// can be missing is told there (tests/guest/vduse.sh).
+TEST(Serve, WithoutVduseItSaysWhatIsMissing) {
+    if (::access("/dev/vduse/control", R_OK | W_OK) == 0) GTEST_SKIP() << "this machine has VDUSE";
+    const Disk disk;
+    const auto line = failed({"serve", "--vduse", "disk0", disk.path()});
+    EXPECT_NE(line.find("vduse"), std::string::npos) << line;
+    EXPECT_TRUE(line.find("modprobe") != std::string::npos ||
+                line.find("CONFIG_VDPA_USER") != std::string::npos ||
+                line.find("root") != std::string::npos)
+        << line;
+    // That comes before the disk is looked at.
+    EXPECT_EQ(failed({"serve", "--vduse", "disk0", disk / "missing"}), line);
+}
+
 TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {
     const Disk disk;
     const auto socket = disk / "so,cket";
@@ -89,9 +118,33 @@ TEST(Serve, AVirtioBlkDiskIsAttachedByWhatCanCarryIt) {
     };
     says(Disk(),
          "-device vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs=2,"
-         "config_size=96\n");
+         "vq_size=256,config_size=96\n");
     says(Disk({"--size", "32M", "--model", "none"}),
          "-device vhost-user-blk-pci,chardev=zonebridge\n");
+}
+
+TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
+    const Disk disk;
+    // The socket can't be: what is said before that is all there is.
+    const auto said = [&disk](std::vector<std::string> options) {
+        options.insert(options.begin(), {"serve", disk.path(), "--socket", disk / "no/such"});
+        const auto result = zonebridge(options);
+        EXPECT_EQ(result.status, 1);
+        return result.err;
+    };
+    EXPECT_NE(said({"--virtio", "scsi", "--workers", "2"}).find("scsi disk runs on one"),
+              std::string::npos);
+    EXPECT_NE(said({"--virtio", "blk", "--workers", "5", "--queues", "3"}).find("so that many run"),
+              std::string::npos);
+    for (const auto& options : std::vector<std::vector<std::string>>{
+             {"--virtio", "scsi"},
+             {"--virtio", "scsi", "--workers", "1"},
+             {"--virtio", "blk", "--workers", "5"},
+             {"--virtio", "blk", "--workers", "64", "--spin", "20"},
+             {"--virtio", "blk", "--workers", "1", "--spin", "off"},
+             {"--virtio", "blk", "--spin", "auto"}})
+        EXPECT_EQ(said(options).find("workers"), std::string::npos)
+            << ::testing::PrintToString(options);
 }
 
 TEST(Serve, BesideItOthersReadAndNobodyWrites) {

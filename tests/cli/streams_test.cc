@@ -161,8 +161,9 @@ TEST(Devices, FilesThatLookLikePrefixesOpenByTheirPath) {
 }
 
 TEST(ManyZones, AMillionAreReportedWithoutBeingHeld) {
-    const Disk disk({"--size", "32T", "--zone-size", "32M"});
-    constexpr std::size_t count = 1 << 20;
+    // Under a sanitizer, whose own memory hides what is held, fewer will do.
+    constexpr std::size_t count = sanitized ? 1 << 15 : 1 << 20;
+    const Disk disk({"--size", sanitized ? "1T" : "32T", "--zone-size", "32M"});
     // 16 bytes a zone are the disk's; the rest must not grow with the zones.
     constexpr long allowed = (16L * count) + (48L << 20);
     for (const auto* format : {"--json", "--csv", "--map"}) {

@@ -5,14 +5,18 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 . "$here/checks.sh"
 zonebridge=${ZONEBRIDGE:-$here/../../build/tools/zonebridge}
 work=$(mktemp -d "${TMPDIR:-/tmp}/zonebridge-test-XXXXXX")
-server='' guest=''
+guest=''
+declare -A servers=()
 
 # shellcheck disable=SC2317,SC2329
 host_cleanup() {
+  local server
   trap - EXIT
   # The runner's own trap ends its QEMU.
   [ -z "$guest" ] || { kill "$guest" && wait "$guest"; } 2>/dev/null
-  [ -z "$server" ] || { kill -KILL "$server" && wait "$server"; } 2>/dev/null
+  for server in "${servers[@]}"; do
+    { kill -KILL "$server" && wait "$server"; } 2>/dev/null
+  done
   rm -rf "$work"
 }
 trap host_cleanup EXIT
@@ -43,57 +47,67 @@ create_disk() {
     --physical-block-size "$ZB_PHYSICAL" "$@" 2>&1) || give_up "zonebridge create" "$output"
 }
 
-# serve_disk [OPTION...]: $disk at $socket; returns when a guest may connect.
-serve_disk() {
-  [ -z "${ZB_PEER:-}" ] || return 0
-  local patience=100
-  "$zonebridge" serve --virtio "$virtio" --socket "$socket" "emulated:$disk" "$@" \
-    >>"$work/server.log" 2>&1 </dev/null &
-  server=$!
-  until grep -qi 'ready' "$work/server.log" && [ -S "$socket" ]; do
-    kill -0 "$server" 2>/dev/null && [ "$patience" -gt 0 ] || {
-      kill -KILL "$server" 2>/dev/null
-      server=''
-      give_up "zonebridge serve gets ready" "$(cat "$work/server.log")"
+# start_server NAME ARGUMENT...: `zonebridge serve`, its words in $work/NAME.log; returns when it is
+# ready. A server that does not get there is the end of the test.
+start_server() {
+  local name=$1 log=$work/$1.log patience=200
+  shift
+  : >"$log"
+  "$zonebridge" serve "$@" >>"$log" 2>&1 </dev/null &
+  servers[$name]=$!
+  until grep -q '^ready: ' "$log"; do
+    server_runs "$name" && [ "$patience" -gt 0 ] || {
+      kill -KILL "${servers[$name]}" 2>/dev/null
+      unset "servers[$name]"
+      give_up "zonebridge serve gets ready" "of: $*" "$(cat "$log")"
     }
     sleep 0.1
     patience=$((patience - 1))
   done
 }
+server_runs() { kill -0 "${servers[$1]:-none}" 2>/dev/null; }
 
+# serve_disk [OPTION...]: $disk at $socket.
+serve_disk() {
+  [ -z "${ZB_PEER:-}" ] || return 0
+  start_server server --virtio "$virtio" --socket "$socket" "emulated:$disk" "$@"
+}
+
+# server_alive WHAT [NAME]
 server_alive() {
+  local name=${2:-server}
   [ -n "${ZB_PEER:-}" ] && return 0
-  if kill -0 "$server" 2>/dev/null; then
+  if server_runs "$name"; then
     pass "$1"
   else
-    wait "$server"
-    fail "$1" "the server ended with status $?" "$(tail -n 20 "$work/server.log")"
-    server=''
+    wait "${servers[$name]}"
+    fail "$1" "the server ended with status $?" "$(tail -n 20 "$work/$name.log")"
+    unset "servers[$name]"
   fi
 }
 
-# stop_server: the polite way; its exit status is checked.
+# stop_server [NAME]: the polite way; its exit status is checked.
 stop_server() {
-  [ -n "$server" ] || return 0
-  local status=0 patience=100
-  kill -TERM "$server" 2>/dev/null
-  while kill -0 "$server" 2>/dev/null && [ "$patience" -gt 0 ]; do
+  local name=${1:-server} status=0 patience=100
+  [ -n "${servers[$name]:-}" ] || return 0
+  kill -TERM "${servers[$name]}" 2>/dev/null
+  while server_runs "$name" && [ "$patience" -gt 0 ]; do
     sleep 0.1
     patience=$((patience - 1))
   done
-  if kill -0 "$server" 2>/dev/null; then
-    kill -KILL "$server"
-    fail "server ends on SIGTERM" "it did not within ten seconds" "$(tail -n 20 "$work/server.log")"
+  if server_runs "$name"; then
+    kill -KILL "${servers[$name]}"
+    fail "$name ends on SIGTERM" "it did not within ten seconds" "$(tail -n 20 "$work/$name.log")"
   fi
-  wait "$server" || status=$?
-  server=''
-  equal "server ends clean" 0 "$status"
+  wait "${servers[$name]}" || status=$?
+  unset "servers[$name]"
+  equal "$name ends clean" 0 "$status"
   rm -f "$socket"
 }
 kill_server() {
-  kill -KILL "$server"
-  wait "$server" 2>/dev/null
-  server=''
+  kill -KILL "${servers[server]}"
+  wait "${servers[server]}" 2>/dev/null
+  unset "servers[server]"
   rm -f "$socket"
 }
 
@@ -107,9 +121,18 @@ guest_options() {
   done
 }
 
+# transports_namespace: fills the array with what gives the guest the namespace of
+# inside/devices.sh's make_transports.
+transports_namespace() {
+  truncate -s 304M "$work/namespace"
+  namespace=(--qemu-arg -blockdev --qemu-arg "driver=file,filename=$work/namespace,node-name=ns"
+    --qemu-arg -device --qemu-arg nvme,id=nvme0,serial=ZB-ZNS
+    --qemu-arg -device --qemu-arg "nvme-ns,drive=ns,bus=nvme0,zoned=on,zoned.zone_size=4M,zoned.zone_capacity=3M,zoned.max_open=8,zoned.max_active=12")
+}
+
 # in_guest SCRIPT [OPTION...]: one boot; the script's lines are the test's lines.
 in_guest() {
-  local script=$1 options status=0
+  local script=$1 options log status=0
   shift
   guest_options
   "$here/run" "${options[@]}" "$@" "$here/inside/$script.sh" ${ZB_PEER:+"$ZB_PEER"} >"$work/lines" 2>"$work/run" &
@@ -126,7 +149,9 @@ in_guest() {
     *)
       fail "$script: the guest finishes" "status $status"
       tail -n 60 "$work/run"
-      [ ! -s "$work/server.log" ] || { echo "the server's log:" && tail -n 20 "$work/server.log"; } ;;
+      for log in "$work"/*.log; do
+        [ ! -s "$log" ] || { echo "the log of $(basename "$log" .log):" && tail -n 20 "$log"; }
+      done ;;
   esac
 }
 

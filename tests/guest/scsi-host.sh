@@ -6,21 +6,9 @@ needs_server
 
 # boot SUITE EXPECTED-DATA-PATH: the whole script on one kernel.
 boot() {
-  local status=0
   echo "kernel of $1:"
-  ZONEBRIDGE_KERNEL_SUITE=$1 "$here/run" --timeout 400 --modules sg --modules sd_mod \
-    --env "ZONEBRIDGE=$zonebridge" --env "ZB_DATA_PATH=$2" \
-    "$here/inside/scsi-host.sh" >"$work/lines" 2>"$work/run" &
-  guest=$!
-  wait "$guest" || status=$?
-  guest=''
-  cat "$work/lines"
-  checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
-  failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
-  case $status in
-    0 | 1) ;;
-    *) fail "scsi-host: the guest finishes" "status $status" "$(tail -n 60 "$work/run")" ;;
-  esac
+  ZONEBRIDGE_KERNEL_SUITE=$1 in_guest scsi-host --timeout 400 --modules sg --modules sd_mod \
+    --env "ZONEBRIDGE=$zonebridge" --env "ZB_DATA_PATH=$2"
 }
 
 boot bookworm-backports ioctl

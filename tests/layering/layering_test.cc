@@ -48,6 +48,8 @@ const std::vector<Reserved> reserved{
      "zone, zbc, zns and the devices know no kernel"},
     {std::regex("libnvme.*|nvme/.*"), std::regex("transports/nvme/control\\.cc"),
      "libnvme changes its names from version to version"},
+    {std::regex("netlink/.*"), std::regex("service/vdpa_bus\\.cc"),
+     "the vDPA bus is behind service/vdpa_bus"},
     {std::regex("CLI/.*|nlohmann/.*"), std::regex("tools/.*"), "the command line is tools' own"},
 };
 

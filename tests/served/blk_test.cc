@@ -1,7 +1,5 @@
 // The same as a virtio-blk device: what a driver finds, order, appends, reports, ends of all kinds.
 
-#include "tests/driver/blk.h"
-
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -9,62 +7,10 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/served/served_disk.h"
+#include "tests/served/blk_guest.h"
 
 namespace zonebridge::test {
 namespace {
-
-namespace blk = driver::blk;
-
-constexpr std::uint32_t zone = ServedDisk::first_sequential;
-constexpr std::size_t piece = 16384;
-constexpr std::uint32_t piece_sectors = piece / 512;
-constexpr std::uint64_t zoned_driver = blk::f_zoned | blk::f_flush | blk::f_mq | blk::f_config_wce;
-
-class BlkGuest {
-  public:
-    explicit BlkGuest(const ServedDisk& served, std::uint64_t features = zoned_driver,
-                      const driver::BlkOptions& options = {})
-        : front_end(must(driver::Connection::to(served.socket()))) {
-        const auto size = (driver::BlkInitiator::memory_needed(options) + 0x3FFFFF) & ~0x1FFFFFull;
-        must(memory.add(0, size));
-        auto wanted = Guest::everything();
-        wanted.features |= features;
-        must(front_end.negotiate(wanted));
-        must(front_end.share(memory));
-        blk.emplace(must(driver::BlkInitiator::start(front_end, memory, options)));
-    }
-
-    std::uint64_t number(std::uint32_t offset, std::uint32_t width) {
-        const auto bytes = must(front_end.config(offset, width));
-        std::uint64_t value = 0;
-        std::memcpy(&value, bytes.data(), width);
-        return value;
-    }
-    std::uint64_t pointer(std::uint32_t zone_number) {
-        return must(blk->report(ServedDisk::lba(zone_number), 128)).at(0).write_pointer;
-    }
-    void submit_writes(std::uint64_t sector, std::uint32_t count) {
-        for (std::uint32_t i = 0; i < count; ++i)
-            must(blk->add({.type = blk::out,
-                           .sector = sector + i * piece_sectors,
-                           .data_out = bytes_of(piece, i)}));
-        blk->submit();
-    }
-    void expect_pieces(std::uint32_t zone_number, std::uint32_t first_seed, std::uint32_t count) {
-        for (std::uint32_t i = 0; i < count; ++i) {
-            const auto got =
-                must(blk->read(ServedDisk::lba(zone_number) + i * piece_sectors, piece));
-            ASSERT_TRUE(got.ok()) << int{got.status};
-            ASSERT_EQ(got.data, bytes_of(piece, first_seed + i))
-                << "zone " << zone_number << " piece " << i;
-        }
-    }
-
-    driver::SharedMemory memory;
-    driver::FrontEnd front_end;
-    std::optional<driver::BlkInitiator> blk;
-};
 
 TEST(ServedBlk, TheConfigurationIsTheDisks) {
     ServedDisk served({"--queues", "3"}, "blk");

@@ -14,6 +14,7 @@
 #include "transports/block/geometry.h"
 #include "transports/block/identity.h"
 #include "transports/block/queue.h"
+#include "transports/descriptor.h"
 #include "transports/emulated/emulated.h"
 #include "transports/emulated/lock.h"
 #include "transports/host/claim.h"
@@ -74,24 +75,6 @@ class BlockTransport final : public Transport {
     Disk disk_;
     Identity identity_;
     bool closed_ = false;
-};
-
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    [[nodiscard]] int get() const noexcept { return fd_; }
-    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
-
-  private:
-    int fd_;
 };
 
 tl::expected<Descriptor, int> open_with(const std::string& path, bool writable, int flags) {

@@ -1,4 +1,5 @@
-// The block transport's one door: any Linux block device, zoned or not, or a plain file (model none): ioctls and io_uring.
+// The block transport's one door: any Linux block device, zoned or not, or a plain file (model
+// none): ioctls and io_uring.
 //
 // Threads: any.
 // Ownership: the caller owns the transport that is returned.

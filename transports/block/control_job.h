@@ -1,4 +1,5 @@
-// A zone report, a zone action or a device's discard: ioctls that block, on a thread of the queue's crew.
+// A zone report, a zone action or a device's discard: ioctls that block, on a thread of the queue's
+// crew.
 //
 // Threads: begin() and done() on the queue's thread, run() on the crew's.
 // Ownership: borrows the disk, its owner and the request's zones; owns its report buffer.

@@ -17,8 +17,8 @@
 #include "zone/transport.h"
 #include "zone/types.h"
 
-namespace zonebridge {
-namespace ZONEBRIDGE_PUBLIC emulated {
+ZONEBRIDGE_BEGIN_PUBLIC
+namespace zonebridge::emulated {
 
 /// What a new disk is to look like. All sizes in bytes.
 struct Shape {
@@ -57,5 +57,5 @@ struct OpenOptions {
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    OpenOptions options);
 
-}  // namespace emulated
-}  // namespace zonebridge
+}  // namespace zonebridge::emulated
+ZONEBRIDGE_END_PUBLIC

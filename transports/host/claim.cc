@@ -131,18 +131,20 @@ class Search {
     [[nodiscard]] std::vector<Holder> take() { return std::move(found_); }
 
   private:
-    void add(Holder::Kind kind, std::string words) {
+    void add(Holder::Kind kind, std::string words,
+             std::optional<std::string> mount_point = std::nullopt) {
         // Bind mounts and the like say the same again.
         const auto said = [&](const Holder& holder) { return holder.words == words; };
         if (std::none_of(found_.begin(), found_.end(), said))
-            found_.push_back({kind, std::move(words)});
+            found_.push_back({kind, std::move(words), std::move(mount_point)});
     }
 
     void find_mounts(dev_t number, const std::string& which) {
         const auto words = fmt::format("{}:{}", ::major(number), ::minor(number));
         for (const auto& mount : mounts_)
             if (mount.number == words || is_path_to(places_, mount.source, number))
-                add(Holder::Kind::mounted, fmt::format("{}is mounted at {}", which, mount.point));
+                add(Holder::Kind::mounted, fmt::format("{}is mounted at {}", which, mount.point),
+                    mount.point);
     }
 
     void find_swap(dev_t number, const std::string& which) {
@@ -213,6 +215,13 @@ std::vector<std::string> holders_of(const Node& block) {
     std::vector<std::string> words;
     for (auto& holder : find_holders({}, block)) words.push_back(std::move(holder.words));
     return words;
+}
+
+std::vector<std::string> mount_points_of(const Node& block) {
+    std::vector<std::string> points;
+    for (auto& holder : find_holders({}, block))
+        if (holder.mount_point) points.push_back(std::move(*holder.mount_point));
+    return points;
 }
 
 tl::expected<Claim, Error> Claim::take(const Node& block, bool force) {

@@ -21,6 +21,8 @@ namespace zonebridge::host {
 /// swapping", "is open for writing in fio (process 123)", "is open in this very process". Empty if
 /// nobody does.
 [[nodiscard]] std::vector<std::string> holders_of(const Node& block);
+/// Where file systems of it are mounted, also those on its partitions and on devices made of it.
+[[nodiscard]] std::vector<std::string> mount_points_of(const Node& block);
 
 class Claim {
   public:

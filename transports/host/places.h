@@ -54,6 +54,7 @@ struct Holder {
     };
     Kind kind = Kind::reader;
     std::string words;
+    std::optional<std::string> mount_point;  ///< Where, if it is a file system.
 };
 [[nodiscard]] std::vector<Holder> find_holders(const Places& places, const Node& block);
 

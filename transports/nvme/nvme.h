@@ -1,4 +1,5 @@
-// The nvme transport's one door: an NVMe namespace by passthrough commands: libnvme for control, io_uring for data.
+// The nvme transport's one door: an NVMe namespace by passthrough commands: libnvme for control,
+// io_uring for data.
 //
 // Threads: any.
 // Ownership: the caller owns the transport that is returned.

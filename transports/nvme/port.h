@@ -1,5 +1,5 @@
-// The way to one NVMe namespace, a command at a time: what discovery stands on, and what a test puts
-// a lying device behind.
+// The way to one NVMe namespace, a command at a time: what discovery stands on, and what a test
+// puts a lying device behind.
 //
 // Threads: as the implementation says.
 // Ownership: borrows the data of a call until it returns.

@@ -1,8 +1,9 @@
-// One thread's way to an NVMe namespace: every request is one command or a row of them, sent through
-// the ring or, by a crew of threads, by ioctls.
+// One thread's way to an NVMe namespace: every request is one command or a row of them, sent
+// through the ring or, by a crew of threads, by ioctls.
 //
 // Threads: belongs to its loop's thread; a Slot's run() is the crew's.
-// Ownership: borrows its loop and the namespace; owns its slots, its crew and the buffer for reports.
+// Ownership: borrows its loop and the namespace; owns its slots, its crew and the buffer for
+// reports.
 #pragma once
 
 #include <cstdint>

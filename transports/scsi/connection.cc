@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <scsi/sg_pt.h>
 
@@ -22,10 +21,6 @@ std::uint64_t bytes_in(std::uint64_t pages) noexcept {
 }
 
 }  // namespace
-
-Descriptor::~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-}
 
 tl::expected<Descriptor, int> open_node(const std::string& path, bool writable) {
     // Not to wait for somebody who has the sg node for himself.

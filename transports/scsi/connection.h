@@ -8,35 +8,17 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
 
+#include "transports/descriptor.h"
 #include "transports/host/node.h"
 #include "transports/scsi/control_port.h"
 #include "transports/scsi/data_port.h"
 #include "zone/status.h"
 
 namespace zonebridge::scsi {
-
-class Descriptor {
-  public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) noexcept : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~Descriptor();
-
-    [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
-    [[nodiscard]] int get() const noexcept { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
 
 /// Opens a node to send commands through; commands that change something need `writable`. The error
 /// is errno.

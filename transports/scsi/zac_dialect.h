@@ -1,5 +1,5 @@
-// A zoned ATA disk spoken to in ZAC's commands, each inside an ATA PASS-THROUGH(16): for disks whose
-// SATL does not translate ZBC (SAT-4, ZAC-2, ACS-4).
+// A zoned ATA disk spoken to in ZAC's commands, each inside an ATA PASS-THROUGH(16): for disks
+// whose SATL does not translate ZBC (SAT-4, ZAC-2, ACS-4).
 //
 // Threads: immutable; any thread.
 // Ownership: none.

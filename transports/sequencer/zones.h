@@ -14,6 +14,7 @@
 #include <optional>
 #include <vector>
 
+#include "transports/list.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 
@@ -38,37 +39,6 @@ class Lock {
     static constexpr std::uint32_t taken = 1;
     static constexpr std::uint32_t waited_for = 2;
     std::atomic<std::uint32_t> state_ = 0;
-};
-
-/// Links through the `next` of what it holds; owns nothing.
-template <typename T>
-struct List {
-    T* first = nullptr;
-    T* last = nullptr;
-
-    [[nodiscard]] bool empty() const noexcept { return first == nullptr; }
-    void push(T& item) noexcept {
-        item.next = nullptr;
-        (last != nullptr ? last->next : first) = &item;
-        last = &item;
-    }
-    /// Null where there is none.
-    T* pop() noexcept {
-        auto* item = first;
-        if (item == nullptr) return nullptr;
-        first = item->next;
-        if (first == nullptr) last = nullptr;
-        return item;
-    }
-    void remove(T& item) noexcept {
-        T* before = nullptr;
-        for (auto* at = first; at != &item; at = at->next) {
-            if (at == nullptr) return;
-            before = at;
-        }
-        (before != nullptr ? before->next : first) = item.next;
-        if (last == &item) last = before;
-    }
 };
 
 /// One accepted request, in a place of its queue's that is made when the queue is opened.

@@ -27,6 +27,7 @@
 #include "virtio/dirty_log.h"
 #include "virtio/inflight.h"
 #include "virtio/memory.h"
+#include "virtio/session_end.h"
 #include "virtio/vhost_user/channel.h"
 
 namespace zonebridge::virtio {
@@ -34,17 +35,6 @@ namespace zonebridge::virtio {
 struct SessionOptions {
     /// How long a peer may take to finish a message it began, or to make room for a reply.
     std::chrono::milliseconds patience{10'000};
-};
-
-/// How a session ended.
-struct SessionEnd {
-    enum class Reason : std::uint8_t {
-        disconnected,  ///< The front end closed the connection.
-        stopped,       ///< The stop descriptor became readable.
-        failed,        ///< `message` is the line for the log.
-    };
-    Reason reason;
-    std::string message;
 };
 
 class Session {

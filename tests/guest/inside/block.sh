@@ -39,10 +39,9 @@ PYTHON
 
 # same_report DEVICE WHEN
 same_report() {
-  "$zb" report "block:$1" --json >"$tmp/ours" 2>"$tmp/error"
+  "$zb" report "block:$1" --json >"$tmp/ours"
   blkzone report "$1" >"$tmp/theirs"
-  local name="${1#/dev/}: report is what blkzone says, $2" output
-  if output=$(/usr/bin/python3 "$here/same-zones.py" "$tmp/ours" "$tmp/theirs" 2>&1); then pass "$name"; else fail "$name" "$output" "$(cat "$tmp/error")"; fi
+  check "${1#/dev/}: report is what blkzone says, $2" "$here/same-zones.py" "$tmp/ours" "$tmp/theirs"
 }
 
 # zone_of DEVICE ZONE: "STATE POINTER-FROM-START".

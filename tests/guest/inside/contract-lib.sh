@@ -2,7 +2,7 @@
 # first.
 # shellcheck shell=bash
 
-. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/devices.sh"
 
 # contract NAME OPTION...: one run; its lines are this script's lines.
 contract() {
@@ -22,20 +22,4 @@ contract() {
   esac
   checks=$((checks + $(grep -cE '^(PASS|FAIL): ' /tmp/run)))
   echo "$name: $((SECONDS - begin)) s"
-}
-
-# make_scsi_disk OPTION...: the kernel's simulated disk; sets scsi_block, scsi_sg, scsi_bsg.
-make_scsi_disk() {
-  local device
-  modprobe -a sd_mod sg || return 1
-  modprobe scsi_debug zbc=host-managed delay=0 max_queue=64 "$@" || return 1
-  until_there 20 find_disk >/dev/null || return 1
-  scsi_block=$(find_disk)
-  device=/sys/block/${scsi_block#/dev/}/device
-  scsi_sg=/dev/$(basename "$device"/scsi_generic/*)
-  scsi_bsg=/dev/bsg/$(basename "$(readlink -f "$device")")
-  until_there 10 test -e "$scsi_sg" && until_there 10 test -e "$scsi_bsg"
-}
-remove_scsi_disk() {
-  until_there 20 rmmod scsi_debug
 }

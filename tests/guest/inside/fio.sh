@@ -1,15 +1,19 @@
 #!/bin/bash
 # fio, zone by zone: four jobs, 32 deep, every byte read back and verified.
-. "$(dirname "$0")/lib.sh"
-use_disk "$@"
+. "$(dirname "$0")/zoned-lib.sh"
 offset=$((ZB_CONVENTIONAL * ZB_ZONE_SIZE))
+# As many as the disk lets be open, or eight.
+open=$ZB_MAX_OPEN
+[ "$open" -gt 0 ] || open=$ZB_MAX_ACTIVE
+[ "$open" -gt 0 ] || open=8
+blkzone reset "$disk"
 
 # run_fio NAME OPTION...: the jobs have regions of their own and share the open limit.
 run_fio() {
   local name=$1 output status=0
   shift
   output=$(fio --name=job --filename="$disk" --direct=1 --zonemode=zbd --zonesize="$ZB_ZONE_SIZE" \
-    --max_open_zones="$ZB_MAX_OPEN" --numjobs=4 --job_max_open_zones=$((ZB_MAX_OPEN / 4)) --iodepth=32 \
+    --max_open_zones="$open" --numjobs=4 --job_max_open_zones=$((open / 4)) --iodepth=32 \
     --offset="$offset" --offset_increment=$((4 * ZB_ZONE_SIZE)) --size=$((2 * ZB_ZONE_SIZE)) \
     --group_reporting --eta=never "$@" 2>&1) || status=$?
   if [ "$status" -eq 0 ] && ! grep -Eq 'err= *[1-9]|verify:.*bad|verify failed' <<<"$output"; then
@@ -22,15 +26,15 @@ run_fio() {
 verify=(--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_async=0)
 
 run_fio "fio: sequential 64 KiB, libaio, verified" --ioengine=libaio --rw=write --bs=64k "${verify[@]}"
-equal "fio: eight zones are full" 8 "$(count_zones 5)"
+equal "fio: eight zones are full" 8 "$(zones_in fu)"
 check "reset" blkzone reset "$disk"
 run_fio "fio: mixed 4-128 KiB, io_uring, verified" --ioengine=io_uring --rw=write \
   --bssplit=4k/30:16k/40:128k/30 --size="$ZB_ZONE_SIZE" "${verify[@]}"
 check "reset again" blkzone reset "$disk"
 run_fio "fio: random zones, reads and writes at once" --ioengine=libaio --rw=randrw --bs=16k \
-  --time_based --runtime=4
+  --time_based --runtime="${ZB_FIO_SECONDS:-4}"
 check "reset at the end" blkzone reset "$disk"
-equal "all empty" $((zones - ZB_CONVENTIONAL)) "$(count_zones 1)"
+equal "all empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in em)"
 if [ "$ZB_CONVENTIONAL" -gt 0 ]; then
   check "fio: random writes in conventional zones, verified" fio --name=job --filename="$disk" --direct=1 \
     --ioengine=libaio --iodepth=32 --rw=randwrite --bs=4k --size="$ZB_ZONE_SIZE" --io_size=2M "${verify[@]}"

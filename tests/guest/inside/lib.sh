@@ -95,9 +95,11 @@ raw_read() {
   sg_raw -b -r $(($2 * ZB_BLOCK)) -o /dev/null "$disk" $(cdb16 88 "$1" "$2")
 }
 
-# What the kernel complained about since the script began, about this disk.
+# What the kernel complained about, about this disk: since the boot, or since the last part of a
+# script of many parts began.
 kernel_complaints() {
-  dmesg | grep -E "$name|sd [0-9]|scsi|virtio_scsi|BTRFS|WARNING|BUG" |
+  dmesg | awk '/zonebridge: part .* begins/ { text = "" } { text = text $0 "\n" } END { printf "%s", text }' |
+    grep -E "$name|sd [0-9]|scsi|virtio|BTRFS|zonefs|WARNING|BUG|hung task|blocked for" |
     grep -Ei 'error|fail|warn|bug|abort|reset|timing|offline|sense key|corrupt' |
-    grep -Ev 'Power-on or device reset|errors=|Mode Sense|scsi_debug' || true
+    grep -Ev 'Power-on or device reset|errors=|Mode Sense|scsi_debug|zonebridge: part' || true
 }

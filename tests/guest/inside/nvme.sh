@@ -12,29 +12,12 @@ for key in sys.argv[1].split("."):
     value = value[key]
 print(value)' "$2"; }
 
-# same_report DEVICE WHEN: both tools' words for the same zones, in bytes.
+# same_report DEVICE WHEN: both tools' words for the same zones.
 same_report() {
-  local name="${1#/dev/}: report is what nvme-cli says, $2" output
   "$zb" report "nvme:$1" --json >"$tmp/ours"
   nvme zns report-zones "$1" -o json >"$tmp/theirs" 2>/dev/null
-  if output=$(python3 - "$tmp/ours" "$tmp/theirs" "$(field "$1" logical_block_size)" 2>&1 <<'PYTHON'
-import json, sys
-ours = json.load(open(sys.argv[1]))["zones"]
-theirs = json.load(open(sys.argv[2]))
-block = int(sys.argv[3])
-listed = theirs["zone_list"]
-assert len(ours) == len(listed) == theirs["nr_zones"], (len(ours), len(listed))
-states = {"EMPTY": "empty", "IMP_OPENED": "implicit-open", "EXP_OPENED": "explicit-open",
-          "CLOSED": "closed", "READONLY": "read-only", "FULL": "full", "OFFLINE": "offline"}
-for one, other in zip(ours, listed):
-    state = states[other["state"]]
-    # The pointer of a zone that is full, read-only or offline means nothing.
-    pointer = None if state in ("full", "read-only", "offline") else other["wp"] * block
-    expected = (other["slba"] * block, other["cap"] * block, state, pointer)
-    got = (one["start"], one["capacity"], one["state"], one["write_pointer"])
-    assert got == expected, f"expected {expected}, got {got}"
-PYTHON
-  ); then pass "$name"; else fail "$name" "$output" "$(head -c 600 "$tmp/theirs")"; fi
+  check "${1#/dev/}: report is what nvme-cli says, $2" "$(dirname "$0")/same-zones.py" \
+    "$tmp/ours" "$tmp/theirs" "$(field "$1" logical_block_size)"
 }
 
 # state_of DEVICE ZONE: "STATE POINTER-FROM-START".

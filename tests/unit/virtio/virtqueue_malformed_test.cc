@@ -240,5 +240,62 @@ TEST(MalformedRings, AChainOfMoreThanFourGigabytesIsRefused) {
     EXPECT_EQ(queue->fault()->error, RingError::length_overflow);
 }
 
+/// A ring whose second region is only to be read.
+class ReadOnlyRegion : public testing::Test {
+  protected:
+    void SetUp() override {
+        auto sources = sources_of(pair.shared);
+        sources[1].options.writable = false;
+        auto built = GuestMemory::build(sources, *GuestMemory::none());
+        ASSERT_TRUE(built) << built.error();
+        memory = std::move(*built);
+        auto made = VirtQueue::create(*memory, pair.config());
+        ASSERT_TRUE(made) << made.error();
+        pair.queue.emplace(std::move(*made));
+    }
+    void offer(std::uint64_t address, std::uint32_t length, bool device_writes) {
+        const driver::Buffer buffer{address, length, device_writes};
+        ASSERT_TRUE(pair.ring->add(std::span(&buffer, 1)));
+        (void)pair.ring->publish();
+    }
+
+    static constexpr std::uint64_t border = first_address + region_size;
+    RingPair pair{{.size = 8}};
+    GuestMemory::Table memory;
+};
+
+TEST_F(ReadOnlyRegion, IsReadFrom) {
+    offer(border + 16, 512, false);
+    ASSERT_EQ(pair.pop(), PopResult::chain);
+    pair.queue->push(pair.chain, 0);
+    offer(border - 16, 512, false);
+    ASSERT_EQ(pair.pop(), PopResult::chain);
+    EXPECT_EQ(pair.chain.readable.size(), 2U);
+}
+
+TEST_F(ReadOnlyRegion, ABufferToBeFilledThereIsAFault) {
+    offer(border + 16, 512, true);
+    ASSERT_EQ(pair.pop(), PopResult::broken);
+    EXPECT_EQ(pair.queue->fault()->error, RingError::read_only);
+    EXPECT_EQ(pair.queue->fault()->detail, border + 16);
+    EXPECT_NE(to_string(*pair.queue->fault()).find("read-only"), std::string::npos);
+}
+
+TEST_F(ReadOnlyRegion, ABufferThatReachesIntoItIsAFault) {
+    offer(border - 16, 512, true);
+    EXPECT_EQ(pair.pop(), PopResult::broken);
+}
+
+TEST_F(ReadOnlyRegion, HoldsNoUsedRing) {
+    auto config = pair.config();
+    config.addresses.used = pair.shared.user_address(pair.shared.regions()[1].host);
+    const auto refused = VirtQueue::check(*memory, config);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("writable"), std::string::npos) << refused.error();
+    config = pair.config();
+    config.addresses.available = pair.shared.user_address(pair.shared.regions()[1].host);
+    EXPECT_TRUE(VirtQueue::check(*memory, config));
+}
+
 }  // namespace
 }  // namespace zonebridge::virtio

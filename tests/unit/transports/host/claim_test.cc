@@ -50,6 +50,16 @@ TEST_F(Holders, MountsAreFoundByNumberAndBySource) {
     EXPECT_EQ(of(250, 0), (Words{"is mounted at /mnt/with blank", "is mounted at /btrfs"}));
 }
 
+TEST_F(Holders, MountPointsAreTold) {
+    machine.mount("8:1", "/dev/sda1", "/boot");
+    const auto node = describe(machine.places(), "/dev/x", true, makedev(8, 0));
+    ASSERT_TRUE(node);
+    std::vector<std::optional<std::string>> points;
+    for (const auto& holder : find_holders(machine.places(), *node))
+        points.push_back(holder.mount_point);
+    EXPECT_EQ(points, (std::vector<std::optional<std::string>>{std::nullopt, "/boot"}));
+}
+
 TEST_F(Holders, APartitionAndWhatIsOnItCount) {
     machine.mount("8:1", "/dev/sda1", "/boot");
     EXPECT_EQ(of(8, 0), (Words{"has the partition /dev/sda1",

@@ -1,0 +1,234 @@
+#include "service/bus_helper.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include <climits>
+#include <fmt/format.h>
+
+#include "service/log.h"
+#include "service/vdpa_users.h"
+
+namespace zonebridge::service {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// For a driver that is loaded by whoever watches the bus (udev), and probes.
+constexpr seconds patience_with_driver{15};
+/// For users to let go, and their data to be written.
+constexpr seconds patience_with_users{20};
+constexpr milliseconds look_again{50};
+
+void set(const virtio::UniqueFd& event) {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto told = ::write(event.get(), &one, sizeof(one));
+}
+
+std::optional<milliseconds> left_until(Clock::time_point end) {
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    if (left <= milliseconds::zero()) return std::nullopt;
+    return left;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    return fmt::format("{}", fmt::join(words, "; "));
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(
+    VdpaBus bus, const VduseOptions& options, int stop,
+    const std::function<void(const VduseDisk&)>& on_ready) {
+    auto helper = std::make_unique<BusHelper>(Private{}, std::move(bus), options, stop, on_ready);
+    helper->done_ = virtio::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    helper->session_over_ = virtio::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!helper->done_ || !helper->session_over_)
+        return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    try {
+        helper->thread_ = std::thread([&self = *helper] { self.run(); });
+    } catch (const std::system_error& error) {
+        return tl::unexpected(os_failure(error.code().value(), "can't start a thread"));
+    }
+    return helper;
+}
+
+BusHelper::BusHelper(Private, VdpaBus bus, const VduseOptions& options, int stop,
+                     const std::function<void(const VduseDisk&)>& on_ready)
+    : bus_(std::move(bus)),
+      options_(options),
+      driver_(options.name, options.attach),
+      stop_(stop),
+      on_ready_(on_ready) {}
+
+BusHelper::~BusHelper() {
+    if (thread_.joinable()) (void)finish();
+}
+
+BusHelper::Outcome BusHelper::finish() {
+    set(session_over_);
+    thread_.join();
+    return std::move(outcome_);
+}
+
+void BusHelper::run() {
+    ::pthread_setname_np(::pthread_self(), "zb-vdpa");
+    keep_only_own_descriptors();
+    outcome_ = live();
+    set(done_);
+}
+
+// A thread that the kernel keeps waiting outlives a kill -9 of its process, and with it the open
+// files that it shares: the next server could take over neither the device nor the disk.
+void BusHelper::keep_only_own_descriptors() const {
+    std::array kept{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,      stop_,
+                    done_.get(),  bus_.fd(),     session_over_.get()};
+    std::sort(kept.begin(), kept.end());
+    unsigned next = 0;
+    for (const auto fd : kept) {
+        const auto here = static_cast<unsigned>(fd);
+        if (here > next) (void)::close_range(next, here - 1, CLOSE_RANGE_UNSHARE);
+        next = here + 1;
+    }
+    (void)::close_range(next, UINT_MAX, CLOSE_RANGE_UNSHARE);
+}
+
+BusHelper::Outcome BusHelper::live() {
+    const auto found = bus_.find(options_.name);
+    if (!found) return {tl::unexpected(found.error()), false};
+    const bool was_there = found->has_value();
+    auto node = bring_up(was_there);
+    if (!node) {
+        // What was there before us is not ours to remove.
+        if (was_there) return {tl::unexpected(std::move(node.error())), true};
+        const auto removed = bus_.remove(options_.name);
+        if (!removed) log("{}", removed.error().message);
+        return {tl::unexpected(std::move(node.error())), !removed};
+    }
+    on_ready_({.node = *node, .took_over = was_there});
+    if (wait(std::nullopt) == Wake::signal) return take_down(*node);
+    return {{}, true};
+}
+
+tl::expected<std::string, Error> BusHelper::bring_up(bool found) {
+    if (!found)
+        if (auto added = bus_.add(management, options_.name); !added)
+            return tl::unexpected(std::move(added.error()));
+    if (auto given = driver_.bind(); !given) return tl::unexpected(std::move(given.error()));
+    return wait_for_node();
+}
+
+tl::expected<std::string, Error> BusHelper::wait_for_node() {
+    const auto failure = [](std::string words) {
+        return tl::unexpected(Error{StatusCode::io_error, std::move(words), {}});
+    };
+    const auto end = Clock::now() + patience_with_driver;
+    for (;;) {
+        if (auto node = driver_.node()) return std::move(*node);
+        if (auto refusal = driver_.refusal()) return failure(std::move(*refusal));
+        const auto left = left_until(end);
+        if (!left) return failure(driver_.delay());
+        switch (wait(std::min(*left, look_again))) {
+            case Wake::timeout:
+            case Wake::other:
+                break;
+            case Wake::signal:
+                return failure(
+                    fmt::format("{}: told to stop before its disk was there", options_.name));
+            case Wake::session_over:
+                return failure(fmt::format("{}: ended before its disk was there", options_.name));
+        }
+    }
+}
+
+BusHelper::Outcome BusHelper::take_down(const std::string& node) {
+    auto users = users_of(node, options_.attach);
+    std::optional<WriteOut> writing;
+    if (!users.empty()) {
+        switch (options_.attach) {
+            case VdpaAttach::host:
+                log("{}: {} goes away though it {}; writing out what is in memory (again SIGTERM "
+                    "skips that)",
+                    options_.name, node, joined(users));
+                writing.emplace(node);
+                switch (wait(patience_with_users, writing->done_fd())) {
+                    case Wake::other:
+                        break;
+                    case Wake::timeout:
+                        log("{}: that takes longer than {} s; not waiting any more", options_.name,
+                            patience_with_users.count());
+                        break;
+                    case Wake::signal:
+                        log("{}: told to stop again; not waiting any more", options_.name);
+                        break;
+                    case Wake::session_over:
+                        return {{}, true};
+                }
+                break;
+            case VdpaAttach::guest:
+                if (auto still = let_guest_go(node, std::move(users))) return std::move(*still);
+                break;
+        }
+    }
+    if (auto removed = bus_.remove(options_.name); !removed) return {std::move(removed), true};
+    return {{}, false};
+}
+
+// The kernel would hold up the removal, and with it everybody who asks the bus something, until
+// the virtual machine lets go.
+std::optional<BusHelper::Outcome> BusHelper::let_guest_go(const std::string& node,
+                                                          std::vector<std::string> users) {
+    log("{}: {} {}; waiting until it is let go (again SIGTERM skips that)", options_.name, node,
+        joined(users));
+    const auto end = Clock::now() + patience_with_users;
+    while (!users.empty()) {
+        const auto left = left_until(end);
+        const auto woken = left ? wait(std::min(*left, look_again * 4)) : Wake::signal;
+        if (woken == Wake::session_over) return Outcome{{}, true};
+        if (woken == Wake::signal)
+            return Outcome{
+                tl::unexpected(Error{
+                    StatusCode::io_error,
+                    fmt::format("{}: {} {}, so it stays, and its guest waits: serve it again to go "
+                                "on, or, when that is over, remove it with 'vdpa dev del {}'",
+                                options_.name, node, joined(users), options_.name),
+                    {}}),
+                true};
+        users = users_of(node, options_.attach);
+    }
+    return std::nullopt;
+}
+
+BusHelper::Wake BusHelper::wait(std::optional<milliseconds> time, int other) const {
+    std::array watched{pollfd{session_over_.get(), POLLIN, 0}, pollfd{stop_, POLLIN, 0},
+                       pollfd{other, POLLIN, 0}};
+    const auto end = time ? std::optional(Clock::now() + *time) : std::nullopt;
+    for (;;) {
+        const auto left = end ? left_until(*end) : std::nullopt;
+        if (end && !left) return Wake::timeout;
+        const int count =
+            ::poll(watched.data(), watched.size(), left ? static_cast<int>(left->count()) : -1);
+        if (count <= 0) continue;
+        if (watched[0].revents != 0) return Wake::session_over;
+        if (watched[1].revents != 0) {
+            // Taken, so that the next one is another.
+            signalfd_siginfo taken{};
+            if (::read(stop_, &taken, sizeof(taken)) == sizeof(taken)) return Wake::signal;
+        }
+        if (watched[2].revents != 0) return Wake::other;
+    }
+}
+
+}  // namespace zonebridge::service

@@ -1,0 +1,79 @@
+#include "service/vduse_service.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "service/bus_helper.h"
+#include "service/log.h"
+#include "service/vdpa_bus.h"
+#include "virtio/vduse/session.h"
+
+namespace zonebridge::service {
+namespace {
+
+namespace vduse = virtio::vduse;
+
+Error failure(std::string message) {
+    return {StatusCode::io_error, std::move(message), {}};
+}
+
+}  // namespace
+
+tl::expected<void, Error> check_vduse(const VduseOptions& options) {
+    if (const auto what = vduse::bad_name(options.name)) return tl::unexpected(failure(*what));
+    if (const auto what = vduse::missing())
+        return tl::unexpected(Error{StatusCode::unsupported, *what, {}});
+    auto bus = VdpaBus::open();
+    if (!bus) return tl::unexpected(bus.error());
+    const auto device = bus->find(options.name);
+    if (!device) return tl::unexpected(device.error());
+    if (!*device) return {};
+    if ((*device)->management != BusHelper::management)
+        return tl::unexpected(failure(fmt::format(
+            "{}: the vDPA bus has a device of that name that is not VDUSE's (it belongs "
+            "to {}): take another name",
+            options.name, (*device)->management)));
+    // It may be mounted, or a guest may run on it: nobody takes that away by a wrong option.
+    const VdpaDriver driver(options.name, options.attach);
+    const auto bound = driver.bound();
+    if (bound && bound != driver.wanted())
+        return tl::unexpected(failure(fmt::format(
+            "{}: the kernel has that device already, driven by {}, and '--attach {}' is {}'s: say "
+            "'--attach {}' to take it over, or remove it first with 'vdpa dev del {}'",
+            options.name, *bound, to_string(options.attach), driver.wanted(),
+            to_string(other(options.attach)), options.name)));
+    return {};
+}
+
+tl::expected<void, Error> run_vduse(const VduseOptions& options, virtio::Backend& backend,
+                                    std::vector<std::byte> config, int stop,
+                                    const std::function<void(const VduseDisk&)>& on_ready) {
+    auto bus = VdpaBus::open();
+    if (!bus) return tl::unexpected(bus.error());
+    vduse::DeviceOptions device;
+    device.name = options.name;
+    device.config = std::move(config);
+    auto session = vduse::Session::open(
+        device, backend, [&](std::string_view text) { log("{}: {}", options.name, text); });
+    if (!session) return tl::unexpected(failure(session.error()));
+
+    auto helper = BusHelper::start(std::move(*bus), options, stop, on_ready);
+    if (!helper) {
+        if (!(*session)->resumed()) (void)(*session)->destroy();
+        return tl::unexpected(helper.error());
+    }
+    const auto end = (*session)->run((*helper)->done_fd());
+    const bool failed = end.reason == virtio::SessionEnd::Reason::failed;
+    if (failed) log("{}: {}", options.name, end.message);
+    auto outcome = (*helper)->finish();
+    if (failed && outcome.result)
+        outcome.result = tl::unexpected(
+            failure(fmt::format("{}: the device is beyond help: {}", options.name, end.message)));
+    if (outcome.on_bus) return outcome.result;
+    if (const auto destroyed = (*session)->destroy(); !destroyed && outcome.result)
+        outcome.result = tl::unexpected(failure(destroyed.error()));
+    return outcome.result;
+}
+
+}  // namespace zonebridge::service

@@ -1,0 +1,88 @@
+#!/bin/bash
+# The outer of two guests: makes the disks, serves them all, boots the inner guest on them, and
+# compares what that saw with the disks.
+. "$(dirname "$0")/../host.sh"
+. "$(dirname "$0")/devices.sh"
+
+# wanted FRONT-END NAME: whether ZB_ONLY, an extended regular expression, asks for that pair.
+wanted() { grep -Eq -- "${ZB_ONLY:-.}" <<<"$1 $2"; }
+
+# QEMU emulates a processor that can have guests of its own: theirs is then emulated once, not twice.
+modprobe kvm_amd 2>/dev/null && [ -c /dev/kvm ] && export ZONEBRIDGE_ACCEL=kvm
+echo "the inner guests run by ${ZONEBRIDGE_ACCEL:-emulation twice}"
+
+share=$work/share
+mkdir "$share"
+make_transports "$work"
+declare -A bytes=([plain]=$((32 << 20)))
+for name in "${transports[@]}"; do
+  bytes[$name]=$("$zonebridge" info "${spec[$name]}" --json |
+    /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])')
+done
+"$zonebridge" create "$work/plain.zb" --size "${bytes[plain]}" --model none >/dev/null 2>&1 ||
+  give_up "a disk without zones is made"
+spec[plain]=emulated:$work/plain.zb
+
+# inner_guest FRONT-END NAME...: serves these disks, those wanted, and boots a guest with them.
+# The function "offer_FRONT-END NAME" serves one and adds to the array attach what ./run is told.
+inner_guest() {
+  local front=$1 name names=() disks=() begin=$SECONDS
+  shift
+  for name in "$@"; do
+    ! wanted "$front" "$name" || names+=("$name")
+  done
+  [ "${#names[@]}" -gt 0 ] || return 0
+  attach=()
+  rm -f "$share"/*
+  for name in "${names[@]}"; do
+    disks+=("$name=${bytes[$name]}")
+    "offer_$front" "$name"
+  done
+  echo "$front:"
+  # One processor: emulated twice, two make the boot twice as long.
+  in_guest nested "${attach[@]}" --smp 1 --memory 512M --timeout 900 --share "$share" \
+    --env "ZB_SHARED=$share" --env "ZB_DISKS=${disks[*]}"
+  for name in "${names[@]}"; do
+    server_alive "$name: the server outlives the guest" "$name"
+    stop_server "$name"
+    [ "$name" = plain ] || same_as_own "$name" "afterwards" "$share/$name.zones"
+  done
+  echo "$front: $((SECONDS - begin)) s"
+  for name in "${names[@]}"; do
+    [ "$name" = plain ] || "$zonebridge" reset "${spec[$name]}" --all >/dev/null
+  done
+}
+
+offer_vhost_user_scsi() {
+  if [ "$1" = plain ]; then
+    start_server plain --virtio blk --socket "$work/plain.sock" "${spec[plain]}"
+    attach+=(--blk-disk "$work/plain.sock")
+  else
+    start_server "$1" --virtio scsi --socket "$work/$1.sock" "${spec[$1]}"
+    attach+=(--disk "$work/$1.sock")
+  fi
+}
+
+# A front end that carries any virtio device; its QEMU is newer.
+offer_vhost_user_blk() {
+  start_server "$1" --virtio blk --socket "$work/$1.sock" "${spec[$1]}"
+  attach+=(--zoned-blk-disk "$work/$1.sock")
+}
+
+offer_vhost_vdpa() {
+  local node
+  start_server "$1" --vduse "zb-$1" --attach guest "${spec[$1]}"
+  node=$(basename "/sys/bus/vdpa/devices/zb-$1"/vhost-vdpa-*)
+  attach+=(--modules virtio_blk
+    --qemu-arg -device --qemu-arg "vhost-vdpa-device-pci,id=$1,vhostdev=/dev/$node")
+}
+
+inner_guest vhost_user_scsi "${transports[@]}" plain
+if ZONEBRIDGE_QEMU_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1; then
+  inner_guest vhost_user_blk "${transports[@]}"
+else
+  skipped "vhost_user_blk" "no newer QEMU: $(tail -n 1 "$work/newer")"
+fi
+modprobe -a vduse vhost_vdpa || give_up "the vDPA modules load"
+inner_guest vhost_vdpa "${transports[@]}"
+finish

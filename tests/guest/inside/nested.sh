@@ -1,0 +1,73 @@
+#!/bin/bash
+# A guest in a guest: each zoned disk of ZB_DISKS ("NAME=BYTES ...") works, a plain one too. Small
+# amounts: everything here may be emulated twice. The zones it leaves go to ZB_SHARED.
+. "$(dirname "$0")/lib.sh"
+
+# Few programs: each one started may take a second or more in here.
+
+# The disk of that many bytes.
+# shellcheck disable=SC2317
+disk_of() {
+  local place
+  for place in /sys/block/[sv]d*; do
+    if [ "$(<"$place/size")" -eq $(($1 / 512)) ] && [ -b "/dev/${place##*/}" ]; then
+      disk=/dev/${place##*/}
+      return 0
+    fi
+  done
+  return 1
+}
+# state_of LINE: "CONDITION WRITTEN" of a line of blkzone's, in sectors.
+state_of() { [[ $1 =~ wptr\ 0x([0-9a-f]+)\ .*zcond:\ *[0-9]+\((..)\) ]] && echo "${BASH_REMATCH[2]} $((16#${BASH_REMATCH[1]}))"; }
+# state ZONE
+state() { state_of "$(blkzone report --offset $(($1 * sectors)) --count 1 "$disk")"; }
+# action ACTION ZONE
+action() { check "$name: $1" blkzone "$1" --offset $(($2 * sectors)) --count 1 "$disk"; }
+# put BYTES: 64 KiB at that place of the disk.
+put() { dd if=/tmp/data of="$disk" bs=64k count=1 seek="$1" oflag=direct,seek_bytes conv=notrunc status=none; }
+
+verify=(--direct=1 --ioengine=libaio --iodepth=8 --bs=64k --verify=crc32c --verify_fatal=1
+  --do_verify=1 --minimal)
+head -c 65536 /dev/urandom >/tmp/data
+
+zoned_disk() {
+  local queue=/sys/block/${disk#/dev/}/queue first=0 at lines line
+  until_there 30 test "$(<"$queue/nr_zones")" -gt 0
+  equal "$name: the kernel sees a zoned disk" host-managed "$(<"$queue/zoned")"
+  sectors=$(<"$queue/chunk_sectors")
+  mapfile -t lines < <(blkzone report "$disk")
+  equal "$name: blkzone reports every zone" "$(<"$queue/nr_zones")" "${#lines[@]}"
+  while [[ ${lines[first]} == *'type: 1'* ]]; do first=$((first + 1)); done
+  at=$((first * sectors * 512))
+  check "$name: a write" put $at
+  equal "$name: moves the pointer" "oi 128" "$(state "$first")"
+  dd if="$disk" of=/tmp/back bs=64k count=1 skip=$at iflag=direct,skip_bytes status=none
+  check "$name: it is read back" cmp /tmp/data /tmp/back
+  refused "$name: a write behind the pointer" 'Input/output error' put $at
+  action reset "$first"
+  equal "$name: it is empty" "em 0" "$(state "$first")"
+  check "$name: fio verifies a zone at depth" fio --name=verify --filename="$disk" --zonemode=zbd \
+    --rw=write --offset=$at --size=$((sectors * 512)) "${verify[@]}"
+  # Left behind, to be found by whoever has the disk next: one full, one closed, one finished.
+  put $((at + sectors * 512)) && action close $((first + 1))
+  put $((at + 2 * sectors * 512)) && action finish $((first + 2))
+  mapfile -t lines < <(blkzone report "$disk")
+  for line in "${lines[@]:first:4}"; do states+="$(state_of "$line")," ; done
+  match "$name: a full, a closed, a finished, an empty zone" '^fu [0-9]+,cl 128,fu [0-9]+,em 0,$' "$states"
+  printf '%s\n' "${lines[@]}" >"$ZB_SHARED/$name.zones"
+}
+
+for pair in $ZB_DISKS; do
+  name=${pair%=*} states=''
+  until_there 60 disk_of "${pair#*=}" || { fail "$name: the disk appears" "$(dmesg | tail -n 12)"; continue; }
+  if [ "$name" = plain ]; then
+    equal "$name: the kernel sees no zones" none "$(<"/sys/block/${disk#/dev/}/queue/zoned")"
+    check "$name: fio verifies at depth" fio --name=verify --filename="$disk" --rw=randwrite --size=2M \
+      "${verify[@]}"
+  else
+    zoned_disk
+  fi
+done
+equal "the kernel complains of nothing" "" "$(dmesg | grep -E ' sd |[sv]d[a-z]|virtio|BUG|WARNING' |
+  grep -Ei 'fail|warn|bug|abort|timing|offline' | grep -Ev 'Mode Sense|write behind' || true)"
+finish

@@ -1,0 +1,272 @@
+// Requests that a server took and did not answer before it died, in the hands of the next one.
+
+#include <array>
+#include <cstring>
+#include <vector>
+
+#include "tests/unit/virtio-blk/bench.h"
+#include "virtio/inflight.h"
+
+namespace zonebridge::virtio_blk {
+namespace {
+
+constexpr std::uint32_t zone = Bench::first_sequential;
+
+/// What the driver asks of a server that takes it and dies, and of the next one.
+struct Left {
+    driver::BlkRequest request;
+    std::uint8_t status;
+    std::size_t asked;  ///< Requests that reach the disk.
+};
+
+TEST(BlkRecovery, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
+    constexpr std::uint16_t size = 64;
+    const auto fd = virtio::InflightArea::make(1, size);
+    ASSERT_TRUE(fd) << fd.error();
+    const auto area =
+        virtio::InflightArea::map(fd->get(), 0, virtio::InflightArea::size_for(1, size), 1, size);
+    ASSERT_TRUE(area) << area.error();
+    const auto data = pattern(4096);
+    const auto at = Bench::sector(zone);
+    const Left left[] = {
+        {{.type = blk::in, .sector = 0, .data_in_length = 4096}, blk::ok, 1},
+        {{.type = blk::flush}, blk::ok, 1},
+        {{.type = blk::get_id, .data_in_length = 20}, blk::ok, 0},
+        {{.type = blk::report, .data_in_length = 4096}, blk::ok, 1},
+        {{.type = blk::out, .sector = 8, .data_out = data}, blk::ok, 1},  // conventional
+        // To a zone that is where the write wants it: looked at, then done.
+        {{.type = blk::out, .sector = at, .data_out = data}, blk::ok, 2},
+        {{.type = blk::append, .sector = at, .data_out = data, .tail = 16}, blk::io_error, 0},
+        {{.type = blk::open, .sector = at}, blk::io_error, 0},
+        {{.type = blk::reset, .sector = at}, blk::io_error, 0},
+        {{.type = blk::reset_all}, blk::io_error, 0},
+    };
+    Bench bench;
+    virtio::RingPair pair({.size = size}, area->get());
+    std::vector<Bench::Queued> queued;
+    for (const auto& one : left) {
+        const auto head = blk::header(one.request.type, one.request.sector);
+        const auto out = pair.shared.allocate(head.size() + one.request.data_out.size(), 1);
+        std::memcpy(out.host, head.data(), head.size());
+        if (!one.request.data_out.empty())
+            std::memcpy(out.host + head.size(), one.request.data_out.data(),
+                        one.request.data_out.size());
+        const auto in = pair.shared.allocate(one.request.data_in_length + one.request.tail, 1);
+        const auto added =
+            pair.ring->add(std::array{driver::to_device(out), driver::from_device(in)});
+        ASSERT_TRUE(added);
+        (void)pair.ring->publish();
+        ASSERT_EQ(pair.pop(), virtio::PopResult::chain);  // taken, and then the server died
+        queued.push_back({in, one.request.data_in_length, one.request.tail, *added});
+    }
+    auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
+    ASSERT_TRUE(again) << again.error();
+    bench.device->attach(1, *again);
+    bench.turn();
+    (void)again->publish();
+    std::size_t asked = 0;
+    for (std::size_t i = 0; i < std::size(left); ++i) {
+        EXPECT_TRUE(pair.ring->take_used());
+        EXPECT_EQ(Bench::answer_of(queued[i], 0).status, left[i].status) << i;
+        asked += left[i].asked;
+    }
+    EXPECT_EQ(bench.disk.taken.size(), asked);
+    EXPECT_EQ(bench.disk.machine().active_count(), 1U);
+    EXPECT_EQ(bench.device->in_flight(1), 0U);
+    bench.device->detach(1);
+}
+
+TEST(BlkRecovery, WhatADeadServerClearedIsClearedAgain) {
+    constexpr std::uint16_t size = 8;
+    const auto fd = virtio::InflightArea::make(1, size);
+    ASSERT_TRUE(fd) << fd.error();
+    const auto area =
+        virtio::InflightArea::map(fd->get(), 0, virtio::InflightArea::size_for(1, size), 1, size);
+    ASSERT_TRUE(area) << area.error();
+    Bench bench({.model = Model::none, .max_clear = 4096},
+                {.zoned = false, .write_through = false, .discard = true, .write_zeroes = true});
+    virtio::RingPair pair({.size = size}, area->get());
+    for (const auto type : {blk::discard, blk::write_zeroes}) {
+        const auto head = blk::header(type, 0);
+        const std::array<std::uint64_t, 2> range{8, 1};
+        const auto out = pair.shared.allocate(head.size() + sizeof range, 1);
+        std::memcpy(out.host, head.data(), head.size());
+        std::memcpy(out.host + head.size(), range.data(), sizeof range);
+        ASSERT_TRUE(pair.ring->add(
+            std::array{driver::to_device(out), driver::from_device(pair.shared.allocate(1, 1))}));
+        (void)pair.ring->publish();
+        ASSERT_EQ(pair.pop(), virtio::PopResult::chain);
+    }
+    auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
+    ASSERT_TRUE(again) << again.error();
+    bench.device->attach(1, *again);
+    bench.turn();
+    ASSERT_EQ(bench.disk.taken.size(), 2U);
+    EXPECT_EQ(bench.disk.taken[0].operation, Operation::discard);
+    EXPECT_EQ(bench.disk.taken[1].operation, Operation::write_zeroes);
+    bench.device->detach(1);
+}
+
+/// Writes that a dead server took, beside a disk on which more or less of them may be found.
+class BlkLostWrite : public testing::Test {
+  protected:
+    static constexpr std::uint16_t size = 16;
+    static constexpr std::uint64_t at = zone * Bench::zone_sectors;
+
+    void begin(BlockDevice::Mode mode = {.zoned = true, .write_through = false}) {
+        bench.emplace(test::MachineDiskShape{}, mode);
+        auto fd = virtio::InflightArea::make(1, size);
+        ASSERT_TRUE(fd) << fd.error();
+        auto mapped = virtio::InflightArea::map(fd->get(), 0,
+                                                virtio::InflightArea::size_for(1, size), 1, size);
+        ASSERT_TRUE(mapped) << mapped.error();
+        area = std::move(*mapped);
+        pair = std::make_unique<virtio::RingPair>(driver::RingOptions{.size = size}, area.get());
+    }
+    void lose(std::uint64_t sector, const Bytes& data) {
+        const auto head = blk::header(blk::out, sector);
+        const auto out = pair->shared.allocate(head.size() + data.size(), 1);
+        std::memcpy(out.host, head.data(), head.size());
+        std::memcpy(out.host + head.size(), data.data(), data.size());
+        const auto in = pair->shared.allocate(1, 1);
+        // Header and data in pieces that have nothing to do with either.
+        const driver::Buffer chain[] = {
+            {out.address, 100, false},
+            {out.address + 100, static_cast<std::uint32_t>(out.size - 100), false},
+            driver::from_device(in)};
+        ASSERT_TRUE(pair->ring->add(chain));
+        (void)pair->ring->publish();
+        ASSERT_EQ(pair->pop(), virtio::PopResult::chain);
+        lost.push_back(in);
+    }
+    /// The statuses that the next server gives, in the order the writes were taken.
+    std::vector<std::uint8_t> recover() {
+        bench->disk.taken.clear();
+        auto again = virtio::VirtQueue::create(*pair->memory, pair->config(area.get()));
+        if (!again) throw std::runtime_error(again.error());
+        bench->device->attach(1, *again);
+        bench->turn();
+        (void)again->publish();
+        std::vector<std::uint8_t> statuses;
+        for (const auto& in : lost) {
+            EXPECT_TRUE(pair->ring->take_used());
+            statuses.push_back(static_cast<std::uint8_t>(*in.host));
+        }
+        EXPECT_EQ(bench->device->in_flight(1), 0U);
+        bench->device->detach(1);
+        return statuses;
+    }
+    std::size_t taken(Operation operation) const {
+        return static_cast<std::size_t>(
+            std::count_if(bench->disk.taken.begin(), bench->disk.taken.end(),
+                          [&](const auto& one) { return one.operation == operation; }));
+    }
+
+    std::optional<Bench> bench;
+    std::shared_ptr<const virtio::InflightArea> area;
+    std::unique_ptr<virtio::RingPair> pair;
+    std::vector<driver::Block> lost;
+    Bytes data = pattern(8192, 3);
+    using Statuses = std::vector<std::uint8_t>;
+};
+
+TEST_F(BlkLostWrite, IsFoundWhereItWentAndNotDoneAgain) {
+    begin();
+    ASSERT_EQ(bench->write(at, data), blk::ok);
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::ok});
+    EXPECT_EQ(taken(Operation::write), 0U);
+    EXPECT_EQ(taken(Operation::flush), 0U);
+}
+
+TEST_F(BlkLostWrite, IsFlushedBeforeItCountsForADriverWithoutFlushes) {
+    begin({.zoned = true, .write_through = true});
+    ASSERT_EQ(bench->write(at, data), blk::ok);
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::ok});
+    EXPECT_EQ(taken(Operation::write), 0U);
+    EXPECT_EQ(taken(Operation::flush), 1U);
+}
+
+TEST_F(BlkLostWrite, IsDoneIfItsZoneWaitsForIt) {
+    begin();
+    ASSERT_EQ(bench->write(at, data), blk::ok);
+    lose(at + 16, data);
+    EXPECT_EQ(recover(), Statuses{blk::ok});
+    EXPECT_EQ(taken(Operation::write), 1U);
+    EXPECT_EQ(bench->read(at + 16, 8192).data, data);
+}
+
+TEST_F(BlkLostWrite, OfWhichAPartIsThereIsAnError) {
+    begin();
+    ASSERT_EQ(bench->write(at, Bytes(data.begin(), data.begin() + 4096)), blk::ok);
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::io_error});
+    EXPECT_EQ(taken(Operation::write), 0U);
+}
+
+TEST_F(BlkLostWrite, BehindThePointerIsAnError) {
+    begin();
+    lose(at + 16, data);
+    EXPECT_EQ(recover(), Statuses{blk::io_error});
+    EXPECT_EQ(taken(Operation::write), 0U);
+}
+
+TEST_F(BlkLostWrite, WhereOtherDataLieIsAnError) {
+    begin();
+    auto other = data;
+    other.back() ^= std::byte{1};
+    ASSERT_EQ(bench->write(at, other), blk::ok);
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::io_error});
+    EXPECT_EQ(bench->read(at, 8192).data, other);
+}
+
+TEST_F(BlkLostWrite, InAZoneThatWasFinishedInsteadIsAnError) {
+    begin();
+    ASSERT_EQ(bench->act(blk::open, at), blk::ok);
+    ASSERT_EQ(bench->act(blk::finish, at), blk::ok);
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::io_error});
+}
+
+TEST_F(BlkLostWrite, ThatFilledItsZoneIsFound) {
+    begin();
+    const auto half = pattern(Bench::zone_sectors * sector_size / 2, 5);
+    for (const auto from : {at, at + Bench::zone_sectors / 2})
+        for (std::size_t done = 0; done < half.size(); done += 8192)
+            ASSERT_EQ(bench->write(from + done / sector_size,
+                                   Bytes(half.begin() + static_cast<std::ptrdiff_t>(done),
+                                         half.begin() + static_cast<std::ptrdiff_t>(done + 8192))),
+                      blk::ok);
+    lose(at + Bench::zone_sectors - 16, Bytes(half.end() - 8192, half.end()));
+    EXPECT_EQ(recover(), Statuses{blk::ok});
+    EXPECT_EQ(taken(Operation::write), 0U);
+}
+
+TEST_F(BlkLostWrite, SeveralAreJudgedOneByOneInTheOrderTheyWereTaken) {
+    begin();
+    const auto more = pattern(4096, 9);
+    ASSERT_EQ(bench->write(at, data), blk::ok);
+    lose(at, data);                       // is there
+    lose(at + 16, more);                  // is not, nor the next
+    lose(at + 24, data);                  // follows it
+    lose(Bench::sector(zone + 1), data);  // another zone
+    lose(at + 64, more);                  // never could have been
+    EXPECT_EQ(recover(), (Statuses{blk::ok, blk::ok, blk::ok, blk::ok, blk::io_error}));
+    EXPECT_EQ(taken(Operation::write), 3U);
+    EXPECT_EQ(bench->read(at + 16, 4096).data, more);
+    EXPECT_EQ(bench->read(at + 24, 8192).data, data);
+    EXPECT_EQ(bench->read(Bench::sector(zone + 1), 8192).data, data);
+}
+
+TEST_F(BlkLostWrite, LeavesARingThatWorks) {
+    begin();
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::ok});
+    lost.clear();
+    EXPECT_EQ(bench->write(at + 16, data), blk::ok);
+}
+
+}  // namespace
+}  // namespace zonebridge::virtio_blk

@@ -1,0 +1,22 @@
+// How a session ended, by vhost-user or VDUSE.
+//
+// Threads: a plain value.
+// Ownership: none.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace zonebridge::virtio {
+
+struct SessionEnd {
+    enum class Reason : std::uint8_t {
+        disconnected,  ///< The front end closed the connection. Never by VDUSE.
+        stopped,       ///< The stop descriptor became readable.
+        failed,        ///< `message` is the line for the log.
+    };
+    Reason reason;
+    std::string message;
+};
+
+}  // namespace zonebridge::virtio

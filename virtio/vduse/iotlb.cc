@@ -1,0 +1,98 @@
+#include "virtio/vduse/iotlb.h"
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <linux/vduse.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "virtio/mapping.h"
+
+namespace zonebridge::virtio::vduse {
+namespace {
+
+constexpr auto last_address = std::numeric_limits<std::uint64_t>::max();
+
+/// `next` is what a larger `before` would have there.
+bool goes_on(const Extent& before, const Extent& next) noexcept {
+    const auto length = next.start - before.start;
+    return !before.kernel_made && !next.kernel_made && before.device == next.device &&
+           before.inode == next.inode && before.writable == next.writable &&
+           before.last != last_address && next.start == before.last + 1 &&
+           length <= last_address - before.offset && next.offset == before.offset + length;
+}
+
+}  // namespace
+
+void append(std::vector<Piece>& pieces, Piece next) {
+    if (!pieces.empty() && goes_on(pieces.back().extent, next.extent))
+        pieces.back().extent.last = next.extent.last;
+    else
+        pieces.push_back(std::move(next));
+}
+
+tl::expected<std::vector<Piece>, std::string> read_iotlb(int device) {
+    std::vector<Piece> pieces;
+    for (std::uint64_t from = 0;;) {
+        vduse_iotlb_entry entry{};
+        entry.start = from;
+        entry.last = last_address;
+        UniqueFd fd(::ioctl(device, VDUSE_IOTLB_GET_FD, &entry));
+        if (!fd && errno == EINVAL) break;  // no more
+        if (!fd)
+            return tl::unexpected(fmt::format("can't get the driver's memory behind {:#x}: {}",
+                                              from, std::strerror(errno)));
+        struct stat info {};
+        if (::fstat(fd.get(), &info) != 0)
+            return tl::unexpected(fmt::format("can't look at the driver's memory at {:#x}: {}",
+                                              entry.start, std::strerror(errno)));
+        if (entry.last < entry.start || entry.last < from)
+            return tl::unexpected(
+                fmt::format("the driver's memory is said to reach from {:#x} to {:#x}", entry.start,
+                            entry.last));
+        append(pieces, {{.start = entry.start,
+                         .last = entry.last,
+                         .offset = entry.offset,
+                         .writable = (entry.perm & VDUSE_ACCESS_WO) != 0,
+                         .kernel_made = Mapping::is_kernel_made(fd.get()),
+                         .device = info.st_dev,
+                         .inode = info.st_ino},
+                        std::move(fd)});
+        if (pieces.size() > GuestMemory::max_regions)
+            return tl::unexpected(fmt::format(
+                "the driver's memory is in more than {} pieces; give the guest memory of fewer, "
+                "larger ones",
+                GuestMemory::max_regions));
+        if (entry.last == last_address) break;
+        from = entry.last + 1;
+    }
+    return pieces;
+}
+
+tl::expected<GuestMemory::Table, std::string> build_memory(std::span<const Piece> pieces,
+                                                           const GuestMemory& previous) {
+    std::vector<MemoryRegionSource> sources;
+    for (const Piece& piece : pieces) {
+        const auto& extent = piece.extent;
+        sources.push_back(
+            {.region = {.guest_address = extent.start,
+                        .size = extent.last - extent.start + 1,
+                        .user_address = extent.start,
+                        .mmap_offset = extent.offset},
+             .fd = piece.fd.get(),
+             .options = {.writable = extent.writable, .kernel_made = extent.kernel_made}});
+    }
+    return GuestMemory::build(sources, previous);
+}
+
+std::vector<Extent> extents_of(std::span<const Piece> pieces) {
+    std::vector<Extent> extents;
+    for (const Piece& piece : pieces) extents.push_back(piece.extent);
+    return extents;
+}
+
+}  // namespace zonebridge::virtio::vduse
