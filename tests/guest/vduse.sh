@@ -4,5 +4,5 @@
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"
 
-in_guest vduse --env "ZONEBRIDGE=$zonebridge" --timeout 400
+in_guest vduse --env "ZONEBRIDGE=$zonebridge" --timeout 600
 finish
