@@ -60,8 +60,7 @@ void BlkBackend::tell_whether_zoned() {
     const auto zoned = (accepted_ & feature::zoned) != 0;
     if (zoned && warned_)
         log("VIRTIO_BLK_F_ZONED is accepted now, and the guest has a host-managed disk: what "
-            "looked at "
-            "it before was the guest's firmware, or another driver");
+            "looked at it before was the guest's firmware, or another driver");
     if (!zoned && !warned_)
         log("the front end or its guest did not accept VIRTIO_BLK_F_ZONED: it can't know that this "
             "disk is host-managed, and every read and write gets an I/O error. Front ends that "
@@ -69,8 +68,7 @@ void BlkBackend::tell_whether_zoned() {
             "vhost-user-test-device-pci,virtio-id=2,num_vqs={},vq_size={},config_size={}; crosvm "
             "with --vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The "
             "guest needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED. (A guest's firmware accepts "
-            "it "
-            "never: if it was that, the next line says so when the guest has started)",
+            "it never: if it was that, the next line says so when the guest has started)",
             config_.num_queues, virtio_blk::ring_size, Config::size);
     warned_ = !zoned;
 }

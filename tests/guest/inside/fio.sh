@@ -20,7 +20,8 @@ run_fio() {
     pass "$name"
     grep -E '^ *(READ|WRITE):' <<<"$output" | sed 's/^ */      /'
   else
-    fail "$name" "status $status" "$output"
+    # Its statistics, at the end, do not tell what went wrong.
+    fail "$name" "status $status" "$(grep -E '^fio: |err=|verify:|error' <<<"$output")"
   fi
 }
 verify=(--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_async=0)

@@ -23,7 +23,8 @@ until_there() {
   done
 }
 
-# The first attached host-managed disk (SCSI peripheral type 14h).
+# find_disk [TYPE]: the first attached disk of that SCSI peripheral type; host-managed (14h), if none is
+# named.
 find_disk() {
   local place
   for place in /sys/block/sd*; do

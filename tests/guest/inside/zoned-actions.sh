@@ -2,6 +2,8 @@
 # Open, close, finish and reset, of one zone, of several and of all, and the state after each.
 . "$(dirname "$0")/zoned-lib.sh"
 kib64=65536
+# NVMe leaves a zone closed where SCSI and virtio-blk empty it.
+unwritten=${ZB_CLOSED_UNWRITTEN:-em}
 head -c $((3 * kib64)) /dev/urandom >/tmp/actions
 blkzone reset "$disk"
 
@@ -35,7 +37,7 @@ step "reset a full one" "em 0" on_zones reset "$first"
 step "reset an empty one" "em 0" on_zones reset "$first"
 equal "a reset zone is forgotten" 0 "$(get "$first" 0 $kib64 | data)"
 step "open an empty one" "oe 0" on_zones open "$first"
-step "close an open one without data" "em 0" on_zones close "$first"
+step "close an open one without data" "$unwritten 0" on_zones close "$first"
 step "finish an empty one" "fu -" on_zones finish "$first"
 step "reset it" "em 0" on_zones reset "$first"
 check "write it whole" put "$first" 0 "$ZB_CAPACITY"
@@ -48,7 +50,7 @@ equal "four zones" "fu -,oi 128,cl 128,em 0" "$(states)"
 check "open the last three" on_zones open $((first + 1)) 3
 equal "they are open" "fu -,oe 128,oe 128,oe 0" "$(states)"
 check "close the last three" on_zones close $((first + 1)) 3
-equal "they are closed" "fu -,cl 128,cl 128,em 0" "$(states)"
+equal "they are closed" "fu -,cl 128,cl 128,$unwritten 0" "$(states)"
 check "finish all four" on_zones finish "$first" 4
 equal "they are full" "fu -,fu -,fu -,fu -" "$(states)"
 check "reset the middle two" on_zones reset $((first + 1)) 2
