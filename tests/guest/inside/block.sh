@@ -191,7 +191,7 @@ check "and gives it back" cmp "$tmp/data" "$tmp/back"
 refused "a plain disk has no zones" 'no zones|unsupported|zone' "$zb" reset block:/dev/plain --all
 equal "without discards it has none" "None None" \
   "$(info /dev/plain limits.max_discard) $(info /dev/plain limits.discard_granularity)"
-make_nullb trimmed size=64 blocksize=4096 discard=1
+make_nullb trimmed size=64 blocksize=512 discard=1
 equal "with them, what sysfs says" \
   "$(cat /sys/block/trimmed/queue/discard_max_bytes) $(cat /sys/block/trimmed/queue/discard_granularity)" \
   "$(info /dev/trimmed limits.max_discard) $(info /dev/trimmed limits.discard_granularity)"
