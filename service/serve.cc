@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
@@ -74,6 +75,15 @@ void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
+/// Linux's drivers take no others for zoned disks; another system's may.
+void warn_of_odd_zones(const Layout& layout) {
+    if (layout.zone_count() == 0 || std::has_single_bit(layout.zone_size())) return;
+    log("the disk's zones are of {} bytes, which is no power of two: a Linux guest will refuse "
+        "them. "
+        "Programs on this host can use the disk by zonebridge's own commands and library",
+        layout.zone_size());
+}
+
 using OnReady = std::function<void(const Ready&)>;
 
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options, const Transport& disk,
@@ -113,6 +123,7 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         options.device,
         {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
     if (!disk) return tl::unexpected(disk.error());
+    warn_of_odd_zones((*disk)->limits().layout);
 
     tl::expected<void, Error> result;
     {

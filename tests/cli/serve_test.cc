@@ -147,6 +147,17 @@ TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
             << ::testing::PrintToString(options);
 }
 
+TEST(Serve, ZonesThatNoLinuxGuestTakesAreNamed) {
+    const auto said = [](const Disk& disk) {
+        return zonebridge({"serve", "--virtio", "blk", "--socket", disk / "no/such", disk.path()})
+            .err;
+    };
+    EXPECT_NE(said(Disk({"--size", "30M", "--zone-size", "3M"})).find("no power of two"),
+              std::string::npos);
+    EXPECT_EQ(said(Disk({"--size", "32M", "--zone-size", "4M"})).find("power of two"),
+              std::string::npos);
+}
+
 TEST(Serve, BesideItOthersReadAndNobodyWrites) {
     const Disk disk;
     done({"write", disk.path(), "--offset", "8M"}, pattern(4096));
