@@ -15,11 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_there(const fs::path& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
-
 // virtio 1.2, 2.1: the bits of a device's status.
 std::string status_in_words(unsigned status) {
     struct Bit {
@@ -88,7 +83,7 @@ std::optional<std::string> VdpaDriver::bound() const {
 tl::expected<void, Error> VdpaDriver::bind() const {
     const auto now = bound();
     if (now == wanted()) return {};
-    if (!is_there(sysfs_ / "bus/vdpa/drivers" / wanted()))
+    if (!host::is_there(sysfs_ / "bus/vdpa/drivers" / wanted()))
         return tl::unexpected(
             Error{StatusCode::unsupported,
                   fmt::format("{}: nothing drives it: this kernel's {} is not loaded; do so with "
@@ -150,7 +145,7 @@ std::string VdpaDriver::delay() const {
             "{}: virtio_vdpa has it, but made no virtio device of it; 'dmesg' tells "
             "why",
             name_);
-    if (!is_there(sysfs_ / "bus/virtio/drivers/virtio_blk"))
+    if (!host::is_there(sysfs_ / "bus/virtio/drivers/virtio_blk"))
         return fmt::format(
             "{}: the virtio device is there, but this kernel's virtio_blk is not loaded; do so "
             "with 'modprobe virtio_blk'",

@@ -19,11 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_there(const fs::path& path) {
-    std::error_code ignored;
-    return fs::exists(path, ignored);
-}
-
 fs::path resolve(const fs::path& path) {
     std::error_code failed;
     auto found = fs::canonical(path, failed);
@@ -127,6 +122,11 @@ bool is_scsi_disk(const fs::path& sysfs) {
 }
 
 }  // namespace
+
+bool is_there(const fs::path& path) {
+    std::error_code ignored;
+    return fs::exists(path, ignored);
+}
 
 std::optional<std::string> first_line(const fs::path& file) {
     std::ifstream stream(file);

@@ -35,6 +35,8 @@ struct Places {
                                                  bool block, dev_t number);
 [[nodiscard]] std::vector<Node> every_disk(const Places& places);
 
+/// There is something at `path`; false also where that can't be looked at.
+[[nodiscard]] bool is_there(const std::filesystem::path& path);
 /// The first line of a file without its end and trailing blanks; empty if it can't be read.
 [[nodiscard]] std::optional<std::string> first_line(const std::filesystem::path& file);
 /// The names in a folder, in order; none if it can't be read.

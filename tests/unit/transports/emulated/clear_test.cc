@@ -1,7 +1,5 @@
 // Discards and writes of zeroes on an emulated disk: what is read, what space it takes, what is left
 // when it is opened again.
-#include <sys/stat.h>
-
 #include <gtest/gtest.h>
 
 #include "tests/unit/transports/emulated/support.h"
@@ -26,23 +24,13 @@ Shape aware_shape() {
     return shape;
 }
 
-class Clearing : public ::testing::TestWithParam<ScratchFolder::Place> {
+class Clearing : public ::testing::TestWithParam<ScratchFolder::Place>, protected DiskInFile {
   protected:
-    void make(const Shape& shape) {
-        const auto created = create(path_, shape);
-        ASSERT_TRUE(created) << created.error().message;
-        rig_.emplace(path_);
-    }
-    void reopen() {
-        ASSERT_TRUE(rig_->close());
-        rig_.emplace(path_);
-    }
-    Driver& disk() { return **rig_; }
-    std::uint64_t space_used() {
+    Clearing() : DiskInFile(GetParam()) {}
+
+    std::uint64_t flushed_space() {
         EXPECT_TRUE(disk().flush().ok());
-        struct stat status {};
-        EXPECT_EQ(::stat(path_.c_str(), &status), 0);
-        return static_cast<std::uint64_t>(status.st_blocks) * 512;
+        return space_used();
     }
     Status zero(std::uint64_t offset, std::uint64_t length, bool may_unmap) {
         return disk()
@@ -54,10 +42,6 @@ class Clearing : public ::testing::TestWithParam<ScratchFolder::Place> {
                          .zones = {}})
             .status;
     }
-
-    ScratchFolder folder_{GetParam()};
-    std::string path_ = folder_.file("disk");
-    std::optional<Rig> rig_;
 };
 
 TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
@@ -65,11 +49,11 @@ TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
     for (const auto unmaps : {false, true}) {
         for (std::uint64_t at = 0; at < 8 * mib; at += mib)
             ASSERT_TRUE(disk().write(at, pattern(at + 1, mib)).ok());
-        const auto full = space_used();
+        const auto full = flushed_space();
         ASSERT_GE(full, 8 * mib);
         ASSERT_TRUE(unmaps ? zero(mib, 6 * mib, true).ok()
                            : disk().clear(Operation::discard, mib, 6 * mib).ok());
-        EXPECT_LE(space_used(), full - 6 * mib);
+        EXPECT_LE(flushed_space(), full - 6 * mib);
         for (int round = 0; round < 2; ++round) {
             EXPECT_EQ(disk().read(0, mib), pattern(1, mib));
             EXPECT_EQ(disk().read(mib, 4 * mib), Bytes(4 * mib, 0));
@@ -82,14 +66,14 @@ TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
 TEST_P(Clearing, ZeroesThatMustStayKeepTheirSpace) {
     make(plain_shape());
     ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
-    const auto full = space_used();
+    const auto full = flushed_space();
     ASSERT_TRUE(zero(0, 8 * mib, false).ok());
-    EXPECT_GE(space_used(), full + 4 * mib) << "and get some where there was none";
+    EXPECT_GE(flushed_space(), full + 4 * mib) << "and get some where there was none";
     EXPECT_EQ(disk().read(0, 4 * mib), Bytes(4 * mib, 0));
     EXPECT_EQ(disk().read(4 * mib, 4 * mib), Bytes(4 * mib, 0));
     // Until it is given back, also where the file had not reached.
     ASSERT_TRUE(disk().clear(Operation::discard, 0, 16 * mib).ok());
-    EXPECT_LE(space_used(), full - 4 * mib + 65536);
+    EXPECT_LE(flushed_space(), full - 4 * mib + 65536);
 }
 
 TEST_P(Clearing, TouchesNothingBeside) {

@@ -11,28 +11,9 @@ namespace {
 constexpr std::uint64_t zone_size = 64 << 10;
 constexpr std::uint64_t capacity = 48 << 10;
 
-class EmulatedDisk : public ::testing::Test {
+class EmulatedDisk : public ::testing::Test, protected DiskInFile {
   protected:
-    void make(const Shape& shape) {
-        const auto created = create(path_, shape);
-        ASSERT_TRUE(created) << created.error().message;
-        rig_.emplace(path_);
-    }
-    void reopen() {
-        ASSERT_TRUE(rig_->close());
-        rig_.emplace(path_);
-    }
-    Driver& disk() { return **rig_; }
     Zone zone(std::uint32_t index) { return disk().report(1, index * zone_size).at(0); }
-    std::uint64_t space_used() {
-        struct stat status {};
-        EXPECT_EQ(::stat(path_.c_str(), &status), 0);
-        return static_cast<std::uint64_t>(status.st_blocks) * 512;
-    }
-
-    ScratchFolder folder_;
-    std::string path_ = folder_.file("disk");
-    std::optional<Rig> rig_;
 };
 
 TEST_F(EmulatedDisk, ANewOneHasTheShapeAskedFor) {

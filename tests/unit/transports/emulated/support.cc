@@ -2,7 +2,10 @@
 
 #include <cstdlib>
 #include <stdexcept>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include <gtest/gtest.h>
 
 namespace zonebridge::emulated {
 
@@ -48,6 +51,23 @@ Shape small_shape() {
     shape.zone_capacity = 48 << 10;
     shape.conventional = 2;
     return shape;
+}
+
+void DiskInFile::make(const Shape& shape) {
+    const auto created = create(path_, shape);
+    ASSERT_TRUE(created) << created.error().message;
+    rig_.emplace(path_);
+}
+
+void DiskInFile::reopen() {
+    ASSERT_TRUE(rig_->close());
+    rig_.emplace(path_);
+}
+
+std::uint64_t DiskInFile::space_used() const {
+    struct stat status {};
+    EXPECT_EQ(::stat(path_.c_str(), &status), 0);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
 }
 
 }  // namespace zonebridge::emulated

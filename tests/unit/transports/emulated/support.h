@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,6 +55,22 @@ class Rig {
     std::unique_ptr<Ring> ring_;
     std::unique_ptr<Transport> transport_;
     std::unique_ptr<Driver> driver_;
+};
+
+/// For fixtures: a disk in a scratch folder, made by the test and opened again and again.
+class DiskInFile {
+  protected:
+    explicit DiskInFile(ScratchFolder::Place place = ScratchFolder::Place::disk) : folder_(place) {}
+
+    void make(const Shape& shape);
+    void reopen();
+    Driver& disk() { return **rig_; }
+    /// Bytes of the host's file system.
+    [[nodiscard]] std::uint64_t space_used() const;
+
+    ScratchFolder folder_;
+    std::string path_ = folder_.file("disk");
+    std::optional<Rig> rig_;
 };
 
 /// 2 conventional and 14 sequential zones of 64 KiB, 48 KiB of them writable; the last is short.
