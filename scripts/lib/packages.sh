@@ -12,7 +12,7 @@ zb_packages_build=(
 zb_packages_lab=(
   busybox-static cpio kmod xz-utils zstd        # kernel and initramfs
   util-linux sg3-utils nvme-cli fio btrfs-progs # lsblk, blkzone; sg_*; nvme; fio; mkfs.btrfs
-  dmsetup                                       # disks made of others
+  dmsetup strace                                # disks made of others; how data travel
 )
 
 # The tests: a second compiler with its sanitizer runtime, and the checkers.
