@@ -117,7 +117,7 @@ if wanted nvmet; then
   untold='Random.*:Resources.OneExplicitlyOpen*:Resources.OneActive*:Resources.ThreadsTogether*'
   # The block layer under the target now and then refuses a right write behind an append, before
   # null_blk sees it (traced on 6.12: one at a time, to a bio's end with -EIO and no request).
-  mixed='ZoneQueues.WritesAppendsAndActions*:ZoneQueues.CanBeClosedWithWrites*'
+  mixed='ZoneQueues.WritesAppendsAndActions*:ZoneQueues.CanBeClosedWithWrites*:Appends.GoOnWhereWrites*'
   for way in loop TCP; do
     left_out=$untold only='Random.*:Resources.WithoutALimit*' vanish=()
     skipped "nvmet, $way, with limits: $untold" "Linux's target calls a zone too many an internal error"
