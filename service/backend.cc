@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "virtio/notifier.h"
 #include "virtio/ring.h"
 
 namespace zonebridge::service {
@@ -174,8 +175,7 @@ void DeviceBackend::tell(virtio::BackendEvent event) {
     const std::lock_guard guard(events_lock_);
     if (event.kind == virtio::BackendEvent::Kind::fault && std::exchange(faulty_, true)) return;
     events_.push_back(std::move(event));
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(event_fd_.get(), &one, sizeof one);
+    virtio::notify(event_fd_);
 }
 
 }  // namespace zonebridge::service

@@ -18,6 +18,7 @@
 
 #include "service/log.h"
 #include "service/vdpa_users.h"
+#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 namespace {
@@ -31,11 +32,6 @@ constexpr seconds patience_with_driver{15};
 /// For users to let go, and their data to be written.
 constexpr seconds patience_with_users{20};
 constexpr milliseconds look_again{50};
-
-void set(const virtio::UniqueFd& event) {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto told = ::write(event.get(), &one, sizeof(one));
-}
 
 std::optional<milliseconds> left_until(Clock::time_point end) {
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
@@ -78,7 +74,7 @@ BusHelper::~BusHelper() {
 }
 
 BusHelper::Outcome BusHelper::finish() {
-    set(session_over_);
+    virtio::notify(session_over_);
     thread_.join();
     return std::move(outcome_);
 }
@@ -87,7 +83,7 @@ void BusHelper::run() {
     ::pthread_setname_np(::pthread_self(), "zb-vdpa");
     keep_only_own_descriptors();
     outcome_ = live();
-    set(done_);
+    virtio::notify(done_);
 }
 
 // A thread that the kernel keeps waiting outlives a kill -9 of its process, and with it the open

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "transports/host/places.h"
+#include "virtio/device_status.h"
 #include "virtio/unique_fd.h"
 
 namespace zonebridge::service {
@@ -15,14 +16,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// virtio 1.2, 2.1: the bits of a device's status.
 std::string status_in_words(unsigned status) {
     struct Bit {
         unsigned value;
         std::string_view word;
     };
-    constexpr Bit bits[] = {{1, "ACKNOWLEDGE"}, {2, "DRIVER"},       {8, "FEATURES_OK"},
-                            {4, "DRIVER_OK"},   {64, "NEEDS_RESET"}, {128, "FAILED"}};
+    namespace bit = virtio::device_status;
+    constexpr Bit bits[] = {{bit::acknowledge, "ACKNOWLEDGE"}, {bit::driver, "DRIVER"},
+                            {bit::features_ok, "FEATURES_OK"}, {bit::driver_ok, "DRIVER_OK"},
+                            {bit::needs_reset, "NEEDS_RESET"}, {bit::failed, "FAILED"}};
     std::string words;
     for (const auto& [value, word] : bits) {
         if ((status & value) == 0) continue;
@@ -128,8 +130,7 @@ std::optional<std::string> VdpaDriver::refusal() const {
     const auto virtio = virtio_device();
     if (!virtio) return std::nullopt;
     const auto status = status_of(*virtio);
-    constexpr unsigned failed = 128;
-    if (!status || (*status & failed) == 0) return std::nullopt;
+    if (!status || (*status & virtio::device_status::failed) == 0) return std::nullopt;
     return fmt::format(
         "{}: the kernel's virtio_blk gave it up ({} has the status {}). A host-managed disk takes "
         "Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED; 'dmesg' tells what was wrong",

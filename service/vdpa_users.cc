@@ -13,26 +13,21 @@
 #include "service/log.h"
 #include "transports/host/claim.h"
 #include "transports/host/places.h"
+#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> openers_of(const std::string& node) {
+std::vector<std::string> openers_in_words(const std::string& node) {
     std::vector<std::string> words;
-    const fs::path proc("/proc");
-    for (const auto& id : host::names_in(proc)) {
-        if (id.find_first_not_of("0123456789") != std::string::npos) continue;
-        for (const auto& fd : host::names_in(proc / id / "fd")) {
-            std::error_code failed;
-            if (fs::read_symlink(proc / id / "fd" / fd, failed) != node) continue;
-            words.push_back(fmt::format("is open in {} (process {})",
-                                        host::first_line(proc / id / "comm").value_or("a program"),
-                                        id));
-            break;
-        }
-    }
+    const auto is_it = [&](const fs::path& fd) {
+        std::error_code failed;
+        return fs::read_symlink(fd, failed) == node;
+    };
+    for (const auto& opener : host::openers_of({}, is_it))
+        words.push_back(fmt::format("is open in {} (process {})", opener.program, opener.id));
     return words;
 }
 
@@ -67,7 +62,7 @@ std::vector<std::string> users_of(const std::string& node, VdpaAttach attach) {
             return disk ? host::holders_of(*disk) : std::vector<std::string>{};
         }
         case VdpaAttach::guest:
-            return openers_of(node);
+            return openers_in_words(node);
     }
     return {};
 }
@@ -75,8 +70,7 @@ std::vector<std::string> users_of(const std::string& node, VdpaAttach attach) {
 WriteOut::WriteOut(const std::string& node)
     : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this, node] {
           write_out(node);
-          const std::uint64_t one = 1;
-          [[maybe_unused]] const auto told = ::write(done_.get(), &one, sizeof(one));
+          virtio::notify(done_);
       }) {}
 
 WriteOut::~WriteOut() {

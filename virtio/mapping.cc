@@ -22,8 +22,8 @@ tl::unexpected<std::string> refuse(std::string why) {
 /// What the file system says that a descriptor lies on.
 struct Home {
     std::size_t page_size;
-    bool
-        anonymous;  ///< An anonymous inode. They all share one; since Linux 6.17 it is a regular file's.
+    /// An anonymous inode. They all share one; since Linux 6.17 it is a regular file's.
+    bool anonymous;
 };
 
 Home home_of(int fd) noexcept {

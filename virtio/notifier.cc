@@ -7,11 +7,10 @@
 
 namespace zonebridge::virtio {
 
-void notify(const SharedFd& fd) noexcept {
-    if (!fd) return;
+void notify(const UniqueFd& fd) noexcept {
     const std::uint64_t one = 1;
     // Full means that a wake-up is pending; any other failure is the peer's loss.
-    while (::write(fd->get(), &one, sizeof one) < 0 && errno == EINTR) {
+    while (::write(fd.get(), &one, sizeof one) < 0 && errno == EINTR) {
     }
 }
 

@@ -14,7 +14,10 @@ namespace zonebridge::virtio {
 
 /// Adds 1 to the eventfd (or writes those 8 bytes to a pipe); nothing if there is none, or if it is
 /// full, which wakes the other side just as well.
-void notify(const SharedFd& fd) noexcept;
+void notify(const UniqueFd& fd) noexcept;
+inline void notify(const SharedFd& fd) noexcept {
+    if (fd) notify(*fd);
+}
 
 class Notifier {
   public:

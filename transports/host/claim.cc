@@ -108,23 +108,15 @@ class Search {
 
     void look_at_processes(dev_t number) {
         const auto self = std::to_string(::getpid());
-        for (const auto& id : names_in(places_.proc)) {
-            if (!is_number(id)) continue;
-            const auto process = places_.proc / id;
-            bool reads = false;
-            bool writes = false;
-            for (const auto& fd : names_in(process / "fd")) {
-                if (places_.block_number(process / "fd" / fd) != number) continue;
-                (opened_for_writing(process, fd) ? writes : reads) = true;
-            }
-            if (!reads && !writes) continue;
+        const auto is_it = [&](const fs::path& fd) { return places_.block_number(fd) == number; };
+        for (const auto& opener : openers_of(places_, is_it)) {
             // Whoever asks may have it open already; that alone is nobody else.
-            if (id == self)
+            if (opener.id == self)
                 add(Holder::Kind::reader, "is open in this very process");
             else
-                add(writes ? Holder::Kind::writer : Holder::Kind::reader,
-                    fmt::format("is open {}in {} (process {})", writes ? "for writing " : "",
-                                first_line(process / "comm").value_or("a program"), id));
+                add(opener.writes ? Holder::Kind::writer : Holder::Kind::reader,
+                    fmt::format("is open {}in {} (process {})", opener.writes ? "for writing " : "",
+                                opener.program, opener.id));
         }
     }
 
@@ -202,6 +194,25 @@ tl::expected<int, int> open_exclusively(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<Opener> openers_of(const Places& places,
+                               const std::function<bool(const fs::path&)>& is_it) {
+    std::vector<Opener> openers;
+    for (const auto& id : names_in(places.proc)) {
+        if (!is_number(id)) continue;
+        const auto process = places.proc / id;
+        bool opened = false;
+        bool writes = false;
+        for (const auto& fd : names_in(process / "fd")) {
+            if (!is_it(process / "fd" / fd)) continue;
+            opened = true;
+            writes = writes || opened_for_writing(process, fd);
+        }
+        if (opened)
+            openers.push_back({id, first_line(process / "comm").value_or("a program"), writes});
+    }
+    return openers;
+}
 
 std::vector<Holder> find_holders(const Places& places, const Node& block) {
     Search search(places);

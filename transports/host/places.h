@@ -35,6 +35,17 @@ struct Places {
                                                  bool block, dev_t number);
 [[nodiscard]] std::vector<Node> every_disk(const Places& places);
 
+/// A process that has something open.
+struct Opener {
+    std::string id;
+    std::string program;
+    bool writes = false;
+};
+/// Those whose descriptors (given as paths in `places.proc`) `is_it` says yes to, as far as this
+/// process may look.
+[[nodiscard]] std::vector<Opener> openers_of(
+    const Places& places, const std::function<bool(const std::filesystem::path&)>& is_it);
+
 /// There is something at `path`; false also where that can't be looked at.
 [[nodiscard]] bool is_there(const std::filesystem::path& path);
 /// The first line of a file without its end and trailing blanks; empty if it can't be read.

@@ -13,7 +13,6 @@
 namespace zonebridge::virtio::vduse {
 namespace {
 
-constexpr const char* control_path = "/dev/vduse/control";
 // Where rings begin: what virtio itself asks for at most.
 constexpr std::uint32_t ring_alignment = 4096;
 

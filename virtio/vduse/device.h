@@ -20,6 +20,8 @@
 
 namespace zonebridge::virtio::vduse {
 
+inline constexpr const char* control_path = "/dev/vduse/control";
+
 /// What the kernel's device is made from, and what has to be the same when another process goes on
 /// with it.
 struct Shape {

@@ -10,15 +10,12 @@
 
 #include <fmt/format.h>
 
+#include "virtio/device_status.h"
 #include "virtio/ring.h"
 #include "virtio/vduse/live_session.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {
-
-// VIRTIO 1.2, 2.1.
-constexpr std::uint8_t status_driver_ok = 4;
-constexpr std::uint8_t status_features_ok = 8;
 
 constexpr std::uint32_t block_device = 2;
 // VIRTIO_BLK_F_CONFIG_WCE: the driver would write configuration space, which VDUSE has no way for.
@@ -207,7 +204,7 @@ LiveSession::Result LiveSession::answer(const vduse_dev_request& request) {
             break;
         case VDUSE_SET_STATUS:
             good = set_status(request.s.status);
-            look_after = good && (request.s.status & status_driver_ok) != 0;
+            look_after = good && (request.s.status & device_status::driver_ok) != 0;
             break;
         case VDUSE_UPDATE_IOTLB:
             // Nothing that runs, nothing to move: memory is mapped when a queue needs it.
@@ -237,8 +234,9 @@ bool LiveSession::set_status(std::uint8_t status) {
         reset();
         return true;
     }
-    if ((status & status_features_ok) != 0 && !features_ && !accept_features()) return false;
-    return (status & status_driver_ok) == 0 || !features_ || driver_ok();
+    if ((status & device_status::features_ok) != 0 && !features_ && !accept_features())
+        return false;
+    return (status & device_status::driver_ok) == 0 || !features_ || driver_ok();
 }
 
 bool LiveSession::accept_features() {

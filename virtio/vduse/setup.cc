@@ -9,12 +9,12 @@
 
 #include <fmt/format.h>
 
+#include "virtio/vduse/device.h"
 #include "virtio/vduse/session.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {
 
-constexpr const char* control_path = "/dev/vduse/control";
 constexpr std::size_t longest_name = 63;
 
 /// The running kernel comes with VDUSE; nothing if its modules are not there to look at.
@@ -58,8 +58,7 @@ std::optional<std::string> bad_name(std::string_view name) {
         name.find_first_not_of(good) != std::string_view::npos || name == "control")
         return fmt::format(
             "\"{}\" is no name for a VDUSE device: 1 to {} of A-Z a-z 0-9 _ . - are, not with a "
-            "dot "
-            "in front, and not \"control\"",
+            "dot in front, and not \"control\"",
             name, longest_name);
     return std::nullopt;
 }

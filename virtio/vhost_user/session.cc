@@ -12,10 +12,10 @@
 
 #include <fmt/format.h>
 
+#include "virtio/device_status.h"
+
 namespace zonebridge::virtio {
 namespace {
-
-constexpr std::uint8_t status_features_ok = 8;  // VIRTIO 1.2, 2.1
 
 /// Requests whose answer is a message of their own, so that need_reply changes nothing.
 bool has_own_reply(Request request) noexcept {
@@ -280,8 +280,8 @@ tl::expected<bool, std::string> Session::dispatch_query(Request request, Message
     if (request == Request::get_max_mem_slots)
         return accepted(reply_u64(message, GuestMemory::max_regions));
     if (request == Request::get_status)
-        return accepted(
-            reply_u64(message, features_refused_ ? status_ & ~status_features_ok : status_));
+        return accepted(reply_u64(
+            message, features_refused_ ? status_ & ~device_status::features_ok : status_));
     if (request == Request::get_config) return accepted(get_config(message));
     if (request == Request::get_vring_base) return accepted(get_vring_base(message));
     return accepted(get_inflight_fd(message));
