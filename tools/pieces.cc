@@ -17,9 +17,8 @@ std::uint64_t room_at(const Layout& layout, std::uint64_t offset) noexcept {
 std::uint32_t granularity_at(const Limits& limits, std::uint64_t offset) noexcept {
     const auto& layout = limits.layout;
     if (layout.zone_count() == 0 || offset >= layout.size()) return limits.logical_block_size;
-    return layout.type_of(layout.zone_of(offset)) == ZoneType::sequential_write_required
-               ? limits.physical_block_size
-               : limits.logical_block_size;
+    return layout.is_required(layout.zone_of(offset)) ? limits.physical_block_size
+                                                      : limits.logical_block_size;
 }
 
 std::string situation_at(Session& session, std::uint64_t offset) {

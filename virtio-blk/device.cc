@@ -16,10 +16,6 @@ constexpr std::size_t storage_queue_depth = 256;
 // Reports filled at a time; more wait. A driver has one or two in flight.
 constexpr std::size_t report_buffer_count = 4;
 
-bool is_required(const Layout& layout, std::uint32_t zone) noexcept {
-    return layout.type_of(zone) == ZoneType::sequential_write_required;
-}
-
 }  // namespace
 
 tl::expected<std::unique_ptr<BlockDevice>, Error> BlockDevice::open(Loop& loop,
@@ -235,7 +231,7 @@ bool BlockDevice::leaves_required_zone(std::uint64_t offset, std::uint64_t lengt
     const auto last = layout.zone_of(offset + length - 1);
     if (first == last) return false;
     for (auto zone = first; zone <= last; ++zone)
-        if (is_required(layout, zone)) return true;
+        if (layout.is_required(zone)) return true;
     return false;
 }
 

@@ -63,8 +63,7 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
             const auto& layout = limits_.layout;
             if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
             // One over several zones is refused if it touches a sequential write required one.
-            return layout.type_of(layout.zone_of(slot.offset)) !=
-                       ZoneType::sequential_write_required &&
+            return !layout.is_required(layout.zone_of(slot.offset)) &&
                    !leaves_required_zone(slot.offset, data_length(slot.chain));
         }
         case RequestType::zone_append:

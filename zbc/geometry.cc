@@ -74,14 +74,11 @@ std::optional<Sense> Geometry::refuse_write(std::uint64_t offset,
     const auto end = offset + length;
     const auto first = layout_.zone_of(offset);
     const auto last = layout_.zone_of(end - 1);
-    const auto required = [&](std::uint32_t zone) {
-        return layout_.type_of(zone) == ZoneType::sequential_write_required;
-    };
     if (first != last)
         for (auto zone = first; zone <= last; ++zone)
-            if (required(zone)) return refused(write_boundary_violation);
+            if (layout_.is_required(zone)) return refused(write_boundary_violation);
     if (touches_gap(offset, end)) return refused(write_boundary_violation);
-    if (required(first) && (offset | length) % limits_.physical_block_size != 0)
+    if (layout_.is_required(first) && (offset | length) % limits_.physical_block_size != 0)
         return refused(unaligned_write_command);
     return std::nullopt;
 }

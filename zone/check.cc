@@ -35,15 +35,11 @@ bool is_whole_blocks(std::uint64_t offset, std::uint64_t length, std::uint32_t b
     return ((offset | length) & (block - 1)) == 0;  // blocks are powers of two
 }
 
-bool is_required(const Layout& layout, std::uint32_t zone) noexcept {
-    return layout.type_of(zone) == ZoneType::sequential_write_required;
-}
-
 /// Whether the range leaves one zone for another and touches a sequential write required one.
 bool leaves_required_zone(const Layout& layout, std::uint32_t first, std::uint32_t last) noexcept {
     if (first == last) return false;
     for (auto zone = first; zone <= last; ++zone)
-        if (is_required(layout, zone)) return true;
+        if (layout.is_required(zone)) return true;
     return false;
 }
 
@@ -76,7 +72,7 @@ StatusCode check_write(const Limits& limits, const Request& request) noexcept {
     for (auto zone = first; zone < last; ++zone)
         if (layout.capacity_of(zone) != layout.length_of(zone)) return StatusCode::crosses_boundary;
     if (end > layout.start_of(last) + layout.capacity_of(last)) return StatusCode::crosses_boundary;
-    if (is_required(layout, first) &&
+    if (layout.is_required(first) &&
         !is_whole_blocks(request.offset, request.length, limits.physical_block_size))
         return StatusCode::unaligned_write;
     return StatusCode::ok;
@@ -90,7 +86,7 @@ StatusCode check_clear(const Limits& limits, const Request& request) noexcept {
     if (layout.zone_count() == 0) return StatusCode::ok;
     const auto last = layout.zone_of(request.offset + request.length - 1);
     for (auto zone = layout.zone_of(request.offset); zone <= last; ++zone)
-        if (is_required(layout, zone)) return StatusCode::unsupported;
+        if (layout.is_required(zone)) return StatusCode::unsupported;
     return discards ? StatusCode::ok : check_write(limits, request);
 }
 
@@ -100,7 +96,7 @@ StatusCode check_append(const Limits& limits, const Request& request) noexcept {
     if (request.offset != layout.start_of(zone) || layout.is_conventional(zone))
         return StatusCode::not_sequential;
     if (request.length > layout.capacity_of(zone)) return StatusCode::crosses_boundary;
-    if (is_required(layout, zone) &&
+    if (layout.is_required(zone) &&
         !is_whole_blocks(request.offset, request.length, limits.physical_block_size))
         return StatusCode::unaligned_write;
     return StatusCode::ok;

@@ -79,6 +79,9 @@ class Layout {
     [[nodiscard]] ZoneType type_of(std::uint32_t zone) const noexcept {
         return is_conventional(zone) ? ZoneType::conventional : sequential_type_;
     }
+    [[nodiscard]] bool is_required(std::uint32_t zone) const noexcept {
+        return type_of(zone) == ZoneType::sequential_write_required;
+    }
 
   private:
     std::uint64_t size_ = 0;

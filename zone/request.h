@@ -71,6 +71,10 @@ struct Completion {
 [[nodiscard]] bool is_zone_action(Operation operation) noexcept;
 /// Discard and write_zeroes: they change a range without data. As durable as writes: by a flush.
 [[nodiscard]] bool clears(Operation operation) noexcept;
+/// What it clears need not keep its space: a discard, or a write of zeroes that may unmap.
+[[nodiscard]] inline bool may_give_back(const Request& request) noexcept {
+    return request.operation == Operation::discard || request.may_unmap;
+}
 
 }  // namespace zonebridge
 ZONEBRIDGE_END_PUBLIC

@@ -21,8 +21,7 @@ void DataJob::begin(const Request& request, std::span<std::uint8_t> bounce) noex
     done_ = 0;
     retries_ = 0;
     status_ = {};
-    way_ = request.operation == zonebridge::Operation::discard || request.may_unmap ? Way::give_back
-                                                                                    : Way::keep;
+    way_ = may_give_back(request) ? Way::give_back : Way::keep;
     if (!bounce_.empty() && request_.operation == zonebridge::Operation::write)
         gather(request_.data, bounce_);
     issue();

@@ -27,7 +27,7 @@ bool Disk::takes(std::span<const iovec> data) const noexcept {
 bool Disk::is_sequential_write(const Request& request) const noexcept {
     if (request.operation != Operation::write || limits_.model == Model::none) return false;
     const auto zone = layout().zone_of(request.offset);
-    return layout().type_of(zone) == ZoneType::sequential_write_required;
+    return layout().is_required(zone);
 }
 
 Status Disk::status_of(int error) const noexcept {

@@ -160,7 +160,7 @@ bool Executor::was_not_written(const Request& request) noexcept {
     const auto& layout = limits_.layout;
     if (layout.zone_count() == 0) return true;
     const auto number = layout.zone_of(request.offset);
-    if (layout.type_of(number) != ZoneType::sequential_write_required) return true;
+    if (!layout.is_required(number)) return true;
     std::array<Zone, 1> zone;
     Reporter reporter(control_, dialect_, limits_.logical_block_size, limits_.size(),
                       limits_.max_transfer);
