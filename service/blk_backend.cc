@@ -42,8 +42,7 @@ std::optional<std::string> BlkBackend::objection(std::uint64_t features) const {
     if (disk_.limits().model == Model::host_managed && (features & feature::zoned) == 0)
         return std::string(
             "it did not accept VIRTIO_BLK_F_ZONED, and this disk is host-managed: it takes Linux "
-            "6.3 "
-            "or newer with CONFIG_BLK_DEV_ZONED");
+            "6.3 or newer with CONFIG_BLK_DEV_ZONED");
     return std::nullopt;
 }
 

@@ -79,8 +79,7 @@ void never_wait_for_own_writes() {
 void warn_of_odd_zones(const Layout& layout) {
     if (layout.zone_count() == 0 || std::has_single_bit(layout.zone_size())) return;
     log("the disk's zones are of {} bytes, which is no power of two: a Linux guest will refuse "
-        "them. "
-        "Programs on this host can use the disk by zonebridge's own commands and library",
+        "them. Programs on this host can use the disk by zonebridge's own commands and library",
         layout.zone_size());
 }
 

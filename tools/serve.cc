@@ -6,7 +6,6 @@
 #include <memory>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <climits>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -148,6 +147,17 @@ Outcome run(Options options) {
     return {};
 }
 
+/// What is wrong with `text`, if it is no number from 1 to `most`.
+template <typename Number>
+std::optional<std::string> take_count(const std::string& text, Number most,
+                                      std::optional<Number>& count) {
+    const auto number = parse_number(text);
+    if (!number || *number == 0 || *number > most)
+        return fmt::format("'{}' is not a number from 1 to {}", text, most);
+    count = static_cast<Number>(*number);
+    return std::nullopt;
+}
+
 }  // namespace
 
 Verb add_serve(CLI::App& program) {
@@ -160,7 +170,7 @@ Verb add_serve(CLI::App& program) {
                   "zonebridge serve --vduse disk0 disk.img",
                   "zonebridge serve --vduse disk0 --attach guest disk.img"});
     auto device = std::make_shared<DeviceArguments>();
-    add_device(*app, *device, Session::Access::write)->required(false);
+    require(add_device(*app, *device, Session::Access::write), false);
     add_parsed(*app, "--virtio", "scsi|blk",
                "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk "
                "(--vduse: always blk)",
@@ -207,23 +217,14 @@ Verb add_serve(CLI::App& program) {
                            "CPUs)",
                            service::ServeOptions::default_queues),
                [options](const std::string& text) -> std::optional<std::string> {
-                   const auto number = parse_number(text);
-                   if (!number || *number == 0 || *number > service::ServeOptions::most_queues)
-                       return fmt::format("'{}' is not a number from 1 to {}", text,
-                                          service::ServeOptions::most_queues);
-                   options->queues = static_cast<std::uint16_t>(*number);
-                   return std::nullopt;
+                   return take_count(text, service::ServeOptions::most_queues, options->queues);
                });
     add_parsed(*app, "--workers", "N",
                "Threads that run a blk disk's queues; scsi has one (default: as many as CPUs, or "
                "queues)",
                [options](const std::string& text) -> std::optional<std::string> {
-                   const auto number = parse_number(text);
-                   if (!number || *number == 0 || *number > service::ServeOptions::most_workers)
-                       return fmt::format("'{}' is not a number from 1 to {}", text,
-                                          service::ServeOptions::most_workers);
-                   options->serve.workers = static_cast<unsigned>(*number);
-                   return std::nullopt;
+                   return take_count(text, service::ServeOptions::most_workers,
+                                     options->serve.workers);
                });
     add_parsed(
         *app, "--spin", "auto|off|USEC",
@@ -244,9 +245,9 @@ Verb add_serve(CLI::App& program) {
                                    most);
             return std::nullopt;
         });
-    app->add_flag("--read-only", options->serve.read_only, "The guest can't change the disk");
-    app->add_flag("--print-capabilities", options->print_capabilities,
-                  "Print what this program can do, in JSON, and exit");
+    add_flag(*app, "--read-only", options->serve.read_only, "The guest can't change the disk");
+    add_flag(*app, "--print-capabilities", options->print_capabilities,
+             "Print what this program can do, in JSON, and exit");
     return {app, [options, device] {
                 if (!device->name.empty()) options->device = *device;
                 return run(*options);

@@ -65,8 +65,8 @@ CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const 
     return app.add_flag(name, flag, help);
 }
 
-void require(CLI::Option* option) {
-    option->required();
+void require(CLI::Option* option, bool required) {
+    option->required(required);
 }
 
 CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access) {

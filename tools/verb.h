@@ -47,8 +47,8 @@ struct Verb {
                                  const std::string& description,
                                  const std::vector<std::string>& examples);
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const std::string& help);
-/// The option must be given.
-void require(CLI::Option* option);
+/// The option must be given, or, against what add_device says, need not.
+void require(CLI::Option* option, bool required = true);
 /// The positional DEVICE: required, and checked to be a name that could be opened. With it comes
 /// --data-path and, for verbs that write, --force.
 CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access);

@@ -33,6 +33,16 @@ class Clears : public DataContract {
         if (zoned() && required()) return std::nullopt;
         return start(zones().front());
     }
+    /// A place to clear and how much of it; skips where the device can't.
+    void prepare(Operation operation, const char* absent) {
+        Clears::SetUp();
+        if (IsSkipped()) return;
+        const auto longest = most(operation);
+        if (!longest) GTEST_SKIP() << absent;
+        at_ = place(64).value();
+        units_ = std::min<std::uint64_t>(32, *longest / unit());
+    }
+
     std::uint64_t at_ = 0;
     std::uint64_t units_ = 0;  ///< To clear at once.
 };
@@ -40,23 +50,13 @@ class Clears : public DataContract {
 class Zeroes : public Clears {
   protected:
     void SetUp() override {
-        Clears::SetUp();
-        if (IsSkipped()) return;
-        if (!limits().max_write_zeroes) GTEST_SKIP() << "the device has no writes of zeroes";
-        at_ = place(64).value();
-        units_ = std::min<std::uint64_t>(32, *limits().max_write_zeroes / unit());
+        prepare(Operation::write_zeroes, "the device has no writes of zeroes");
     }
 };
 
 class Discards : public Clears {
   protected:
-    void SetUp() override {
-        Clears::SetUp();
-        if (IsSkipped()) return;
-        if (!limits().max_discard) GTEST_SKIP() << "the device has no discards";
-        at_ = place(64).value();
-        units_ = std::min<std::uint64_t>(32, *limits().max_discard / unit());
-    }
+    void SetUp() override { prepare(Operation::discard, "the device has no discards"); }
 };
 
 TEST_F(Clears, AreOfferedWholeOrNotAtAll) {

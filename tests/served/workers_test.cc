@@ -27,6 +27,18 @@ driver::BlkOptions options_for(std::uint16_t count, std::uint16_t depth) {
 /// Where an append says that it lies, by what it wrote.
 using Places = std::map<std::uint64_t, std::uint32_t>;
 
+/// Eight of them to `zone` on that queue. `seeds` gets what each writes, by the request's number.
+void submit_appends(BlkGuest& guest, std::uint16_t queue, std::uint32_t& seed,
+                    std::map<std::uint64_t, std::uint32_t>& seeds) {
+    for (int i = 0; i < 8; ++i, ++seed)
+        seeds[must(guest.blk->add({.type = blk::append,
+                                   .sector = ServedDisk::lba(zone),
+                                   .data_out = bytes_of(piece, seed),
+                                   .tail = blk::append_tail_linux},
+                                  queue))] = seed;
+    guest.blk->submit(queue);
+}
+
 /// The ring features to accept, and how many workers run five queues.
 class OnWorkers : public ::testing::TestWithParam<std::tuple<std::uint64_t, const char*>> {
   protected:
@@ -60,15 +72,8 @@ TEST_P(OnWorkers, AppendsFromEveryQueueShareAZone) {
     Places places;
     std::uint32_t seed = 0;
     for (std::uint32_t round = 0; round < rounds; ++round) {
-        for (std::uint16_t queue = 0; queue < five; ++queue) {
-            for (int i = 0; i < 8; ++i, ++seed)
-                seeds[must(guest.blk->add({.type = blk::append,
-                                           .sector = ServedDisk::lba(zone),
-                                           .data_out = bytes_of(piece, seed),
-                                           .tail = blk::append_tail_linux},
-                                          queue))] = seed;
-            guest.blk->submit(queue);
-        }
+        for (std::uint16_t queue = 0; queue < five; ++queue)
+            submit_appends(guest, queue, seed, seeds);
         for (std::uint16_t queue = 0; queue < five; ++queue) {
             for (int i = 0; i < 8; ++i) {
                 const auto result = must(guest.blk->wait(queue));
@@ -105,15 +110,8 @@ TEST(ServedByWorkers, AZoneIsResetWhileOthersAppendToIt) {
     std::map<std::uint64_t, std::set<std::uint32_t>> places;  // what was ever written there
     std::uint32_t seed = 0;
     for (std::uint32_t round = 0; round < 12; ++round) {
-        for (std::uint16_t queue = 1; queue < queues; ++queue) {
-            for (int i = 0; i < 8; ++i, ++seed)
-                seeds[must(guest.blk->add({.type = blk::append,
-                                           .sector = ServedDisk::lba(zone),
-                                           .data_out = bytes_of(piece, seed),
-                                           .tail = blk::append_tail_linux},
-                                          queue))] = seed;
-            guest.blk->submit(queue);
-        }
+        for (std::uint16_t queue = 1; queue < queues; ++queue)
+            submit_appends(guest, queue, seed, seeds);
         must(guest.blk->add({.type = blk::reset, .sector = ServedDisk::lba(zone)}));
         guest.blk->submit();
         guest.expect_ok(0, 1);

@@ -1,7 +1,6 @@
 #include "transports/emulated/clear_job.h"
 
 #include <cerrno>
-#include <fcntl.h>
 
 #include "transports/emulated/writer.h"
 
@@ -17,12 +16,9 @@ bool ClearJob::begin(const Request& request) noexcept {
         clear_here();
         return true;
     }
-    const auto keeps =
-        request.operation == zonebridge::Operation::write_zeroes && !request.may_unmap;
-    // As File::zero and File::punch.
-    io_uring_prep_fallocate(
-        entry, *fd, keeps ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-        disk_.plain_at(request.offset), request.length);
+    // As Disk::clear does it.
+    io_uring_prep_fallocate(entry, *fd, may_give_back(request) ? File::punch_mode : File::zero_mode,
+                            disk_.plain_at(request.offset), request.length);
     return false;
 }
 

@@ -43,11 +43,11 @@ class HostFile final : public File {
         return 0;
     }
     Errno punch(std::uint64_t at, std::uint64_t length) noexcept override {
-        const auto error = allocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, length);
+        const auto error = allocate(punch_mode, at, length);
         return error == EOPNOTSUPP ? write_zeroes(at, length) : error;
     }
     Errno zero(std::uint64_t at, std::uint64_t length) noexcept override {
-        auto error = allocate(FALLOC_FL_ZERO_RANGE, at, length);
+        auto error = allocate(zero_mode, at, length);
         if (error != EOPNOTSUPP) return error;
         error = punch(at, length);
         if (error == 0) error = allocate(0, at, length);

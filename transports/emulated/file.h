@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <fcntl.h>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,9 @@ class File {
     [[nodiscard]] virtual Moved write(std::span<const iovec> from, std::uint64_t at) noexcept = 0;
     /// Everything written and punched before this call survives a power cut after it.
     [[nodiscard]] virtual Errno sync() noexcept = 0;
+    /// How fallocate(2) is asked for the next two, where the kernel is to do it meanwhile.
+    static constexpr int punch_mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    static constexpr int zero_mode = FALLOC_FL_ZERO_RANGE;
     /// The range reads as zeroes from now on and takes no space if that can be had.
     [[nodiscard]] virtual Errno punch(std::uint64_t at, std::uint64_t length) noexcept = 0;
     /// The range reads as zeroes from now on and keeps its space, or gets some, if that can be had.

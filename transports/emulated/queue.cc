@@ -96,7 +96,7 @@ void DiskQueue::process(std::span<const Request> batch, bool may_wait) noexcept 
                 i += write(batch.subspan(i), may_wait);
                 continue;
             case Operation::read:
-                start_read(request);
+                start(idle_reads_, request);
                 break;
             case Operation::flush:
                 wait_for_commit({request.tag, {}, 0});
@@ -115,11 +115,11 @@ void DiskQueue::process(std::span<const Request> batch, bool may_wait) noexcept 
                     i += write(batch.subspan(i), may_wait);
                     continue;
                 }
-                start_clear(request);
+                start(idle_clears_, request);
                 break;
             case Operation::discard:
                 if (disk_.is_plain(request.offset, request.length))
-                    start_clear(request);
+                    start(idle_clears_, request);
                 else
                     finish({request.tag, writer_.discard(request), 0});
                 break;
@@ -162,30 +162,27 @@ bool DiskQueue::behind_parked(const Request& request) const noexcept {
     });
 }
 
-void DiskQueue::start_read(const Request& request) noexcept {
-    auto* job = idle_reads_.back();
+template <typename Job>
+void DiskQueue::start(std::vector<Job*>& idle, const Request& request) noexcept {
+    auto* job = idle.back();
     if (job->begin(request)) return finish({request.tag, job->status(), 0});
-    idle_reads_.pop_back();
+    idle.pop_back();
     ++in_kernel_;
+}
+
+template <typename Job>
+void DiskQueue::ended(std::vector<Job*>& idle, Job& job) noexcept {
+    --in_kernel_;
+    idle.push_back(&job);
+    finish({job.tag(), job.status(), 0});
 }
 
 void DiskQueue::read_ended(ReadJob& job) noexcept {
-    --in_kernel_;
-    idle_reads_.push_back(&job);
-    finish({job.tag(), job.status(), 0});
-}
-
-void DiskQueue::start_clear(const Request& request) noexcept {
-    auto* job = idle_clears_.back();
-    if (job->begin(request)) return finish({request.tag, job->status(), 0});
-    idle_clears_.pop_back();
-    ++in_kernel_;
+    ended(idle_reads_, job);
 }
 
 void DiskQueue::clear_ended(ClearJob& job) noexcept {
-    --in_kernel_;
-    idle_clears_.push_back(&job);
-    finish({job.tag(), job.status(), 0});
+    ended(idle_clears_, job);
 }
 
 void DiskQueue::act(const Request& request) noexcept {

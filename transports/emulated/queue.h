@@ -53,8 +53,10 @@ class DiskQueue final : public Queue,
 
     void process(std::span<const Request> batch, bool may_wait) noexcept;
     std::size_t write(std::span<const Request> batch, bool may_wait) noexcept;
-    void start_read(const Request& request) noexcept;
-    void start_clear(const Request& request) noexcept;
+    template <typename Job>
+    void start(std::vector<Job*>& idle, const Request& request) noexcept;
+    template <typename Job>
+    void ended(std::vector<Job*>& idle, Job& job) noexcept;
     void act(const Request& request) noexcept;
     void finish(const Completion& completion) noexcept;
     void wait_for_commit(const Completion& completion) noexcept;

@@ -102,9 +102,7 @@ Status Disk::discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcep
 }
 
 int Disk::clear(const Request& request, std::uint64_t file_at, std::uint64_t length) noexcept {
-    return request.operation == Operation::discard || request.may_unmap
-               ? file_->punch(file_at, length)
-               : file_->zero(file_at, length);
+    return may_give_back(request) ? file_->punch(file_at, length) : file_->zero(file_at, length);
 }
 
 }  // namespace zonebridge::emulated

@@ -70,7 +70,7 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
         put_down = zeroes ? put_zeroes(first, grant.file_at) : put(grant.file_at);
 
     // What counts is whole blocks, or, where waiting for space may help, whole requests.
-    const auto required = layout.type_of(zone) == ZoneType::sequential_write_required;
+    const auto required = layout.is_required(zone);
     const auto block =
         required ? disk_.limits().physical_block_size : disk_.limits().logical_block_size;
     auto length = put_down.bytes - put_down.bytes % block;

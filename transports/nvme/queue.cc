@@ -148,9 +148,9 @@ void NvmeQueue::begin(Slot& slot) noexcept {
             return begin_action(slot);
         case Operation::report:
             return begin_walk(slot);
+        // Not among the limits: the check at the seam lets none through.
         case Operation::discard:
-        case Operation::
-            write_zeroes:  // not among the limits: the check at the seam lets none through
+        case Operation::write_zeroes:
             return finish(slot, {StatusCode::unsupported, {}});
     }
     if (shared_.whole_blocks && !is_whole_blocks(request.data, limits().logical_block_size))
