@@ -18,6 +18,29 @@ constexpr std::size_t task_queue_depth = 256;
 
 constexpr std::uint8_t report_luns_opcode = 0xA0;
 
+Response response_for(zbc::Delivery delivery) noexcept {
+    using enum zbc::Delivery;
+    switch (delivery) {
+        case done:
+            return Response::ok;
+        case overrun:
+            return Response::overrun;
+        case busy:
+            return Response::busy;
+        case reset:
+            return Response::reset;
+        case transport_failure:
+            return Response::transport_failure;
+        case target_failure:
+            return Response::target_failure;
+        case gone:
+            return Response::bad_target;
+        case failure:
+            return Response::failure;
+    }
+    return Response::failure;
+}
+
 iovec advanced(const iovec& buffer, std::uint64_t by) noexcept {
     return {static_cast<std::byte*>(buffer.iov_base) + by, buffer.iov_len - by};
 }
@@ -217,7 +240,7 @@ void Controller::finish(Slot& slot, const zbc::TaskResult& result) noexcept {
     const auto sense = std::span(result.sense).first(result.sense_length);
     ResponseHeader header;
     header.status = static_cast<std::uint8_t>(result.status);
-    header.response = result.overrun ? Response::overrun : Response::ok;
+    header.response = response_for(result.delivery);
     header.residual = static_cast<std::uint32_t>(std::min<std::uint64_t>(
         room - std::min(moved, room), std::numeric_limits<std::uint32_t>::max()));
     answer(slot, header, sense, result.data_in_length);

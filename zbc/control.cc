@@ -66,9 +66,10 @@ tl::expected<std::size_t, Sense> answer(const Unit& unit, Initiators& initiators
     switch (info.command) {
         case Command::test_unit_ready:
             return std::size_t{0};
-        case Command::request_sense:
-            return sense_as_data(initiators.take_attention(initiator) ? reset_occurred() : Sense{},
-                                 cdb, out);
+        case Command::request_sense: {
+            const auto attention = initiators.take_attention(initiator);
+            return sense_as_data(attention ? unit_attention(*attention) : Sense{}, cdb, out);
+        }
         case Command::inquiry:
             return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
         case Command::mode_sense:
@@ -106,7 +107,7 @@ void fail(TaskResult& result, const Sense& sense, SenseFormat format) noexcept {
 void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
            std::span<const iovec> data_in) noexcept {
     if (total_length(data_in) < bytes.size()) {
-        result.overrun = true;
+        result.delivery = Delivery::overrun;
         return;
     }
     result.data_in_length = scatter(bytes, data_in);

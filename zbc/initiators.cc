@@ -1,14 +1,21 @@
 #include "zbc/initiators.h"
 
+#include <bit>
+
 namespace zonebridge::zbc {
 namespace {
 
 constexpr std::uint64_t known = 1;
-constexpr std::uint64_t attention = 2;
-constexpr std::uint64_t d_sense = 4;
+constexpr std::uint64_t d_sense = 2;
 
+constexpr unsigned first_attention = 8;
+constexpr std::uint64_t all_attentions = ((1u << attention_count) - 1) << first_attention;
+
+constexpr std::uint64_t bit_of(Attention attention) noexcept {
+    return std::uint64_t{1} << (first_attention + static_cast<unsigned>(attention));
+}
 constexpr std::uint64_t newcomer(std::uint32_t initiator) noexcept {
-    return static_cast<std::uint64_t>(initiator) << 32 | known | attention;
+    return static_cast<std::uint64_t>(initiator) << 32 | known | bit_of(Attention::power_on);
 }
 constexpr bool is_of(std::uint64_t cell, std::uint32_t initiator) noexcept {
     return cell != 0 && cell >> 32 == initiator;
@@ -49,11 +56,28 @@ std::uint64_t Initiators::change(std::uint32_t initiator, std::uint64_t set,
 }
 
 bool Initiators::attention_pending(std::uint32_t initiator) noexcept {
-    return (find(initiator).load(std::memory_order_acquire) & attention) != 0;
+    return (find(initiator).load(std::memory_order_acquire) & all_attentions) != 0;
 }
 
-bool Initiators::take_attention(std::uint32_t initiator) noexcept {
-    return (change(initiator, 0, attention) & attention) != 0;
+std::optional<Attention> Initiators::take_attention(std::uint32_t initiator) noexcept {
+    for (;;) {
+        const auto waiting = find(initiator).load(std::memory_order_acquire) & all_attentions;
+        if (waiting == 0) return std::nullopt;
+        const auto first = std::countr_zero(waiting);
+        const auto bit = std::uint64_t{1} << first;
+        if ((change(initiator, 0, bit) & bit) != 0)
+            return static_cast<Attention>(static_cast<unsigned>(first) - first_attention);
+    }
+}
+
+void Initiators::raise(Attention attention, std::optional<std::uint32_t> except) noexcept {
+    for (auto& cell : cells_) {
+        auto value = cell.load(std::memory_order_acquire);
+        while (value != 0 && !(except && is_of(value, *except)) &&
+               !cell.compare_exchange_weak(value, value | bit_of(attention),
+                                           std::memory_order_acq_rel)) {
+        }
+    }
 }
 
 bool Initiators::descriptor_sense(std::uint32_t initiator) noexcept {
@@ -65,7 +89,8 @@ void Initiators::set_descriptor_sense(std::uint32_t initiator, bool value) noexc
 }
 
 void Initiators::reset(std::uint32_t initiator) noexcept {
-    change(initiator, attention, d_sense);
+    // A reset stands for whatever else waited to be told.
+    change(initiator, bit_of(Attention::power_on), d_sense | all_attentions);
 }
 
 }  // namespace zonebridge::zbc

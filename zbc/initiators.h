@@ -1,4 +1,4 @@
-// What a logical unit remembers of each initiator (I_T nexus): a pending unit attention, and the
+// What a logical unit remembers of each initiator (I_T nexus): its pending unit attentions, and the
 // mode pages that are its own.
 //
 // Threads: any; lock-free.
@@ -10,6 +10,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+
+#include "zbc/sense.h"
 
 namespace zonebridge::zbc {
 
@@ -17,10 +20,13 @@ class Initiators {
   public:
     static constexpr std::size_t max_known = 64;
 
-    /// Whether 29h/00h waits to be told; an initiator never seen before has it waiting.
+    /// Whether something waits to be told; an initiator never seen before has power_on waiting.
     [[nodiscard]] bool attention_pending(std::uint32_t initiator) noexcept;
-    /// Tells it: true for exactly one caller for each reset.
-    [[nodiscard]] bool take_attention(std::uint32_t initiator) noexcept;
+    /// What is to be told first; each that was raised goes to exactly one caller.
+    [[nodiscard]] std::optional<Attention> take_attention(std::uint32_t initiator) noexcept;
+
+    /// To every initiator but `except`. Those not known yet hear power_on first anyway.
+    void raise(Attention attention, std::optional<std::uint32_t> except = std::nullopt) noexcept;
 
     [[nodiscard]] bool descriptor_sense(std::uint32_t initiator) noexcept;
     void set_descriptor_sense(std::uint32_t initiator, bool value) noexcept;
@@ -29,7 +35,8 @@ class Initiators {
     void reset(std::uint32_t initiator) noexcept;
 
   private:
-    using Cell = std::atomic<std::uint64_t>;  // initiator << 32 | flags; 0: free
+    // initiator << 32 | attentions << 8 | flags; 0: free
+    using Cell = std::atomic<std::uint64_t>;
 
     Cell& find(std::uint32_t initiator) noexcept;
     /// Sets and clears flags, if the cell is still the initiator's; returns what it held before.

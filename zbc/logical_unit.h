@@ -16,6 +16,7 @@
 
 #include <tl/expected.hpp>
 
+#include "zbc/sense.h"
 #include "zone/loop.h"
 #include "zone/status.h"
 
@@ -40,17 +41,29 @@ struct Task {
     std::uint32_t initiator = 0;  ///< Whose unit attentions and mode pages apply (I_T nexus).
 };
 
+/// How a task got there and back. What is not `done` has no status and no sense; each has its word in
+/// virtio-scsi's response (virtio 1.2, 5.6.6.1).
+enum class Delivery : std::uint8_t {
+    done,               ///< The logical unit answered.
+    overrun,            ///< The command wanted to move more than the buffers hold.
+    busy,               ///< It could not be sent at the moment; send it again.
+    reset,              ///< The way to the unit was reset while it was under way.
+    transport_failure,  ///< The way to the unit failed; another command may get through.
+    target_failure,     ///< The unit itself failed; no way to it will do.
+    gone,               ///< There is no such unit any more.
+    failure,            ///< Anything else; whether it was carried out is not known.
+};
+
 struct TaskResult {
     static constexpr std::size_t max_sense = 96;
 
     std::uint64_t tag = 0;
+    Delivery delivery = Delivery::done;
     ScsiStatus status = ScsiStatus::good;
     std::uint8_t sense_length = 0;
     std::array<std::uint8_t, max_sense> sense{};
     std::uint64_t data_in_length = 0;   ///< Bytes put into data_in.
     std::uint64_t data_out_length = 0;  ///< Bytes taken from data_out.
-    /// The command wanted to move more than the buffers hold (virtio-scsi OVERRUN).
-    bool overrun = false;
 };
 
 /// The storage queue's contract (zone/transport.h): a prefix is accepted, every accepted task ends
@@ -64,9 +77,17 @@ class TaskQueue {
     [[nodiscard]] virtual std::size_t depth() const noexcept = 0;
 };
 
+/// What fits into one command.
+struct TransferLimits {
+    std::uint64_t max_transfer = 0;  ///< Bytes.
+    std::uint32_t max_segments = 0;  ///< Buffers.
+};
+
 class LogicalUnit {
   public:
     virtual ~LogicalUnit() = default;
+
+    [[nodiscard]] virtual TransferLimits transfer_limits() const noexcept = 0;
 
     [[nodiscard]] virtual tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(
         Loop& loop, std::size_t depth) = 0;
@@ -75,6 +96,10 @@ class LogicalUnit {
     /// command but INQUIRY, REPORT LUNS and REQUEST SENSE gets the unit attention 29h/00h
     /// (SAM-5 5.14, SPC-4 "power on, reset, or bus device reset occurred").
     virtual void reset(std::uint32_t initiator) noexcept = 0;
+
+    /// Tells every initiator, once each, at a command that does not pass unit attentions; nothing
+    /// is told twice because it was raised twice.
+    virtual void raise(Attention attention) noexcept = 0;
 };
 
 }  // namespace zonebridge::zbc

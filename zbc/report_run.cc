@@ -67,7 +67,7 @@ void ReportRun::feed(std::span<const Zone> zones) noexcept {
 
 void ReportRun::finish(TaskResult& result) noexcept {
     if (overrun_) {
-        result.overrun = true;
+        result.delivery = Delivery::overrun;
         return;
     }
     if (!fields_.partial && ignores_state(option_)) {

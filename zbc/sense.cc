@@ -125,4 +125,23 @@ std::optional<Sense> decode_sense(std::span<const std::uint8_t> bytes) noexcept 
     }
 }
 
+Sense unit_attention(Attention attention) noexcept {
+    const auto sense = [](std::uint8_t asc, std::uint8_t ascq) {
+        return Sense{SenseKey::unit_attention, asc, ascq, {}, {}};
+    };
+    switch (attention) {
+        case Attention::power_on:
+            return sense(0x29, 0x00);
+        case Attention::capacity_changed:
+            return sense(0x2A, 0x09);
+        case Attention::mode_changed:
+            return sense(0x2A, 0x01);
+        case Attention::luns_changed:
+            return sense(0x3F, 0x0E);
+        case Attention::inquiry_changed:
+            return sense(0x3F, 0x03);
+    }
+    return sense(0x29, 0x00);
+}
+
 }  // namespace zonebridge::zbc

@@ -54,6 +54,17 @@ struct Sense {
     friend bool operator==(const Sense&, const Sense&) = default;
 };
 
+/// What a logical unit tells every initiator by a unit attention, the first ones first (SAM-5 5.14;
+/// SPC-5 "additional sense codes").
+enum class Attention : std::uint8_t {
+    power_on,          ///< 6/29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
+    capacity_changed,  ///< 6/2A/09 CAPACITY DATA HAS CHANGED
+    mode_changed,      ///< 6/2A/01 MODE PARAMETERS CHANGED
+    luns_changed,      ///< 6/3F/0E REPORTED LUNS DATA HAS CHANGED
+    inquiry_changed,   ///< 6/3F/03 INQUIRY DATA HAS CHANGED
+};
+inline constexpr std::size_t attention_count = 5;
+
 enum class SenseFormat : std::uint8_t { fixed, descriptor };
 
 inline constexpr std::size_t fixed_sense_length = 18;
@@ -104,9 +115,6 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
 [[nodiscard]] inline Sense write_protected() noexcept {
     return {SenseKey::data_protect, 0x27, 0x00, {}, {}};
 }
-/// 6/29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED.
-[[nodiscard]] inline Sense reset_occurred() noexcept {
-    return {SenseKey::unit_attention, 0x29, 0x00, {}, {}};
-}
+[[nodiscard]] Sense unit_attention(Attention attention) noexcept;
 
 }  // namespace zonebridge::zbc

@@ -22,7 +22,12 @@ class Target final : public LogicalUnit {
         return std::make_unique<TargetQueue>(facts_, loop, depth, std::move(*storage));
     }
 
+    TransferLimits transfer_limits() const noexcept override {
+        const auto& limits = facts_.disk.limits();
+        return {limits.max_transfer, limits.max_segments};
+    }
     void reset(std::uint32_t initiator) noexcept override { facts_.initiators.reset(initiator); }
+    void raise(Attention attention) noexcept override { facts_.initiators.raise(attention); }
 
   private:
     TargetFacts facts_;

@@ -25,10 +25,11 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
     const ByteView cdb(task.cdb);
     const auto found = find_command(cdb, facts_.unit.zoned());
     const auto passes = found && passes_attention((*found)->command);
-    if (!passes && facts_.initiators.attention_pending(task.initiator) &&
-        facts_.initiators.take_attention(task.initiator)) {
-        refuse(index, reset_occurred());
-        return;
+    if (!passes && facts_.initiators.attention_pending(task.initiator)) {
+        if (const auto attention = facts_.initiators.take_attention(task.initiator)) {
+            refuse(index, unit_attention(*attention));
+            return;
+        }
     }
     if (!found) {
         refuse(index, found.error());
@@ -96,7 +97,7 @@ void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
     std::array<std::uint8_t, max_mode_parameters> parameters{};
     const auto list = std::span(parameters).first(length);
     if (gather(task.data_out, list) < length) {
-        result.overrun = true;
+        result.delivery = Delivery::overrun;
         done(index);
         return;
     }
@@ -148,7 +149,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     const auto all = writes ? task.data_out : task.data_in;
     const auto data = front(all, length, cut_room(index));
     if (!data && total_length(all) < length) {
-        slot.result.overrun = true;
+        slot.result.delivery = Delivery::overrun;
         done(index);
         return;
     }

@@ -167,7 +167,7 @@ void add_sense(Seeds& seeds) {
     const zbc::Sense senses[] = {zbc::illegal_request(0x21, 0x04),
                                  zbc::lba_out_of_range(1000),
                                  zbc::invalid_field_in_cdb(14, 5),
-                                 zbc::reset_occurred(),
+                                 zbc::unit_attention(zbc::Attention::power_on),
                                  {zbc::SenseKey::recovered_error, 0x00, 0x1D, {}, {}}};
     int number = 0;
     for (const auto& sense : senses) {

@@ -34,7 +34,7 @@ class ScriptedUnit final : public zbc::LogicalUnit {
             result.data_in_length += part;
             text.remove_prefix(part);
         }
-        result.overrun = !text.empty();
+        if (!text.empty()) result.delivery = zbc::Delivery::overrun;
         tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(at));
         results.push_back(result);
     }
@@ -42,7 +42,9 @@ class ScriptedUnit final : public zbc::LogicalUnit {
     tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop&, std::size_t) override {
         return std::make_unique<Queue>(*this);
     }
+    zbc::TransferLimits transfer_limits() const noexcept override { return {1 << 20, 128}; }
     void reset(std::uint32_t initiator) noexcept override { resets.push_back(initiator); }
+    void raise(zbc::Attention) noexcept override {}
 
   private:
     class Queue final : public zbc::TaskQueue {

@@ -28,7 +28,7 @@ struct Outcome {
         return decode_sense(std::span(result.sense).first(result.sense_length));
     }
     [[nodiscard]] std::string words() const {
-        if (result.overrun) return "overrun";
+        if (result.delivery == Delivery::overrun) return "overrun";
         if (result.status != ScsiStatus::good && !sense()) return "no sense";
         return test::words(sense());
     }

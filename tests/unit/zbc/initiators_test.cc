@@ -41,6 +41,30 @@ TEST(Initiators, ANewOneHasOneAttention) {
     EXPECT_TRUE(initiators.descriptor_sense(0));
 }
 
+TEST(Initiators, AreToldEachThingOnceAndTheFirstFirst) {
+    Initiators initiators;
+    for (const std::uint32_t id : {1u, 2u}) ASSERT_TRUE(initiators.take_attention(id));
+    initiators.raise(Attention::luns_changed);
+    initiators.raise(Attention::capacity_changed);
+    initiators.raise(Attention::capacity_changed);
+    EXPECT_EQ(initiators.take_attention(1), Attention::capacity_changed);
+    EXPECT_EQ(initiators.take_attention(1), Attention::luns_changed);
+    EXPECT_EQ(initiators.take_attention(1), std::nullopt);
+    EXPECT_EQ(initiators.take_attention(2), Attention::capacity_changed);
+    // A reset stands for all that waited.
+    initiators.reset(2);
+    EXPECT_EQ(initiators.take_attention(2), Attention::power_on);
+    EXPECT_EQ(initiators.take_attention(2), std::nullopt);
+}
+
+TEST(Initiators, DoNotHearOfWhatTheyDidThemselves) {
+    Initiators initiators;
+    for (const std::uint32_t id : {1u, 2u}) ASSERT_TRUE(initiators.take_attention(id));
+    initiators.raise(Attention::mode_changed, 1u);
+    EXPECT_EQ(initiators.take_attention(1), std::nullopt);
+    EXPECT_EQ(initiators.take_attention(2), Attention::mode_changed);
+}
+
 TEST(Initiators, MoreThanFitAreServedAllTheSame) {
     Initiators initiators;
     for (std::uint32_t id = 0; id < 10 * Initiators::max_known; ++id)

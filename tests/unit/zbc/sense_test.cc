@@ -41,7 +41,8 @@ TEST(Sense, DescriptorFormatHasTheBytesOfTheStandard) {
 TEST(Sense, BothFormatsComeBackAsTheyWent) {
     auto everything = invalid_field_in_cdb(9, 2);
     everything.information = 77;
-    for (const auto& sense : {Sense{}, reset_occurred(), lba_out_of_range(5), everything})
+    for (const auto& sense :
+         {Sense{}, unit_attention(Attention::power_on), lba_out_of_range(5), everything})
         for (const auto format : {SenseFormat::fixed, SenseFormat::descriptor})
             EXPECT_EQ(decode_sense(encoded(sense, format)), sense);
 }

@@ -271,7 +271,7 @@ TEST(TargetAccess, LargerBuffersThanTheCdbSaysAreCut) {
     const auto write = encode_write_16(initiator.lba(4), 8, false);
     const auto result = run_scattered(initiator, write, pieces, {});
     EXPECT_EQ(result.status, ScsiStatus::good);
-    EXPECT_FALSE(result.overrun);
+    EXPECT_EQ(result.delivery, Delivery::done);
     EXPECT_EQ(result.data_out_length, 4 * KiB);
     EXPECT_EQ(initiator.disk.taken.back().length, 4 * KiB);
     EXPECT_EQ(initiator.disk.taken.back().segments, 2u);

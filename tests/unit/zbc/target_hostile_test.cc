@@ -147,7 +147,7 @@ class Hostile {
         --in_flight_;
         EXPECT_LE(result.data_in_length, slot.in_total);
         EXPECT_LE(result.data_out_length, slot.out_total);
-        if (result.overrun) {
+        if (result.delivery == Delivery::overrun) {
             EXPECT_EQ(result.data_in_length + result.data_out_length, 0u);
         }
         if (result.status == ScsiStatus::check_condition) {
@@ -157,7 +157,7 @@ class Hostile {
             EXPECT_NE(sense->key, SenseKey::no_sense);
         } else {
             EXPECT_EQ(result.status, ScsiStatus::good);
-            if (!result.overrun) ++good_;
+            if (result.delivery == Delivery::done) ++good_;
             EXPECT_EQ(result.sense_length, 0);
         }
     }

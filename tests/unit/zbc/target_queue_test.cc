@@ -130,7 +130,7 @@ TEST(TargetQueue, NothingIsAllocatedOnceItIsOpen) {
         TaskResult result;
         while (initiator.queue->reap({&result, 1}) == 1) {
             ++ended;
-            if (result.status == ScsiStatus::good && !result.overrun) ++good;
+            if (result.status == ScsiStatus::good && result.delivery == Delivery::done) ++good;
         }
     }
     EXPECT_EQ(zonebridge::test::allocations(), before);
