@@ -26,8 +26,10 @@ class Target final : public LogicalUnit {
         const auto& limits = facts_.disk.limits();
         return {limits.max_transfer, limits.max_segments};
     }
-    void reset(std::uint32_t initiator) noexcept override { facts_.initiators.reset(initiator); }
-    void raise(Attention attention) noexcept override { facts_.initiators.raise(attention); }
+    void reset(std::uint32_t initiator) noexcept override { facts_.state.reset(initiator); }
+    void raise(Attention attention) noexcept override {
+        facts_.state.initiators().raise(attention);
+    }
 
   private:
     TargetFacts facts_;
