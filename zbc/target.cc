@@ -9,8 +9,8 @@ namespace {
 
 class Target final : public LogicalUnit {
   public:
-    Target(Transport& disk, Unit unit)
-        : facts_{disk, std::move(unit), Geometry(disk.limits()), {}} {}
+    Target(Transport& disk, const Unit& unit)
+        : facts_{disk, unit, Geometry(disk.limits(), unit.reads_past_pointer), {}} {}
 
     tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(Loop& loop,
                                                                std::size_t depth) override {
@@ -41,7 +41,7 @@ tl::expected<std::unique_ptr<LogicalUnit>, Error> make_target(Transport& disk,
                                                               const UnitOptions& options) {
     auto unit = describe_unit(disk.limits(), disk.identity(), options);
     if (!unit) return tl::unexpected(std::move(unit.error()));
-    return std::make_unique<Target>(disk, std::move(*unit));
+    return std::make_unique<Target>(disk, *unit);
 }
 
 }  // namespace zonebridge::zbc

@@ -48,6 +48,8 @@ TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,
     free_.reserve(depth);
     for (auto index = static_cast<Index>(depth); index > 0; --index) free_.push_back(index - 1);
     if (!facts.unit.zoned()) return;
+    if (!facts.unit.reads_past_pointer && facts.disk.limits().reads_past_pointer)
+        looked_up_.resize(depth);
     const auto buffers = std::min(depth, max_report_buffers);
     report_zones_.resize(buffers * zones_a_buffer);
     for (Index number = 0; number < buffers; ++number) free_buffers_.push_back(number);
@@ -140,13 +142,18 @@ void TargetQueue::complete(const Completion& completion) noexcept {
     const auto index = static_cast<Index>(completion.tag);
     auto& slot = slots_[index];
     const auto operation = slot.request.operation;
-    if (slot.step == Step::verify) {
-        complete_verify(index, completion);
-        return;
-    }
-    if (slot.step == Step::stop) {
-        complete_stop(index, completion);
-        return;
+    switch (slot.step) {
+        case Step::operation:
+            break;
+        case Step::look_up:
+            complete_look_up(index, completion);
+            return;
+        case Step::verify:
+            complete_verify(index, completion);
+            return;
+        case Step::stop:
+            complete_stop(index, completion);
+            return;
     }
     if (operation == Operation::report) {
         complete_report(index, completion);

@@ -51,7 +51,7 @@ class TargetQueue final : public TaskQueue {
     using Index = std::uint32_t;
 
     /// What a slot's request at the disk is for, where its operation does not say so.
-    enum class Step : std::uint8_t { operation, verify, stop };
+    enum class Step : std::uint8_t { operation, look_up, verify, stop };
 
     struct Slot {
         std::uint32_t initiator = 0;
@@ -61,6 +61,9 @@ class TargetQueue final : public TaskQueue {
         std::optional<Index> report_buffer;
         ReportRun report;
         VerifyRun verify;
+        bool verifies = false;  // what follows look_up
+        Request held;           // the read that follows it otherwise
+        std::uint64_t held_end = 0;
         std::span<const iovec> data_out;  // a verification's
         TaskResult result;
     };
@@ -92,6 +95,9 @@ class TargetQueue final : public TaskQueue {
     void continue_verify(Index index) noexcept;
     void complete_verify(Index index, const Completion& completion) noexcept;
     void give_back_scratch() noexcept;
+    void look_up(Index index, std::uint64_t offset, std::uint64_t length) noexcept;
+    void complete_look_up(Index index, const Completion& completion) noexcept;
+    void continue_read(Index index) noexcept;
 
     void done(Index index) noexcept { done_.push(index); }
     void refuse(Index index, const Sense& sense) noexcept;
@@ -99,6 +105,9 @@ class TargetQueue final : public TaskQueue {
     void flush(Index index) noexcept;
     void enqueue(Index index) noexcept;
     void pump() noexcept;
+
+    /// Whether a read of this range has to be held to the write pointer here.
+    [[nodiscard]] bool restricted(std::uint64_t offset) const noexcept;
 
     /// Room for a list of buffers cut at the transfer length; a slot's own.
     [[nodiscard]] std::span<iovec> cut_room(Index index) noexcept {
@@ -122,6 +131,7 @@ class TargetQueue final : public TaskQueue {
     std::unique_ptr<iovec[]> cut_buffers_;
     std::vector<Zone> report_zones_;
     std::vector<Index> free_buffers_;
+    std::vector<Zone> looked_up_;  // a slot's zone each, where reads are held to the pointer here
     // A page of its own alignment, for disks that want that of what they read into.
     struct alignas(4096) Page {
         std::array<std::uint8_t, 4096> bytes;

@@ -218,6 +218,12 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     slot.request.data = *data;
     slot.request.fua = fua && unit.fua;
     slot.flush_after = fua && !unit.fua;
+    if (!writes && restricted(offset)) {
+        slot.held = slot.request;
+        slot.verifies = false;
+        look_up(index, offset, length);
+        return;
+    }
     enqueue(index);
 }
 

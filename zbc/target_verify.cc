@@ -53,7 +53,11 @@ void TargetQueue::start_verify(Index index, const Task& task, const CommandInfo&
     slot.result.data_out_length = data;
     slot.data_out = task.data_out;
     slot.verify.begin(limits.layout, offset, length, *check);
-    wait_for_scratch(index);
+    slot.verifies = true;
+    if (restricted(offset))
+        look_up(index, offset, length);
+    else
+        continue_read(index);
 }
 
 /// Begins as soon as the scratch is free.
