@@ -8,6 +8,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,8 +39,7 @@ class Allowed {
                              std::uint16_t action) const noexcept;
 
   private:
-    void allow(std::uint8_t opcode, std::uint16_t action) noexcept;
-    void allow_opcode(std::uint8_t opcode) noexcept;
+    void allow(std::uint8_t opcode, std::optional<std::uint16_t> action) noexcept;
 
     /// By opcode, a bit for each service action; all bits where there are none.
     std::array<std::uint32_t, 256> actions_{};

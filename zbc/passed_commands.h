@@ -47,7 +47,10 @@ enum class LengthRule : std::uint8_t {
     verified,    ///< By BYTCHK: 0 nothing, 1 the field's blocks, 3 one block.
     one_block,   ///< WRITE SAME; nothing with NDOB.
     twice,       ///< COMPARE AND WRITE: each block twice.
-    buffers,     ///< Both direction and length are those of the task's buffers.
+    field_512,   ///< Bytes, or with INC_512 so many times 512: SECURITY PROTOCOL IN, OUT.
+    /// As long as the buffers are, since the CDB does not tell. With Direction::none the direction is
+    /// theirs, too.
+    buffers,
 };
 
 /// What a command does to zones.

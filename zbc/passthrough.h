@@ -33,6 +33,7 @@ struct PassthroughFacts {
     bool read_only = false;
     /// Page 00h lists B0h. If not, one is made up that tells the path's limit.
     bool has_block_limits = true;
+    std::uint8_t peripheral = 0;  ///< Byte 0 of its INQUIRY data: for the page made up.
 };
 
 /// What is changed in a reply.
@@ -40,7 +41,7 @@ enum class Edit : std::uint8_t {
     none,
     supported_pages,        ///< VPD page 00h: without 89h, with B0h.
     block_limits,           ///< VPD page B0h: the path's limits.
-    made_up_block_limits,   ///< The whole page B0h; nothing is sent to the disk.
+    made_up_block_limits,   ///< The whole page B0h. Nothing is sent; plan.length is room for it.
     mode_header_6,          ///< MODE SENSE(6): WP set.
     mode_header_10,         ///< MODE SENSE(10): WP set.
     supported_opcodes_all,  ///< RSOC of all commands: only those that pass.
