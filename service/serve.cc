@@ -47,17 +47,11 @@ unsigned available_cpus() {
 }
 
 unsigned worker_count(const ServeOptions& options, unsigned cpus) {
-    const auto most =
-        std::min(most_workers(options.disk.kind, options.queues), ServeOptions::most_workers);
+    const auto most = std::min<unsigned>(options.queues, ServeOptions::most_workers);
     if (!options.workers) return std::min(most, cpus);
-    if (*options.workers > most) {
-        if (options.disk.kind == GuestDeviceKind::scsi)
-            log("--workers {}: a virtio-scsi disk runs on one worker; only --virtio blk takes more",
-                *options.workers);
-        else
-            log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
-                *options.workers, options.queues, most);
-    }
+    if (*options.workers > most)
+        log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
+            *options.workers, options.queues, most);
     return std::min(most, *options.workers);
 }
 
