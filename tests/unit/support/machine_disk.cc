@@ -180,8 +180,7 @@ void MachineDisk::clear_unwritten(std::uint64_t offset, const iovec& buffer) {
 }
 
 StatusCode MachineDisk::write(std::uint64_t offset, const Request& request) {
-    const auto zoned = limits_.model != Model::none &&
-                       !limits_.layout.is_conventional(limits_.layout.zone_of(offset));
+    const auto zoned = limits_.model != Model::none;
     if (const auto code = broken_in(offset, request.length, false); code != StatusCode::ok)
         return code;
     if (zoned && request.operation == Operation::write)
