@@ -1,10 +1,10 @@
 #include "service/guest_device.h"
 
 #include <utility>
+#include <vector>
 
 #include "service/blk_backend.h"
 #include "service/scsi_backend.h"
-#include "zbc/target.h"
 
 namespace zonebridge::service {
 
@@ -18,33 +18,19 @@ unsigned most_workers(GuestDeviceKind kind, std::uint16_t queues) noexcept {
     return 1;
 }
 
-tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind, Transport& disk,
-                                                   const Workers& workers,
-                                                   const GuestDeviceOptions& options) {
-    const auto& limits = disk.limits();
-    GuestDevice made;
+tl::expected<std::unique_ptr<virtio::Backend>, Error> make_guest_device(
+    GuestDeviceKind kind, std::span<const NumberedDisk> disks, const Workers& workers,
+    std::uint16_t queues) {
     switch (kind) {
         case GuestDeviceKind::scsi: {
-            zbc::UnitOptions unit;
-            unit.read_only = options.read_only;
-            auto target = zbc::make_target(disk, unit);
-            if (!target) return tl::unexpected(target.error());
-            auto backend =
-                ScsiBackend::open(workers, {{.lun = 0, .logical_unit = target->get()}},
-                                  limits.max_transfer, limits.max_segments, options.queues);
-            if (!backend) return tl::unexpected(backend.error());
-            made.unit = std::move(*target);
-            made.backend = std::move(*backend);
-            return made;
+            std::vector<virtio_scsi::Unit> units;
+            for (const auto& [lun, disk] : disks) units.push_back({lun, &disk->unit()});
+            return ScsiBackend::open(workers, std::move(units), queues);
         }
-        case GuestDeviceKind::blk: {
-            auto backend = BlkBackend::open(workers, disk, options.queues);
-            if (!backend) return tl::unexpected(backend.error());
-            made.backend = std::move(*backend);
-            return made;
-        }
+        case GuestDeviceKind::blk:
+            return BlkBackend::open(workers, disks.front().disk->transport(), queues);
     }
-    return made;
+    return tl::unexpected(Error{StatusCode::unsupported, "no such guest device", {}});
 }
 
 }  // namespace zonebridge::service

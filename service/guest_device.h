@@ -2,46 +2,36 @@
 // the guest comes in.
 //
 // Threads: as service/backend.h.
-// Ownership: a GuestDevice owns its parts and borrows the workers and the disk.
+// Ownership: what is made borrows the workers and the disks.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include <tl/expected.hpp>
 
+#include "service/disk.h"
 #include "service/worker.h"
 #include "virtio/backend.h"
-#include "zbc/logical_unit.h"
 #include "zone/status.h"
-#include "zone/transport.h"
 
 namespace zonebridge::service {
 
-/// What the guest finds the disk as.
-enum class GuestDeviceKind : std::uint8_t {
-    scsi,  ///< A logical unit of a virtio-scsi controller.
-    blk,   ///< A virtio-blk device.
-};
-
-struct GuestDeviceOptions {
-    bool read_only = false;
-    std::uint16_t queues = 1;  ///< Request queues.
-};
-
-struct GuestDevice {
-    std::unique_ptr<zbc::LogicalUnit> unit;  // scsi only
-    std::unique_ptr<virtio::Backend> backend;
+/// A disk and the number it has: of a logical unit on target 0, or 0.
+struct NumberedDisk {
+    std::uint16_t lun = 0;
+    Disk* disk = nullptr;
 };
 
 /// How many workers a device of that kind can use: a virtio-scsi device has one, since what its control
 /// queue manages is in flight on that worker alone.
 [[nodiscard]] unsigned most_workers(GuestDeviceKind kind, std::uint16_t queues) noexcept;
 
-/// `workers`: at least one, at most most_workers.
-[[nodiscard]] tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
-                                                                 Transport& disk,
-                                                                 const Workers& workers,
-                                                                 const GuestDeviceOptions& options);
+/// `disks`: opened as that kind; exactly one for blk, at least one for scsi. `workers`: at least one, at
+/// most most_workers. `queues`: request queues.
+[[nodiscard]] tl::expected<std::unique_ptr<virtio::Backend>, Error> make_guest_device(
+    GuestDeviceKind kind, std::span<const NumberedDisk> disks, const Workers& workers,
+    std::uint16_t queues);
 
 }  // namespace zonebridge::service

@@ -16,13 +16,16 @@ ScsiBackend::ScsiBackend(Private, std::span<const std::unique_ptr<Worker>> worke
 
 tl::expected<std::unique_ptr<ScsiBackend>, Error> ScsiBackend::open(
     std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,
-    std::uint64_t max_transfer, std::uint32_t max_segments, std::uint16_t request_queues) {
+    std::uint16_t request_queues) {
     auto backend = std::make_unique<ScsiBackend>(Private{}, workers, std::move(units));
     auto& config = backend->config_;
     config.num_queues = request_queues;
-    config.seg_max = std::min(max_segments, virtio::default_seg_max);
-    config.max_sectors =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(max_transfer / 512, 0xFFFF));
+    for (const auto& unit : backend->units_) {
+        const auto [max_transfer, max_segments] = unit.logical_unit->transfer_limits();
+        config.seg_max = std::min(config.seg_max, max_segments);
+        config.max_sectors = static_cast<std::uint32_t>(
+            std::min<std::uint64_t>(config.max_sectors, max_transfer / 512));
+    }
     auto opened = backend->DeviceBackend::open(
         [&](Loop& loop) -> tl::expected<std::unique_ptr<virtio::Device>, Error> {
             return Controller::open(loop, backend->units_);

@@ -18,10 +18,10 @@ class ScsiBackend final : public DeviceBackend {
     struct Private {};
 
   public:
-    /// `max_transfer` and `max_segments`: what the units take in one command, in bytes and buffers.
+    /// At least one unit.
     [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
         std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,
-        std::uint64_t max_transfer, std::uint32_t max_segments, std::uint16_t request_queues);
+        std::uint16_t request_queues);
 
     ScsiBackend(Private, std::span<const std::unique_ptr<Worker>> workers,
                 std::vector<virtio_scsi::Unit> units);  // by open()

@@ -16,7 +16,6 @@
 #include "service/log.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
-#include "transports/open.h"
 #include "virtio-blk/config.h"
 #include "virtio/unique_fd.h"
 #include "virtio/vhost_user/listener.h"
@@ -49,10 +48,10 @@ unsigned available_cpus() {
 
 unsigned worker_count(const ServeOptions& options, unsigned cpus) {
     const auto most =
-        std::min(most_workers(options.guest_device, options.queues), ServeOptions::most_workers);
+        std::min(most_workers(options.disk.kind, options.queues), ServeOptions::most_workers);
     if (!options.workers) return std::min(most, cpus);
     if (*options.workers > most) {
-        if (options.guest_device == GuestDeviceKind::scsi)
+        if (options.disk.kind == GuestDeviceKind::scsi)
             log("--workers {}: a virtio-scsi disk runs on one worker; only --virtio blk takes more",
                 *options.workers);
         else
@@ -85,22 +84,24 @@ void warn_of_odd_zones(const Layout& layout) {
 
 using OnReady = std::function<void(const Ready&)>;
 
-tl::expected<void, Error> serve_vhost_user(const ServeOptions& options, const Transport& disk,
+tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
+                                           std::span<const NumberedDisk> disks,
                                            virtio::Backend& backend, int stop,
                                            const OnReady& on_ready) {
     auto listener = options.fd ? virtio::Listener::adopt(*options.fd)
                                : virtio::Listener::bind(options.socket.value_or(""));
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
-    on_ready({.disk = disk, .vduse = std::nullopt});
+    on_ready({.disks = disks, .vduse = std::nullopt});
     return run_vhost_user_sessions(*listener, backend, stop);
 }
 
-tl::expected<void, Error> serve_vduse(const ServeOptions& options, const Transport& disk,
-                                      virtio::Backend& backend, int stop, const OnReady& on_ready) {
+tl::expected<void, Error> serve_vduse(const ServeOptions& options,
+                                      std::span<const NumberedDisk> disks, virtio::Backend& backend,
+                                      int stop, const OnReady& on_ready) {
     std::vector<std::byte> config(virtio_blk::Config::size);
     backend.read_config(0, config);
     return run_vduse(*options.vduse, backend, std::move(config), stop,
-                     [&](const VduseDisk& made) { on_ready({.disk = disk, .vduse = made}); });
+                     [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); });
 }
 
 }  // namespace
@@ -118,11 +119,15 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
-    const auto disk = open_device(
-        options.device,
-        {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
-    if (!disk) return tl::unexpected(disk.error());
-    warn_of_odd_zones((*disk)->limits().layout);
+    std::vector<std::unique_ptr<Disk>> open;
+    std::vector<NumberedDisk> disks;
+    for (const auto& [number, device] : options.luns) {
+        auto disk = Disk::open(device, options.disk);
+        if (!disk) return tl::unexpected(disk.error());
+        warn_of_odd_zones((*disk)->limits().layout);
+        disks.push_back({number, disk->get()});
+        open.push_back(std::move(*disk));
+    }
 
     tl::expected<void, Error> result;
     {
@@ -136,15 +141,13 @@ tl::expected<void, Error> serve(const ServeOptions& options,
                 std::_Exit(EXIT_FAILURE);
             });
         if (!workers) return tl::unexpected(workers.error());
-        const auto device =
-            make_guest_device(options.guest_device, **disk, *workers,
-                              {.read_only = options.read_only, .queues = options.queues});
+        const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
         if (!device) return tl::unexpected(device.error());
-        result = options.vduse
-                     ? serve_vduse(options, **disk, *device->backend, stop->get(), on_ready)
-                     : serve_vhost_user(options, **disk, *device->backend, stop->get(), on_ready);
+        result = options.vduse ? serve_vduse(options, disks, **device, stop->get(), on_ready)
+                               : serve_vhost_user(options, disks, **device, stop->get(), on_ready);
     }
-    if (auto closed = (*disk)->close(); !closed && result) result = closed;
+    for (const auto& disk : open)
+        if (auto closed = disk->close(); !closed && result) result = closed;
     return result;
 }
 

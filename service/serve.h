@@ -9,16 +9,17 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <tl/expected.hpp>
 
+#include "service/disk.h"
 #include "service/guest_device.h"
 #include "service/spin.h"
 #include "service/vduse_service.h"
-#include "transports/device.h"
 #include "zone/status.h"
-#include "zone/transport.h"
 
 namespace zonebridge::service {
 
@@ -28,11 +29,18 @@ struct ServeOptions {
     static constexpr std::uint16_t most_queues = 254;
     static constexpr unsigned most_workers = 64;
 
-    GuestDeviceKind guest_device = GuestDeviceKind::scsi;
-    std::string device;  ///< As transports/open.h takes it.
-    bool read_only = false;
-    bool force = false;  ///< Serve also what is partitioned or held by another.
-    DataPath data_path = DataPath::any;
+    /// A disk by its name, as transports/open.h takes it, and its number.
+    struct Lun {
+        std::uint16_t number = 0;
+        std::string device;
+    };
+    static constexpr std::uint16_t most_lun_number = 255;
+
+    std::vector<Lun> luns;  ///< At least one, numbers apart; exactly one, number 0, for blk.
+    DiskOptions disk;       ///< How each of them is opened; its `refusals` is serve's own.
+    bool explain =
+        false;  ///< Each refused request is a line in the log, as far as they are not too many.
+    std::optional<std::string> control;     ///< scsi: a path to listen at for `zonebridge lun`.
     std::uint16_t queues = default_queues;  ///< Request queues offered; 1 to most_queues.
     /// Threads that run the queues, 1 to most_workers; by itself the smaller of `queues` and the CPUs that
     /// this process may run on. Never more than the device can use.
@@ -46,9 +54,9 @@ struct ServeOptions {
     std::optional<VduseOptions> vduse;  ///< With GuestDeviceKind::blk only.
 };
 
-/// The disk can be used.
+/// The disks can be used.
 struct Ready {
-    const Transport& disk;
+    std::span<const NumberedDisk> disks;
     std::optional<VduseDisk> vduse;  ///< Where VDUSE made it appear.
 };
 

@@ -10,6 +10,7 @@
 #include "transports/scsi/bsg_ring.h"
 #include "transports/scsi/connection.h"
 #include "transports/scsi/disk.h"
+#include "transports/scsi/passthrough.h"
 #include "transports/scsi/zac_find.h"
 
 namespace zonebridge::scsi {
@@ -26,11 +27,6 @@ tl::unexpected<Error> cannot_open(const std::string& path, int error) {
     if (error == EACCES || error == EPERM)
         failure.message += "; it takes a user who may read and, for changes, write the device";
     return tl::unexpected(std::move(failure));
-}
-
-bool is_scsi(const host::Node& node) {
-    if (node.kind == host::Node::Kind::sg || node.kind == host::Node::Kind::bsg) return true;
-    return node.kind == host::Node::Kind::block && (node.sg || node.bsg);
 }
 
 tl::expected<host::Node, Error> find_node(const std::string& path) {

@@ -1,0 +1,73 @@
+#include "service/disk.h"
+
+#include <utility>
+
+#include "transports/host/node.h"
+#include "transports/open.h"
+#include "zbc/target.h"
+
+namespace zonebridge::service {
+namespace {
+
+constexpr bool passthrough_is_there = false;
+
+/// The path of a SCSI disk that the guest is to talk to itself; nothing for any other.
+std::optional<std::string> path_to_pass(const std::string& name, const DiskOptions& options) {
+    if (options.kind != GuestDeviceKind::scsi || options.translate) return std::nullopt;
+    const auto parsed = parse_device_name(name);
+    if (!parsed) return std::nullopt;  // opening it will say what is wrong
+    if (parsed->kind == DeviceName::Kind::scsi) return parsed->path;
+    if (parsed->kind != DeviceName::Kind::path) return std::nullopt;
+    const auto node = host::look_at(parsed->path);
+    if (!node || node->partition_of || !scsi::is_scsi(*node)) return std::nullopt;
+    return parsed->path;
+}
+
+}  // namespace
+
+tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
+                                                      const DiskOptions& options) {
+    auto disk = std::make_unique<Disk>(Private{});
+    if (const auto path = path_to_pass(name, options); path && passthrough_is_there) {
+        auto passed = scsi::open_passthrough(*path, {.read_only = options.read_only,
+                                                     .force = options.force,
+                                                     .data_path = options.data_path,
+                                                     .allow = options.allow,
+                                                     .refusals = options.refusals});
+        if (!passed) return tl::unexpected(std::move(passed.error()));
+        disk->passed_ = std::move(*passed);
+        return disk;
+    }
+    auto transport = open_device(
+        name,
+        {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
+    if (!transport) return tl::unexpected(std::move(transport.error()));
+    disk->transport_ = std::move(*transport);
+    if (options.kind == GuestDeviceKind::scsi) {
+        zbc::UnitOptions unit;
+        unit.read_only = options.read_only;
+        auto target = zbc::make_target(*disk->transport_, unit);
+        if (!target) return tl::unexpected(std::move(target.error()));
+        disk->target_ = std::move(*target);
+    }
+    return disk;
+}
+
+const Limits& Disk::limits() const noexcept {
+    return passed_ ? passed_->limits() : transport_->limits();
+}
+
+const Identity& Disk::identity() const noexcept {
+    return passed_ ? passed_->identity() : transport_->identity();
+}
+
+zbc::LogicalUnit& Disk::unit() noexcept {
+    if (passed_) return *passed_;
+    return *target_;
+}
+
+tl::expected<void, Error> Disk::close() {
+    return passed_ ? passed_->close() : transport_->close();
+}
+
+}  // namespace zonebridge::service

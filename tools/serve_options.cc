@@ -1,0 +1,184 @@
+#include "tools/serve_options.h"
+
+#include <chrono>
+#include <string_view>
+
+#include <climits>
+#include <fmt/format.h>
+
+#include "tools/selection.h"
+#include "tools/verb.h"
+#include "transports/open.h"
+#include "virtio/vduse/session.h"
+
+namespace zonebridge::tools {
+namespace {
+
+using Arguments = std::shared_ptr<ServeArguments>;
+
+/// What is wrong with `text`, if it is no number from 1 to `most`.
+template <typename Number>
+std::optional<std::string> take_count(const std::string& text, Number most,
+                                      std::optional<Number>& count) {
+    const auto number = parse_number(text);
+    if (!number || *number == 0 || *number > most)
+        return fmt::format("'{}' is not a number from 1 to {}", text, most);
+    count = static_cast<Number>(*number);
+    return std::nullopt;
+}
+
+/// What is wrong with "N=DEVICE", if anything.
+std::optional<std::string> take_lun(const std::string& text,
+                                    std::vector<service::ServeOptions::Lun>& luns) {
+    constexpr auto most = service::ServeOptions::most_lun_number;
+    const auto equals = text.find('=');
+    const auto number = parse_number(text.substr(0, equals));
+    if (equals == std::string::npos || !number || *number > most)
+        return fmt::format("'{}' is not N=DEVICE with a number from 0 to {}", text, most);
+    auto device = text.substr(equals + 1);
+    if (const auto name = parse_device_name(device); !name) return name.error().message;
+    luns.push_back({static_cast<std::uint16_t>(*number), std::move(device)});
+    return std::nullopt;
+}
+
+/// Which disks, and what the guest finds them as.
+void add_disks(CLI::App& app, const Arguments& options) {
+    require(add_device(app, options->device, Session::Access::write), false);
+    add_parsed(app, "--virtio", "scsi|blk",
+               "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk "
+               "(--vduse: always blk)",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (text == "scsi")
+                       options->guest_device = service::GuestDeviceKind::scsi;
+                   else if (text == "blk")
+                       options->guest_device = service::GuestDeviceKind::blk;
+                   else
+                       return fmt::format("'{}' is no device this version serves: scsi or blk",
+                                          text);
+                   return std::nullopt;
+               });
+    add_parsed(
+        app, "--lun", "N=DEVICE",
+        "scsi: serve a disk by this number, 0 to 255; DEVICE alone is LUN 0 (repeatable)",
+        [options](const std::string& text) { return take_lun(text, options->serve.luns); },
+        Repeat::yes);
+    add_flag(app, "--read-only", options->serve.disk.read_only, "The guest can't change the disk");
+    add_flag(
+        app, "--translate", options->serve.disk.translate,
+        "scsi: do not let the guest talk to SCSI disks themselves; translate, as for all others");
+    add_parsed(
+        app, "--allow", "COMMAND",
+        "scsi: let this command through to disks that are passed through, beside those that always "
+        "are (repeatable)",
+        [options](const std::string& text) -> std::optional<std::string> {
+            options->serve.disk.allow.push_back(text);
+            return std::nullopt;
+        },
+        Repeat::yes);
+    add_parsed(app, "--urswrz", "0|1",
+               "scsi: whether reads past a write pointer succeed, where the disk is translated "
+               "(default: as the disk has it)",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (text != "0" && text != "1")
+                       return fmt::format("'{}' is neither 0 nor 1", text);
+                   options->serve.disk.reads_past_pointer = text == "1";
+                   return std::nullopt;
+               });
+}
+
+/// What helps those who test zoned software.
+void add_trials(CLI::App& app, const Arguments& options) {
+    add_flag(app, "--explain", options->serve.explain,
+             "Log why a request was refused: its zone, the write pointer, the rule broken");
+    add_parsed(
+        app, "--fault", "RULE",
+        "Make the disk misbehave on purpose, e.g. zone=7,state=read-only,after=100 (repeatable)",
+        [options](const std::string& text) -> std::optional<std::string> {
+            options->serve.disk.faults.push_back(text);
+            return std::nullopt;
+        },
+        Repeat::yes);
+}
+
+/// How guests come in, and how the server is told what to do meanwhile.
+void add_ways_in(CLI::App& app, const Arguments& options) {
+    add_path(app, "--socket,--socket-path", options->serve.socket,
+             "vhost-user: listen at this path");
+    add_parsed(app, "--fd", "N", "vhost-user: use this inherited socket, listening or connected",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   const auto number = parse_number(text);
+                   if (!number || *number > INT_MAX)
+                       return fmt::format("'{}' is not a file descriptor's number", text);
+                   options->serve.fd = static_cast<int>(*number);
+                   return std::nullopt;
+               });
+    add_parsed(app, "--vduse", "NAME", "VDUSE: make a kernel device of this name",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (auto wrong = virtio::vduse::bad_name(text)) return wrong;
+                   options->vduse = text;
+                   return std::nullopt;
+               });
+    add_parsed(app, "--attach", "host|guest",
+               "Who gets it with --vduse: host, as /dev/vdX here (the default), or guest, as "
+               "/dev/vhost-vdpa-N for a virtual machine",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (text == "host")
+                       options->attach = service::VdpaAttach::host;
+                   else if (text == "guest")
+                       options->attach = service::VdpaAttach::guest;
+                   else
+                       return fmt::format("'{}' is neither host nor guest", text);
+                   return std::nullopt;
+               });
+    add_path(app, "--control", options->serve.control,
+             "scsi: listen at this path for 'zonebridge lun', which adds and removes disks");
+}
+
+void add_threads(CLI::App& app, const Arguments& options) {
+    add_parsed(app, "--queues", "N",
+               fmt::format("Request queues offered to the guest (default: {}; --vduse: as many as "
+                           "CPUs)",
+                           service::ServeOptions::default_queues),
+               [options](const std::string& text) -> std::optional<std::string> {
+                   return take_count(text, service::ServeOptions::most_queues, options->queues);
+               });
+    add_parsed(app, "--workers", "N",
+               "Threads that run a blk disk's queues; scsi has one (default: as many as CPUs, or "
+               "queues)",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   return take_count(text, service::ServeOptions::most_workers,
+                                     options->serve.workers);
+               });
+    add_parsed(
+        app, "--spin", "auto|off|USEC",
+        fmt::format("How long an idle worker looks for more before it sleeps (default: auto, "
+                    "{} us where a CPU is spare)",
+                    service::Spin::usual.count()),
+        [options](const std::string& text) -> std::optional<std::string> {
+            constexpr std::uint64_t most = service::Spin::most.count();
+            const auto number = parse_number(text);
+            if (text == "auto")
+                options->serve.spin.reset();
+            else if (text == "off")
+                options->serve.spin = std::chrono::microseconds{0};
+            else if (number && *number <= most)
+                options->serve.spin = std::chrono::microseconds{*number};
+            else
+                return fmt::format("'{}' is neither auto, off nor 0 to {} microseconds", text,
+                                   most);
+            return std::nullopt;
+        });
+}
+
+}  // namespace
+
+void add_serve_options(CLI::App& app, const Arguments& options) {
+    add_disks(app, options);
+    add_ways_in(app, options);
+    add_threads(app, options);
+    add_trials(app, options);
+    add_flag(app, "--print-capabilities", options->print_capabilities,
+             "Print what this program can do, in JSON, and exit");
+}
+
+}  // namespace zonebridge::tools
