@@ -143,8 +143,9 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (!workers) return tl::unexpected(workers.error());
         const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
         if (!device) return tl::unexpected(device.error());
-        result = options.vduse ? serve_vduse(options, disks, **device, stop->get(), on_ready)
-                               : serve_vhost_user(options, disks, **device, stop->get(), on_ready);
+        auto& backend = *device->backend;
+        result = options.vduse ? serve_vduse(options, disks, backend, stop->get(), on_ready)
+                               : serve_vhost_user(options, disks, backend, stop->get(), on_ready);
     }
     for (const auto& disk : open)
         if (auto closed = disk->close(); !closed && result) result = closed;

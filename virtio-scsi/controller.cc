@@ -50,7 +50,7 @@ iovec advanced(const iovec& buffer, std::uint64_t by) noexcept {
 tl::expected<std::unique_ptr<Controller>, Error> Controller::open(Loop& loop,
                                                                   std::span<const Unit> units) {
     auto controller = std::make_unique<Controller>(Private{}, loop);
-    for (const auto& [number, unit] : units) {
+    for (const auto& [number, unit, passed_through] : units) {
         auto queue = unit->open_queue(loop, task_queue_depth);
         if (!queue) return tl::unexpected(queue.error());
         auto lun = std::make_unique<Lun>();

@@ -29,6 +29,8 @@ namespace zonebridge::virtio_scsi {
 struct Unit {
     std::uint16_t lun = 0;
     zbc::LogicalUnit* logical_unit = nullptr;
+    /// Raises its unit attentions by itself: the guest hears of them by an event, too.
+    bool passed_through = false;
 };
 
 class Controller final : public virtio::Device {
