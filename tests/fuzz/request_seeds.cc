@@ -37,12 +37,16 @@ std::vector<Seed> scsi_target_seeds() {
     std::vector<Seed> seeds;
     for (std::size_t shape = 0; shape < shapes.size(); ++shape) {
         for (const auto used : {false, true}) {
+            const auto zones = disk(shape, used);
+            Bytes begin(zones.begin(), zones.begin() + 2);
+            append(begin, {used ? 1 : 0});  // what is read past a pointer
+            begin.insert(begin.end(), zones.begin() + 2, zones.end());
             // Every command in turn, with what mostly succeeds.
-            auto plain = disk(shape, used);
+            auto plain = begin;
             const auto count = static_cast<int>(zbc::all_commands().size());
             for (int i = 0; i < 2 * count; ++i) {
                 const auto command = i % count;
-                for (const int what : {3, 2, 0, 0x0A, 0x3F}) {
+                for (const int what : {3, 2, 0, 0x3F, 0x0A}) {
                     // A step, the command, at the pointer or the zone's start, 1 physical block, 1
                     // zone, or most of a reply; the zone, or the page.
                     append(plain, {0, command, 0, what > 3 ? 12 : 0x08, what, 0, 0});
@@ -53,7 +57,7 @@ std::vector<Seed> scsi_target_seeds() {
             seeds.push_back({"plain-" + std::to_string(shape) + (used ? "-used" : ""), plain});
             // And with chance.
             std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
-            auto wild = disk(shape, used);
+            auto wild = begin;
             for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
             seeds.push_back({"wild-" + std::to_string(shape) + (used ? "-used" : ""), wild});
         }

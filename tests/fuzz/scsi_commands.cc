@@ -181,6 +181,12 @@ Meaning meaning_of(std::span<const std::uint8_t> cdb) {
         case 0xAA:
             meaning.effect = Effect::write;
             break;
+        case 0x2F:
+        case 0x8F:
+        case 0xAF:
+            meaning.effect = Effect::verify;
+            meaning.byte_check = cdb[1] >> 1 & 3;
+            break;
         case 0x94:
             meaning.effect = Effect::action;
             switch (cdb[1] & 0x1F) {

@@ -25,8 +25,8 @@ struct ScsiCommand {
 /// byte changed or cut.
 [[nodiscard]] ScsiCommand some_command(Input& input, const DiskOracle& oracle);
 
-/// What a CDB does to the disk's bytes and zones.
-enum class Effect : std::uint8_t { none, read, write, action };
+/// What a CDB does with the disk's bytes and zones.
+enum class Effect : std::uint8_t { none, read, write, verify, action };
 
 struct Meaning {
     Effect effect = Effect::none;
@@ -34,6 +34,7 @@ struct Meaning {
     std::uint64_t count = 0;  ///< Blocks, or zones.
     Operation operation = Operation::read;
     bool all = false;
+    std::uint8_t byte_check = 0;  ///< BYTCHK of a VERIFY.
     /// There may be reasons to refuse it in the CDB itself: protection, NACA, a cut.
     bool odd = false;
 };

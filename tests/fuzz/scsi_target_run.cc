@@ -1,8 +1,8 @@
-// Runs SCSI commands, mostly right ones, against the target over a disk in memory; what it answers, and what it
-// does to the disk, held against a plain model.
+// Runs SCSI commands, mostly right ones, against the target over a disk in memory; what it answers, and
+// what it does to the disk, is held against a plain model.
 //
-// Two bytes choose the disk, one a zone its zones' states; then come steps of a byte each and what it
-// needs: a batch of commands, or something that happens to the target or to the disk.
+// Two bytes choose the disk, one the unit, one a zone its zones' states; then come steps of a byte each
+// and what it needs: a batch of commands, or something that happens to the target or to the disk.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -71,6 +71,21 @@ class Buffers {
     std::vector<iovec> list_;
 };
 
+zbc::UnitOptions some_options(Input& input, const Limits& limits) {
+    const auto choice = input.byte();
+    zbc::UnitOptions options;
+    if (choice % 4 == 1 && limits.model == Model::host_managed) options.reads_past_pointer = false;
+    options.read_only = choice >= 0xF0;
+    return options;
+}
+
+/// What of it shows.
+test::MachineDiskShape shape_of(test::MachineDiskShape shape, const zbc::UnitOptions& options) {
+    shape.reads_past_pointer = options.reads_past_pointer.value_or(shape.reads_past_pointer);
+    shape.read_only = shape.read_only || options.read_only;
+    return shape;
+}
+
 struct Flight {
     ScsiCommand command;
     Bytes cdb;
@@ -85,15 +100,19 @@ struct Flight {
 class Session {
   public:
     explicit Session(Input& input)
-        : input_(input), shape_(some_shape(input)), disk_(shape_), oracle_(shape_) {
+        : input_(input),
+          disk_(some_shape(input)),
+          options_(some_options(input, disk_.limits())),
+          oracle_(shape_of(disk_.shape(), options_)),
+          shape_(oracle_.shape()) {
         oracle_.begin(disk_, input);
-        target_ = std::move(zbc::make_target(disk_).value());
+        target_ = std::move(zbc::make_target(disk_, options_).value());
         queue_ = std::move(target_->open_queue(loop_, queue_depth).value());
     }
 
     Tally run() {
         look();
-        for (int steps = 0; !input_.empty() && steps < 200; ++steps) step();
+        for (int steps = 0; !input_.empty() && steps < 400; ++steps) step();
         return tally_;
     }
 
@@ -136,6 +155,7 @@ class Session {
             const auto meaning = meaning_of(flights.back()->cdb);
             // Asks the disk more than once: what comes behind it could get in between.
             if (meaning.effect == Effect::action && meaning.count > 1 && !meaning.all) break;
+            if (meaning.effect == Effect::verify || holds_reads()) break;
         }
         if (fail_ && flights.size() == 1) {
             const auto effect = meaning_of(flights[0]->cdb).effect;
@@ -150,6 +170,11 @@ class Session {
         for (const auto& flight : flights) judge(*flight);
         oracle_.require_same(disk_);
         look();
+    }
+
+    /// To what was written, on a disk that would read on.
+    [[nodiscard]] bool holds_reads() const {
+        return !shape_.reads_past_pointer && disk_.limits().reads_past_pointer;
     }
 
     std::unique_ptr<Flight> make() {
@@ -169,6 +194,8 @@ class Session {
         if (meaning.effect == Effect::write) {
             flight->sent.resize(size);
             stamp(flight->sent, ++stamps_);
+        } else if (meaning.effect == Effect::verify) {
+            flight->sent = to_verify(meaning, cut, size);
         } else if (meaning.effect == Effect::none) {
             flight->sent = flight->command.parameters;
         }
@@ -176,6 +203,21 @@ class Session {
         flight->out.fill(flight->sent);
         flight->initiator = (room >> 3 & 7) < 6 ? 0 : room >> 3 & 3;
         return flight;
+    }
+
+    /// What is there, or, now and then, what is not.
+    Bytes to_verify(const Meaning& meaning, std::uint8_t cut, std::uint64_t size) {
+        const std::uint64_t block = shape_.logical_block_size;
+        if (meaning.byte_check == 0) return {};
+        Bytes data(meaning.byte_check == 1 ? size : block);
+        stamp(data, ++stamps_);
+        const auto offset = meaning.lba * block;
+        if (cut >= 0xE0 || meaning.lba >= oracle_.size() / block ||
+            !oracle_.on_disk(offset, data.size()))
+            return data;
+        data = oracle_.read(offset, data.size());
+        if (cut >= 0xC0) data[data.size() * (cut & 0x1F) / 32] ^= 1;
+        return data;
     }
 
     /// A MODE SELECT that gives back what MODE SENSE said last, but for a byte.
@@ -260,6 +302,8 @@ class Session {
             const auto needs = meaning.count * shape_.logical_block_size;
             if (meaning.effect == Effect::read) require(flight.in.total() < needs);
             if (meaning.effect == Effect::write) require(flight.out.total() < needs);
+            if (meaning.effect == Effect::verify)
+                require(meaning.byte_check != 0 && flight.out.total() < needs);
             return;
         }
         require(result.delivery == zbc::Delivery::done);
@@ -288,6 +332,12 @@ class Session {
         const auto offset = meaning.lba * block;
         const auto length = meaning.count * block;
         require(meaning.lba <= oracle_.size() / block);
+        if (meaning.effect == Effect::verify) {
+            require(result.data_in_length == 0);
+            if (length == 0) return;
+            require(oracle_.judge_read(offset, length) == StatusCode::ok);
+            return require(!first_difference(flight, meaning));
+        }
         const auto reads = meaning.effect == Effect::read;
         require(result.data_in_length == (reads ? length : 0));
         require(result.data_out_length == (reads ? 0 : length));
@@ -302,6 +352,19 @@ class Session {
             require(oracle_.judge_write(offset, length) == StatusCode::ok);
             oracle_.write(offset, std::span(flight.sent).first(length));
         }
+    }
+
+    /// Where what a VERIFY sent is not what is there; in bytes.
+    std::optional<std::uint64_t> first_difference(const Flight& flight, const Meaning& meaning) {
+        const std::uint64_t block = shape_.logical_block_size;
+        if (meaning.byte_check == 0) return std::nullopt;
+        const auto there = oracle_.read(meaning.lba * block, meaning.count * block);
+        const auto& sent = flight.sent;
+        const auto length = meaning.byte_check == 1 ? there.size() : block;
+        require(sent.size() >= length);
+        for (std::size_t i = 0; i < there.size(); ++i)
+            if (there[i] != sent[i % length]) return i;
+        return std::nullopt;
     }
 
     /// Whether the zone actions of a command that succeeded were to be allowed; carries them out.
@@ -337,6 +400,13 @@ class Session {
         }
         if (flight.fault_waits) return;  // whatever the disk was told to say
         if (sense.key == not_ready) return require(!started_);
+        if (sense.key == miscompare) {
+            require(meaning.effect == Effect::verify);
+            const auto block = shape_.logical_block_size;
+            require(oracle_.on_disk(meaning.lba * block, meaning.count * block));
+            const auto different = first_difference(flight, meaning);
+            return require(different && sense.information == different);
+        }
         require(sense.key == illegal_request || sense.key == data_protect);
         if (meaning.effect == Effect::none || meaning.odd) return;
         if (sense.asc == 0x24 && sense.field && sense.field->in_cdb)
@@ -364,7 +434,8 @@ class Session {
         if (length > shape_.max_transfer) return false;
         const auto& buffers = meaning.effect == Effect::read ? flight.in : flight.out;
         if (buffers.list().size() > shape_.max_segments) return false;
-        if (meaning.effect == Effect::read)
+        if (meaning.effect == Effect::verify && meaning.byte_check == 2) return false;
+        if (meaning.effect != Effect::write)
             return oracle_.is_plain_read(offset, length) &&
                    oracle_.judge_read(offset, length) == StatusCode::ok;
         return !shape_.read_only && oracle_.judge_write(offset, length) == StatusCode::ok;
@@ -422,9 +493,10 @@ class Session {
                                   mode_select_10 = 0x55, mode_sense_6 = 0x1A, mode_sense_10 = 0x5A;
 
     Input& input_;
-    test::MachineDiskShape shape_;
     test::MachineDisk disk_;
+    zbc::UnitOptions options_;
     DiskOracle oracle_;
+    const test::MachineDiskShape& shape_;  // as the initiator sees it
     test::HandLoop loop_;
     std::unique_ptr<zbc::LogicalUnit> target_;
     std::unique_ptr<zbc::TaskQueue> queue_;

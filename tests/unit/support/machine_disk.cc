@@ -71,7 +71,7 @@ Limits limits_of(const MachineDiskShape& shape) {
 }
 
 MachineDisk::MachineDisk(const MachineDiskShape& shape)
-    : limits_(limits_of(shape)), machine_(limits_), bytes_(limits_.size()) {
+    : shape_(shape), limits_(limits_of(shape)), machine_(limits_), bytes_(limits_.size()) {
     identity_.vendor = "ZONEBRDG";
     identity_.product = "in memory";
     identity_.revision = "0.1";
