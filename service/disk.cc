@@ -46,6 +46,7 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
     if (options.kind == GuestDeviceKind::scsi) {
         zbc::UnitOptions unit;
         unit.read_only = options.read_only;
+        unit.reads_past_pointer = options.reads_past_pointer;
         auto target = zbc::make_target(*disk->transport_, unit);
         if (!target) return tl::unexpected(std::move(target.error()));
         disk->target_ = std::move(*target);

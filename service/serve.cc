@@ -47,17 +47,11 @@ unsigned available_cpus() {
 }
 
 unsigned worker_count(const ServeOptions& options, unsigned cpus) {
-    const auto most =
-        std::min(most_workers(options.disk.kind, options.queues), ServeOptions::most_workers);
+    const auto most = std::min<unsigned>(options.queues, ServeOptions::most_workers);
     if (!options.workers) return std::min(most, cpus);
-    if (*options.workers > most) {
-        if (options.disk.kind == GuestDeviceKind::scsi)
-            log("--workers {}: a virtio-scsi disk runs on one worker; only --virtio blk takes more",
-                *options.workers);
-        else
-            log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
-                *options.workers, options.queues, most);
-    }
+    if (*options.workers > most)
+        log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
+            *options.workers, options.queues, most);
     return std::min(most, *options.workers);
 }
 
@@ -143,8 +137,9 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (!workers) return tl::unexpected(workers.error());
         const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
         if (!device) return tl::unexpected(device.error());
-        result = options.vduse ? serve_vduse(options, disks, **device, stop->get(), on_ready)
-                               : serve_vhost_user(options, disks, **device, stop->get(), on_ready);
+        auto& backend = *device->backend;
+        result = options.vduse ? serve_vduse(options, disks, backend, stop->get(), on_ready)
+                               : serve_vhost_user(options, disks, backend, stop->get(), on_ready);
     }
     for (const auto& disk : open)
         if (auto closed = disk->close(); !closed && result) result = closed;

@@ -144,13 +144,11 @@ void add_threads(CLI::App& app, const Arguments& options) {
                [options](const std::string& text) -> std::optional<std::string> {
                    return take_count(text, service::ServeOptions::most_queues, options->queues);
                });
-    add_parsed(app, "--workers", "N",
-               "Threads that run a blk disk's queues; scsi has one (default: as many as CPUs, or "
-               "queues)",
-               [options](const std::string& text) -> std::optional<std::string> {
-                   return take_count(text, service::ServeOptions::most_workers,
-                                     options->serve.workers);
-               });
+    add_parsed(
+        app, "--workers", "N", "Threads that run the queues (default: as many as CPUs, or queues)",
+        [options](const std::string& text) -> std::optional<std::string> {
+            return take_count(text, service::ServeOptions::most_workers, options->serve.workers);
+        });
     add_parsed(
         app, "--spin", "auto|off|USEC",
         fmt::format("How long an idle worker looks for more before it sleeps (default: auto, "

@@ -90,10 +90,10 @@ void Allowed::allow(std::uint8_t opcode, std::optional<std::uint16_t> action) no
 
 tl::expected<void, Error> Allowed::add(std::string_view text) {
     auto more = *this;
-    for (auto rest = text; !rest.empty() || text.empty();) {
-        const auto comma = rest.find(',');
-        const auto word = trimmed(rest.substr(0, comma));
-        rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+    for (std::size_t at = 0; at <= text.size();) {
+        const auto comma = std::min(text.find(',', at), text.size());
+        const auto word = trimmed(text.substr(at, comma - at));
+        at = comma + 1;
         if (word.empty())
             return wrong(
                 fmt::format("no command is named in '{}'; there are: {}, and numbers as "

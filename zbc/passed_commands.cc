@@ -393,6 +393,7 @@ std::optional<std::size_t> cdb_length_of(ByteView cdb) noexcept {
 }
 
 std::size_t describe_cdb(ByteView cdb, std::span<char> out) noexcept {
+    if (cdb.size() == 0) return 0;
     const auto opcode = cdb.u8(0);
     const auto action = action_of(cdb);
     const auto* const command = find_passed_command(opcode, action);

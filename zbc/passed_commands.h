@@ -98,7 +98,8 @@ struct PassedCommand {
 /// 12 on).
 [[nodiscard]] std::optional<std::size_t> cdb_length_of(ByteView cdb) noexcept;
 
-/// "WRITE BUFFER (3Bh/05h)", "opcode C1h": for logs. Writes what fits; returns its length.
+/// "WRITE BUFFER 3Bh/05h", "opcode C1h": for logs. Writes what fits, nothing for a CDB of no bytes;
+/// returns its length.
 [[nodiscard]] std::size_t describe_cdb(ByteView cdb, std::span<char> out) noexcept;
 
 }  // namespace zonebridge::zbc

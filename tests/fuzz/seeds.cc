@@ -131,7 +131,7 @@ void add_zbc(Seeds& seeds) {
             "scsi_report", "zbc-" + name,
             with_front(report_prefix(disk.limits(), false),
                        ask(seeds, port, zbc::encode_report_zones({0, 4096, false, 0}), 4096)));
-        for (const std::uint8_t page : {0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB6})
+        for (const std::uint8_t page : {0x00, 0x80, 0x83, 0x86, 0x87, 0xB0, 0xB1, 0xB2, 0xB6})
             seeds.add("scsi_identify", "zbc-" + name + "-" + std::to_string(page),
                       with_front({page}, ask(seeds, port, zbc::encode_inquiry(page, 252), 252)));
         seeds.add("scsi_identify", "zbc-" + name + "-inquiry",
