@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/explain.h"
 #include "service/log.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
@@ -119,10 +120,17 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
+    std::optional<Explainer> explainer;  // outlives the disks
+    if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
     std::vector<std::unique_ptr<Disk>> open;
     std::vector<NumberedDisk> disks;
     for (const auto& [number, device] : options.luns) {
-        auto disk = Disk::open(device, options.disk);
+        auto how = options.disk;
+        if (explainer) how.witness = &*explainer;
+        if (explainer && options.explain)
+            how.refusals = &explainer->source(
+                options.luns.size() > 1 || options.control ? fmt::format("LUN {}", number) : "");
+        auto disk = Disk::open(device, how);
         if (!disk) return tl::unexpected(disk.error());
         warn_of_odd_zones((*disk)->limits().layout);
         disks.push_back({number, disk->get()});

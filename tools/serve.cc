@@ -46,9 +46,10 @@ std::string describe(const service::ServeOptions& options, const service::Ready&
         if (i != 0) words += ", ";
         if (ready.disks.size() > 1) words += fmt::format("LUN {} ", number);
         words +=
-            fmt::format("{} ({}{}{})", one_line(options.luns[i].device), describe(disk->limits()),
+            fmt::format("{} ({}{}{}{})", one_line(options.luns[i].device), describe(disk->limits()),
                         disk->passed_through() ? ", passed through" : "",
-                        options.disk.read_only ? ", read-only" : "");
+                        options.disk.read_only ? ", read-only" : "",
+                        options.disk.faults.empty() ? "" : ", faults on purpose");
     }
     return words;
 }
