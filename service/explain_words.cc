@@ -43,8 +43,8 @@ class Sentence {
         return operation_ == Operation::write || operation_ == Operation::append ||
                clears(operation_);
     }
-    /// "64 MiB + 12 KiB": the start of its zone and the way from there, both exact.
-    [[nodiscard]] std::string place(std::uint64_t offset) const;
+    /// "64 MiB + 12 KiB": a zone's start and the way from there, both exact.
+    [[nodiscard]] static std::string place(std::uint64_t offset, std::uint64_t start);
     [[nodiscard]] std::string action_subject() const;
     /// The word for what can't be done: "written", "reset".
     [[nodiscard]] std::string_view done() const;
@@ -62,20 +62,11 @@ class Sentence {
     const Limits* limits_;
     Operation operation_;
     std::optional<std::uint32_t> number_;  // of the zone that holds the offset
-    std::uint64_t start_ = 0;
+    std::uint64_t start_ = 0;              // that zone's
 };
 
-std::string Sentence::place(std::uint64_t offset) const {
-    if (limits_ == nullptr || limits_->layout.zone_count() == 0 || offset > limits_->size())
-        return bytes(offset);
-    // A zone's end is told from its own start.
-    const auto start =
-        number_ && offset > start_ && offset <= start_ + limits_->layout.length_of(*number_)
-            ? start_
-        : offset < limits_->size() ? limits_->layout.start_of(limits_->layout.zone_of(offset))
-                                   : offset;
-    if (offset == start) return bytes(offset);
-    if (start == 0) return bytes(offset);
+std::string Sentence::place(std::uint64_t offset, std::uint64_t start) {
+    if (start == 0 || offset <= start) return bytes(offset);
     return fmt::format("{} + {}", bytes(start), bytes(offset - start));
 }
 
@@ -83,19 +74,20 @@ std::string Sentence::action_subject() const {
     const auto verb = to_string(operation_);
     if (refusal_.scope == Scope::all) return fmt::format("{} of all zones", verb);
     if (!number_ || refusal_.offset != start_)
-        return fmt::format("{} at {}", verb, place(refusal_.offset));
+        return fmt::format("{} at {}", verb, place(refusal_.offset, start_));
     const auto& layout = limits_->layout;
     const auto end = std::min(layout.size() - refusal_.offset, refusal_.length) + refusal_.offset;
     const auto last = end > refusal_.offset ? layout.zone_of(end - 1) : *number_;
     if (last == *number_)
-        return fmt::format("{} of zone {} at {}", verb, *number_, place(refusal_.offset));
+        return fmt::format("{} of zone {} at {}", verb, *number_, place(refusal_.offset, start_));
     return fmt::format("{} of zones {} to {} from {} on", verb, *number_, last,
-                       place(refusal_.offset));
+                       place(refusal_.offset, start_));
 }
 
 std::string Sentence::subject() const {
     const auto sized = [this](std::string_view what) {
-        return fmt::format("{} of {} at {}", what, bytes(refusal_.length), place(refusal_.offset));
+        return fmt::format("{} of {} at {}", what, bytes(refusal_.length),
+                           place(refusal_.offset, start_));
     };
     switch (operation_) {
         case Operation::read:
@@ -111,7 +103,7 @@ std::string Sentence::subject() const {
         case Operation::flush:
             return "flush";
         case Operation::report:
-            return fmt::format("report from {} on", place(refusal_.offset));
+            return fmt::format("report from {} on", place(refusal_.offset, start_));
         case Operation::open:
         case Operation::close:
         case Operation::finish:
@@ -130,7 +122,7 @@ std::string Sentence::zone() const {
     if (zone.state == ZoneState::not_write_pointer) return name + " is conventional";
     if (!zone.write_pointer) return fmt::format("{} is {}", name, to_string(zone.state));
     return fmt::format("{} is {} with its write pointer at {}", name, to_string(zone.state),
-                       place(*zone.write_pointer));
+                       place(*zone.write_pointer, zone.start));
 }
 
 std::string_view Sentence::done() const {
@@ -162,7 +154,7 @@ std::string_view Sentence::done() const {
 std::string Sentence::capacity_end() const {
     if (!number_) return "its capacity";
     return fmt::format("its capacity, which ends at {}",
-                       place(start_ + limits_->layout.capacity_of(*number_)));
+                       place(start_ + limits_->layout.capacity_of(*number_), start_));
 }
 
 std::string Sentence::malformed() const {
