@@ -124,6 +124,7 @@ class Session {
         queues_.clear();
         rings_.clear();
         sent_.clear();
+        tampered_ = false;
     }
 
     [[nodiscard]] bool is_event_ring(std::size_t ring) const {
@@ -162,6 +163,7 @@ class Session {
                 break;
             case 13:
                 if (kind < 0x80) break;
+                tampered_ = true;
                 if (kind % 32 < 16)
                     rings_.back()->jump(static_cast<std::uint16_t>(input_.number(2) & 0x7FFF));
                 else
@@ -210,9 +212,9 @@ class Session {
         }
     }
 
-    /// What the device wrote into a sound chain, as far as it is not the guest's own business.
+    /// What the device wrote, while no chain can have been written into by another.
     void judge(const Sent& sent) {
-        if (!sent.made.sound || sent.made.in.host == nullptr || device_->fault()) return;
+        if (tampered_ || sent.made.in.host == nullptr || device_->fault()) return;
         const auto* const bytes = reinterpret_cast<const std::uint8_t*>(sent.made.in.host);
         if (!is_scsi()) {
             const auto status = bytes[sent.writable - 1];
@@ -261,6 +263,7 @@ class Session {
         if (!made) return;
         if (short_one >= 0xF8) made->sound = false;
         sent.made = *made;
+        tampered_ = tampered_ || !made->sound;
         if (made->in.host != nullptr) std::memset(made->in.host, 0xEE, sent.writable);
         sent_.push_back(sent);
     }
@@ -315,6 +318,7 @@ class Session {
     std::vector<std::unique_ptr<ChainRing>> rings_;
     std::vector<std::unique_ptr<virtio::VirtQueue>> queues_;
     std::vector<Sent> sent_;
+    bool tampered_ = false;  // something was wrong in this session
     std::uint64_t stamps_ = 0;
     Tally tally_;
 };
