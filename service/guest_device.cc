@@ -8,18 +8,8 @@
 
 namespace zonebridge::service {
 
-unsigned most_workers(GuestDeviceKind kind, std::uint16_t queues) noexcept {
-    switch (kind) {
-        case GuestDeviceKind::scsi:
-            return 1;
-        case GuestDeviceKind::blk:
-            return queues;
-    }
-    return 1;
-}
-
 virtio_scsi::Unit unit_of(const NumberedDisk& numbered) noexcept {
-    return {numbered.lun, &numbered.disk->unit(), numbered.disk->passed_through()};
+    return {numbered.lun, numbered.unit, numbered.disk->passed_through()};
 }
 
 tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
@@ -31,7 +21,8 @@ tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
             for (const auto& disk : disks) units.push_back(unit_of(disk));
             auto backend = ScsiBackend::open(workers, std::move(units), queues);
             if (!backend) return tl::unexpected(std::move(backend.error()));
-            return GuestDevice{std::move(*backend), nullptr};
+            auto* const running = backend->get();
+            return GuestDevice{std::move(*backend), running};
         }
         case GuestDeviceKind::blk: {
             auto backend = BlkBackend::open(workers, disks.front().disk->transport(), queues);

@@ -151,9 +151,11 @@ TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) 
     TaskResult result;
     result.tag = task.tag;
     const ByteView cdb(task.cdb);
-    std::array<std::uint8_t, max_control_reply> bytes{};
-    // As many as there is room for; a logical unit behind virtio-scsi has one or two neighbours.
-    const auto listed = luns.first(std::min(luns.size(), bytes.size() / 8 - 1));
+    // A list of all the numbers that virtio-scsi has here is longer than any other reply.
+    constexpr std::size_t most_luns = 256;
+    static_assert(8 * (most_luns + 1) >= max_control_reply);
+    std::array<std::uint8_t, 8 * (most_luns + 1)> bytes;
+    const auto listed = luns.first(std::min(luns.size(), most_luns));
 
     Reply length = tl::unexpected(lun_not_supported());
     if (const auto info = find_command(cdb, false)) {
