@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -53,8 +54,9 @@ class LunTable {
     static constexpr std::uint16_t most_number = 255;
 
     /// `options`: how the disks are opened that are there from the start; those that are added have its
-    /// kind, data path, URSWRZ and `refusals`.
-    explicit LunTable(DiskOptions options);
+    /// kind, data path, URSWRZ. `refusals`: where a number's refusals go.
+    using Refusals = std::function<RefusalSink*(std::uint16_t number)>;
+    explicit LunTable(DiskOptions options, Refusals refusals = {});
     LunTable(const LunTable&) = delete;
     LunTable& operator=(const LunTable&) = delete;
     /// No device runs on it.
@@ -113,7 +115,11 @@ class LunTable {
     [[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> reopen(Lun& lun);
     void wait_until_quiet(const SteadyUnit& unit);
 
+    /// How a disk of this number is opened.
+    [[nodiscard]] DiskOptions options_for(std::uint16_t number) const;
+
     const DiskOptions options_;
+    const Refusals refusals_;
     Luns luns_;
     Units* units_ = nullptr;
     std::mutex hurry_lock_;
