@@ -2,14 +2,13 @@
 
 #include <utility>
 
+#include "service/log.h"
 #include "transports/host/node.h"
 #include "transports/open.h"
 #include "zbc/target.h"
 
 namespace zonebridge::service {
 namespace {
-
-constexpr bool passthrough_is_there = false;
 
 /// The path of a SCSI disk that the guest is to talk to itself; nothing for any other.
 std::optional<std::string> path_to_pass(const std::string& name, const DiskOptions& options) {
@@ -28,12 +27,13 @@ std::optional<std::string> path_to_pass(const std::string& name, const DiskOptio
 tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
                                                       const DiskOptions& options) {
     auto disk = std::make_unique<Disk>(Private{});
-    if (const auto path = path_to_pass(name, options); path && passthrough_is_there) {
+    if (const auto path = path_to_pass(name, options); path) {
         auto passed = scsi::open_passthrough(*path, {.read_only = options.read_only,
                                                      .force = options.force,
                                                      .data_path = options.data_path,
                                                      .allow = options.allow,
-                                                     .refusals = options.refusals});
+                                                     .refusals = options.refusals,
+                                                     .log = log_line});
         if (!passed) return tl::unexpected(std::move(passed.error()));
         disk->passed_ = std::move(*passed);
         return disk;
@@ -46,6 +46,7 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
     if (options.kind == GuestDeviceKind::scsi) {
         zbc::UnitOptions unit;
         unit.read_only = options.read_only;
+        unit.reads_past_pointer = options.reads_past_pointer;
         auto target = zbc::make_target(*disk->transport_, unit);
         if (!target) return tl::unexpected(std::move(target.error()));
         disk->target_ = std::move(*target);

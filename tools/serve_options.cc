@@ -10,6 +10,7 @@
 #include "tools/selection.h"
 #include "tools/verb.h"
 #include "virtio/vduse/session.h"
+#include "zbc/allowed.h"
 
 namespace zonebridge::tools {
 namespace {
@@ -66,6 +67,7 @@ void add_disks(CLI::App& app, const Arguments& options) {
         "scsi: let this command through to disks that are passed through, beside those that always "
         "are (repeatable)",
         [options](const std::string& text) -> std::optional<std::string> {
+            if (const auto known = zbc::parse_allowed(text); !known) return known.error().message;
             options->serve.disk.allow.push_back(text);
             return std::nullopt;
         },

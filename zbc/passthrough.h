@@ -56,7 +56,7 @@ struct ZoneEffect {
     std::uint32_t zones = 1;   ///< acts: ZONE COUNT, at least 1.
     bool all = false;          ///< acts: every zone; lba and zones say nothing.
     /// acts: which; nothing for SEQUENTIALIZE ZONE, which the model has no word for.
-    std::optional<Operation> operation;
+    std::optional<Operation> operation = std::nullopt;
 
     friend bool operator==(const ZoneEffect&, const ZoneEffect&) = default;
 };

@@ -278,6 +278,8 @@ tl::expected<Disk, Error> discover(Port& port, const std::string& path,
     const auto mode = read_mode(disk);
 
     Disk found;
+    found.lists_block_limits = disk.has(page_limits);
+    found.peripheral = inquiry->type;  // with the qualifier 0
     auto& identity = found.identity;
     identity.vendor = inquiry->vendor;
     identity.product = inquiry->product;
