@@ -40,6 +40,7 @@ tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
 }
 
 DeviceBackend::~DeviceBackend() {
+    settle();
     // One after the other: a storage queue may wait for what others do for it, and they go on turning.
     for (auto& part : parts_) {
         part.worker->call([&](Ring&) {
@@ -48,6 +49,12 @@ DeviceBackend::~DeviceBackend() {
             part.device.reset();
         });
     }
+}
+
+void DeviceBackend::settle() {
+    // A message that was sent before a worker's first turn here comes before the receiver's second, and
+    // the answer to it before the sender's third.
+    for (int round = 0; round < 3; ++round) on_all([](Part&) {});
 }
 
 void DeviceBackend::on_all(const std::function<void(Part&)>& call) {
@@ -162,6 +169,16 @@ std::optional<virtio::BackendEvent> DeviceBackend::take_event() {
 
 void DeviceBackend::with_devices(const std::function<void(virtio::Device&)>& call) {
     on_all([&](Part& part) { call(*part.device); });
+}
+
+void DeviceBackend::with_each_device(const std::function<void(virtio::Device&)>& call) {
+    for (auto& part : parts_) part.worker->call([&](Ring&) { call(*part.device); });
+}
+
+void DeviceBackend::with_device_of(std::uint16_t queue,
+                                   const std::function<void(virtio::Device&)>& call) {
+    auto& part = part_of(queue);
+    part.worker->call([&](Ring&) { call(*part.device); });
 }
 
 void DeviceBackend::copy_config(std::span<const std::byte> bytes, std::uint32_t offset,

@@ -2,7 +2,8 @@
 // the device's queues, and returns when all it concerns have done their part. Queue i is worker i % N's; the
 // workers share nothing here, each has a device of its own with its own way to the disk.
 //
-// Threads: belongs to the session's thread; reaches the workers by messages only.
+// Threads: belongs to the session's thread, but for what says otherwise; reaches the workers by messages
+// only.
 // Ownership: owns each worker's data path and device; borrows the workers.
 #pragma once
 
@@ -52,9 +53,14 @@ class DeviceBackend : public virtio::Backend {
     /// At least one worker.
     explicit DeviceBackend(std::span<const std::unique_ptr<Worker>> workers);
     [[nodiscard]] tl::expected<void, Error> open(const MakeDevice& make);
+    // Only once open() succeeded, and from any thread but the workers'.
+
     /// Runs `call` for each worker's device on that worker's thread, side by side, and waits for all.
-    /// Only once open() succeeded.
     void with_devices(const std::function<void(virtio::Device&)>& call);
+    /// The same, one worker after the other: what waits for a storage queue needs the others to turn.
+    void with_each_device(const std::function<void(virtio::Device&)>& call);
+    /// The same for the worker that has that queue.
+    void with_device_of(std::uint16_t queue, const std::function<void(virtio::Device&)>& call);
     /// The device's own part of reset(); the queues are stopped.
     virtual void reset_device(virtio::ResetCause cause) = 0;
     /// What lies `offset` bytes into a configuration space of `bytes`, with zeroes behind its end.
@@ -72,6 +78,8 @@ class DeviceBackend : public virtio::Backend {
     };
 
     [[nodiscard]] Part& part_of(std::uint16_t queue) { return parts_[queue % parts_.size()]; }
+    /// Messages that the workers' devices sent to each other have come, and what they answered to them.
+    void settle();
     /// Runs `call` on every worker's thread, side by side, and waits for all.
     void on_all(const std::function<void(Part&)>& call);
     /// One result for each worker.

@@ -65,6 +65,7 @@ void DataPath::complete() noexcept {
     device_.complete();
     if (device_.fault()) raise(*device_.fault());
     publish();
+    if (device_.published()) publish();
     if (changing_) {
         finish_stops();
         finish_move();

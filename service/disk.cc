@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "service/log.h"
 #include "transports/explain/explain.h"
 #include "transports/host/node.h"
 #include "transports/open.h"
@@ -11,8 +12,6 @@
 
 namespace zonebridge::service {
 namespace {
-
-constexpr bool passthrough_is_there = false;
 
 /// The path of a SCSI disk that the guest is to talk to itself; nothing for any other.
 std::optional<std::string> path_to_pass(const std::string& name, const DiskOptions& options) {
@@ -39,12 +38,13 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
                         "give --translate as well",
                         *path),
             {}});
-    if (path && passthrough_is_there) {
+    if (path) {
         auto passed = scsi::open_passthrough(*path, {.read_only = options.read_only,
                                                      .force = options.force,
                                                      .data_path = options.data_path,
                                                      .allow = options.allow,
-                                                     .refusals = options.refusals});
+                                                     .refusals = options.refusals,
+                                                     .log = log_line});
         if (!passed) return tl::unexpected(std::move(passed.error()));
         disk->passed_ = std::move(*passed);
         if (options.refusals != nullptr) options.refusals->knows(disk->limits());
@@ -65,6 +65,7 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
     if (options.kind == GuestDeviceKind::scsi) {
         zbc::UnitOptions unit;
         unit.read_only = options.read_only;
+        unit.reads_past_pointer = options.reads_past_pointer;
         auto target = zbc::make_target(*disk->transport_, unit);
         if (!target) return tl::unexpected(std::move(target.error()));
         disk->target_ = std::move(*target);

@@ -8,27 +8,27 @@
 
 namespace zonebridge::service {
 
-unsigned most_workers(GuestDeviceKind kind, std::uint16_t queues) noexcept {
-    switch (kind) {
-        case GuestDeviceKind::scsi:
-            return 1;
-        case GuestDeviceKind::blk:
-            return queues;
-    }
-    return 1;
+virtio_scsi::Unit unit_of(const NumberedDisk& numbered) noexcept {
+    return {numbered.lun, numbered.unit, numbered.disk->passed_through()};
 }
 
-tl::expected<std::unique_ptr<virtio::Backend>, Error> make_guest_device(
-    GuestDeviceKind kind, std::span<const NumberedDisk> disks, const Workers& workers,
-    std::uint16_t queues) {
+tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
+                                                   std::span<const NumberedDisk> disks,
+                                                   const Workers& workers, std::uint16_t queues) {
     switch (kind) {
         case GuestDeviceKind::scsi: {
             std::vector<virtio_scsi::Unit> units;
-            for (const auto& [lun, disk] : disks) units.push_back({lun, &disk->unit()});
-            return ScsiBackend::open(workers, std::move(units), queues);
+            for (const auto& disk : disks) units.push_back(unit_of(disk));
+            auto backend = ScsiBackend::open(workers, std::move(units), queues);
+            if (!backend) return tl::unexpected(std::move(backend.error()));
+            auto* const running = backend->get();
+            return GuestDevice{std::move(*backend), running};
         }
-        case GuestDeviceKind::blk:
-            return BlkBackend::open(workers, disks.front().disk->transport(), queues);
+        case GuestDeviceKind::blk: {
+            auto backend = BlkBackend::open(workers, disks.front().disk->transport(), queues);
+            if (!backend) return tl::unexpected(std::move(backend.error()));
+            return GuestDevice{std::move(*backend), nullptr};
+        }
     }
     return tl::unexpected(Error{StatusCode::unsupported, "no such guest device", {}});
 }

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <future>
+
+#include <fmt/format.h>
 
 #include "virtio/ring.h"
 
@@ -9,6 +13,19 @@ namespace zonebridge::service {
 
 using virtio_scsi::Config;
 using virtio_scsi::Controller;
+using virtio_scsi::TransportReset;
+
+namespace {
+
+Controller& controller(virtio::Device& device) {
+    return static_cast<Controller&>(device);
+}
+
+Error refusal(std::string message) {
+    return {StatusCode::invalid_request, std::move(message), {}};
+}
+
+}  // namespace
 
 ScsiBackend::ScsiBackend(Private, std::span<const std::unique_ptr<Worker>> workers,
                          std::vector<virtio_scsi::Unit> units)
@@ -31,13 +48,26 @@ tl::expected<std::unique_ptr<ScsiBackend>, Error> ScsiBackend::open(
             return Controller::open(loop, backend->units_);
         });
     if (!opened) return tl::unexpected(opened.error());
+    backend->join_controllers();
     return backend;
+}
+
+void ScsiBackend::join_controllers() {
+    std::vector<Controller*> all;
+    with_each_device([&](virtio::Device& device) { all.push_back(&controller(device)); });
+    with_devices([&](virtio::Device& device) { controller(device).join(all); });
 }
 
 std::uint64_t ScsiBackend::features() const noexcept {
     return virtio_scsi::feature_hotplug | virtio_scsi::feature_change |
            virtio::feature::indirect_descriptors | virtio::feature::event_index |
            virtio::feature::version_1;
+}
+
+tl::expected<void, std::string> ScsiBackend::set_features(std::uint64_t features) {
+    if (auto common = DeviceBackend::set_features(features); !common) return common;
+    with_devices([&](virtio::Device& device) { controller(device).set_features(features); });
+    return {};
 }
 
 void ScsiBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noexcept {
@@ -56,18 +86,113 @@ bool ScsiBackend::write_config(std::uint32_t offset, std::span<const std::byte> 
 }
 
 void ScsiBackend::reset_device(virtio::ResetCause cause) {
-    // A guest that was only paused goes on where it was, with the sizes and mode pages it set.
+    // A guest that was only paused goes on where it was, with the sizes and mode pages it set, and hears
+    // that it missed events.
     if (cause == virtio::ResetCause::status) return;
     config_.cdb_size = Config::default_cdb_size;
     config_.sense_size = Config::default_sense_size;
     apply_sizes();
+    with_devices([](virtio::Device& device) {
+        controller(device).set_features(0);
+        controller(device).forget_missed_events();
+    });
+    const std::lock_guard guard(units_lock_);
     for (const auto& unit : units_) unit.logical_unit->reset(0);
 }
 
 void ScsiBackend::apply_sizes() {
     with_devices([&](virtio::Device& device) {
-        static_cast<Controller&>(device).set_sizes(config_.cdb_size, config_.sense_size);
+        controller(device).set_sizes(config_.cdb_size, config_.sense_size);
     });
+}
+
+tl::expected<void, Error> ScsiBackend::check(const virtio_scsi::Unit& unit) const {
+    if (unit.lun >= virtio_scsi::max_luns)
+        return tl::unexpected(refusal(
+            fmt::format("LUN {}: the numbers are 0 to {}", unit.lun, virtio_scsi::max_luns - 1)));
+    if (find(unit.lun) != nullptr)
+        return tl::unexpected(refusal(fmt::format(
+            "LUN {} is taken: take another number, or remove the disk that has it", unit.lun)));
+    const auto segments = unit.logical_unit->transfer_limits().max_segments;
+    if (segments < config_.seg_max)
+        return tl::unexpected(refusal(fmt::format(
+            "LUN {}: the guest was promised {} buffers a command when it came, and this disk takes "
+            "{} at most: start with it as one of the first disks, or serve it by itself",
+            unit.lun, config_.seg_max, segments)));
+    return {};
+}
+
+tl::expected<void, Error> ScsiBackend::add(const virtio_scsi::Unit& unit) {
+    const std::lock_guard guard(units_lock_);
+    if (auto good = check(unit); !good) return good;
+    // All or none: no command may reach it on one worker before the others can take some.
+    tl::expected<void, Error> prepared;
+    with_each_device([&](virtio::Device& device) {
+        if (prepared) prepared = controller(device).prepare_unit(unit);
+    });
+    if (!prepared) {
+        with_each_device([](virtio::Device& device) { controller(device).abandon_unit(); });
+        return prepared;
+    }
+    with_devices([](virtio::Device& device) { controller(device).commit_unit(); });
+    units_.push_back(unit);
+    raise_luns_changed(unit.lun);
+    report(virtio_scsi::transport_reset(unit.lun, TransportReset::rescan));
+    return {};
+}
+
+void ScsiBackend::announce_removal(std::uint16_t lun) {
+    const std::lock_guard guard(units_lock_);
+    if (find(lun) != nullptr) report(virtio_scsi::transport_reset(lun, TransportReset::removed));
+}
+
+bool ScsiBackend::remove(std::uint16_t lun) {
+    const std::lock_guard guard(units_lock_);
+    if (find(lun) == nullptr) return false;
+    std::erase_if(units_, [&](const auto& unit) { return unit.lun == lun; });
+    // All are asked before any is waited for, so that they drain side by side.
+    std::deque<std::promise<void>> drained;  // each stays where it is
+    with_each_device([&](virtio::Device& device) {
+        auto& one = drained.emplace_back();
+        controller(device).retire_unit(lun, [&one] { one.set_value(); });
+    });
+    for (auto& one : drained) one.get_future().wait();
+    with_each_device([&](virtio::Device& device) { controller(device).forget_unit(lun); });
+    raise_luns_changed(lun);
+    return true;
+}
+
+void ScsiBackend::changed(std::uint16_t lun, zbc::Attention what) {
+    const std::lock_guard guard(units_lock_);
+    const auto* const unit = find(lun);
+    if (unit == nullptr) return;
+    unit->logical_unit->raise(what);
+    switch (what) {
+        case zbc::Attention::capacity_changed:
+        case zbc::Attention::mode_changed:
+        case zbc::Attention::inquiry_changed:
+            report(virtio_scsi::parameter_change(lun, zbc::unit_attention(what)));
+            break;
+        case zbc::Attention::power_on:
+        case zbc::Attention::luns_changed:
+            break;  // no parameter of the unit
+    }
+}
+
+const virtio_scsi::Unit* ScsiBackend::find(std::uint16_t lun) const noexcept {
+    const auto found = std::find_if(units_.begin(), units_.end(),
+                                    [&](const auto& unit) { return unit.lun == lun; });
+    return found == units_.end() ? nullptr : &*found;
+}
+
+void ScsiBackend::raise_luns_changed(std::uint16_t but) {
+    for (const auto& unit : units_)
+        if (unit.lun != but) unit.logical_unit->raise(zbc::Attention::luns_changed);
+}
+
+void ScsiBackend::report(const virtio_scsi::Event& event) {
+    with_device_of(virtio_scsi::event_queue,
+                   [&](virtio::Device& device) { controller(device).report(event); });
 }
 
 }  // namespace zonebridge::service

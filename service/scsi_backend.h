@@ -1,24 +1,27 @@
 // The virtio-scsi device that a vhost-user front end finds: its features, its configuration space, and
-// the logical units behind it.
+// the logical units behind it, which come and go while it runs.
 //
-// Threads: as service/backend.h.
+// Threads: as service/backend.h, and as service/units.h for what that has.
 // Ownership: borrows the workers and the logical units.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "service/backend.h"
+#include "service/units.h"
 #include "virtio-scsi/controller.h"
 #include "virtio-scsi/wire.h"
 
 namespace zonebridge::service {
 
-class ScsiBackend final : public DeviceBackend {
+class ScsiBackend final : public DeviceBackend, public Units {
     struct Private {};
 
   public:
-    /// At least one unit.
+    /// Any number of units, numbers apart and less than virtio_scsi::max_luns. A guest is promised what
+    /// all of these can take, and a unit that comes later has to keep it.
     [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
         std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,
         std::uint16_t request_queues);
@@ -30,16 +33,28 @@ class ScsiBackend final : public DeviceBackend {
     [[nodiscard]] std::uint16_t queue_count() const noexcept override {
         return static_cast<std::uint16_t>(virtio_scsi::first_request_queue + config_.num_queues);
     }
+    [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
     void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
     [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,
                                     bool migration) noexcept override;
 
+    [[nodiscard]] tl::expected<void, Error> add(const virtio_scsi::Unit& unit) override;
+    void announce_removal(std::uint16_t lun) override;
+    [[nodiscard]] bool remove(std::uint16_t lun) override;
+    void changed(std::uint16_t lun, zbc::Attention what) override;
+
   private:
     void reset_device(virtio::ResetCause cause) override;
     void apply_sizes();
+    void join_controllers();
+    [[nodiscard]] tl::expected<void, Error> check(const virtio_scsi::Unit& unit) const;
+    [[nodiscard]] const virtio_scsi::Unit* find(std::uint16_t lun) const noexcept;
+    void raise_luns_changed(std::uint16_t but);
+    void report(const virtio_scsi::Event& event);
 
-    std::vector<virtio_scsi::Unit> units_;
-    virtio_scsi::Config config_;
+    virtio_scsi::Config config_;  // what the driver may not write never changes
+    std::mutex units_lock_;       // workers never take it: it may be held while they are waited for
+    std::vector<virtio_scsi::Unit> units_;  // under units_lock_
 };
 
 }  // namespace zonebridge::service

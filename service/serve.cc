@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
@@ -15,6 +14,7 @@
 
 #include "service/explain.h"
 #include "service/log.h"
+#include "service/lun_table.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"
@@ -48,17 +48,11 @@ unsigned available_cpus() {
 }
 
 unsigned worker_count(const ServeOptions& options, unsigned cpus) {
-    const auto most =
-        std::min(most_workers(options.disk.kind, options.queues), ServeOptions::most_workers);
+    const auto most = std::min<unsigned>(options.queues, ServeOptions::most_workers);
     if (!options.workers) return std::min(most, cpus);
-    if (*options.workers > most) {
-        if (options.disk.kind == GuestDeviceKind::scsi)
-            log("--workers {}: a virtio-scsi disk runs on one worker; only --virtio blk takes more",
-                *options.workers);
-        else
-            log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
-                *options.workers, options.queues, most);
-    }
+    if (*options.workers > most)
+        log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
+            *options.workers, options.queues, most);
     return std::min(most, *options.workers);
 }
 
@@ -73,14 +67,6 @@ Spin spin_for(const ServeOptions& options, unsigned workers, unsigned cpus) {
 /// Threads that start later have it from this one. Without the privilege it stays as it is.
 void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-}
-
-/// Linux's drivers take no others for zoned disks; another system's may.
-void warn_of_odd_zones(const Layout& layout) {
-    if (layout.zone_count() == 0 || std::has_single_bit(layout.zone_size())) return;
-    log("the disk's zones are of {} bytes, which is no power of two: a Linux guest will refuse "
-        "them. Programs on this host can use the disk by zonebridge's own commands and library",
-        layout.zone_size());
 }
 
 using OnReady = std::function<void(const Ready&)>;
@@ -105,6 +91,38 @@ tl::expected<void, Error> serve_vduse(const ServeOptions& options,
                      [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); });
 }
 
+/// The device from its beginning to its end, over disks that are open.
+tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns, int stop,
+                                     const OnReady& on_ready) {
+    const auto cpus = available_cpus();
+    const auto count = worker_count(options, cpus);
+    const auto workers =
+        start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
+            // Nothing can be completed any more. What was flushed is safe: the disk is made for
+            // being left at any moment.
+            log("fatal: {} {}", error.message, to_string(error.cause));
+            std::_Exit(EXIT_FAILURE);
+        });
+    if (!workers) return tl::unexpected(workers.error());
+    const auto disks = luns.disks();
+    const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
+    if (!device) return tl::unexpected(device.error());
+    auto& backend = *device->backend;
+    if (options.vduse) return serve_vduse(options, disks, backend, stop, on_ready);
+
+    std::unique_ptr<ControlSocket> control;  // ends before the device does
+    if (options.control) {
+        luns.run(*device->units);
+        auto opened = ControlSocket::open(*options.control, *options.control_protocol, luns);
+        if (!opened) return tl::unexpected(std::move(opened.error()));
+        control = std::move(*opened);
+    }
+    return serve_vhost_user(options, disks, backend, stop, [&](const Ready& ready) {
+        on_ready(ready);
+        if (control) control->start();  // not before: what is ready would change
+    });
+}
+
 }  // namespace
 
 std::uint16_t vduse_queues() noexcept {
@@ -122,40 +140,17 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     }
     std::optional<Explainer> explainer;  // outlives the disks
     if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
-    std::vector<std::unique_ptr<Disk>> open;
-    std::vector<NumberedDisk> disks;
-    for (const auto& [number, device] : options.luns) {
-        auto how = options.disk;
-        if (explainer) how.witness = &*explainer;
-        if (explainer && options.explain)
-            how.refusals = &explainer->source(
-                options.luns.size() > 1 || options.control ? fmt::format("LUN {}", number) : "");
-        auto disk = Disk::open(device, how);
-        if (!disk) return tl::unexpected(disk.error());
-        warn_of_odd_zones((*disk)->limits().layout);
-        disks.push_back({number, disk->get()});
-        open.push_back(std::move(*disk));
-    }
-
-    tl::expected<void, Error> result;
-    {
-        const auto cpus = available_cpus();
-        const auto count = worker_count(options, cpus);
-        const auto workers =
-            start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
-                // Nothing can be completed any more. What was flushed is safe: the disk is made for
-                // being left at any moment.
-                log("fatal: {} {}", error.message, to_string(error.cause));
-                std::_Exit(EXIT_FAILURE);
-            });
-        if (!workers) return tl::unexpected(workers.error());
-        const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
-        if (!device) return tl::unexpected(device.error());
-        result = options.vduse ? serve_vduse(options, disks, **device, stop->get(), on_ready)
-                               : serve_vhost_user(options, disks, **device, stop->get(), on_ready);
-    }
-    for (const auto& disk : open)
-        if (auto closed = disk->close(); !closed && result) result = closed;
+    auto how = options.disk;
+    if (explainer) how.witness = &*explainer;
+    const auto several = options.luns.size() > 1 || options.control;
+    LunTable luns(how, [&](std::uint16_t number) -> RefusalSink* {
+        if (!options.explain) return nullptr;
+        return &explainer->source(several ? fmt::format("LUN {}", number) : "");
+    });
+    for (const auto& [number, device] : options.luns)
+        if (auto opened = luns.open(number, device); !opened) return opened;
+    auto result = run_device(options, luns, stop->get(), on_ready);
+    if (auto closed = luns.close(); !closed && result) result = std::move(closed);
     return result;
 }
 

@@ -1,7 +1,7 @@
 // A thread with a loop of its own, and what it drives: the data path of the devices given to it.
 //
-// Threads: Worker's functions are called from the thread that made it, never from its own, but for
-// post(), which any thread may call. Members are used on the worker's thread only.
+// Threads: a Worker ends on the thread that made it. call() belongs to any thread but a worker's, post()
+// to any. Members are used on the worker's thread only.
 // Ownership: owns its thread and its ring; borrows members from add() to remove().
 #pragma once
 

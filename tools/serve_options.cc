@@ -6,10 +6,11 @@
 #include <climits>
 #include <fmt/format.h>
 
+#include "tools/lun_number.h"
 #include "tools/selection.h"
 #include "tools/verb.h"
-#include "transports/open.h"
 #include "virtio/vduse/session.h"
+#include "zbc/allowed.h"
 
 namespace zonebridge::tools {
 namespace {
@@ -30,14 +31,9 @@ std::optional<std::string> take_count(const std::string& text, Number most,
 /// What is wrong with "N=DEVICE", if anything.
 std::optional<std::string> take_lun(const std::string& text,
                                     std::vector<service::ServeOptions::Lun>& luns) {
-    constexpr auto most = service::ServeOptions::most_lun_number;
-    const auto equals = text.find('=');
-    const auto number = parse_number(text.substr(0, equals));
-    if (equals == std::string::npos || !number || *number > most)
-        return fmt::format("'{}' is not N=DEVICE with a number from 0 to {}", text, most);
-    auto device = text.substr(equals + 1);
-    if (const auto name = parse_device_name(device); !name) return name.error().message;
-    luns.push_back({static_cast<std::uint16_t>(*number), std::move(device)});
+    auto lun = parse_numbered_device(text);
+    if (!lun) return lun.error();
+    luns.push_back({lun->first, std::move(lun->second)});
     return std::nullopt;
 }
 
@@ -71,6 +67,7 @@ void add_disks(CLI::App& app, const Arguments& options) {
         "scsi: let this command through to disks that are passed through, beside those that always "
         "are (repeatable)",
         [options](const std::string& text) -> std::optional<std::string> {
+            if (const auto known = zbc::parse_allowed(text); !known) return known.error().message;
             options->serve.disk.allow.push_back(text);
             return std::nullopt;
         },
@@ -144,13 +141,11 @@ void add_threads(CLI::App& app, const Arguments& options) {
                [options](const std::string& text) -> std::optional<std::string> {
                    return take_count(text, service::ServeOptions::most_queues, options->queues);
                });
-    add_parsed(app, "--workers", "N",
-               "Threads that run a blk disk's queues; scsi has one (default: as many as CPUs, or "
-               "queues)",
-               [options](const std::string& text) -> std::optional<std::string> {
-                   return take_count(text, service::ServeOptions::most_workers,
-                                     options->serve.workers);
-               });
+    add_parsed(
+        app, "--workers", "N", "Threads that run the queues (default: as many as CPUs, or queues)",
+        [options](const std::string& text) -> std::optional<std::string> {
+            return take_count(text, service::ServeOptions::most_workers, options->serve.workers);
+        });
     add_parsed(
         app, "--spin", "auto|off|USEC",
         fmt::format("How long an idle worker looks for more before it sleeps (default: auto, "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -50,22 +51,37 @@ iovec advanced(const iovec& buffer, std::uint64_t by) noexcept {
 tl::expected<std::unique_ptr<Controller>, Error> Controller::open(Loop& loop,
                                                                   std::span<const Unit> units) {
     auto controller = std::make_unique<Controller>(Private{}, loop);
-    for (const auto& [number, unit] : units) {
-        auto queue = unit->open_queue(loop, task_queue_depth);
-        if (!queue) return tl::unexpected(queue.error());
-        auto lun = std::make_unique<Lun>();
-        lun->number = number;
-        lun->unit = unit;
-        lun->queue = std::move(*queue);
-        controller->luns_.push_back(std::move(lun));
-        controller->lun_list_.push_back(zbc::encode_lun(number));
+    for (const auto& unit : units) {
+        auto lun = controller->make_lun(unit);
+        if (!lun) return tl::unexpected(lun.error());
+        controller->insert(std::move(*lun));
     }
     return controller;
 }
 
-Controller::Controller(Private, Loop& loop) : loop_(loop) {}
+Controller::Controller(Private, Loop& loop) : loop_(loop), peers_{this} {}
 
 Controller::~Controller() = default;
+
+void Controller::join(std::span<Controller* const> peers) {
+    peers_.assign(peers.begin(), peers.end());
+}
+
+tl::expected<std::unique_ptr<Controller::Lun>, Error> Controller::make_lun(const Unit& unit) {
+    auto queue = unit.logical_unit->open_queue(loop_, task_queue_depth);
+    if (!queue) return tl::unexpected(queue.error());
+    auto lun = std::make_unique<Lun>();
+    lun->unit = unit;
+    lun->queue = std::move(*queue);
+    return lun;
+}
+
+void Controller::insert(std::unique_ptr<Lun> lun) {
+    const auto encoded = zbc::encode_lun(lun->unit.lun);
+    lun_list_.insert(std::upper_bound(lun_list_.begin(), lun_list_.end(), encoded), encoded);
+    by_number_.at(lun->unit.lun) = lun.get();
+    luns_.push_back(std::move(lun));
+}
 
 void Controller::set_sizes(std::uint32_t cdb_size, std::uint32_t sense_size) noexcept {
     cdb_size_ = std::min<std::uint32_t>(cdb_size, max_cdb_size);
@@ -74,9 +90,6 @@ void Controller::set_sizes(std::uint32_t cdb_size, std::uint32_t sense_size) noe
 
 void Controller::attach(std::uint16_t index, virtio::VirtQueue& queue) {
     ports_.push_back(std::make_unique<Port>(index, queue));
-    std::size_t slots = 0;
-    for (const auto& port : ports_) slots += port->slots.size();
-    for (const auto& lun : luns_) lun->pending.reserve(slots);
     answer_recovered(*ports_.back());
 }
 
@@ -99,16 +112,13 @@ void Controller::answer_recovered(Port& port) noexcept {
 
 void Controller::detach(std::uint16_t index) noexcept {
     std::erase_if(ports_, [&](const auto& port) { return port->index == index; });
-    if (!ports_.empty()) return;
-    // The driver that was at fault, or missed events, is gone.
-    fault_.reset();
-    events_missed_ = false;
+    if (ports_.empty()) fault_.reset();  // the driver that was at fault is gone
 }
 
 bool Controller::take(std::uint16_t index) noexcept {
     auto* const found = port(index);
-    // The event queue's buffers stay where they are until there is something to tell.
-    if (found == nullptr || index == event_queue || fault_) return false;
+    if (found == nullptr || fault_) return false;
+    if (index == event_queue) return take_events(*found);
     if (index == control_queue)
         take_control(*found);
     else
@@ -118,36 +128,28 @@ bool Controller::take(std::uint16_t index) noexcept {
 
 void Controller::complete() noexcept {
     for (const auto& lun : luns_) {
-        for (auto count = results_.size(); count == results_.size();) {
-            count = lun->queue->reap(results_);
-            for (const auto& result : std::span(results_).first(count))
-                finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(result.tag)), result);
-        }
+        if (lun->in_flight != 0) reap(*lun);
         submit(*lun);
     }
-    if (waiting_functions_ != 0) end_functions();
+}
+
+void Controller::reap(Lun& lun) noexcept {
+    for (auto count = results_.size(); count == results_.size();) {
+        count = lun.queue->reap(results_);
+        lun.in_flight -= count;
+        for (const auto& result : std::span(results_).first(count)) {
+            if (result.status == zbc::ScsiStatus::check_condition && lun.unit.passed_through)
+                tell_attention(lun, result);
+            finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(result.tag)), result);
+        }
+    }
+    if (lun.in_flight == 0 && lun.drained) std::exchange(lun.drained, nullptr)();
 }
 
 std::size_t Controller::in_flight(std::uint16_t index) const noexcept {
     for (const auto& port : ports_)
         if (port->index == index) return port->slots.in_use();
     return 0;
-}
-
-void Controller::report(const Event& event) noexcept {
-    auto* const events = port(event_queue);
-    auto* const slot = events == nullptr ? nullptr : pop(*events);
-    if (slot == nullptr || slot->chain.writable_length < Event::size) {
-        events_missed_ = true;
-        if (slot != nullptr) push(*slot, 0);
-        return;
-    }
-    auto told = event;
-    if (events_missed_) told.event |= Event::missed;
-    events_missed_ = false;
-    const auto bytes = encode(told);
-    virtio::copy_to(slot->chain.writable, 0, std::as_bytes(std::span(bytes)));
-    push(*slot, bytes.size());
 }
 
 Controller::Slot* Controller::pop(Port& port) noexcept {
@@ -164,6 +166,7 @@ Controller::Slot* Controller::pop(Port& port) noexcept {
 void Controller::push(Slot& slot, std::uint64_t written) noexcept {
     slot.port->queue.push(slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
                                           written, std::numeric_limits<std::uint32_t>::max())));
+    if (!functions_.empty()) count_off(slot);
     slot.busy = false;
     slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer waits to be published
@@ -223,14 +226,23 @@ void Controller::start(Slot& slot) noexcept {
     // What the target answers for itself, whatever is behind the number.
     if (lun == nullptr || task.cdb[0] == report_luns_opcode)
         return finish(slot, zbc::answer_absent(task, lun_list_));
-    lun->pending.push_back(task);
+    slot.task = task;
+    slot.next = nullptr;
+    (lun->last == nullptr ? lun->first : lun->last->next) = &slot;
+    lun->last = &slot;
 }
 
 void Controller::submit(Lun& lun) noexcept {
-    if (lun.pending.empty()) return;
-    const auto taken = lun.queue->submit(lun.pending);
-    lun.pending.erase(lun.pending.begin(),
-                      lun.pending.begin() + static_cast<std::ptrdiff_t>(taken));
+    while (lun.first != nullptr) {
+        std::size_t count = 0;
+        for (auto* slot = lun.first; slot != nullptr && count < batch_.size(); slot = slot->next)
+            batch_[count++] = slot->task;
+        const auto taken = lun.queue->submit(std::span(batch_).first(count));
+        for (std::size_t i = 0; i < taken; ++i) lun.first = lun.first->next;
+        lun.in_flight += taken;
+        if (taken < count) return;
+    }
+    lun.last = nullptr;
 }
 
 void Controller::finish(Slot& slot, const zbc::TaskResult& result) noexcept {
@@ -258,9 +270,7 @@ void Controller::answer(Slot& slot, ResponseHeader header, std::span<const std::
 }
 
 Controller::Lun* Controller::find(std::uint16_t lun) noexcept {
-    for (const auto& candidate : luns_)
-        if (candidate->number == lun) return candidate.get();
-    return nullptr;
+    return lun < by_number_.size() ? by_number_[lun] : nullptr;
 }
 
 Controller::Port* Controller::port(std::uint16_t index) noexcept {

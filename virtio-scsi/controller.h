@@ -1,14 +1,18 @@
 // The virtio-scsi device's data path on one thread: chains from its virtqueues become tasks of
-// logical units, and their results answers.
+// logical units, and their results answers. A device whose queues run on several threads has a
+// controller on each; they share nothing, and what concerns commands of all of them goes from one to
+// the other as messages through their loops.
 //
 // Threads: belongs to the thread of its loop.
-// Ownership: borrows the loop, the logical units and each VirtQueue from attach to detach; owns the
-// task queues and everything a request in flight needs, so that nothing allocates once a queue is
-// attached.
+// Ownership: borrows the loop, the logical units, its peers and each VirtQueue from attach to detach;
+// owns the task queues and everything a request in flight needs, so that nothing allocates once a queue
+// is attached. A control queue is stopped before any controller ends: then no message is under way but
+// reports of events.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -27,15 +31,20 @@ namespace zonebridge::virtio_scsi {
 
 /// A logical unit and its number on target 0.
 struct Unit {
-    std::uint16_t lun = 0;
+    std::uint16_t lun = 0;  ///< Less than max_luns.
     zbc::LogicalUnit* logical_unit = nullptr;
+    /// Raises its unit attentions by itself: the guest hears of them by an event, too.
+    bool passed_through = false;
 };
+
+/// Numbers that one byte holds: what every driver addresses in the same way.
+inline constexpr std::size_t max_luns = 256;
 
 class Controller final : public virtio::Device {
     struct Private {};
 
   public:
-    /// Opens a task queue to each unit.
+    /// Opens a task queue to each unit; numbers apart.
     [[nodiscard]] static tl::expected<std::unique_ptr<Controller>, Error> open(
         Loop& loop, std::span<const Unit> units);
 
@@ -44,26 +53,49 @@ class Controller final : public virtio::Device {
     Controller& operator=(const Controller&) = delete;
     ~Controller() override;
 
+    /// All controllers of the device, this one among them: queue i is attached to number i modulo how
+    /// many there are. Before any queue is. A controller that is not told is the only one.
+    void join(std::span<Controller* const> peers);
+
     /// The sizes a driver may choose; with no request in flight.
     void set_sizes(std::uint32_t cdb_size, std::uint32_t sense_size) noexcept;
+    /// What the driver accepted of feature_hotplug and feature_change: other events are not for it.
+    void set_features(std::uint64_t features) noexcept { features_ = features; }
+    /// Another driver comes, who has missed nothing.
+    void forget_missed_events() noexcept { events_missed_ = false; }
+
+    // Units under a running guest, in controller_units.cc.
+
+    /// Opens a task queue to a unit whose number is free; nothing reaches it before commit_unit().
+    [[nodiscard]] tl::expected<void, Error> prepare_unit(const Unit& unit);
+    void commit_unit();
+    void abandon_unit() noexcept;
+    /// From now on that number has no unit; what waited is refused. `drained` is called, on this thread,
+    /// once nothing of the unit's is in flight.
+    void retire_unit(std::uint16_t lun, std::function<void()> drained);
+    /// Lets go of a unit that was retired and has drained. Its task queue may turn the loop.
+    void forget_unit(std::uint16_t lun);
 
     void attach(std::uint16_t index, virtio::VirtQueue& queue) override;
     void detach(std::uint16_t index) noexcept override;
     [[nodiscard]] bool take(std::uint16_t index) noexcept override;
     void complete() noexcept override;
+    [[nodiscard]] bool published() noexcept override;
     [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept override;
     [[nodiscard]] const std::optional<std::string>& fault() const noexcept override {
         return fault_;
     }
 
-    /// Puts `event` on the event queue. Without a buffer there, it is dropped and the next one says
-    /// so (virtio 1.2, 5.6.6.3 "events missed"). The caller publishes.
+    /// Puts `event` on the event queue, which is this controller's. Without a buffer there, it is
+    /// dropped and the next one says so (virtio 1.2, 5.6.6.3 "events missed"), or one of its own as
+    /// soon as there is a buffer. The caller publishes.
     void report(const Event& event) noexcept;
 
   private:
     struct Slot;
     struct Port;
     struct Lun;
+    struct Function;
 
     void answer_recovered(Port& port) noexcept;
     [[nodiscard]] Slot* pop(Port& port) noexcept;
@@ -73,6 +105,7 @@ class Controller final : public virtio::Device {
     void take_requests(Port& port) noexcept;
     void start(Slot& slot) noexcept;
     void submit(Lun& lun) noexcept;
+    void reap(Lun& lun) noexcept;
     void finish(Slot& slot, const zbc::TaskResult& result) noexcept;
     void answer(Slot& slot, ResponseHeader header, std::span<const std::uint8_t> sense,
                 std::uint64_t data_in_length) noexcept;
@@ -80,25 +113,41 @@ class Controller final : public virtio::Device {
     // The control queue, in controller_control.cc.
     void take_control(Port& port) noexcept;
     void manage(Slot& slot, const TaskManagement& function) noexcept;
-    void end_functions() noexcept;
-    [[nodiscard]] static bool affects(const Slot& function, const Slot& command) noexcept;
-    [[nodiscard]] bool waits(const Slot& function) const noexcept;
+    void consider(Function function) noexcept;
+    [[nodiscard]] static bool affects(const Function& function, const Slot& command) noexcept;
+    void count_off(const Slot& command) noexcept;
+    void end_part(Slot& slot, bool found) noexcept;
     void respond(Slot& slot, Response response) noexcept;
 
+    // The event queue, in controller_units.cc.
+    void tell_attention(const Lun& lun, const zbc::TaskResult& result) noexcept;
+    void put_event(const Event& event) noexcept;
+    [[nodiscard]] bool take_events(Port& port) noexcept;
+
+    [[nodiscard]] tl::expected<std::unique_ptr<Lun>, Error> make_lun(const Unit& unit);
+    void insert(std::unique_ptr<Lun> lun);
     [[nodiscard]] Lun* find(std::uint16_t lun) noexcept;
     [[nodiscard]] Port* port(std::uint16_t index) noexcept;
     void fail(std::string text) noexcept;
 
     Loop& loop_;
-    std::vector<std::unique_ptr<Lun>> luns_;
-    std::vector<std::uint64_t> lun_list_;  ///< For REPORT LUNS, in its eight-byte form.
+    std::vector<Controller*> peers_;
+    std::array<Lun*, max_luns> by_number_{};
+    std::vector<std::unique_ptr<Lun>> luns_;  ///< Those that were retired, too.
+    std::unique_ptr<Lun> prepared_;
+    std::vector<std::uint64_t> lun_list_;  ///< For REPORT LUNS, in its eight-byte form, ascending.
     std::vector<std::unique_ptr<Port>> ports_;
-    std::size_t waiting_functions_ = 0;
+    std::vector<Function> functions_;  ///< That this controller has not done its part of.
+    std::size_t ended_functions_ = 0;  ///< Of these, they have nothing left to wait for.
     std::array<zbc::TaskResult, 32> results_;
+    std::array<zbc::Task, 32> batch_;
     std::uint64_t next_serial_ = 0;
     std::uint32_t cdb_size_ = Config::default_cdb_size;
     std::uint32_t sense_size_ = Config::default_sense_size;
+    std::uint64_t features_ = 0;
     bool events_missed_ = false;
+    std::size_t reports_under_way_ = 0;  ///< To the controller of the event queue.
+    bool reports_lost_ = false;
     std::optional<std::string> fault_;
 };
 

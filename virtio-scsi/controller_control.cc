@@ -1,6 +1,12 @@
-// Task management: a function is answered once every command it affects has been. Commands are never
-// cut short: what is sent to a disk is bounded below, and a driver that aborts one may reuse its
-// buffers only when nothing can touch them any more.
+// Task management: a function is answered once every command it affects has been, and the driver could
+// see it. Commands are never cut short: what is sent to a disk is bounded below, and a driver that aborts
+// one may reuse its buffers only when nothing can touch them any more.
+//
+// The commands may be on any worker. The controller with the control queue, the function's home, sends it
+// to every one; each takes what its rings hold, counts what it has of the affected, tells home when all of
+// that was answered and published, and home answers the function when all have told. Nobody waits for
+// anybody but for commands, and those need nobody: so that a queue that stops, or a worker that moves to
+// other memory, waits for functions without holding them up, in whatever order it comes.
 
 #include <algorithm>
 #include <array>
@@ -56,9 +62,10 @@ void Controller::manage(Slot& slot, const TaskManagement& function) noexcept {
         return respond(slot, Response::bad_target);
     if (!function.function) return respond(slot, Response::function_rejected);
     slot.reset = false;
+    slot.query = false;
+    slot.found = false;
     slot.id.reset();
     slot.lun = address->lun;
-    auto query = false;
     switch (*function.function) {
         case TaskFunction::abort_task:
             slot.id = function.id;
@@ -75,50 +82,90 @@ void Controller::manage(Slot& slot, const TaskManagement& function) noexcept {
             break;
         case TaskFunction::query_task:
             slot.id = function.id;
-            query = true;
+            slot.query = true;
             break;
         case TaskFunction::query_task_set:
-            query = true;
+            slot.query = true;
             break;
         case TaskFunction::clear_aca:  // no ACA condition ever exists: NACA is refused
             return respond(slot, Response::function_rejected);
     }
     if (slot.lun && find(*slot.lun) == nullptr) return respond(slot, Response::incorrect_lun);
-    // Commands that the driver queued before the function count, taken or not: once it is answered
-    // the driver may reuse their buffers.
-    for (const auto& port : ports_)
-        if (port->index >= first_request_queue) take_requests(*port);
-    slot.serial = next_serial_++;
-    if (query) return respond(slot, waits(slot) ? Response::function_succeeded : Response::ok);
-    ++waiting_functions_;
-    end_functions();
-}
-
-void Controller::end_functions() noexcept {
-    auto* const control = port(control_queue);
-    if (control == nullptr) return;
-    for (auto& function : control->slots) {
-        if (!function.busy || waits(function)) continue;
-        if (function.reset)
-            for (const auto& lun : luns_)
-                if (!function.lun || *function.lun == lun->number) lun->unit->reset(0);
-        --waiting_functions_;
-        respond(function, Response::ok);
+    slot.parts = peers_.size();
+    for (auto* const peer : peers_) {
+        Function message;
+        message.home = this;
+        message.slot = &slot;
+        message.lun = slot.lun;
+        message.id = slot.id;
+        message.query = slot.query;
+        if (peer == this)
+            consider(message);
+        else
+            peer->loop_.post([peer, message] { peer->consider(message); });
     }
 }
 
-bool Controller::affects(const Slot& function, const Slot& command) noexcept {
-    return command.busy && command.serial < function.serial &&
+void Controller::consider(Function function) noexcept {
+    // Commands that the driver queued before the function count, taken or not, also those of a queue
+    // that is to stop: once the function is answered the driver may reuse their buffers.
+    if (!fault_)
+        for (const auto& port : ports_)
+            if (port->index >= first_request_queue) take_requests(*port);
+    function.serial = next_serial_++;
+    for (const auto& port : ports_) {
+        if (port->index < first_request_queue || port->slots.in_use() == 0) continue;
+        function.left += static_cast<std::size_t>(std::count_if(
+            port->slots.begin(), port->slots.end(),
+            [&](const auto& command) { return command.busy && affects(function, command); }));
+    }
+    function.found = function.left != 0;
+    if (function.query) function.left = 0;
+    if (function.left == 0) ++ended_functions_;
+    functions_.push_back(function);
+    loop_.note_ready();  // published() is to come
+}
+
+bool Controller::affects(const Function& function, const Slot& command) noexcept {
+    return command.port->index >= first_request_queue && command.serial < function.serial &&
            (!function.lun || command.lun == function.lun) &&
            (!function.id || command.id == function.id);
 }
 
-bool Controller::waits(const Slot& function) const noexcept {
-    return std::any_of(ports_.begin(), ports_.end(), [&](const auto& port) {
-        return port->index >= first_request_queue &&
-               std::any_of(port->slots.begin(), port->slots.end(),
-                           [&](const auto& command) { return affects(function, command); });
-    });
+void Controller::count_off(const Slot& command) noexcept {
+    for (auto& function : functions_)
+        if (function.left != 0 && affects(function, command) && --function.left == 0)
+            ++ended_functions_;
+}
+
+bool Controller::published() noexcept {
+    if (ended_functions_ == 0) return false;
+    ended_functions_ = 0;
+    auto answered = false;
+    const auto ended = std::stable_partition(functions_.begin(), functions_.end(),
+                                             [](const auto& one) { return one.left != 0; });
+    for (auto one = ended; one != functions_.end(); ++one) {
+        auto* const home = one->home;
+        if (home == this) {
+            end_part(*one->slot, one->found);
+            answered = true;
+        } else {
+            home->loop_.post(
+                [home, slot = one->slot, found = one->found] { home->end_part(*slot, found); });
+        }
+    }
+    functions_.erase(ended, functions_.end());
+    return answered;
+}
+
+void Controller::end_part(Slot& slot, bool found) noexcept {
+    slot.found = slot.found || found;
+    if (--slot.parts != 0) return;
+    if (slot.reset)
+        for (auto* const lun : by_number_)
+            if (lun != nullptr && (!slot.lun || *slot.lun == lun->unit.lun))
+                lun->unit.logical_unit->reset(0);
+    respond(slot, slot.query && slot.found ? Response::function_succeeded : Response::ok);
 }
 
 void Controller::respond(Slot& slot, Response response) noexcept {

@@ -1,4 +1,5 @@
-// What the controller keeps of a queue and of each request in flight. Private to controller*.cc.
+// What a controller keeps of a queue, of each request in flight, of a unit, and of a task management
+// function that waits for commands. Private to controller*.cc.
 //
 // Threads: belongs to the controller's thread.
 // Ownership: a Port owns its slots and their storage; it borrows its VirtQueue.
@@ -6,6 +7,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,8 +37,15 @@ struct Controller::Slot {
     // A command's own; what a function looks for.
     std::optional<std::uint16_t> lun;  ///< A function's: absent means every unit.
     std::optional<std::uint64_t> id;   ///< A function's: absent means every command.
-    std::uint64_t serial = 0;          ///< The order of commands and functions.
-    bool reset = false;                ///< A function that resets the unit at its end.
+    std::uint64_t serial = 0;          ///< The order of this controller's commands and functions.
+    zbc::Task task;                    ///< A command's, while its unit has no room for it.
+    Slot* next = nullptr;              ///< The command that waits behind this one.
+
+    // A function's own.
+    std::size_t parts = 0;  ///< Controllers that have commands it waits for, as far as is known.
+    bool reset = false;     ///< Resets the unit at its end.
+    bool query = false;     ///< Asks whether there is such a command, and waits for none.
+    bool found = false;     ///< There was one.
 };
 
 struct Controller::Port {
@@ -51,11 +60,28 @@ struct Controller::Port {
 };
 
 struct Controller::Lun {
-    std::uint16_t number = 0;
-    zbc::LogicalUnit* unit = nullptr;
+    Unit unit;
     std::unique_ptr<zbc::TaskQueue> queue;
-    /// Taken and not yet accepted by `queue`, oldest first; room for every slot there is.
-    std::vector<zbc::Task> pending;
+    std::size_t in_flight = 0;  ///< Accepted by `queue` and not reaped.
+    // Taken and not yet accepted, oldest first.
+    Slot* first = nullptr;
+    Slot* last = nullptr;
+    /// Being removed: called once nothing is in flight.
+    std::function<void()> drained;
+};
+
+/// A function, as each controller knows it.
+struct Controller::Function {
+    Controller* home = nullptr;  ///< Has it on its control queue, in `slot`.
+    Slot* slot = nullptr;        ///< Home's own: nobody else looks inside.
+    std::optional<std::uint16_t> lun;
+    std::optional<std::uint64_t> id;
+    bool query = false;
+
+    // What this controller has of what it affects.
+    std::uint64_t serial = 0;  ///< Affects commands before this one.
+    std::size_t left = 0;      ///< Those not answered.
+    bool found = false;
 };
 
 }  // namespace zonebridge::virtio_scsi

@@ -10,6 +10,13 @@ namespace {
 constexpr std::size_t sense_size_at = 20;
 constexpr std::size_t cdb_size_at = 24;
 
+/// An event's: Linux takes the number as it stands, and in REPORT LUNS small ones have no 40h either.
+std::array<std::uint8_t, 8> event_address(std::uint16_t lun) noexcept {
+    auto address = encode_address({.target = 0, .lun = lun, .report_luns = false});
+    if (lun < 256) address[2] = 0;
+    return address;
+}
+
 }  // namespace
 
 std::optional<Address> decode_address(std::span<const std::uint8_t, 8> bytes) noexcept {
@@ -71,6 +78,15 @@ std::array<std::uint8_t, Event::size> encode(const Event& event) noexcept {
     std::copy(event.lun.begin(), event.lun.end(), bytes.begin() + 4);
     virtio::put_le(bytes, 12, event.reason);
     return bytes;
+}
+
+Event transport_reset(std::uint16_t lun, TransportReset reason) noexcept {
+    return {Event::transport_reset, event_address(lun), static_cast<std::uint32_t>(reason)};
+}
+
+Event parameter_change(std::uint16_t lun, const zbc::Sense& sense) noexcept {
+    return {Event::parameter_change, event_address(lun),
+            static_cast<std::uint32_t>(sense.ascq << 8 | sense.asc)};
 }
 
 std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {

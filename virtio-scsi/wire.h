@@ -12,6 +12,7 @@
 #include <span>
 
 #include "virtio/slots.h"
+#include "zbc/sense.h"
 
 namespace zonebridge::virtio_scsi {
 
@@ -122,6 +123,13 @@ struct Event {
     std::uint32_t reason = 0;
 };
 [[nodiscard]] std::array<std::uint8_t, Event::size> encode(const Event& event) noexcept;
+
+/// Why a transport reset is told (5.6.6.3.1).
+enum class TransportReset : std::uint32_t { rescan = 1, removed = 2 };
+/// "Transport reset" of a unit of target 0, for feature_hotplug.
+[[nodiscard]] Event transport_reset(std::uint16_t lun, TransportReset reason) noexcept;
+/// "Parameter change" of it (5.6.6.3.3), for feature_change: what a unit attention says, too.
+[[nodiscard]] Event parameter_change(std::uint16_t lun, const zbc::Sense& sense) noexcept;
 
 /// The configuration space (5.6.4); the driver may write the last two of its sizes.
 struct Config {

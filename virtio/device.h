@@ -28,6 +28,9 @@ class Device {
     /// Collects what is done and pushes the answers to their queues; the caller publishes.
     virtual void complete() noexcept = 0;
 
+    /// The driver sees everything that was pushed before. True: this pushed more, to be published too.
+    [[nodiscard]] virtual bool published() noexcept { return false; }
+
     /// Chains of queue `index` that were taken and are not answered.
     [[nodiscard]] virtual std::size_t in_flight(std::uint16_t index) const noexcept = 0;
 

@@ -28,18 +28,27 @@ enum class Command : std::uint8_t {
     inquiry,
     mode_select,
     mode_sense,
+    start_stop_unit,
     read_capacity_10,
     read_capacity_16,
     read,
     write,
+    verify,
     synchronize_cache,
     report_luns,
     report_supported_opcodes,
+    report_supported_tmfs,
     report_zones,
     close_zone,
     finish_zone,
     open_zone,
     reset_write_pointer,
+};
+
+/// SPC-5 "command timeouts descriptor", in seconds.
+struct Timeouts {
+    std::uint32_t nominal = 0;      ///< Until an initiator may begin to wonder.
+    std::uint32_t recommended = 0;  ///< Until it should give up.
 };
 
 struct CommandInfo {
@@ -51,6 +60,7 @@ struct CommandInfo {
     /// SPC-4 "CDB USAGE DATA": the bits that are evaluated; opcode and service action as they are.
     std::array<std::uint8_t, 16> usage;
     std::string_view name;
+    Timeouts timeouts;
 };
 
 /// Everything the target knows, by opcode and service action.
@@ -64,13 +74,14 @@ struct CommandInfo {
 
 // ---- Fields.
 
-/// READ and WRITE (6), (10), (12), (16); SYNCHRONIZE CACHE (10), (16).
+/// READ and WRITE (6), (10), (12), (16); VERIFY (10), (12), (16); SYNCHRONIZE CACHE (10), (16).
 struct BlockRange {
     std::uint64_t lba = 0;
     std::uint32_t blocks = 0;  ///< READ(6) and WRITE(6): 0 in the CDB is 256 here.
-    std::uint8_t protect = 0;  ///< RDPROTECT, WRPROTECT.
+    std::uint8_t protect = 0;  ///< RDPROTECT, WRPROTECT, VRPROTECT.
     bool dpo = false;
     bool fua = false;
+    std::uint8_t byte_check = 0;   ///< VERIFY's BYTCHK.
     std::uint8_t blocks_byte = 0;  ///< Where the length lies in this CDB, for field pointers.
 };
 [[nodiscard]] BlockRange decode_block_range(const CommandInfo& info, ByteView cdb) noexcept;

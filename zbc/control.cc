@@ -59,32 +59,66 @@ bool passes_attention(Command command) noexcept {
            command == Command::request_sense;
 }
 
-tl::expected<std::size_t, Sense> answer(const Unit& unit, Initiators& initiators,
-                                        std::uint32_t initiator, const CommandInfo& info,
-                                        ByteView cdb, Bytes out) noexcept {
+bool needs_medium(Command command) noexcept {
+    switch (command) {
+        case Command::test_unit_ready:
+        case Command::read:
+        case Command::write:
+        case Command::verify:
+        case Command::synchronize_cache:
+        case Command::report_zones:
+        case Command::close_zone:
+        case Command::finish_zone:
+        case Command::open_zone:
+        case Command::reset_write_pointer:
+            return true;
+        case Command::request_sense:
+        case Command::inquiry:
+        case Command::mode_select:
+        case Command::mode_sense:
+        case Command::start_stop_unit:
+        case Command::read_capacity_10:
+        case Command::read_capacity_16:
+        case Command::report_luns:
+        case Command::report_supported_opcodes:
+        case Command::report_supported_tmfs:
+            return false;
+    }
+    return false;
+}
+
+tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std::uint32_t initiator,
+                                        const CommandInfo& info, ByteView cdb, Bytes out) noexcept {
     constexpr std::array<std::uint64_t, 1> lun_0{0};
     switch (info.command) {
         case Command::test_unit_ready:
             return std::size_t{0};
         case Command::request_sense: {
-            const auto attention = initiators.take_attention(initiator);
-            return sense_as_data(attention ? unit_attention(*attention) : Sense{}, cdb, out);
+            const auto attention = state.initiators().take_attention(initiator);
+            const auto condition = state.stopped() ? stopped() : Sense{};
+            return sense_as_data(attention ? unit_attention(*attention) : condition, cdb, out);
         }
         case Command::inquiry:
             return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
         case Command::mode_sense:
-            return cut_reply(
-                encode_mode_sense(unit, initiators.descriptor_sense(initiator), cdb, out),
-                info.length == 10 ? cdb.be16(7) : cdb.u8(4));
+            return cut_reply(encode_mode_sense(unit, state.mode_values(initiator), cdb, out),
+                             info.length == 10 ? cdb.be16(7) : cdb.u8(4));
         case Command::read_capacity_10:
             return encode_read_capacity_10(unit, out);
         case Command::read_capacity_16:
             return cut(encode_read_capacity_16(unit, out), cdb.be32(10));
-        case Command::report_luns:
-            return luns_reply(lun_0, cdb, out);
+        case Command::report_luns: {
+            const auto length = luns_reply(lun_0, cdb, out);
+            if (length) state.initiators().drop_attention(initiator, Attention::luns_changed);
+            return length;
+        }
         case Command::report_supported_opcodes:
             return cut_reply(encode_supported_opcodes(unit.zoned(), cdb, out), cdb.be32(6));
+        case Command::report_supported_tmfs:
+            return cut(encode_supported_tmfs(cdb, out), cdb.be32(6));
         case Command::mode_select:
+        case Command::start_stop_unit:
+        case Command::verify:
         case Command::read:
         case Command::write:
         case Command::synchronize_cache:
@@ -117,9 +151,11 @@ TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) 
     TaskResult result;
     result.tag = task.tag;
     const ByteView cdb(task.cdb);
-    std::array<std::uint8_t, max_control_reply> bytes{};
-    // As many as there is room for; a logical unit behind virtio-scsi has one or two neighbours.
-    const auto listed = luns.first(std::min(luns.size(), bytes.size() / 8 - 1));
+    // A list of all the numbers that virtio-scsi has here is longer than any other reply.
+    constexpr std::size_t most_luns = 256;
+    static_assert(8 * (most_luns + 1) >= max_control_reply);
+    std::array<std::uint8_t, 8 * (most_luns + 1)> bytes;
+    const auto listed = luns.first(std::min(luns.size(), most_luns));
 
     Reply length = tl::unexpected(lun_not_supported());
     if (const auto info = find_command(cdb, false)) {

@@ -1,6 +1,6 @@
 // The commands a logical unit answers out of what it knows, with no I/O: a CDB in, a reply out.
 //
-// Threads: pure but for the initiators' state, which any thread may change.
+// Threads: pure but for the unit's state, which any thread may change.
 // Ownership: borrows everything.
 #pragma once
 
@@ -11,24 +11,28 @@
 #include <tl/expected.hpp>
 
 #include "zbc/cdb.h"
-#include "zbc/initiators.h"
 #include "zbc/logical_unit.h"
 #include "zbc/sense.h"
 #include "zbc/unit.h"
+#include "zbc/unit_state.h"
 
 namespace zonebridge::zbc {
 
 /// No reply is longer.
-inline constexpr std::size_t max_control_reply = 1024;
+inline constexpr std::size_t max_control_reply = 2048;
 
 /// Whether the command is answered while a unit attention waits, without clearing it (SAM-5 5.14):
 /// INQUIRY, REPORT LUNS; and REQUEST SENSE, whose answer is the unit attention.
 [[nodiscard]] bool passes_attention(Command command) noexcept;
 
+/// Whether a stopped unit refuses the command (SBC-4 "stopped power condition"): what needs the
+/// medium, and TEST UNIT READY, which asks for just that.
+[[nodiscard]] bool needs_medium(Command command) noexcept;
+
 /// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT LUNS (of LUN 0) and
 /// REPORT SUPPORTED OPERATION CODES: the reply's length, cut at the allocation length, in `out`,
 /// which holds at least max_control_reply bytes.
-[[nodiscard]] tl::expected<std::size_t, Sense> answer(const Unit& unit, Initiators& initiators,
+[[nodiscard]] tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state,
                                                       std::uint32_t initiator,
                                                       const CommandInfo& info, ByteView cdb,
                                                       std::span<std::uint8_t> out) noexcept;

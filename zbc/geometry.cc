@@ -18,7 +18,8 @@ Sense refused(std::uint8_t ascq) noexcept {
 
 }  // namespace
 
-Geometry::Geometry(const Limits& limits) : limits_(limits), layout_(limits.layout) {
+Geometry::Geometry(const Limits& limits, bool reads_past_pointer)
+    : limits_(limits), layout_(limits.layout), reads_past_pointer_(reads_past_pointer) {
     const auto zones = layout_.zone_count();
     conventional_before_.reserve(zones / stride + 1);
     std::uint32_t count = 0;
@@ -57,13 +58,12 @@ std::optional<Sense> Geometry::refuse_read(std::uint64_t offset,
     const auto first = layout_.zone_of(offset);
     const auto last = layout_.zone_of(end - 1);
     if (first == last) return std::nullopt;
-    // Without URSWRZ no read may leave a sequential zone; with it, none may change the type.
-    if (!limits_.reads_past_pointer &&
-        conventional_before(last) - conventional_before(first) + layout_.is_conventional(last) !=
-            last - first + 1)
-        return refused(read_boundary_violation);
-    if (layout_.type_of(first) != layout_.type_of(last))
-        return refused(attempt_to_read_invalid_data);
+    // None may change the type; without URSWRZ none may leave a sequential zone.
+    const auto conventional = conventional_before(last) - conventional_before(first) +
+                              (layout_.is_conventional(last) ? 1 : 0);
+    if (conventional == last - first + 1) return std::nullopt;
+    if (conventional != 0) return refused(attempt_to_read_invalid_data);
+    if (!reads_past_pointer_) return refused(read_boundary_violation);
     return std::nullopt;
 }
 

@@ -17,7 +17,8 @@ namespace zonebridge::zbc {
 
 class Geometry {
   public:
-    explicit Geometry(const Limits& limits);
+    /// `reads_past_pointer`: URSWRZ, as the initiator is told.
+    Geometry(const Limits& limits, bool reads_past_pointer);
 
     /// Whether `offset`, inside the disk, lies behind its zone's capacity.
     [[nodiscard]] bool in_gap(std::uint64_t offset) const noexcept;
@@ -49,6 +50,7 @@ class Geometry {
 
     const Limits& limits_;
     const Layout& layout_;
+    bool reads_past_pointer_;
     std::vector<std::uint32_t> conventional_before_;  // zone 64 * i
 };
 

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::uint64_t known = 1;
 constexpr std::uint64_t d_sense = 2;
+constexpr std::uint64_t swp = 4;
 
 constexpr unsigned first_attention = 8;
 constexpr std::uint64_t all_attentions = ((1u << attention_count) - 1) << first_attention;
@@ -70,6 +71,10 @@ std::optional<Attention> Initiators::take_attention(std::uint32_t initiator) noe
     }
 }
 
+void Initiators::drop_attention(std::uint32_t initiator, Attention attention) noexcept {
+    change(initiator, 0, bit_of(attention));
+}
+
 void Initiators::raise(Attention attention, std::optional<std::uint32_t> except) noexcept {
     for (auto& cell : cells_) {
         auto value = cell.load(std::memory_order_acquire);
@@ -88,9 +93,17 @@ void Initiators::set_descriptor_sense(std::uint32_t initiator, bool value) noexc
     change(initiator, value ? d_sense : 0, value ? 0 : d_sense);
 }
 
+bool Initiators::software_write_protected(std::uint32_t initiator) noexcept {
+    return (find(initiator).load(std::memory_order_acquire) & swp) != 0;
+}
+
+void Initiators::set_software_write_protected(std::uint32_t initiator, bool value) noexcept {
+    change(initiator, value ? swp : 0, value ? 0 : swp);
+}
+
 void Initiators::reset(std::uint32_t initiator) noexcept {
     // A reset stands for whatever else waited to be told.
-    change(initiator, bit_of(Attention::power_on), d_sense | all_attentions);
+    change(initiator, bit_of(Attention::power_on), d_sense | swp | all_attentions);
 }
 
 }  // namespace zonebridge::zbc

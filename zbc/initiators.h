@@ -3,7 +3,7 @@
 //
 // Threads: any; lock-free.
 // Ownership: owns a fixed table. An initiator that no longer fits takes the place of another, which
-// then is new at its next command: it sees one more unit attention and loses its D_SENSE.
+// then is new at its next command: it sees one more unit attention and loses its mode pages.
 #pragma once
 
 #include <array>
@@ -25,11 +25,18 @@ class Initiators {
     /// What is to be told first; each that was raised goes to exactly one caller.
     [[nodiscard]] std::optional<Attention> take_attention(std::uint32_t initiator) noexcept;
 
+    /// Takes back what was raised, of this initiator: it learned of it in another way.
+    void drop_attention(std::uint32_t initiator, Attention attention) noexcept;
+
     /// To every initiator but `except`. Those not known yet hear power_on first anyway.
     void raise(Attention attention, std::optional<std::uint32_t> except = std::nullopt) noexcept;
 
     [[nodiscard]] bool descriptor_sense(std::uint32_t initiator) noexcept;
     void set_descriptor_sense(std::uint32_t initiator, bool value) noexcept;
+
+    /// Whether this initiator's own changes of the disk are refused (SWP).
+    [[nodiscard]] bool software_write_protected(std::uint32_t initiator) noexcept;
+    void set_software_write_protected(std::uint32_t initiator, bool value) noexcept;
 
     /// As LogicalUnit::reset.
     void reset(std::uint32_t initiator) noexcept;

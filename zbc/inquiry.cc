@@ -4,18 +4,20 @@
 #include <array>
 
 #include "zbc/bytes.h"
+#include "zbc/sense.h"
 
 namespace zonebridge::zbc {
 namespace {
 
 constexpr std::size_t standard_length = 96;
-constexpr std::uint8_t version_spc5 = 0x07;
+// What initiators in the field know; nothing newer is needed for what this unit does.
+constexpr std::uint8_t version_spc4 = 0x06;
 constexpr std::uint32_t not_reported = 0xFFFFFFFF;
 
-// SPC-5 "version descriptor values", all "no version claimed".
+// SPC-4 "version descriptor values", all "no version claimed".
 constexpr std::uint16_t sam5 = 0x00A0;
-constexpr std::uint16_t spc5 = 0x05C0;
-constexpr std::uint16_t sbc4 = 0x0600;
+constexpr std::uint16_t spc4 = 0x0460;
+constexpr std::uint16_t sbc3 = 0x04C0;
 constexpr std::uint16_t zbc2 = 0x0660;
 
 constexpr std::uint8_t zone_alignment_constant_length = 1;
@@ -26,8 +28,11 @@ constexpr std::uint8_t zoned_host_aware = 1;  // ZONED in VPD page B1h
 constexpr std::array all_pages{VpdPage::supported_pages,
                                VpdPage::unit_serial_number,
                                VpdPage::device_identification,
+                               VpdPage::extended_inquiry,
+                               VpdPage::mode_page_policy,
                                VpdPage::block_limits,
                                VpdPage::block_device_characteristics,
+                               VpdPage::logical_block_provisioning,
                                VpdPage::zoned_block_device_characteristics};
 
 bool has_page(const Unit& unit, VpdPage page) noexcept {
@@ -68,6 +73,27 @@ std::size_t identification(const Unit& unit, ByteWriter out) noexcept {
     return at;
 }
 
+/// Page 86h (SPC-5 7.7.7): no protection information, simple tasks, a volatile write cache.
+std::size_t extended_inquiry(ByteWriter out) noexcept {
+    out.u8(5, 0x01);  // SIMPSUP
+    out.u8(6, 0x01);  // V_SUP
+    out.u8(13, max_descriptor_sense_length);
+    return 64;
+}
+
+/// Page 87h (SPC-5 7.7.13): whose the mode pages are (zbc/mode.h).
+std::size_t mode_page_policy(ByteWriter out) noexcept {
+    constexpr unsigned control_page = 0x0A;
+    constexpr unsigned per_initiator = 3;
+    constexpr unsigned any_other_page = 0x3F;
+    constexpr unsigned any_subpage = 0xFF;
+    out.u8(4, control_page);
+    out.u8(6, per_initiator);
+    out.u8(8, any_other_page);
+    out.u8(9, any_subpage);  // shared: 0
+    return 12;
+}
+
 /// Page B0h (SBC-4 6.6.4). The transfer limit is what matters: virtio-scsi initiators learn of it
 /// nowhere else.
 std::size_t block_limits(const Unit& unit, ByteWriter out) noexcept {
@@ -80,6 +106,12 @@ std::size_t characteristics(const Unit& unit, ByteWriter out) noexcept {
     out.be16(4, 0x0001);  // MEDIUM ROTATION RATE: does not rotate
     if (unit.model == Model::host_aware) out.u8(8, zoned_host_aware << 4);
     return 64;
+}
+
+/// Page B2h (SBC-4 6.6.6): all zero, which says that every block has its place and that there are
+/// no commands that take it away. So it is: what is freed on a disk with zones are zones.
+std::size_t provisioning() noexcept {
+    return 8;
 }
 
 /// Page B6h (ZBC-2 "Zoned Block Device Characteristics VPD page").
@@ -105,10 +137,16 @@ std::size_t page_body(const Unit& unit, VpdPage page, ByteWriter out) noexcept {
             return serial_number(unit, out);
         case VpdPage::device_identification:
             return identification(unit, out);
+        case VpdPage::extended_inquiry:
+            return extended_inquiry(out);
+        case VpdPage::mode_page_policy:
+            return mode_page_policy(out);
         case VpdPage::block_limits:
             return block_limits(unit, out);
         case VpdPage::block_device_characteristics:
             return characteristics(unit, out);
+        case VpdPage::logical_block_provisioning:
+            return provisioning();
         case VpdPage::zoned_block_device_characteristics:
             return zoned_characteristics(unit, out);
     }
@@ -121,7 +159,7 @@ std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> by
     ByteWriter out(bytes);
     out.clear(0, standard_length);
     out.u8(0, unit.device_type());
-    out.u8(2, version_spc5);
+    out.u8(2, version_spc4);
     out.u8(3, 0x12);  // HISUP, RESPONSE DATA FORMAT 2
     out.u8(4, standard_length - 5);
     out.u8(7, 0x02);  // CMDQUE
@@ -129,8 +167,8 @@ std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> by
     out.ascii(16, unit.product, 16);
     out.ascii(32, unit.revision, 4);
     out.be16(58, sam5);
-    out.be16(60, spc5);
-    out.be16(62, sbc4);
+    out.be16(60, spc4);
+    out.be16(62, sbc3);
     if (unit.zoned()) out.be16(64, zbc2);
     return standard_length;
 }
@@ -140,7 +178,7 @@ std::size_t encode_absent_inquiry(std::span<std::uint8_t> bytes) noexcept {
     ByteWriter out(bytes);
     out.clear(0, length);
     out.u8(0, 0x7F);
-    out.u8(2, version_spc5);
+    out.u8(2, version_spc4);
     out.u8(3, 0x12);
     out.u8(4, length - 5);
     out.ascii(8, "", length - 8);

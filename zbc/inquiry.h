@@ -23,12 +23,15 @@ enum class VpdPage : std::uint8_t {
     supported_pages = 0x00,
     unit_serial_number = 0x80,
     device_identification = 0x83,
+    extended_inquiry = 0x86,
+    mode_page_policy = 0x87,
     block_limits = 0xB0,
     block_device_characteristics = 0xB1,
+    logical_block_provisioning = 0xB2,
     zoned_block_device_characteristics = 0xB6,
 };
 
-/// Standard INQUIRY data (SPC-5 6.6.2), 96 bytes with version descriptors.
+/// Standard INQUIRY data (SPC-4 6.6.2), 96 bytes with version descriptors.
 std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> out) noexcept;
 
 /// The same for a logical unit number with nothing behind it: peripheral qualifier 3, type 1Fh.

@@ -14,7 +14,9 @@ constexpr std::uint8_t all_pages = 0x3F;
 constexpr std::array pages{recovery_page, caching_page, control_page, exceptions_page};
 
 constexpr std::uint8_t all_subpages = 0xFF;
+constexpr std::uint8_t wce = 0x04;      // caching page, byte 2
 constexpr std::uint8_t d_sense = 0x04;  // control page, byte 2
+constexpr std::uint8_t swp = 0x08;      // control page, byte 4
 
 constexpr std::size_t max_page_length = 20;
 using Page = std::array<std::uint8_t, max_page_length>;
@@ -25,12 +27,14 @@ std::size_t page_length(std::uint8_t code) noexcept {
     return code == caching_page ? 20 : 12;
 }
 
-Page make_page(std::uint8_t code, PageControl control, bool descriptor_sense) noexcept {
+Page make_page(std::uint8_t code, PageControl control, const ModeValues& current) noexcept {
+    const auto values = control == PageControl::defaults ? ModeValues() : current;
     Page page{};
     page[0] = code;
     page[1] = static_cast<std::uint8_t>(page_length(code) - 2);
     if (control == PageControl::changeable) {
-        if (code == control_page) page[2] = d_sense;
+        if (code == caching_page) page[2] = wce;
+        if (code == control_page) page[2] = d_sense, page[4] = swp;
         return page;
     }
     switch (code) {
@@ -38,11 +42,12 @@ Page make_page(std::uint8_t code, PageControl control, bool descriptor_sense) no
             page[2] = 0xC0;  // AWRE, ARRE
             break;
         case caching_page:
-            page[2] = 0x04;  // WCE
+            if (values.write_cache) page[2] = wce;
             break;
         case control_page:
-            if (control == PageControl::current && descriptor_sense) page[2] = d_sense;
-            page[3] = 0x10;            // QUEUE ALGORITHM MODIFIER: reorders without restriction
+            if (values.descriptor_sense) page[2] = d_sense;
+            page[3] = 0x10;  // QUEUE ALGORITHM MODIFIER: reorders without restriction
+            if (values.software_write_protect) page[4] = swp;
             page[8] = page[9] = 0xFF;  // BUSY TIMEOUT PERIOD: no limit
             break;
         case exceptions_page:
@@ -79,7 +84,7 @@ bool is_current_format(const Unit& unit, ByteView descriptor, bool long_lba) noe
 
 /// Applies the page at `at`; returns its length.
 tl::expected<std::size_t, Sense> select_page(ByteView list, std::size_t at,
-                                             bool& descriptor_sense) noexcept {
+                                             ModeValues& values) noexcept {
     const auto first = static_cast<std::uint16_t>(at);
     const auto code = static_cast<std::uint8_t>(list.u8(at) & 0x3F);
     if (list.bit(at, 6) || std::find(pages.begin(), pages.end(), code) == pages.end())
@@ -89,18 +94,22 @@ tl::expected<std::size_t, Sense> select_page(ByteView list, std::size_t at,
     if (std::size_t{2} + list.u8(at + 1) != length)
         return tl::unexpected(invalid_field_in_parameters(static_cast<std::uint16_t>(at + 1)));
     if (!list.covers(at, length)) return tl::unexpected(parameter_list_length_error());
-    const auto current = make_page(code, PageControl::current, descriptor_sense);
-    const auto changeable = make_page(code, PageControl::changeable, descriptor_sense);
+    const auto current = make_page(code, PageControl::current, values);
+    const auto changeable = make_page(code, PageControl::changeable, values);
     for (std::size_t i = 2; i < length; ++i)
         if (((list.u8(at + i) ^ current[i]) & ~changeable[i]) != 0)
             return tl::unexpected(invalid_field_in_parameters(static_cast<std::uint16_t>(at + i)));
-    if (code == control_page) descriptor_sense = (list.u8(at + 2) & d_sense) != 0;
+    if (code == caching_page) values.write_cache = (list.u8(at + 2) & wce) != 0;
+    if (code == control_page) {
+        values.descriptor_sense = (list.u8(at + 2) & d_sense) != 0;
+        values.software_write_protect = (list.u8(at + 4) & swp) != 0;
+    }
     return length;
 }
 
 }  // namespace
 
-tl::expected<std::size_t, Sense> encode_mode_sense(const Unit& unit, bool descriptor_sense,
+tl::expected<std::size_t, Sense> encode_mode_sense(const Unit& unit, const ModeValues& values,
                                                    ByteView cdb,
                                                    std::span<std::uint8_t> bytes) noexcept {
     const auto long_form = is_long_form(cdb);
@@ -122,12 +131,13 @@ tl::expected<std::size_t, Sense> encode_mode_sense(const Unit& unit, bool descri
     end += descriptor;
     for (const auto code : pages) {
         if (wanted != all_pages && wanted != code) continue;
-        const auto page = make_page(code, control, descriptor_sense);
+        const auto page = make_page(code, control, values);
         for (std::size_t i = 0; i < page_length(code); ++i) out.u8(end + i, page[i]);
         end += page_length(code);
     }
 
-    const auto specific = (unit.read_only ? 0x80 : 0) | (unit.fua ? 0x10 : 0);  // WP, DPOFUA
+    const auto protect = unit.read_only || values.software_write_protect;
+    const auto specific = (protect ? 0x80 : 0) | (unit.fua ? 0x10 : 0);  // WP, DPOFUA
     if (long_form) {
         out.be16(0, end - 2);
         out.u8(3, static_cast<unsigned>(specific));
@@ -145,11 +155,11 @@ std::size_t mode_select_length(ByteView cdb) noexcept {
     return is_long_form(cdb) ? cdb.be16(7) : cdb.u8(4);
 }
 
-tl::expected<bool, Sense> decode_mode_select(const Unit& unit, bool descriptor_sense, ByteView cdb,
-                                             ByteView list) noexcept {
+tl::expected<ModeValues, Sense> decode_mode_select(const Unit& unit, ModeValues values,
+                                                   ByteView cdb, ByteView list) noexcept {
     if (!cdb.bit(1, 4)) return tl::unexpected(invalid_field_in_cdb(1, std::uint8_t{4}));  // PF
     if (cdb.bit(1, 0)) return tl::unexpected(invalid_field_in_cdb(1, std::uint8_t{0}));   // SP
-    if (list.size() == 0) return descriptor_sense;
+    if (list.size() == 0) return values;
     if (list.size() > max_mode_parameters) return tl::unexpected(parameter_list_length_error());
 
     const auto long_form = is_long_form(cdb);
@@ -166,11 +176,11 @@ tl::expected<bool, Sense> decode_mode_select(const Unit& unit, bool descriptor_s
         return tl::unexpected(invalid_field_in_parameters(static_cast<std::uint16_t>(header)));
 
     for (auto at = header + descriptors; at < list.size();) {
-        const auto length = select_page(list, at, descriptor_sense);
+        const auto length = select_page(list, at, values);
         if (!length) return tl::unexpected(length.error());
         at += *length;
     }
-    return descriptor_sense;
+    return values;
 }
 
 }  // namespace zonebridge::zbc

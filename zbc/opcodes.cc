@@ -9,8 +9,10 @@ namespace {
 
 constexpr std::size_t timeouts_length = 12;
 
-std::size_t put_timeouts(std::size_t at, ByteWriter& out) noexcept {
-    out.be16(at, timeouts_length - 2);  // the rest is zero: no timeout is indicated
+std::size_t put_timeouts(const Timeouts& timeouts, std::size_t at, ByteWriter& out) noexcept {
+    out.be16(at, timeouts_length - 2);
+    out.be32(at + 4, timeouts.nominal);
+    out.be32(at + 8, timeouts.recommended);
     return timeouts_length;
 }
 
@@ -24,7 +26,7 @@ std::size_t encode_all(bool zoned, bool timeouts, ByteWriter out) noexcept {
                (timeouts ? 0x02 : 0) | (info.service_action ? 0x01 : 0));  // CTDP, SERVACTV
         out.be16(end + 6, info.length);
         end += 8;
-        if (timeouts) end += put_timeouts(end, out);
+        if (timeouts) end += put_timeouts(info.timeouts, end, out);
     }
     out.be32(0, end - 4);
     return end;
@@ -39,7 +41,7 @@ std::size_t encode_one(const CommandInfo* info, bool timeouts, ByteWriter out) n
     out.be16(2, info->length);
     for (std::size_t i = 0; i < info->length; ++i) out.u8(4 + i, info->usage[i]);
     const std::size_t end = std::size_t{4} + info->length;
-    return timeouts ? end + put_timeouts(end, out) : end;
+    return timeouts ? end + put_timeouts(info->timeouts, end, out) : end;
 }
 
 }  // namespace
@@ -71,6 +73,19 @@ tl::expected<std::size_t, Sense> encode_supported_opcodes(bool zoned, ByteView c
         for (const auto& info : all_commands())
             if (info.opcode == opcode && without_actions) exact = &info;
     return encode_one(exact, timeouts, out);
+}
+
+std::size_t encode_supported_tmfs(ByteView cdb, std::span<std::uint8_t> bytes) noexcept {
+    const auto extended = cdb.bit(2, 7);  // REPD
+    const std::size_t length = extended ? 16 : 4;
+    ByteWriter out(bytes);
+    out.clear(0, length);
+    // ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, QUERY TASK
+    out.u8(0, 0x80 | 0x40 | 0x10 | 0x08 | 0x04);
+    // QUERY TASK SET, I_T NEXUS RESET
+    out.u8(1, 0x02 | 0x01);
+    out.u8(3, length - 4);  // in the short form a reserved byte
+    return length;
 }
 
 }  // namespace zonebridge::zbc

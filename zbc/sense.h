@@ -111,9 +111,21 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
 [[nodiscard]] inline Sense lun_not_supported() noexcept {
     return illegal_request(0x25, 0x00);
 }
+/// E/1D/00 MISCOMPARE DURING VERIFY OPERATION; SBC wants the first byte's offset in the data with it.
+[[nodiscard]] inline Sense miscompare(std::uint64_t offset) noexcept {
+    return {SenseKey::miscompare, 0x1D, 0x00, offset, {}};
+}
 /// 7/27/00 WRITE PROTECTED.
 [[nodiscard]] inline Sense write_protected() noexcept {
     return {SenseKey::data_protect, 0x27, 0x00, {}, {}};
+}
+/// 7/27/02 LOGICAL UNIT SOFTWARE WRITE PROTECTED.
+[[nodiscard]] inline Sense software_write_protected() noexcept {
+    return {SenseKey::data_protect, 0x27, 0x02, {}, {}};
+}
+/// 2/04/02 LOGICAL UNIT NOT READY, INITIALIZING COMMAND REQUIRED: a START STOP UNIT.
+[[nodiscard]] inline Sense stopped() noexcept {
+    return {SenseKey::not_ready, 0x04, 0x02, {}, {}};
 }
 [[nodiscard]] Sense unit_attention(Attention attention) noexcept;
 

@@ -9,8 +9,8 @@ namespace {
 
 class Target final : public LogicalUnit {
   public:
-    Target(Transport& disk, Unit unit)
-        : facts_{disk, std::move(unit), Geometry(disk.limits()), {}} {}
+    Target(Transport& disk, const Unit& unit)
+        : facts_{disk, unit, Geometry(disk.limits(), unit.reads_past_pointer), {}} {}
 
     tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(Loop& loop,
                                                                std::size_t depth) override {
@@ -26,8 +26,10 @@ class Target final : public LogicalUnit {
         const auto& limits = facts_.disk.limits();
         return {limits.max_transfer, limits.max_segments};
     }
-    void reset(std::uint32_t initiator) noexcept override { facts_.initiators.reset(initiator); }
-    void raise(Attention attention) noexcept override { facts_.initiators.raise(attention); }
+    void reset(std::uint32_t initiator) noexcept override { facts_.state.reset(initiator); }
+    void raise(Attention attention) noexcept override {
+        facts_.state.initiators().raise(attention);
+    }
 
   private:
     TargetFacts facts_;
@@ -39,7 +41,7 @@ tl::expected<std::unique_ptr<LogicalUnit>, Error> make_target(Transport& disk,
                                                               const UnitOptions& options) {
     auto unit = describe_unit(disk.limits(), disk.identity(), options);
     if (!unit) return tl::unexpected(std::move(unit.error()));
-    return std::make_unique<Target>(disk, std::move(*unit));
+    return std::make_unique<Target>(disk, *unit);
 }
 
 }  // namespace zonebridge::zbc

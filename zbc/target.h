@@ -19,8 +19,9 @@ namespace zonebridge::zbc {
 
 /// The commands are listed in docs/scsi-commands.md. A task queue opens one storage queue of its
 /// depth. Reads and writes move between the task's buffers and the disk without a copy, are never
-/// split, and reach the storage queue in the order they were submitted in. Fails on a disk that
-/// describe_unit() refuses.
+/// split, and reach the storage queue in the order they were submitted in; but for reads that are
+/// held to the write pointer on a disk that does not do so itself: those ask the disk for the zone
+/// first. Fails on a disk that describe_unit() refuses.
 [[nodiscard]] tl::expected<std::unique_ptr<LogicalUnit>, Error> make_target(
     Transport& disk, const UnitOptions& options = {});
 

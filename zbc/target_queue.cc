@@ -15,6 +15,18 @@ constexpr std::size_t zones_a_buffer = 512;
 // No front end has longer lists of buffers: a virtqueue holds fewer descriptors.
 constexpr std::size_t max_cut_size = 4096;
 
+// What a VERIFY reads at once: enough that the disk is busy rather than this thread.
+constexpr std::uint64_t verify_piece = 256 << 10;
+
+std::size_t piece_of(const Limits& limits) noexcept {
+    const auto block = limits.physical_block_size;
+    const auto most = std::min(limits.max_transfer, verify_piece) / block * block;
+    return static_cast<std::size_t>(std::max<std::uint64_t>(most, limits.logical_block_size));
+}
+constexpr std::size_t pages_for(std::size_t bytes, std::size_t page) noexcept {
+    return (bytes + page - 1) / page;
+}
+
 }  // namespace
 
 TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,
@@ -25,13 +37,19 @@ TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,
       waiting_(depth),
       done_(depth),
       buffer_waiters_(depth),
+      scratch_waiters_(depth),
       cut_size_(std::min<std::size_t>(facts.disk.limits().max_segments, max_cut_size)),
       // Left uninitialised: pages that are never used are never there.
       cut_buffers_(std::make_unique_for_overwrite<iovec[]>(cut_size_ * depth)),
+      piece_(piece_of(facts.disk.limits())),
+      scratch_(std::make_unique_for_overwrite<Page[]>(
+          pages_for(piece_ + facts.unit.block_size, sizeof(Page)))),
       storage_(std::move(storage)) {
     free_.reserve(depth);
     for (auto index = static_cast<Index>(depth); index > 0; --index) free_.push_back(index - 1);
     if (!facts.unit.zoned()) return;
+    if (!facts.unit.reads_past_pointer && facts.disk.limits().reads_past_pointer)
+        looked_up_.resize(depth);
     const auto buffers = std::min(depth, max_report_buffers);
     report_zones_.resize(buffers * zones_a_buffer);
     for (Index number = 0; number < buffers; ++number) free_buffers_.push_back(number);
@@ -41,6 +59,10 @@ std::span<Zone> TargetQueue::buffer(Index number) noexcept {
     return std::span(report_zones_).subspan(number * zones_a_buffer, zones_a_buffer);
 }
 
+std::span<std::uint8_t> TargetQueue::scratch() noexcept {
+    return {reinterpret_cast<std::uint8_t*>(scratch_.get()), piece_ + facts_.unit.block_size};
+}
+
 std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
     const auto count = std::min(tasks.size(), free_.size());
     for (const auto& task : tasks.first(count)) {
@@ -48,6 +70,7 @@ std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
         free_.pop_back();
         auto& slot = slots_[index];
         slot.initiator = task.initiator;
+        slot.step = Step::operation;
         slot.request = Request();
         slot.flush_after = false;
         slot.result = TaskResult();
@@ -99,10 +122,19 @@ void TargetQueue::pump() noexcept {
 
 void TargetQueue::refuse(Index index, const Sense& sense) noexcept {
     auto& slot = slots_[index];
-    const auto format = facts_.initiators.descriptor_sense(slot.initiator) ? SenseFormat::descriptor
-                                                                           : SenseFormat::fixed;
+    const auto format = facts_.state.initiators().descriptor_sense(slot.initiator)
+                            ? SenseFormat::descriptor
+                            : SenseFormat::fixed;
     fail(slot.result, sense, format);
     done(index);
+}
+
+void TargetQueue::flush(Index index) noexcept {
+    auto& slot = slots_[index];
+    slot.flush_after = false;
+    slot.request = Request();
+    slot.request.operation = Operation::flush;
+    enqueue(index);
 }
 
 void TargetQueue::complete(const Completion& completion) noexcept {
@@ -110,6 +142,19 @@ void TargetQueue::complete(const Completion& completion) noexcept {
     const auto index = static_cast<Index>(completion.tag);
     auto& slot = slots_[index];
     const auto operation = slot.request.operation;
+    switch (slot.step) {
+        case Step::operation:
+            break;
+        case Step::look_up:
+            complete_look_up(index, completion);
+            return;
+        case Step::verify:
+            complete_verify(index, completion);
+            return;
+        case Step::stop:
+            complete_stop(index, completion);
+            return;
+    }
     if (operation == Operation::report) {
         complete_report(index, completion);
         return;
@@ -131,14 +176,21 @@ void TargetQueue::complete_transfer(Index index) noexcept {
     if (slot.request.operation == Operation::read) slot.result.data_in_length = slot.request.length;
     if (slot.request.operation == Operation::write)
         slot.result.data_out_length = slot.request.length;
-    if (!slot.flush_after) {
+    // The cache may have been switched off while a write was under way.
+    const auto cached = slot.request.operation == Operation::write && !slot.request.fua;
+    if (slot.flush_after || (cached && !facts_.state.write_cache()))
+        flush(index);
+    else
         done(index);
+}
+
+void TargetQueue::complete_stop(Index index, const Completion& completion) noexcept {
+    if (const auto sense = sense_for(completion.status.code, Operation::flush)) {
+        refuse(index, *sense);
         return;
     }
-    slot.flush_after = false;
-    slot.request = Request();
-    slot.request.operation = Operation::flush;
-    enqueue(index);
+    facts_.state.set_stopped(true);
+    done(index);
 }
 
 void TargetQueue::complete_action(Index index, const Completion& completion) noexcept {

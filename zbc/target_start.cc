@@ -9,9 +9,7 @@
 #include "zone/scatter.h"
 
 namespace zonebridge::zbc {
-namespace {
 
-/// Why [lba, lba + blocks) is not on the disk.
 std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
                                   std::uint64_t blocks) noexcept {
     if (lba >= unit.blocks) return lba_out_of_range(lba);
@@ -19,14 +17,19 @@ std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
     return std::nullopt;
 }
 
-}  // namespace
+std::optional<Sense> TargetQueue::refuse_change(std::uint32_t initiator) noexcept {
+    if (facts_.unit.read_only) return write_protected();
+    if (facts_.state.initiators().software_write_protected(initiator))
+        return software_write_protected();
+    return std::nullopt;
+}
 
 void TargetQueue::start(Index index, const Task& task) noexcept {
     const ByteView cdb(task.cdb);
     const auto found = find_command(cdb, facts_.unit.zoned());
     const auto passes = found && passes_attention((*found)->command);
-    if (!passes && facts_.initiators.attention_pending(task.initiator)) {
-        if (const auto attention = facts_.initiators.take_attention(task.initiator)) {
+    if (!passes && facts_.state.initiators().attention_pending(task.initiator)) {
+        if (const auto attention = facts_.state.initiators().take_attention(task.initiator)) {
             refuse(index, unit_attention(*attention));
             return;
         }
@@ -36,6 +39,10 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         return;
     }
     const auto& info = **found;
+    if (facts_.state.stopped() && needs_medium(info.command)) {
+        refuse(index, stopped());
+        return;
+    }
     switch (info.command) {
         case Command::test_unit_ready:
         case Command::request_sense:
@@ -45,7 +52,11 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         case Command::read_capacity_16:
         case Command::report_luns:
         case Command::report_supported_opcodes:
+        case Command::report_supported_tmfs:
             start_control(index, task, info);
+            return;
+        case Command::start_stop_unit:
+            start_stop(index, task);
             return;
         case Command::mode_select:
             start_mode_select(index, task);
@@ -53,6 +64,9 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         case Command::read:
         case Command::write:
             start_transfer(index, task, info);
+            return;
+        case Command::verify:
+            start_verify(index, task, info);
             return;
         case Command::synchronize_cache:
             start_flush(index, task, info);
@@ -77,7 +91,7 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
 
 void TargetQueue::start_control(Index index, const Task& task, const CommandInfo& info) noexcept {
     const auto length =
-        answer(facts_.unit, facts_.initiators, task.initiator, info, ByteView(task.cdb), reply_);
+        answer(facts_.unit, facts_.state, task.initiator, info, ByteView(task.cdb), reply_);
     if (!length) {
         refuse(index, length.error());
         return;
@@ -101,15 +115,52 @@ void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
         done(index);
         return;
     }
-    const auto descriptor_sense = decode_mode_select(
-        facts_.unit, facts_.initiators.descriptor_sense(task.initiator), cdb, ByteView(list));
-    if (!descriptor_sense) {
-        refuse(index, descriptor_sense.error());
+    const auto before = facts_.state.mode_values(task.initiator);
+    const auto after = decode_mode_select(facts_.unit, before, cdb, ByteView(list));
+    if (!after) {
+        refuse(index, after.error());
         return;
     }
-    facts_.initiators.set_descriptor_sense(task.initiator, *descriptor_sense);
     result.data_out_length = length;
-    done(index);
+    facts_.state.set_mode_values(task.initiator, *after);
+    // What was written before is to be durable as well, and protected once it is.
+    const auto settles = (before.write_cache && !after->write_cache) ||
+                         (!before.software_write_protect && after->software_write_protect);
+    if (settles && !facts_.unit.read_only)
+        flush(index);
+    else
+        done(index);
+}
+
+/// START STOP UNIT (SBC-4 5.31).
+void TargetQueue::start_stop(Index index, const Task& task) noexcept {
+    const ByteView cdb(task.cdb);
+    constexpr std::uint8_t active = 1;
+    const auto modifier = cdb.u8(3) & 0x0F;
+    const auto condition = cdb.u8(4) >> 4;
+    const auto no_flush = cdb.bit(4, 2);
+    const auto eject = cdb.bit(4, 1);
+    const auto start = cdb.bit(4, 0) || condition == active;
+    if (modifier != 0) {
+        refuse(index, invalid_field_in_cdb(3, std::uint8_t{3}));
+        return;
+    }
+    // There is no idle or standby: the disk behind this unit is awake.
+    if (condition > active) {
+        refuse(index, invalid_field_in_cdb(4, std::uint8_t{7}));
+        return;
+    }
+    if (eject && condition == 0) {
+        refuse(index, invalid_field_in_cdb(4, std::uint8_t{1}));
+        return;
+    }
+    if (start || no_flush || facts_.unit.read_only || facts_.state.stopped()) {
+        facts_.state.set_stopped(!start);
+        done(index);
+        return;
+    }
+    slots_[index].step = Step::stop;
+    flush(index);
 }
 
 void TargetQueue::start_transfer(Index index, const Task& task, const CommandInfo& info) noexcept {
@@ -123,9 +174,11 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
         refuse(index, invalid_field_in_cdb(1, std::uint8_t{7}));
         return;
     }
-    if (writes && unit.read_only) {
-        refuse(index, write_protected());
-        return;
+    if (writes) {
+        if (const auto sense = refuse_change(task.initiator)) {
+            refuse(index, *sense);
+            return;
+        }
     }
     if (const auto sense = refuse_range(unit, range.lba, range.blocks)) {
         refuse(index, *sense);
@@ -158,13 +211,19 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
         refuse(index, invalid_field_in_cdb(range.blocks_byte));
         return;
     }
-    const auto fua = writes && range.fua;
+    const auto fua = writes && (range.fua || !facts_.state.write_cache());
     slot.request.operation = writes ? Operation::write : Operation::read;
     slot.request.offset = offset;
     slot.request.length = length;
     slot.request.data = *data;
     slot.request.fua = fua && unit.fua;
     slot.flush_after = fua && !unit.fua;
+    if (!writes && restricted(offset)) {
+        slot.held = slot.request;
+        slot.verifies = false;
+        look_up(index, offset, length);
+        return;
+    }
     enqueue(index);
 }
 
@@ -178,8 +237,7 @@ void TargetQueue::start_flush(Index index, const Task& task, const CommandInfo& 
         done(index);
         return;
     }
-    slots_[index].request.operation = Operation::flush;
-    enqueue(index);
+    flush(index);
 }
 
 void TargetQueue::start_action(Index index, const Task& task, Operation operation) noexcept {
@@ -188,8 +246,8 @@ void TargetQueue::start_action(Index index, const Task& task, Operation operatio
     const auto fields = decode_zone_action(ByteView(task.cdb));
     auto& request = slots_[index].request;
     request.operation = operation;
-    if (unit.read_only) {
-        refuse(index, write_protected());
+    if (const auto sense = refuse_change(task.initiator)) {
+        refuse(index, *sense);
         return;
     }
     if (fields.all) {

@@ -44,6 +44,16 @@ tl::expected<Unit, Error> describe_unit(const Limits& limits, const Identity& id
     if (limits.model != Model::none && layout.zone_count() == 0)
         return impossible(identity, "it says it is zoned, but has no zones");
 
+    if (options.reads_past_pointer == true && !limits.reads_past_pointer)
+        return impossible(
+            identity,
+            "reads past the write pointer can't be allowed (URSWRZ 1), since the disk "
+            "itself refuses them");
+    if (options.reads_past_pointer == false && limits.model != Model::host_managed)
+        return impossible(identity,
+                          "reads past the write pointer can't be refused (URSWRZ 0), since it has "
+                          "no zones that must be written sequentially");
+
     Unit unit;
     unit.model = limits.model;
     unit.blocks = limits.size() / block;
@@ -55,7 +65,7 @@ tl::expected<Unit, Error> describe_unit(const Limits& limits, const Identity& id
         std::min<std::uint64_t>(most, std::numeric_limits<std::uint32_t>::max()));
     if (unit.zoned()) {
         unit.max_open = open_limit(limits);
-        unit.reads_past_pointer = limits.reads_past_pointer;
+        unit.reads_past_pointer = options.reads_past_pointer.value_or(limits.reads_past_pointer);
         if (layout.zone_capacity() < layout.zone_size())
             unit.zone_granularity_blocks = layout.zone_size() / block;
     }

@@ -45,13 +45,18 @@ struct Unit {
 struct UnitOptions {
     bool read_only = false;                            ///< Refuse everything that changes the disk.
     std::optional<std::string> serial = std::nullopt;  ///< Instead of the disk's own.
+    /// URSWRZ: false holds reads to what was written, zone by zone, also on a disk that would read
+    /// on; true is only for disks that do. Absent: as the disk.
+    std::optional<bool> reads_past_pointer = std::nullopt;
 };
 
 /// The longest serial number shown; what is over is cut off.
 inline constexpr std::size_t max_serial_length = 64;
 
 /// Fails on what SCSI has no words for: sizes that are not whole logical blocks, a physical block
-/// that is not a power of two of logical ones or more than 2^15 of them, an empty disk.
+/// that is not a power of two of logical ones or more than 2^15 of them, an empty disk; and on
+/// reads past the pointer that the disk does not have, or that are to be refused on a disk without
+/// sequential write required zones.
 [[nodiscard]] tl::expected<Unit, Error> describe_unit(const Limits& limits,
                                                       const Identity& identity,
                                                       const UnitOptions& options);

@@ -67,4 +67,29 @@ std::size_t ScatterWriter::advance(const std::uint8_t* from, std::size_t length)
     return done;
 }
 
+std::optional<std::size_t> ScatterComparer::compare(std::span<const std::uint8_t> bytes) noexcept {
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        if (index_ == buffers_.size()) return done;
+        const auto& buffer = buffers_[index_];
+        const auto part = std::min(bytes.size() - done, buffer.iov_len - used_);
+        if (part != 0) {
+            const auto* const theirs = static_cast<const std::uint8_t*>(buffer.iov_base) + used_;
+            const auto ours = bytes.subspan(done, part);
+            if (std::memcmp(ours.data(), theirs, part) != 0) {
+                // The buffer may be changing: where nothing differs any more, its end will do.
+                const auto place = std::mismatch(ours.begin(), ours.end(), theirs).first;
+                return done + std::min<std::size_t>(place - ours.begin(), part - 1);
+            }
+        }
+        done += part;
+        used_ += part;
+        if (used_ == buffer.iov_len) {
+            ++index_;
+            used_ = 0;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace zonebridge

@@ -46,4 +46,20 @@ class ScatterWriter {
     std::size_t used_ = 0;  // of buffers_[index_]
 };
 
+/// Holds bytes against scattered buffers, on and on.
+class ScatterComparer {
+  public:
+    ScatterComparer() = default;
+    explicit ScatterComparer(std::span<const iovec> buffers) noexcept : buffers_(buffers) {}
+
+    /// Against the next bytes.size() bytes: where the first one lies that differs, if one does. What
+    /// the buffers do not have differs.
+    [[nodiscard]] std::optional<std::size_t> compare(std::span<const std::uint8_t> bytes) noexcept;
+
+  private:
+    std::span<const iovec> buffers_;
+    std::size_t index_ = 0;
+    std::size_t used_ = 0;  // of buffers_[index_]
+};
+
 }  // namespace zonebridge

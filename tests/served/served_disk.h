@@ -82,7 +82,10 @@ class Guest {
   public:
     explicit Guest(const ServedDisk& served, driver::ScsiOptions options = {},
                    driver::Wanted wanted = everything())
-        : front_end(must(driver::Connection::to(served.socket()))) {
+        : Guest(served.socket(), options, wanted) {}
+    explicit Guest(const std::string& socket, driver::ScsiOptions options = {},
+                   driver::Wanted wanted = everything())
+        : front_end(must(driver::Connection::to(socket))) {
         const auto size = (driver::ScsiInitiator::memory_needed(options) + 0x3FFFFF) & ~0x1FFFFFull;
         must(memory.add(0, size));
         must(front_end.negotiate(wanted));

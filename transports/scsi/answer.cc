@@ -8,19 +8,13 @@
 #include <fmt/format.h>
 #include <scsi/sg_lib.h>
 
+#include "transports/scsi/status_bytes.h"
 #include "zbc/sense_table.h"
 
 namespace zonebridge::scsi {
 namespace {
 
-constexpr std::uint8_t good = 0x00;
-constexpr std::uint8_t check_condition = 0x02;
-constexpr std::uint8_t condition_met = 0x04;
-constexpr std::uint8_t busy = 0x08;
-constexpr std::uint8_t reservation_conflict = 0x18;
-constexpr std::uint8_t task_set_full = 0x28;
-constexpr std::uint8_t aca_active = 0x30;
-constexpr std::uint8_t task_aborted = 0x40;
+using namespace sam;
 
 /// Linux's host bytes (include/scsi/scsi_status.h), by number.
 constexpr std::array<std::string_view, 21> host_words{
@@ -46,32 +40,20 @@ constexpr std::array<std::string_view, 21> host_words{
     "medium error",
     "the way to the disk is marginal",
 };
-constexpr std::uint16_t did_no_connect = 0x01;
-constexpr std::uint16_t did_bus_busy = 0x02;
-constexpr std::uint16_t did_time_out = 0x03;
-constexpr std::uint16_t did_bad_target = 0x04;
-constexpr std::uint16_t did_reset = 0x08;
-constexpr std::uint16_t did_soft_error = 0x0B;
-constexpr std::uint16_t did_imm_retry = 0x0C;
-constexpr std::uint16_t did_requeue = 0x0D;
-constexpr std::uint16_t did_transport_disrupted = 0x0E;
-constexpr std::uint16_t did_alloc_failure = 0x12;
-constexpr std::uint16_t did_medium_error = 0x13;
-
 Status os_status(StatusCode code, int error) noexcept {
     return {code, NativeCause::os_error(error)};
 }
 
 Status host_status(std::uint16_t host) noexcept {
     switch (host) {
-        case did_no_connect:
-        case did_bad_target:
+        case host_byte::no_connect:
+        case host_byte::bad_target:
             return os_status(StatusCode::device_gone, ENODEV);
-        case did_time_out:
+        case host_byte::time_out:
             return os_status(StatusCode::io_error, ETIMEDOUT);
-        case did_alloc_failure:
+        case host_byte::alloc_failure:
             return os_status(StatusCode::no_space, ENOSPC);
-        case did_medium_error:
+        case host_byte::medium_error:
             return os_status(StatusCode::media_error, ENODATA);
         default:
             return os_status(StatusCode::io_error, EIO);
@@ -164,12 +146,12 @@ Retry retry_of(const Answer& answer) noexcept {
         return is_becoming_ready(*sense) ? Retry::later : Retry::no;
     }
     switch (answer.host) {
-        case did_bus_busy:
-        case did_reset:
-        case did_soft_error:
-        case did_imm_retry:
-        case did_requeue:
-        case did_transport_disrupted:
+        case host_byte::bus_busy:
+        case host_byte::reset:
+        case host_byte::soft_error:
+        case host_byte::imm_retry:
+        case host_byte::requeue:
+        case host_byte::transport_disrupted:
             return Retry::later;
         default:
             return Retry::no;

@@ -14,10 +14,10 @@
 #include "transports/scsi/answer.h"
 #include "transports/scsi/reporter.h"
 #include "transports/scsi/retry.h"
-#include "transports/scsi/time_limits.h"
 #include "transports/scsi/zbc_dialect.h"
 #include "zbc/cdb.h"
 #include "zbc/inquiry_decode.h"
+#include "zbc/time_limits.h"
 #include "zone/survey.h"
 
 namespace zonebridge::scsi {
@@ -70,7 +70,7 @@ class Inquirer {
         if (page != page_supported && !pages_.test(page)) return {};
         constexpr std::uint16_t length = 1024;
         const auto bytes =
-            ask(Call::of(zbc::encode_inquiry(page, length), Direction::in, discovery_limit_ms),
+            ask(Call::of(zbc::encode_inquiry(page, length), Direction::in, zbc::discovery_limit_ms),
                 length, "INQUIRY");
         if (!bytes) return {};
         return zbc::vpd_body(*bytes, page).value_or(std::span<const std::uint8_t>());
@@ -89,13 +89,13 @@ class Inquirer {
 };
 
 Call simple(std::uint8_t opcode) {
-    return Call::of(std::array<std::uint8_t, 6>{opcode}, Direction::none, discovery_limit_ms);
+    return Call::of(std::array<std::uint8_t, 6>{opcode}, Direction::none, zbc::discovery_limit_ms);
 }
 
 tl::expected<zbc::StandardInquiry, Error> inquire(Inquirer& disk) {
     constexpr std::uint16_t length = 96;
     const auto bytes = disk.ask(
-        Call::of(zbc::encode_inquiry(std::nullopt, length), Direction::in, discovery_limit_ms),
+        Call::of(zbc::encode_inquiry(std::nullopt, length), Direction::in, zbc::discovery_limit_ms),
         length, "INQUIRY");
     if (!bytes) return tl::unexpected(bytes.error());
     auto inquiry = zbc::decode_standard_inquiry(*bytes);
@@ -114,9 +114,9 @@ tl::expected<zbc::StandardInquiry, Error> inquire(Inquirer& disk) {
 
 tl::expected<zbc::Capacity, Error> read_capacity(Inquirer& disk) {
     constexpr std::uint32_t length = 32;
-    const auto bytes =
-        disk.ask(Call::of(zbc::encode_read_capacity_16(length), Direction::in, discovery_limit_ms),
-                 length, "READ CAPACITY(16)");
+    const auto bytes = disk.ask(
+        Call::of(zbc::encode_read_capacity_16(length), Direction::in, zbc::discovery_limit_ms),
+        length, "READ CAPACITY(16)");
     if (!bytes) return tl::unexpected(bytes.error());
     const auto capacity = zbc::decode_read_capacity_16(*bytes);
     if (!capacity) return disk.refuse(StatusCode::io_error, "its capacity is cut off");
@@ -138,11 +138,11 @@ zbc::ModeHeader read_mode(Inquirer& disk) {
     std::array<std::uint8_t, 10> ten{0x5A, 0x08, 0x3F};
     ten[8] = 8;
     if (const auto bytes =
-            disk.ask(Call::of(ten, Direction::in, discovery_limit_ms), 8, "MODE SENSE"))
+            disk.ask(Call::of(ten, Direction::in, zbc::discovery_limit_ms), 8, "MODE SENSE"))
         if (const auto header = zbc::decode_mode_header_10(*bytes)) return *header;
     const std::array<std::uint8_t, 6> six{0x1A, 0x08, 0x3F, 0, 4, 0};
     if (const auto bytes =
-            disk.ask(Call::of(six, Direction::in, discovery_limit_ms), 4, "MODE SENSE"))
+            disk.ask(Call::of(six, Direction::in, zbc::discovery_limit_ms), 4, "MODE SENSE"))
         if (const auto header = zbc::decode_mode_header_6(*bytes)) return *header;
     return {};
 }
@@ -278,6 +278,8 @@ tl::expected<Disk, Error> discover(Port& port, const std::string& path,
     const auto mode = read_mode(disk);
 
     Disk found;
+    found.lists_block_limits = disk.has(page_limits);
+    found.peripheral = inquiry->type;  // with the qualifier 0
     auto& identity = found.identity;
     identity.vendor = inquiry->vendor;
     identity.product = inquiry->product;

@@ -45,7 +45,9 @@ struct Disk {
     Limits limits;      ///< read_only is what the disk says of itself: write-protected.
     Identity identity;  ///< path, transport and reason are the caller's to fill in.
     std::unique_ptr<Dialect> dialect;
-    std::string words;  ///< Zoned::words; "SCSI" for a disk without zones.
+    std::string words;                ///< Zoned::words; "SCSI" for a disk without zones.
+    bool lists_block_limits = false;  ///< VPD page 00h lists B0h.
+    std::uint8_t peripheral = 0;      ///< Byte 0 of its INQUIRY data.
 };
 
 /// Errors begin with `path` and say what the disk answered, with its sense data in words.

@@ -1,32 +1,17 @@
-// An open SCSI disk: what was found out about it, the nodes it is reached by, and the claim that
-// keeps others from writing to it.
+// An open SCSI disk as a transport: what was found out about it, and how it is reached.
 //
 // Threads: any.
-// Ownership: owns its nodes' descriptors and the claim; lends them to its queues.
+// Ownership: owns the way to the disk and lends it to its queues.
 #pragma once
 
-#include <optional>
-#include <string>
+#include <memory>
 
-#include "transports/host/claim.h"
-#include "transports/scsi/connection.h"
 #include "transports/scsi/discover.h"
 #include "transports/scsi/queue.h"
+#include "transports/scsi/route.h"
 #include "zone/transport.h"
 
 namespace zonebridge::scsi {
-
-/// How the disk is reached.
-struct Route {
-    std::string control;  ///< The node that was named.
-    DataNode data;
-    Descriptor control_node;             ///< Held while the disk is open.
-    Descriptor block_node;               ///< Set where data goes through the block node.
-    std::optional<Descriptor> bsg_ring;  ///< Set where commands go through the ring.
-    HostLimits limits;
-    host::Claim claim;
-    bool writable = false;
-};
 
 class OpenDisk final : public Transport {
   public:

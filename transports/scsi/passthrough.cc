@@ -1,8 +1,83 @@
 #include "transports/scsi/passthrough.h"
 
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "transports/scsi/passthrough/queue.h"
+#include "transports/scsi/route.h"
+#include "transports/scsi/zac_find.h"
+
 namespace zonebridge::scsi {
+namespace {
+
+/// An ATA disk's zones: found only to say that they can't be passed through. The guest would have to
+/// know that they are there, and speak ATA.
+tl::expected<std::optional<Zoned>, Error> refuse_zac(Port& port, const std::string& path) {
+    auto zoned = find_zac(port, path);
+    if (!zoned || !*zoned) return zoned;
+    return tl::unexpected(
+        Error{StatusCode::unsupported,
+              fmt::format("{}: its zones are reached only by ATA commands, which are not passed "
+                          "through; serve it with --translate",
+                          path),
+              {}});
+}
+
+zbc::PassthroughFacts facts_of(const Disk& disk) {
+    zbc::PassthroughFacts facts;
+    facts.block_size = disk.limits.logical_block_size;
+    facts.max_transfer = disk.limits.max_transfer;
+    facts.read_only = disk.limits.read_only;
+    facts.has_block_limits = disk.lists_block_limits;
+    facts.peripheral = disk.peripheral;
+    return facts;
+}
+
+class OpenPassedDisk final : public PassedDisk {
+  public:
+    OpenPassedDisk(FoundDisk found, zbc::Allowed allowed, const PassthroughOptions& options)
+        : disk_(std::move(found.disk)),
+          route_(std::move(found.route)),
+          facts_{disk_,
+                 facts_of(disk_),
+                 std::move(allowed),
+                 options.refusals,
+                 {},
+                 {disk_.identity.path, options.log}} {}
+    ~OpenPassedDisk() override {
+        [[maybe_unused]] const auto closed = close();  // nobody to tell
+    }
+
+    const Limits& limits() const noexcept override { return disk_.limits; }
+    const Identity& identity() const noexcept override { return disk_.identity; }
+    zbc::TransferLimits transfer_limits() const noexcept override {
+        return {disk_.limits.max_transfer, disk_.limits.max_segments};
+    }
+
+    tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop& loop,
+                                                                    std::size_t depth) override {
+        auto way = open_data_way(route_, disk_, loop, PassedQueue::most_threads);
+        if (!way) return tl::unexpected(std::move(way.error()));
+        return PassedQueue::open(loop, facts_, std::move(*way), depth);
+    }
+
+    void reset(std::uint32_t initiator) noexcept override { facts_.initiators.reset(initiator); }
+    void raise(zbc::Attention attention) noexcept override { facts_.initiators.raise(attention); }
+
+    tl::expected<void, Error> close() override {
+        if (std::exchange(closed_, true)) return {};
+        return empty_cache(route_, disk_);
+    }
+
+  private:
+    Disk disk_;
+    Route route_;
+    PassedFacts facts_;
+    bool closed_ = false;
+};
+
+}  // namespace
 
 bool is_scsi(const host::Node& node) {
     if (node.kind == host::Node::Kind::sg || node.kind == host::Node::Kind::bsg) return true;
@@ -10,9 +85,17 @@ bool is_scsi(const host::Node& node) {
 }
 
 tl::expected<std::unique_ptr<PassedDisk>, Error> open_passthrough(
-    const std::string& path, const PassthroughOptions& /*options*/) {
-    return tl::unexpected(
-        Error{StatusCode::unsupported, fmt::format("{}: can't be passed through yet", path), {}});
+    const std::string& path, const PassthroughOptions& options) {
+    zbc::Allowed allowed;
+    for (const auto& name : options.allow)
+        if (auto added = allowed.add(name); !added) return tl::unexpected(std::move(added.error()));
+    DeviceOptions device;
+    device.writable = !options.read_only;
+    device.force = options.force;
+    device.data_path = options.data_path;
+    auto found = find_disk(path, device, refuse_zac);
+    if (!found) return tl::unexpected(std::move(found.error()));
+    return std::make_unique<OpenPassedDisk>(std::move(*found), std::move(allowed), options);
 }
 
 }  // namespace zonebridge::scsi

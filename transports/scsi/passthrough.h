@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -20,13 +21,17 @@
 
 namespace zonebridge::scsi {
 
+/// Takes one line for whoever watches the server; any thread.
+using LogLine = void (*)(std::string_view) noexcept;
+
 struct PassthroughOptions {
     bool read_only = false;  ///< Nothing that changes the disk goes through, and WP is set.
     bool force = false;      ///< As DeviceOptions has it.
     DataPath data_path = DataPath::any;
-    /// Commands let through beside those that always are.
+    /// Commands let through beside those that always are, each as zbc::Allowed::add takes them.
     std::vector<std::string> allow;
     RefusalSink* refusals = nullptr;  ///< Hears of what the disk refuses. May be null.
+    LogLine log = nullptr;            ///< Hears of refused commands and of those that went astray.
 };
 
 /// A logical unit that is a disk's own.

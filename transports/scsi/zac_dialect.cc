@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "transports/scsi/answer.h"
-#include "transports/scsi/time_limits.h"
+#include "zbc/time_limits.h"
 #include "zbc/zac.h"
 #include "zbc/zac_report.h"
 #include "zbc/zac_sense.h"
@@ -17,29 +17,30 @@ constexpr std::uint8_t check_condition = 0x02;
 }  // namespace
 
 Call ZacDialect::read(std::uint64_t lba, std::uint32_t blocks) const noexcept {
-    return Call::of(zbc::zac::encode_read(lba, blocks, sector_size_), Direction::in, data_limit_ms);
+    return Call::of(zbc::zac::encode_read(lba, blocks, sector_size_), Direction::in,
+                    zbc::data_limit_ms);
 }
 
 Call ZacDialect::write(std::uint64_t lba, std::uint32_t blocks, bool fua) const noexcept {
     return Call::of(zbc::zac::encode_write(lba, blocks, sector_size_, fua), Direction::out,
-                    data_limit_ms);
+                    zbc::data_limit_ms);
 }
 
 Call ZacDialect::flush() const noexcept {
-    return Call::of(zbc::zac::encode_flush(), Direction::none, flush_limit_ms);
+    return Call::of(zbc::zac::encode_flush(), Direction::none, zbc::flush_limit_ms);
 }
 
 Call ZacDialect::act(Operation operation, std::optional<std::uint64_t> zone_lba) const noexcept {
     const auto cdb = zone_lba ? zbc::zac::encode_zone_action(operation, *zone_lba)
                               : zbc::zac::encode_zone_action_all(operation);
-    return Call::of(cdb, Direction::none, action_limit_ms(operation, !zone_lba));
+    return Call::of(cdb, Direction::none, zbc::action_limit_ms(operation, !zone_lba));
 }
 
 Call ZacDialect::report(std::uint64_t lba, std::uint32_t length) const noexcept {
     const auto pages =
         std::min(static_cast<std::uint32_t>(length / zbc::zac::page_length), zbc::zac::max_count);
     return Call::of(zbc::zac::encode_report_zones(lba, pages, true), Direction::in,
-                    report_limit_ms);
+                    zbc::report_limit_ms);
 }
 
 Status ZacDialect::judge(const Answer& answer, Operation operation,

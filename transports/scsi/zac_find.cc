@@ -11,9 +11,9 @@
 
 #include "transports/scsi/answer.h"
 #include "transports/scsi/retry.h"
-#include "transports/scsi/time_limits.h"
 #include "transports/scsi/zac_dialect.h"
 #include "zbc/inquiry_decode.h"
+#include "zbc/time_limits.h"
 #include "zbc/zac.h"
 #include "zbc/zac_identify.h"
 
@@ -40,7 +40,7 @@ class Asker {
                              .direction = Direction::in,
                              .data = {&data, 1},
                              .length = length,
-                             .timeout_ms = discovery_limit_ms});
+                             .timeout_ms = zbc::discovery_limit_ms});
         if (!judge_.judge(last_, Operation::report, 0).ok()) return std::nullopt;
         const auto came = length - std::min(last_.residual, length);
         return ByteView(std::span<const std::uint8_t>(buffer_).first(came));

@@ -13,7 +13,7 @@ match "sg_inq: vendor and product" 'Product identification: .*[^ ]' "$inquiry"
 pages=$(sg_vpd -p sv -r "$disk" | od -An -tx1 -v | paste -sd' ' | tr -s ' ')
 case ${1:-} in
   scsi_debug) match "sg_vpd: the zoned page is listed" ' b6' "$pages" ;;
-  *) equal "sg_vpd: the pages Linux and the tools read, in order" " 14 00 00 06 00 80 83 b0 b1 b6" "$pages" ;;
+  *) equal "sg_vpd: the pages Linux and the tools read, in order" " 14 00 00 09 00 80 83 86 87 b0 b1 b2 b6" "$pages" ;;
 esac
 match "sg_vpd bl: maximum transfer length" 'Maximum transfer length: [1-9][0-9]* blocks' "$(sg_vpd -p bl "$disk")"
 match "sg_vpd bdc: ZONED is 0 for type 14h" 'ZONED=0' "$(sg_vpd -p bdc "$disk")"

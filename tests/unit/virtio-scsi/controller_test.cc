@@ -81,6 +81,7 @@ class ControllerTest : public testing::Test {
         return in;
     }
     std::optional<Response> function_response(const Block& in) {
+        (void)controller->published();
         (void)control.queue->publish();
         if (!control.ring->take_used()) return std::nullopt;
         return static_cast<Response>(in.host[0]);
@@ -159,9 +160,9 @@ TEST_F(ControllerTest, DoesNotCareHowTheChainIsCut) {
 
 TEST_F(ControllerTest, PutsSenseIntoTheResponse) {
     const auto in = send(test_unit_ready);
-    unit.complete(0, {}, zbc::ScsiStatus::check_condition);
-    unit.results[0].sense_length = 18;
-    unit.results[0].sense[2] = 5;
+    auto& result = unit.complete(0, {}, zbc::ScsiStatus::check_condition);
+    result.sense_length = 18;
+    result.sense[2] = 5;
     ASSERT_TRUE(answered());
     EXPECT_EQ(status(in), 2);
     EXPECT_EQ(response(in), Response::ok);
@@ -335,22 +336,6 @@ TEST_F(ControllerTest, ChainsThatAServerBeforeTookAreAnsweredWithAResetAndNotDon
     EXPECT_TRUE(unit.tasks.empty());
     EXPECT_EQ(controller->in_flight(index), 0U);
     controller->detach(index);
-}
-
-TEST_F(ControllerTest, EventsWaitForABufferAndSayWhenOneWasMissed) {
-    controller->report({Event::transport_reset, encode_address({0, 3, false}), 1});
-    const auto in = events.shared.allocate(Event::size);
-    ASSERT_TRUE(events.ring->add(std::array{driver::from_device(in)}));
-    (void)events.ring->publish();
-    EXPECT_FALSE(controller->take(event_queue)) << "buffers stay in the ring";
-    EXPECT_EQ(events.queue->in_flight(), 0);
-    controller->report({Event::parameter_change, encode_address({0, 0, false}), 0x092A});
-    (void)events.queue->publish();
-    const auto used = events.ring->take_used();
-    ASSERT_TRUE(used);
-    EXPECT_EQ(used->length, Event::size);
-    EXPECT_EQ(number(in, 0), Event::parameter_change | Event::missed);
-    EXPECT_EQ(number(in, 12), 0x092AU);
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
 // A logical unit that does what a test tells it, when it tells it: the one way to hold a command
 // back while task management waits for it. A mock; commands against real disks are tested elsewhere.
 //
-// Threads: one.
-// Ownership: owned by the test; outlives the controller.
+// Threads: any, as a logical unit has to be; a test that runs several uses waiting() and complete_all()
+// alone.
+// Ownership: owned by the test; outlives the controllers.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
+#include <mutex>
 #include <vector>
 
 #include "zbc/logical_unit.h"
@@ -14,17 +17,23 @@
 namespace zonebridge::virtio_scsi {
 
 class ScriptedUnit final : public zbc::LogicalUnit {
+    class Queue;
+
   public:
-    /// Tasks that arrived and were not completed.
+    /// Tasks that arrived and were not completed, and the queues that they came by.
     std::vector<zbc::Task> tasks;
-    /// Results for the next reap.
-    std::vector<zbc::TaskResult> results;
     std::size_t depth = 64;
     std::vector<std::uint32_t> resets;
+    std::vector<zbc::Attention> raised;
+    zbc::TransferLimits limits{1 << 20, 128};
+    std::atomic<int> open_queues = 0;
+    /// Queues that may be opened before opening fails.
+    int most_queues = 64;
 
-    /// Completes a task that arrived, filling its data-in with `text`.
-    void complete(std::size_t at, std::string_view text = {},
-                  zbc::ScsiStatus status = zbc::ScsiStatus::good) {
+    /// Completes a task that arrived, filling its data-in with `text`. The result, to be changed.
+    zbc::TaskResult& complete(std::size_t at, std::string_view text = {},
+                              zbc::ScsiStatus status = zbc::ScsiStatus::good) {
+        const std::lock_guard guard(lock_);
         zbc::TaskResult result;
         result.tag = tasks.at(at).tag;
         result.status = status;
@@ -35,39 +44,74 @@ class ScriptedUnit final : public zbc::LogicalUnit {
             text.remove_prefix(part);
         }
         if (!text.empty()) result.delivery = zbc::Delivery::overrun;
+        auto& queue = *queues_.at(at);
         tasks.erase(tasks.begin() + static_cast<std::ptrdiff_t>(at));
-        results.push_back(result);
+        queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(at));
+        queue.results.push_back(result);
+        queue.loop.post([&loop = queue.loop] { loop.note_ready(); });
+        return queue.results.back();
+    }
+    void complete_all() {
+        while (waiting() != 0) complete(0);
+    }
+    [[nodiscard]] std::size_t waiting() const {
+        const std::lock_guard guard(lock_);
+        return tasks.size();
+    }
+    [[nodiscard]] std::size_t reset_count() const {
+        const std::lock_guard guard(lock_);
+        return resets.size();
     }
 
-    tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop&, std::size_t) override {
-        return std::make_unique<Queue>(*this);
+    tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop& loop,
+                                                                    std::size_t) override {
+        if (open_queues == most_queues)
+            return tl::unexpected(Error{StatusCode::unsupported, "no more queues", {}});
+        return std::make_unique<Queue>(*this, loop);
     }
-    zbc::TransferLimits transfer_limits() const noexcept override { return {1 << 20, 128}; }
-    void reset(std::uint32_t initiator) noexcept override { resets.push_back(initiator); }
-    void raise(zbc::Attention) noexcept override {}
+    zbc::TransferLimits transfer_limits() const noexcept override { return limits; }
+    void reset(std::uint32_t initiator) noexcept override {
+        const std::lock_guard guard(lock_);
+        resets.push_back(initiator);
+    }
+    void raise(zbc::Attention attention) noexcept override {
+        const std::lock_guard guard(lock_);
+        raised.push_back(attention);
+    }
 
   private:
     class Queue final : public zbc::TaskQueue {
       public:
-        explicit Queue(ScriptedUnit& unit) : unit_(unit) {}
+        Queue(ScriptedUnit& unit, Loop& its_loop) : loop(its_loop), unit_(unit) {
+            ++unit_.open_queues;
+        }
+        ~Queue() override { --unit_.open_queues; }
         std::size_t submit(std::span<const zbc::Task> tasks) noexcept override {
-            const auto taken = std::min(tasks.size(), unit_.depth - unit_.tasks.size());
-            const auto front = tasks.first(taken);
+            const std::lock_guard guard(unit_.lock_);
+            const auto room = unit_.depth - std::min(unit_.depth, unit_.tasks.size());
+            const auto front = tasks.first(std::min(tasks.size(), room));
             unit_.tasks.insert(unit_.tasks.end(), front.begin(), front.end());
-            return taken;
+            unit_.queues_.insert(unit_.queues_.end(), front.size(), this);
+            return front.size();
         }
         std::size_t reap(std::span<zbc::TaskResult> out) noexcept override {
-            const auto count = std::min(out.size(), unit_.results.size());
-            std::copy_n(unit_.results.begin(), count, out.begin());
-            unit_.results.erase(unit_.results.begin(),
-                                unit_.results.begin() + static_cast<std::ptrdiff_t>(count));
+            const std::lock_guard guard(unit_.lock_);
+            const auto count = std::min(out.size(), results.size());
+            std::copy_n(results.begin(), count, out.begin());
+            results.erase(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(count));
             return count;
         }
         std::size_t depth() const noexcept override { return unit_.depth; }
 
+        Loop& loop;
+        std::vector<zbc::TaskResult> results;  // for the next reap; under the unit's lock_
+
       private:
         ScriptedUnit& unit_;
     };
+
+    mutable std::mutex lock_;
+    std::vector<Queue*> queues_;  // of each task
 };
 
 }  // namespace zonebridge::virtio_scsi

@@ -70,8 +70,8 @@ TEST(InquiryDecode, PagesAreThoseThatWereAskedFor) {
 TEST(InquiryDecode, PageZeroListsTheOthers) {
     const auto page = vpd(unit(), 0x00);
     const auto pages = decode_supported_pages(body(page));
-    EXPECT_EQ(pages.count(), 6u);
-    for (const auto number : {0x00, 0x80, 0x83, 0xB0, 0xB1, 0xB6})
+    EXPECT_EQ(pages.count(), 9u);
+    for (const auto number : {0x00, 0x80, 0x83, 0x86, 0x87, 0xB0, 0xB1, 0xB2, 0xB6})
         EXPECT_TRUE(pages.test(static_cast<std::size_t>(number))) << number;
 }
 

@@ -34,11 +34,11 @@ const MachineDiskShape native_4k{.logical_block_size = 4096, .max_open = 4};
 TEST(Inquiry, StandardDataOfAHostManagedDisk) {
     const auto unit = unit_of({});
     EXPECT_EQ(encoded([&](auto out) { return encode_standard_inquiry(unit, out); }),
-              hex("14 00 07 12 5b 00 00 02 "
+              hex("14 00 06 12 5b 00 00 02 "
                   "5a 4f 4e 45 42 52 44 47 "                          // ZONEBRDG
                   "69 6e 20 6d 65 6d 6f 72 79 20 20 20 20 20 20 20 "  // in memory
                   "30 2e 31 20 00*20 00 00 "
-                  "00 a0 05 c0 06 00 06 60 00*30"));
+                  "00 a0 04 60 04 c0 06 60 00*30"));
 }
 
 TEST(Inquiry, OnlyHostManagedDisksHaveTheirOwnType) {
@@ -61,13 +61,13 @@ TEST(Inquiry, NothingIsWrittenPastTheEndOfTheBuffer) {
 
 TEST(Inquiry, AnAbsentLogicalUnitHasQualifierThree) {
     EXPECT_EQ(encoded([](auto out) { return encode_absent_inquiry(out); }),
-              hex("7f 00 07 12 1f 00 00 00 20*28"));
+              hex("7f 00 06 12 1f 00 00 00 20*28"));
 }
 
 TEST(Inquiry, ListedPagesAreThoseThatAreThere) {
-    EXPECT_EQ(page(unit_of({}), 0x00), hex("14 00 00 06 00 80 83 b0 b1 b6"));
-    EXPECT_EQ(page(unit_of(aware), 0x00), hex("00 00 00 06 00 80 83 b0 b1 b6"));
-    EXPECT_EQ(page(unit_of(plain), 0x00), hex("00 00 00 05 00 80 83 b0 b1"));
+    EXPECT_EQ(page(unit_of({}), 0x00), hex("14 00 00 09 00 80 83 86 87 b0 b1 b2 b6"));
+    EXPECT_EQ(page(unit_of(aware), 0x00), hex("00 00 00 09 00 80 83 86 87 b0 b1 b2 b6"));
+    EXPECT_EQ(page(unit_of(plain), 0x00), hex("00 00 00 08 00 80 83 86 87 b0 b1 b2"));
     for (const auto& shape : {MachineDiskShape{}, aware, plain}) {
         const auto unit = unit_of(shape);
         const auto list = page(unit, 0x00);
@@ -108,6 +108,46 @@ TEST(Inquiry, OnlyHostAwareDisksSayZonedInBlockDeviceCharacteristics) {
     EXPECT_EQ(page(unit_of({}), 0xB1), hex("14 b1 00 3c 00 01 00 00 00 00*55"));
     EXPECT_EQ(page(unit_of(aware), 0xB1), hex("00 b1 00 3c 00 01 00 00 10 00*55"));
     EXPECT_EQ(page(unit_of(plain), 0xB1), hex("00 b1 00 3c 00 01 00 00 00 00*55"));
+}
+
+TEST(Inquiry, ProvisioningTakesNothingAway) {
+    EXPECT_EQ(page(unit_of({}), 0xB2), hex("14 b2 00 04 00 00 00 00"));
+    EXPECT_EQ(page(unit_of(plain), 0xB2), hex("00 b2 00 04 00 00 00 00"));
+}
+
+TEST(Inquiry, ExtendedDataAndWhoseModePagesAre) {
+    EXPECT_EQ(page(unit_of({}), 0x86), hex("14 86 00 3c 00 01 01 00*6 1c 00*50"));
+    EXPECT_EQ(page(unit_of({}), 0x87), hex("14 87 00 08 0a 00 03 00 3f ff 00 00"));
+}
+
+TEST(Inquiry, UnrestrictedReadsAreTheDisksUnlessTheyAreHeldBack) {
+    const auto urswrz = [](bool disk, std::optional<bool> option) {
+        return page(unit_of({.reads_past_pointer = disk}, {.reads_past_pointer = option}), 0xB6)[4];
+    };
+    EXPECT_EQ(urswrz(true, std::nullopt), 1);
+    EXPECT_EQ(urswrz(false, std::nullopt), 0);
+    EXPECT_EQ(urswrz(true, true), 1);
+    EXPECT_EQ(urswrz(true, false), 0);
+    EXPECT_EQ(urswrz(false, false), 0);
+}
+
+TEST(Inquiry, ReadsThatCantBeAreNotPromised) {
+    const auto refused = [](const MachineDiskShape& shape, bool option) {
+        const MachineDisk disk(shape);
+        UnitOptions options;
+        options.reads_past_pointer = option;
+        const auto unit = describe_unit(disk.limits(), disk.identity(), options);
+        return unit ? std::string() : unit.error().message;
+    };
+    EXPECT_EQ(
+        refused({.reads_past_pointer = false}, true),
+        "memory: can't be shown as a SCSI disk: reads past the write pointer can't be allowed "
+        "(URSWRZ 1), since the disk itself refuses them");
+    for (const auto& shape : {aware, plain})
+        EXPECT_EQ(refused(shape, false),
+                  "memory: can't be shown as a SCSI disk: reads past the write pointer can't be "
+                  "refused (URSWRZ 0), since it has no zones that must be written sequentially");
+    EXPECT_EQ(refused(plain, true), "");
 }
 
 TEST(Inquiry, ZonedCharacteristics) {

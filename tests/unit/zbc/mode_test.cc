@@ -21,12 +21,14 @@ struct Sensed {
     std::string words;
 };
 
-Sensed mode_sense(const Bytes& cdb, bool descriptor_sense = false, const Unit& unit = make_unit()) {
+Sensed mode_sense(const Bytes& cdb, const ModeValues& values = {}, const Unit& unit = make_unit()) {
     Bytes bytes(max_mode_length, 0xEE);
-    const auto length = encode_mode_sense(unit, descriptor_sense, ByteView(cdb), bytes);
+    const auto length = encode_mode_sense(unit, values, ByteView(cdb), bytes);
     bytes.resize(length.value_or(0));
     return {bytes, length ? "good" : words(length.error())};
 }
+
+constexpr ModeValues with_descriptors{.descriptor_sense = true};
 
 constexpr auto recovery = "01 0a c0 00*9 ";
 constexpr auto caching = "08 12 04 00*17 ";
@@ -52,13 +54,21 @@ TEST(ModeSense, OnePageAtATime) {
               hex(std::string("17 00 10 00 ") + caching));
     EXPECT_EQ(mode_sense(hex("1a 08 0a 00 ff 00")).bytes,
               hex(std::string("0f 00 10 00 ") + control));
-    EXPECT_EQ(mode_sense(hex("1a 08 0a 00 ff 00"), true).bytes,
+    EXPECT_EQ(mode_sense(hex("1a 08 0a 00 ff 00"), with_descriptors).bytes,
               hex("0f 00 10 00 0a 0a 04 10 00 00 00 00 ff ff 00 00"));
+}
+
+TEST(ModeSense, CurrentValuesAreTheInitiators) {
+    EXPECT_EQ(mode_sense(hex("1a 08 08 00 ff 00"), {.write_cache = false}).bytes,
+              hex("17 00 10 00 08 12 00*18"));
+    EXPECT_EQ(mode_sense(hex("1a 08 0a 00 ff 00"), {.software_write_protect = true}).bytes,
+              hex("0f 00 90 00 0a 0a 00 10 08 00 00 00 ff ff 00 00"))
+        << "WP in the header as well";
 }
 
 TEST(ModeSense, TheHeaderTellsWriteProtectionAndFua) {
     const auto specific = [](bool read_only, bool fua) {
-        return mode_sense(hex("1a 08 08 00 ff 00"), false, make_unit(read_only, fua)).bytes[2];
+        return mode_sense(hex("1a 08 08 00 ff 00"), {}, make_unit(read_only, fua)).bytes[2];
     };
     EXPECT_EQ(specific(false, false), 0x00);
     EXPECT_EQ(specific(false, true), 0x10);
@@ -66,11 +76,15 @@ TEST(ModeSense, TheHeaderTellsWriteProtectionAndFua) {
 }
 
 TEST(ModeSense, ChangeableAndDefaultValuesButNoSavedOnes) {
-    EXPECT_EQ(mode_sense(hex("1a 08 4a 00 ff 00"), true).bytes, hex("0f 00 10 00 0a 0a 04 00*9"));
-    EXPECT_EQ(mode_sense(hex("1a 08 48 00 ff 00")).bytes, hex("17 00 10 00 08 12 00*18"));
-    EXPECT_EQ(mode_sense(hex("1a 08 8a 00 ff 00"), true).bytes,
+    EXPECT_EQ(mode_sense(hex("1a 08 4a 00 ff 00"), with_descriptors).bytes,
+              hex("0f 00 10 00 0a 0a 04 00 08 00*7"));
+    EXPECT_EQ(mode_sense(hex("1a 08 48 00 ff 00")).bytes, hex("17 00 10 00 08 12 04 00*17"));
+    EXPECT_EQ(mode_sense(hex("1a 08 8a 00 ff 00"), with_descriptors).bytes,
               hex(std::string("0f 00 10 00 ") + control));
+    EXPECT_EQ(mode_sense(hex("1a 08 88 00 ff 00"), {.write_cache = false}).bytes,
+              hex(std::string("17 00 10 00 ") + caching));
     EXPECT_EQ(mode_sense(hex("1a 08 ca 00 ff 00")).words, "5/39/00");
+    EXPECT_EQ(mode_sense(hex("5a 08 ff ff 00 00 00 00 ff 00")).words, "5/39/00");
 }
 
 TEST(ModeSense, PagesThatAreNotThereAreRefused) {
@@ -80,9 +94,13 @@ TEST(ModeSense, PagesThatAreNotThereAreRefused) {
 }
 
 std::string select(const Bytes& cdb, const Bytes& list, bool before = false) {
-    const auto after = decode_mode_select(make_unit(), before, ByteView(cdb), ByteView(list));
+    const auto after = decode_mode_select(make_unit(), {.descriptor_sense = before}, ByteView(cdb),
+                                          ByteView(list));
     if (!after) return words(after.error());
-    return *after ? "descriptor" : "fixed";
+    std::string what = after->descriptor_sense ? "descriptor" : "fixed";
+    if (after->software_write_protect) what += " protected";
+    if (!after->write_cache) what += " through";
+    return what;
 }
 
 const Bytes select6 = hex("15 10 00 00 ff 00");
@@ -103,14 +121,25 @@ TEST(ModeSelect, SetsAndClearsDescriptorSense) {
     EXPECT_EQ(select(select10, hex("00 00 00 00 01 00 00 10 00*8 00*4 00 00 10 00")), "fixed");
 }
 
+TEST(ModeSelect, SwitchesTheWriteCacheAndSoftwareWriteProtection) {
+    EXPECT_EQ(select(select6, hex("00*4 08 12 00*18")), "fixed through");
+    EXPECT_EQ(select(select6, hex("00*4 08 12 04 00*17")), "fixed");
+    EXPECT_EQ(select(select6, hex("00*4 0a 0a 00 10 08 00 00 00 ff ff 00 00")), "fixed protected");
+    EXPECT_EQ(select(select10, hex("00*8 08 12 00*18 0a 0a 04 10 08 00 00 00 ff ff 00 00")),
+              "descriptor protected through");
+}
+
 TEST(ModeSelect, TakesBackWhatModeSenseGave) {
-    auto list = mode_sense(hex("5a 00 3f 00 00 00 00 00 ff 00"), true).bytes;
+    const ModeValues all{
+        .descriptor_sense = true, .software_write_protect = true, .write_cache = false};
+    auto list = mode_sense(hex("5a 00 3f 00 00 00 00 00 ff 00"), all).bytes;
     list[0] = list[1] = 0;
-    EXPECT_EQ(select(select10, list), "descriptor");
+    EXPECT_EQ(select(select10, list), "descriptor protected through");
 }
 
 TEST(ModeSelect, RefusesWhatCantChange) {
-    EXPECT_EQ(select(select6, hex("00*4 08 12 00 00*17")), "5/26/00") << "write cache off";
+    EXPECT_EQ(select(select6, hex("00*4 08 12 05 00*17")), "5/26/00") << "read cache off";
+    EXPECT_EQ(select(select6, hex("00*4 88 12 04 00*17")), "fixed") << "PS is not looked at";
     EXPECT_EQ(select(select6, hex("00*4 0a 0a 04 11 00 00 00 00 ff ff 00 00")), "5/26/00");
     EXPECT_EQ(select(select6, hex("00*4 02 0a 00*10")), "5/26/00") << "no such page";
     EXPECT_EQ(select(select6, hex("00*4 4a 01 00 06 00*6")), "5/26/00") << "a subpage";
@@ -149,7 +178,7 @@ TEST(SupportedOpcodes, OneCommandWithAndWithoutServiceAction) {
     EXPECT_EQ(opcodes(hex("a3 0c 02 95 00 00 00 00 04 00 00 00")).bytes,
               hex("00 03 00 10 95 00 ff*12 bf 00"));
     EXPECT_EQ(opcodes(hex("a3 0c 82 94 00 04 00 00 04 00 00 00")).bytes,
-              hex("00 83 00 10 94 04 ff*8 00 00 ff ff 01 00 00 0a 00*10"));
+              hex("00 83 00 10 94 04 ff*8 00 00 ff ff 01 00 00 0a 00 00 00 00 00 05 00 00 00 b4"));
     EXPECT_EQ(opcodes(hex("a3 0c 03 94 00 03 00 00 04 00 00 00")).bytes[1], 3);
     EXPECT_EQ(opcodes(hex("a3 0c 03 12 00 00 00 00 04 00 00 00")).bytes[1], 3);
 }
@@ -160,6 +189,39 @@ TEST(SupportedOpcodes, WhatIsNotThereIsSaidToBeNotSupported) {
     EXPECT_EQ(opcodes(hex("a3 0c 02 94 00 10 00 00 04 00 00 00")).bytes, not_supported);
     EXPECT_EQ(opcodes(hex("a3 0c 03 12 00 01 00 00 04 00 00 00")).bytes, not_supported);
     EXPECT_EQ(opcodes(hex("a3 0c 03 95 00 00 00 00 04 00 00 00"), false).bytes, not_supported);
+}
+
+TEST(SupportedOpcodes, EveryCommandIsFoundAloneWithItsUsageAndTimeouts) {
+    for (const auto& info : all_commands()) {
+        auto cdb = hex("a3 0c 83 00 00 00 00 00 04 00 00 00");
+        cdb[3] = info.opcode;
+        cdb[5] = info.service_action.value_or(std::uint8_t{0});
+        const auto by_any = opcodes(cdb).bytes;
+        cdb[2] = info.service_action ? 0x82 : 0x81;
+        const auto reply = opcodes(cdb).bytes;
+        EXPECT_EQ(reply, by_any) << info.name;
+        ASSERT_EQ(reply.size(), 4u + info.length + 12u) << info.name;
+        const ByteView view(reply);
+        EXPECT_EQ(view.be16(0), 0x0083u) << info.name;
+        EXPECT_EQ(view.be16(2), info.length);
+        for (std::size_t i = 0; i < info.length; ++i) EXPECT_EQ(view.u8(4 + i), info.usage[i]);
+        EXPECT_EQ(view.be16(4 + info.length), 10);
+        EXPECT_EQ(view.be32(12 + info.length), info.timeouts.recommended);
+    }
+}
+
+TEST(SupportedOpcodes, SequentializeZoneIsNot) {
+    EXPECT_EQ(opcodes(hex("a3 0c 03 94 00 10 00 00 04 00 00 00")).bytes, hex("00 01 00 00"));
+}
+
+TEST(SupportedTaskManagement, IsTheFrontEnds) {
+    const auto ask = [](const Bytes& cdb) {
+        Bytes bytes(max_opcodes_length, 0xEE);
+        bytes.resize(encode_supported_tmfs(ByteView(cdb), bytes));
+        return bytes;
+    };
+    EXPECT_EQ(ask(hex("a3 0d 00 00 00 00 00 00 04 00 00 00")), hex("dc 03 00 00"));
+    EXPECT_EQ(ask(hex("a3 0d 80 00 00 00 00 00 04 00 00 00")), hex("dc 03 00 0c 00*12"));
 }
 
 TEST(SupportedOpcodes, OptionsThatDoNotFitTheOpcodeAreRefused) {
@@ -186,6 +248,10 @@ TEST(SupportedOpcodes, TheListHoldsEveryCommandOnce) {
                 EXPECT_EQ(view.be16(at + 6), info.length);
                 if (each == 20) {
                     EXPECT_EQ(view.be16(at + 8), 10);
+                    EXPECT_EQ(view.be32(at + 12), info.timeouts.nominal);
+                    EXPECT_EQ(view.be32(at + 16), info.timeouts.recommended);
+                    EXPECT_GT(info.timeouts.nominal, 0u) << info.name;
+                    EXPECT_GT(info.timeouts.recommended, info.timeouts.nominal) << info.name;
                 }
                 at += each;
             }

@@ -148,7 +148,7 @@ TEST(Geometry, CountsAndDescribesWhatGoingThroughTheZonesWould) {
                 const auto zones = static_cast<std::uint32_t>((size + zone - 1) / zone);
                 limits.layout = Layout(size, zone, capacity, std::min(conventional, zones),
                                        ZoneType::sequential_write_required);
-                const Geometry geometry(limits);
+                const Geometry geometry(limits, true);
                 for (std::uint64_t from = 0; from < size; from += zone / 4)
                     for (const auto option :
                          {ReportingOption::all, ReportingOption::all_but_gaps}) {

@@ -96,6 +96,9 @@ TEST(TargetControl, AllocationLengthsCutEveryReply) {
         {"03 00 00 00 00 00", 4, 1},
         {"9e 10 00*8 00*4 00 00", 10, 4},
         {"a3 0c 00 00 00 00 00*4 00 00", 6, 4},
+        {"a3 0c 81 88 00 00 00*4 00 00", 6, 4},
+        {"a3 0d 00 00 00 00 00*4 00 00", 6, 4},
+        {"a3 0d 80 00 00 00 00*4 00 00", 6, 4},
     };
     for (const auto& row : rows) {
         auto cdb = hex(row.cdb);

@@ -13,7 +13,7 @@ constexpr std::uint64_t KiB = 1024;
 class Hostile {
   public:
     Hostile(unsigned seed, const MachineDiskShape& shape)
-        : initiator_(shape, {}, 16), random_(seed) {}
+        : initiator_(shape, {.reads_past_pointer = restrict_reads(shape)}, 16), random_(seed) {}
 
     void run(int rounds) {
         for (int round = 0; round < rounds; ++round) {
@@ -44,6 +44,12 @@ class Hostile {
         std::uint64_t in_total = 0;
         std::uint64_t out_total = 0;
     };
+
+    /// Some are held to the write pointer by the target.
+    static std::optional<bool> restrict_reads(const MachineDiskShape& shape) {
+        if (shape.model != Model::host_managed || shape.max_open) return std::nullopt;
+        return false;
+    }
 
     std::uint64_t pick(std::uint64_t below) { return random_() % below; }
 
@@ -108,6 +114,7 @@ class Hostile {
         }
         out.be64(2, some_lba());
         out.be32(10, pick(8) == 0 ? random_() : pick(64));
+        if (info.command == Command::verify) out.u8(1, pick(16) == 0 ? random_() : pick(4) * 2);
         if (info.command == Command::read || info.command == Command::write)
             out.u8(1, pick(16) == 0 ? random_() : pick(2) * 0x08);
         if (info.command == Command::report_zones) out.be32(10, pick(4000));

@@ -64,7 +64,7 @@ TEST_P(Linux, FindsAZonedBlockDeviceThatSpeaksSpc3OrLater) {
 
 TEST_P(Linux, FindsEveryPageItWantsInTheList) {
     const auto list = initiator.run(encode_inquiry(0x00, 36), 36).data;
-    for (const auto page : {0x80, 0x83, 0xB0, 0xB1, 0xB6}) {
+    for (const auto page : {0x80, 0x83, 0x86, 0x87, 0xB0, 0xB1, 0xB2, 0xB6}) {
         EXPECT_NE(std::find(list.begin() + 4, list.end(), page), list.end());
         (void)vpd(static_cast<std::uint8_t>(page));
     }

@@ -71,6 +71,30 @@ TEST(Scatter, CopiesInPiecesAndSaysHowMuchFitted) {
     EXPECT_EQ(scatter(source, pieces.list), 8u);
 }
 
+TEST(Scatter, ComparesOnAndOnAndTellsTheFirstPlaceThatDiffers) {
+    Pieces pieces{3, 0, 1, 4};
+    pieces.bytes = {1, 2, 3, 4, 5, 6, 7, 8};
+    const auto same = pieces.bytes;
+    ScatterComparer all(pieces.list);
+    EXPECT_EQ(all.compare(same), std::nullopt);
+    for (std::size_t place = 0; place < same.size(); ++place) {
+        auto other = same;
+        other[place] ^= 0xFF;
+        ScatterComparer comparer(pieces.list);
+        EXPECT_EQ(comparer.compare(other), place);
+        ScatterComparer halves(pieces.list);
+        const auto first = halves.compare(std::span(other).first(5));
+        EXPECT_EQ(first, place < 5 ? std::optional(place) : std::nullopt);
+        if (!first) {
+            EXPECT_EQ(halves.compare(std::span(other).subspan(5)), place - 5);
+        }
+    }
+    auto longer = same;
+    longer.push_back(9);
+    ScatterComparer short_of_one(pieces.list);
+    EXPECT_EQ(short_of_one.compare(longer), 8u) << "what is not there differs";
+}
+
 TEST(Scatter, CopiesPiecesInTheirOrder) {
     std::string first = "abc";
     std::string second = "defgh";

@@ -1,0 +1,41 @@
+// What there is to say, to whoever watches the server, of commands that were refused or went astray:
+// a few lines a minute, and each refused command once.
+//
+// Threads: any.
+// Ownership: owns the disk's name.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "transports/rate_limit.h"
+#include "transports/scsi/passthrough.h"
+#include "transports/scsi/port.h"
+#include "zbc/passthrough.h"
+
+namespace zonebridge::scsi {
+
+class Notes {
+  public:
+    Notes(std::string path, LogLine write) : path_(std::move(path)), write_(write) {}
+
+    /// A command that is not passed through. What people may want to know once, they are told once.
+    void refused(std::span<const std::uint8_t> cdb, const zbc::Refusal& refusal) noexcept;
+    /// A command that did not get to the disk, or not back.
+    void failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept;
+
+  private:
+    [[nodiscard]] bool first_time(std::span<const std::uint8_t> cdb) noexcept;
+    void say(const char* begin, std::size_t length) noexcept;
+
+    std::string path_;
+    LogLine write_;
+    RateLimit limit_;
+    /// By opcode, a bit for each service action.
+    std::array<std::atomic<std::uint32_t>, 256> told_{};
+};
+
+}  // namespace zonebridge::scsi
