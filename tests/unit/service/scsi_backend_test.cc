@@ -297,6 +297,15 @@ TEST_P(ScsiOnWorkers, AUnitIsThereOnEveryWorkerUntilItIsRemoved) {
     try_all(true);
     EXPECT_TRUE(backend->remove(255));
     try_all(false);
+    EXPECT_TRUE(unit.raised.empty()) << "the driver takes events for that";
+    EXPECT_TRUE(second.raised.empty());
+}
+
+TEST_P(ScsiOnWorkers, ADriverWithoutEventsForUnitsHearsOfThemByAttentions) {
+    must(backend->set_features(features & ~virtio_scsi::feature_hotplug));
+    ScriptedUnit second;
+    must(backend->add({255, &second}));
+    EXPECT_TRUE(backend->remove(255));
     EXPECT_EQ(unit.raised, (std::vector{Attention::luns_changed, Attention::luns_changed}));
     EXPECT_TRUE(second.raised.empty());
 }
