@@ -52,7 +52,8 @@ void warn_of_odd_zones(const std::string& device, const Layout& layout) {
         device, layout.zone_size());
 }
 
-LunTable::LunTable(DiskOptions options) : options_(std::move(options)) {}
+LunTable::LunTable(DiskOptions options, RefusalsOf refusals)
+    : options_(std::move(options)), refusals_(std::move(refusals)) {}
 
 LunTable::~LunTable() = default;
 
@@ -65,6 +66,12 @@ tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
     if (options.kind == GuestDeviceKind::scsi)
         lun.unit = std::make_unique<SteadyUnit>(lun.disk->unit());
     return lun;
+}
+
+DiskOptions LunTable::options_for(std::uint16_t number) const {
+    auto options = options_;
+    if (refusals_) options.refusals = refusals_(number);
+    return options;
 }
 
 LunInfo LunTable::info_of(std::uint16_t number, const Lun& lun) {
@@ -89,7 +96,7 @@ tl::expected<LunTable::Luns::iterator, Error> LunTable::find(std::uint16_t numbe
 }
 
 tl::expected<void, Error> LunTable::open(std::uint16_t number, const std::string& device) {
-    auto lun = open_lun(device, options_);
+    auto lun = open_lun(device, options_for(number));
     if (!lun) return tl::unexpected(std::move(lun.error()));
     luns_.emplace(number, std::move(*lun));
     return {};
@@ -123,7 +130,7 @@ tl::expected<LunInfo, Error> LunTable::add(std::uint16_t number, const std::stri
         return refused(
             fmt::format("LUN {} is taken, by {}: remove that first, or take another number", number,
                         taken->second.device));
-    auto how = options_;
+    auto how = options_for(number);
     how.read_only = options.read_only;
     how.translate = options.translate;
     how.force = options.force;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "service/explain.h"
 #include "service/log.h"
 #include "service/lun_table.h"
 #include "service/vhost_user_sessions.h"
@@ -137,7 +138,15 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
-    LunTable luns(options.disk);
+    std::optional<Explainer> explainer;  // outlives the disks
+    if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
+    auto how = options.disk;
+    if (explainer) how.witness = &*explainer;
+    const auto several = options.luns.size() > 1 || options.control;
+    LunTable luns(how, [&](std::uint16_t number) -> RefusalSink* {
+        if (!options.explain) return nullptr;
+        return &explainer->source(several ? fmt::format("LUN {}", number) : "");
+    });
     for (const auto& [number, device] : options.luns)
         if (auto opened = luns.open(number, device); !opened) return opened;
     auto result = run_device(options, luns, stop->get(), on_ready);

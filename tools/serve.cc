@@ -44,9 +44,10 @@ std::string describe(const service::ServeOptions& options, const service::Ready&
     for (const auto& one : ready.disks) {
         if (!words.empty()) words += ", ";
         if (ready.disks.size() > 1) words += fmt::format("LUN {} ", one.lun);
-        words += fmt::format("{} ({}{}{})", one_line(one.device), describe(one.disk->limits()),
+        words += fmt::format("{} ({}{}{}{})", one_line(one.device), describe(one.disk->limits()),
                              one.disk->passed_through() ? ", passed through" : "",
-                             options.disk.read_only ? ", read-only" : "");
+                             options.disk.read_only ? ", read-only" : "",
+                             options.disk.faults.empty() ? "" : ", faults on purpose");
     }
     return words;
 }

@@ -91,7 +91,9 @@ void add_trials(CLI::App& app, const Arguments& options) {
         app, "--fault", "RULE",
         "Make the disk misbehave on purpose, e.g. zone=7,state=read-only,after=100 (repeatable)",
         [options](const std::string& text) -> std::optional<std::string> {
-            options->serve.disk.faults.push_back(text);
+            auto rule = fault::parse_rule(text);
+            if (!rule) return std::move(rule.error());
+            options->serve.disk.faults.push_back(std::move(*rule));
             return std::nullopt;
         },
         Repeat::yes);
