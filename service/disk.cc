@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "service/log.h"
+#include "transports/explain/explain.h"
 #include "transports/host/node.h"
 #include "transports/open.h"
 #include "zbc/target.h"
@@ -27,7 +30,15 @@ std::optional<std::string> path_to_pass(const std::string& name, const DiskOptio
 tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
                                                       const DiskOptions& options) {
     auto disk = std::make_unique<Disk>(Private{});
-    if (const auto path = path_to_pass(name, options); path) {
+    const auto path = path_to_pass(name, options);
+    if (path && !options.faults.empty())
+        return tl::unexpected(Error{
+            StatusCode::unsupported,
+            fmt::format("{}: --fault can't act on a SCSI disk that the guest talks to itself: "
+                        "give --translate as well",
+                        *path),
+            {}});
+    if (path) {
         auto passed = scsi::open_passthrough(*path, {.read_only = options.read_only,
                                                      .force = options.force,
                                                      .data_path = options.data_path,
@@ -36,13 +47,21 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
                                                      .log = log_line});
         if (!passed) return tl::unexpected(std::move(passed.error()));
         disk->passed_ = std::move(*passed);
+        if (options.refusals != nullptr) options.refusals->knows(disk->limits());
         return disk;
     }
     auto transport = open_device(
         name,
         {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
     if (!transport) return tl::unexpected(std::move(transport.error()));
+    transport = fault::inject(std::move(*transport), options.faults, options.witness);
+    if (!transport) return tl::unexpected(std::move(transport.error()));
     disk->transport_ = std::move(*transport);
+    if (options.refusals != nullptr) {
+        options.refusals->knows(disk->limits());
+        // Over the faults, so that what is refused on purpose is explained as well.
+        disk->transport_ = explain_refusals(std::move(disk->transport_), *options.refusals);
+    }
     if (options.kind == GuestDeviceKind::scsi) {
         zbc::UnitOptions unit;
         unit.read_only = options.read_only;

@@ -14,6 +14,7 @@
 #include <tl/expected.hpp>
 
 #include "transports/device.h"
+#include "transports/fault/fault.h"
 #include "transports/scsi/passthrough.h"
 #include "zbc/logical_unit.h"
 #include "zone/refusal.h"
@@ -39,7 +40,8 @@ struct DiskOptions {
     /// URSWRZ as the guest sees it, if not as the disk has it; translated logical units only.
     std::optional<bool> reads_past_pointer;
     /// How the disk is to misbehave; not what is passed through.
-    std::vector<std::string> faults;
+    std::vector<fault::Rule> faults;
+    fault::Witness* witness = nullptr;  ///< Hears of it; outlives the disk. May be null.
     RefusalSink* refusals = nullptr;  ///< Hears of what is refused; outlives the disk. May be null.
 };
 

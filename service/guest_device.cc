@@ -9,7 +9,7 @@
 namespace zonebridge::service {
 
 virtio_scsi::Unit unit_of(const NumberedDisk& numbered) noexcept {
-    return {numbered.lun, &numbered.disk->unit(), numbered.disk->passed_through()};
+    return {numbered.lun, numbered.unit, numbered.disk->passed_through()};
 }
 
 tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include <tl/expected.hpp>
 
@@ -15,6 +16,7 @@
 #include "service/units.h"
 #include "service/worker.h"
 #include "virtio/backend.h"
+#include "zbc/logical_unit.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
@@ -22,7 +24,9 @@ namespace zonebridge::service {
 /// A disk and the number it has: of a logical unit on target 0, or 0.
 struct NumberedDisk {
     std::uint16_t lun = 0;
+    std::string device;  ///< As it was named.
     Disk* disk = nullptr;
+    zbc::LogicalUnit* unit = nullptr;  ///< What the guest talks to; GuestDeviceKind::scsi only.
 };
 
 /// What the guest's way in drives, and what its owner may do to it meanwhile.
@@ -31,7 +35,7 @@ struct GuestDevice {
     Units* units = nullptr;  ///< Lives in `backend`; null for blk.
 };
 
-/// `disks`: opened as that kind; exactly one for blk, at least one for scsi. `workers`: at least one;
+/// `disks`: opened as that kind; exactly one for blk, any number for scsi. `workers`: at least one;
 /// more than `queues`, the request queues, have nothing to do.
 [[nodiscard]] tl::expected<GuestDevice, Error> make_guest_device(
     GuestDeviceKind kind, std::span<const NumberedDisk> disks, const Workers& workers,

@@ -20,7 +20,7 @@ class ScsiBackend final : public DeviceBackend, public Units {
     struct Private {};
 
   public:
-    /// At least one unit, numbers apart and less than virtio_scsi::max_luns. A guest is promised what
+    /// Any number of units, numbers apart and less than virtio_scsi::max_luns. A guest is promised what
     /// all of these can take, and a unit that comes later has to keep it.
     [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
         std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <csignal>
 #include <cstddef>
 #include <cstdlib>
@@ -13,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "service/explain.h"
 #include "service/log.h"
+#include "service/lun_table.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"
@@ -68,14 +69,6 @@ void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
-/// Linux's drivers take no others for zoned disks; another system's may.
-void warn_of_odd_zones(const Layout& layout) {
-    if (layout.zone_count() == 0 || std::has_single_bit(layout.zone_size())) return;
-    log("the disk's zones are of {} bytes, which is no power of two: a Linux guest will refuse "
-        "them. Programs on this host can use the disk by zonebridge's own commands and library",
-        layout.zone_size());
-}
-
 using OnReady = std::function<void(const Ready&)>;
 
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
@@ -98,6 +91,38 @@ tl::expected<void, Error> serve_vduse(const ServeOptions& options,
                      [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); });
 }
 
+/// The device from its beginning to its end, over disks that are open.
+tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns, int stop,
+                                     const OnReady& on_ready) {
+    const auto cpus = available_cpus();
+    const auto count = worker_count(options, cpus);
+    const auto workers =
+        start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
+            // Nothing can be completed any more. What was flushed is safe: the disk is made for
+            // being left at any moment.
+            log("fatal: {} {}", error.message, to_string(error.cause));
+            std::_Exit(EXIT_FAILURE);
+        });
+    if (!workers) return tl::unexpected(workers.error());
+    const auto disks = luns.disks();
+    const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
+    if (!device) return tl::unexpected(device.error());
+    auto& backend = *device->backend;
+    if (options.vduse) return serve_vduse(options, disks, backend, stop, on_ready);
+
+    std::unique_ptr<ControlSocket> control;  // ends before the device does
+    if (options.control) {
+        luns.run(*device->units);
+        auto opened = ControlSocket::open(*options.control, *options.control_protocol, luns);
+        if (!opened) return tl::unexpected(std::move(opened.error()));
+        control = std::move(*opened);
+    }
+    return serve_vhost_user(options, disks, backend, stop, [&](const Ready& ready) {
+        on_ready(ready);
+        if (control) control->start();  // not before: what is ready would change
+    });
+}
+
 }  // namespace
 
 std::uint16_t vduse_queues() noexcept {
@@ -113,36 +138,19 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
-    std::vector<std::unique_ptr<Disk>> open;
-    std::vector<NumberedDisk> disks;
-    for (const auto& [number, device] : options.luns) {
-        auto disk = Disk::open(device, options.disk);
-        if (!disk) return tl::unexpected(disk.error());
-        warn_of_odd_zones((*disk)->limits().layout);
-        disks.push_back({number, disk->get()});
-        open.push_back(std::move(*disk));
-    }
-
-    tl::expected<void, Error> result;
-    {
-        const auto cpus = available_cpus();
-        const auto count = worker_count(options, cpus);
-        const auto workers =
-            start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
-                // Nothing can be completed any more. What was flushed is safe: the disk is made for
-                // being left at any moment.
-                log("fatal: {} {}", error.message, to_string(error.cause));
-                std::_Exit(EXIT_FAILURE);
-            });
-        if (!workers) return tl::unexpected(workers.error());
-        const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
-        if (!device) return tl::unexpected(device.error());
-        auto& backend = *device->backend;
-        result = options.vduse ? serve_vduse(options, disks, backend, stop->get(), on_ready)
-                               : serve_vhost_user(options, disks, backend, stop->get(), on_ready);
-    }
-    for (const auto& disk : open)
-        if (auto closed = disk->close(); !closed && result) result = closed;
+    std::optional<Explainer> explainer;  // outlives the disks
+    if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
+    auto disk = options.disk;
+    if (explainer) disk.witness = &*explainer;
+    LunTable luns(std::move(disk), [&](std::uint16_t number) -> RefusalSink* {
+        if (!options.explain) return nullptr;
+        const auto alone = options.luns.size() == 1 && !options.control;
+        return &explainer->source(alone ? "" : fmt::format("LUN {}", number));
+    });
+    for (const auto& [number, device] : options.luns)
+        if (auto opened = luns.open(number, device); !opened) return opened;
+    auto result = run_device(options, luns, stop->get(), on_ready);
+    if (auto closed = luns.close(); !closed && result) result = std::move(closed);
     return result;
 }
 

@@ -15,6 +15,7 @@
 
 #include <tl/expected.hpp>
 
+#include "service/control_socket.h"
 #include "service/disk.h"
 #include "service/guest_device.h"
 #include "service/spin.h"
@@ -34,13 +35,15 @@ struct ServeOptions {
         std::uint16_t number = 0;
         std::string device;
     };
-    static constexpr std::uint16_t most_lun_number = 255;
 
-    std::vector<Lun> luns;  ///< At least one, numbers apart; exactly one, number 0, for blk.
-    DiskOptions disk;       ///< How each of them is opened; its `refusals` is serve's own.
+    /// Numbers apart, at most LunTable::most_number; exactly one, number 0, for blk.
+    std::vector<Lun> luns;
+    DiskOptions disk;  ///< How each of them is opened; its `refusals` is serve's own.
     bool explain =
         false;  ///< Each refused request is a line in the log, as far as they are not too many.
-    std::optional<std::string> control;     ///< scsi: a path to listen at for `zonebridge lun`.
+    /// scsi: a path to listen at for who adds and removes disks.
+    std::optional<std::string> control;
+    const ControlProtocol* control_protocol = nullptr;  ///< What is said there; outlives serve().
     std::uint16_t queues = default_queues;  ///< Request queues offered; 1 to most_queues.
     /// Threads that run the queues, 1 to most_workers; by itself the smaller of `queues` and the CPUs that
     /// this process may run on. Never more than the device can use.

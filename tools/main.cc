@@ -90,6 +90,7 @@ int run(int argc, char** argv) {
     verbs.push_back(add_write(program));
     verbs.push_back(add_append(program));
     verbs.push_back(add_serve(program));
+    verbs.push_back(add_lun(program));
     verbs.push_back(add_bench(program));
 
     if (const auto wrong = wrong_verb(argc, argv, verbs)) {

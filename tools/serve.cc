@@ -10,11 +10,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/control_codec.h"
 #include "tools/files.h"
 #include "tools/notify.h"
 #include "tools/serve_options.h"
 #include "tools/verb.h"
-#include "transports/size.h"
+#include "tools/zones.h"
 #include "virtio-blk/config.h"
 
 namespace zonebridge::tools {
@@ -32,31 +33,30 @@ std::string for_qemu(std::string_view value) {
 
 std::string describe(const Limits& limits) {
     const auto& layout = limits.layout;
-    if (layout.zone_count() == 0) return readable_size(layout.size()) + ", no zones";
-    return fmt::format("{}, {}, {} zones of {}", readable_size(layout.size()),
-                       to_string(limits.model), layout.zone_count(),
-                       exact_size(layout.zone_size()));
+    return describe_disk(layout.size(), to_string(limits.model), layout.zone_count(),
+                         layout.zone_size());
 }
 
 /// Every disk in a few words; with its number where there are several.
 std::string describe(const service::ServeOptions& options, const service::Ready& ready) {
+    if (ready.disks.empty()) return "no disk yet";
     std::string words;
-    for (std::size_t i = 0; i < ready.disks.size(); ++i) {
-        const auto& [number, disk] = ready.disks[i];
-        if (i != 0) words += ", ";
-        if (ready.disks.size() > 1) words += fmt::format("LUN {} ", number);
-        words +=
-            fmt::format("{} ({}{}{})", one_line(options.luns[i].device), describe(disk->limits()),
-                        disk->passed_through() ? ", passed through" : "",
-                        options.disk.read_only ? ", read-only" : "");
+    for (const auto& one : ready.disks) {
+        if (!words.empty()) words += ", ";
+        if (ready.disks.size() > 1) words += fmt::format("LUN {} ", one.lun);
+        words += fmt::format("{} ({}{}{}{})", one_line(one.device), describe(one.disk->limits()),
+                             one.disk->passed_through() ? ", passed through" : "",
+                             options.disk.read_only ? ", read-only" : "",
+                             options.disk.faults.empty() ? "" : ", faults on purpose");
     }
     return words;
 }
 
 /// The device that carries the disk in QEMU, with its own options.
-std::string qemu_device(const service::ServeOptions& options, const Limits& limits) {
+std::string qemu_device(const service::ServeOptions& options, const service::Ready& ready) {
     if (options.disk.kind == service::GuestDeviceKind::scsi)
         return "vhost-user-scsi-pci,chardev=zonebridge";
+    const auto& limits = ready.disks.front().disk->limits();
     // Its vhost-user-blk knows no zones, which a host-managed disk can't do without.
     if (limits.model == Model::host_managed)
         return fmt::format(
@@ -77,8 +77,7 @@ std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
                            ready.vduse->node);
     if (options.socket)
         return fmt::format("{} -chardev socket,id=zonebridge,path={} -device {}", memory,
-                           one_line(for_qemu(*options.socket)),
-                           qemu_device(options, ready.disks.front().disk->limits()));
+                           one_line(for_qemu(*options.socket)), qemu_device(options, ready));
     return std::nullopt;
 }
 
@@ -137,9 +136,9 @@ Outcome choose_disks(ServeArguments& options) {
     const auto scsi = serve.disk.kind == service::GuestDeviceKind::scsi;
     if (!options.device.name.empty())
         serve.luns.insert(serve.luns.begin(), {0, options.device.name});
-    if (!scsi && (serve.luns.size() > 1 || serve.luns.front().number != 0))
+    if (!scsi && (options.device.name.empty() || serve.luns.size() > 1))
         return tl::unexpected(
-            misuse("--lun is for --virtio scsi: a blk device is one disk, DEVICE"));
+            misuse("a blk device is one disk, DEVICE: --lun is for --virtio scsi"));
     std::set<std::uint16_t> numbers;
     for (const auto& lun : serve.luns)
         if (!numbers.insert(lun.number).second)
@@ -162,15 +161,18 @@ Outcome choose_disks(ServeArguments& options) {
 Outcome run(ServeArguments options) {
     if (options.print_capabilities)
         return print_capabilities(options.guest_device.value_or(service::GuestDeviceKind::scsi));
-    if (options.device.name.empty() && options.serve.luns.empty())
+    if (options.device.name.empty() && options.serve.luns.empty() && !options.serve.control)
         return tl::unexpected(
-            misuse("which disk? Give a DEVICE or, with --virtio scsi, --lun N=DEVICE"));
+            misuse("which disk? Give a DEVICE or, with --virtio scsi, --lun N=DEVICE, or --control "
+                   "PATH, by which disks come later"));
     if (const auto way = choose_way(options); !way) return way;
     if (const auto disks = choose_disks(options); !disks) return disks;
     // Before anything else is opened and takes the number.
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
+    const ControlCodec codec;
+    options.serve.control_protocol = &codec;
     const auto served = service::serve(
         options.serve, [&options](const service::Ready& ready) { announce(options.serve, ready); });
     notify_manager("STOPPING=1\n");
@@ -186,6 +188,7 @@ Verb add_serve(CLI::App& program) {
         {"zonebridge serve --virtio scsi --socket /run/disk.sock disk.img",
          "zonebridge serve --virtio scsi --socket /run/disk.sock disk.img --read-only",
          "zonebridge serve --virtio scsi --socket /run/disk.sock --lun 0=/dev/sg1 --lun 1=disk.img",
+         "zonebridge serve --virtio scsi --socket /run/disk.sock --control /run/control.sock",
          "zonebridge serve --virtio blk --socket /run/disk.sock disk.img",
          "zonebridge serve --vduse disk0 disk.img",
          "zonebridge serve --vduse disk0 --attach guest disk.img"});

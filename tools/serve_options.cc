@@ -6,9 +6,9 @@
 #include <climits>
 #include <fmt/format.h>
 
+#include "tools/lun_number.h"
 #include "tools/selection.h"
 #include "tools/verb.h"
-#include "transports/open.h"
 #include "virtio/vduse/session.h"
 #include "zbc/allowed.h"
 
@@ -31,14 +31,9 @@ std::optional<std::string> take_count(const std::string& text, Number most,
 /// What is wrong with "N=DEVICE", if anything.
 std::optional<std::string> take_lun(const std::string& text,
                                     std::vector<service::ServeOptions::Lun>& luns) {
-    constexpr auto most = service::ServeOptions::most_lun_number;
-    const auto equals = text.find('=');
-    const auto number = parse_number(text.substr(0, equals));
-    if (equals == std::string::npos || !number || *number > most)
-        return fmt::format("'{}' is not N=DEVICE with a number from 0 to {}", text, most);
-    auto device = text.substr(equals + 1);
-    if (const auto name = parse_device_name(device); !name) return name.error().message;
-    luns.push_back({static_cast<std::uint16_t>(*number), std::move(device)});
+    auto lun = parse_numbered_device(text);
+    if (!lun) return lun.error();
+    luns.push_back({lun->first, std::move(lun->second)});
     return std::nullopt;
 }
 
@@ -96,7 +91,9 @@ void add_trials(CLI::App& app, const Arguments& options) {
         app, "--fault", "RULE",
         "Make the disk misbehave on purpose, e.g. zone=7,state=read-only,after=100 (repeatable)",
         [options](const std::string& text) -> std::optional<std::string> {
-            options->serve.disk.faults.push_back(text);
+            auto rule = fault::parse_rule(text);
+            if (!rule) return std::move(rule.error());
+            options->serve.disk.faults.push_back(std::move(*rule));
             return std::nullopt;
         },
         Repeat::yes);

@@ -34,11 +34,11 @@ std::optional<DataPath> parse_data_path(std::string_view word) {
 }  // namespace
 
 CLI::App* add_verb(CLI::App& program, const std::string& name, const std::string& description,
-                   const std::vector<std::string>& examples) {
+                   const std::vector<std::string>& examples, const std::string& manual) {
     auto* app = program.add_subcommand(name, description);
     std::string footer = examples.size() == 1 ? "Example:" : "Examples:";
     for (const auto& example : examples) footer += "\n  " + example;
-    footer += fmt::format("\n\nMore: man zonebridge-{}", name);
+    footer += fmt::format("\n\nMore: man zonebridge-{}", manual.empty() ? name : manual);
     app->footer(footer);
     app->get_formatter()->label("REQUIRED", "(required)");
     return app;

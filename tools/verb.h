@@ -37,15 +37,18 @@ struct Verb {
 [[nodiscard]] Verb add_write(CLI::App& program);
 [[nodiscard]] Verb add_append(CLI::App& program);
 [[nodiscard]] Verb add_serve(CLI::App& program);
+[[nodiscard]] Verb add_lun(CLI::App& program);
 [[nodiscard]] Verb add_list(CLI::App& program);
 [[nodiscard]] Verb add_bench(CLI::App& program);
 
 // ---- Options that several verbs have. A bad value is refused while the command line is parsed.
 
-/// A subcommand with its description and, below its help, examples (one a line).
+/// A subcommand with its description and, below its help, examples (one a line). `manual` names its
+/// manual page if that has another name than the verb.
 [[nodiscard]] CLI::App* add_verb(CLI::App& program, const std::string& name,
                                  const std::string& description,
-                                 const std::vector<std::string>& examples);
+                                 const std::vector<std::string>& examples,
+                                 const std::string& manual = {});
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const std::string& help);
 /// The option must be given, or, against what add_device says, need not.
 void require(CLI::Option* option, bool required = true);

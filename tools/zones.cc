@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "transports/size.h"
+
 namespace zonebridge::tools {
 namespace {
 
@@ -54,6 +56,13 @@ std::string Tally::states_in_words() const {
         words += fmt::format("{} {}", of(state), to_string(state));
     }
     return words.empty() ? "none" : words;
+}
+
+std::string describe_disk(std::uint64_t size, std::string_view model, std::uint64_t zone_count,
+                          std::uint64_t zone_size) {
+    if (zone_count == 0) return readable_size(size) + ", no zones";
+    return fmt::format("{}, {}, {} of {}", readable_size(size), model, count_zones(zone_count),
+                       exact_size(zone_size));
 }
 
 std::string count_zones(std::uint64_t count) {

@@ -8,6 +8,8 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "tools/failure.h"
@@ -68,6 +70,11 @@ class Tally {
     std::uint64_t written_ = 0;
     std::uint64_t capacity_ = 0;
 };
+
+/// A disk in a few words: "10 GiB, host-managed, 40 zones of 256M"; "1 GiB, no zones" where `zone_count`
+/// is 0. Sizes in bytes.
+[[nodiscard]] std::string describe_disk(std::uint64_t size, std::string_view model,
+                                        std::uint64_t zone_count, std::uint64_t zone_size);
 
 /// "1 zone", "2 zones".
 [[nodiscard]] std::string count_zones(std::uint64_t count);

@@ -10,13 +10,14 @@ namespace zonebridge::zbc {
 namespace {
 
 constexpr std::size_t standard_length = 96;
-constexpr std::uint8_t version_spc5 = 0x07;
+// What initiators in the field know; nothing newer is needed for what this unit does.
+constexpr std::uint8_t version_spc4 = 0x06;
 constexpr std::uint32_t not_reported = 0xFFFFFFFF;
 
-// SPC-5 "version descriptor values", all "no version claimed".
+// SPC-4 "version descriptor values", all "no version claimed".
 constexpr std::uint16_t sam5 = 0x00A0;
-constexpr std::uint16_t spc5 = 0x05C0;
-constexpr std::uint16_t sbc4 = 0x0600;
+constexpr std::uint16_t spc4 = 0x0460;
+constexpr std::uint16_t sbc3 = 0x04C0;
 constexpr std::uint16_t zbc2 = 0x0660;
 
 constexpr std::uint8_t zone_alignment_constant_length = 1;
@@ -158,7 +159,7 @@ std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> by
     ByteWriter out(bytes);
     out.clear(0, standard_length);
     out.u8(0, unit.device_type());
-    out.u8(2, version_spc5);
+    out.u8(2, version_spc4);
     out.u8(3, 0x12);  // HISUP, RESPONSE DATA FORMAT 2
     out.u8(4, standard_length - 5);
     out.u8(7, 0x02);  // CMDQUE
@@ -166,8 +167,8 @@ std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> by
     out.ascii(16, unit.product, 16);
     out.ascii(32, unit.revision, 4);
     out.be16(58, sam5);
-    out.be16(60, spc5);
-    out.be16(62, sbc4);
+    out.be16(60, spc4);
+    out.be16(62, sbc3);
     if (unit.zoned()) out.be16(64, zbc2);
     return standard_length;
 }
@@ -177,7 +178,7 @@ std::size_t encode_absent_inquiry(std::span<std::uint8_t> bytes) noexcept {
     ByteWriter out(bytes);
     out.clear(0, length);
     out.u8(0, 0x7F);
-    out.u8(2, version_spc5);
+    out.u8(2, version_spc4);
     out.u8(3, 0x12);
     out.u8(4, length - 5);
     out.ascii(8, "", length - 8);

@@ -31,7 +31,7 @@ enum class VpdPage : std::uint8_t {
     zoned_block_device_characteristics = 0xB6,
 };
 
-/// Standard INQUIRY data (SPC-5 6.6.2), 96 bytes with version descriptors.
+/// Standard INQUIRY data (SPC-4 6.6.2), 96 bytes with version descriptors.
 std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> out) noexcept;
 
 /// The same for a logical unit number with nothing behind it: peripheral qualifier 3, type 1Fh.

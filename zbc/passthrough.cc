@@ -203,7 +203,7 @@ void plan_opcodes(Plan& plan, ByteView cdb, const Allowed& allowed,
         return;
     }
     // Option 1 is of commands without service actions, 2 of those with, 3 of either.
-    const auto with_action = option == 2 || (option == 3 && has_action(opcode));
+    const auto with_action = option != 1;
     if (!allowed.shows(opcode, with_action, action))
         fetch(plan, Edit::supported_opcode_none, one_opcode_length, facts);
 }

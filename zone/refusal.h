@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "zone/limits.h"
 #include "zone/request.h"
 #include "zone/status.h"
 #include "zone/types.h"
@@ -18,6 +19,7 @@ struct Refusal {
     Operation operation = Operation::read;
     std::uint64_t offset = 0;  ///< Bytes, as asked for.
     std::uint64_t length = 0;
+    Scope scope = Scope::zones;
     Status status;
     /// As it was before whoever asked could know of the refusal; absent where nobody looked.
     std::optional<Zone> zone = std::nullopt;
@@ -25,6 +27,8 @@ struct Refusal {
 
 class RefusalSink {
   public:
+    /// What the disk that refuses can do; told once, before anything is refused.
+    virtual void knows(const Limits& limits) { static_cast<void>(limits); }
     /// Whether the next refusal would be written down: whether a look at its zone is worth it.
     [[nodiscard]] virtual bool wants() const noexcept = 0;
     /// Neither blocks nor fails; what is too much is counted and left out.

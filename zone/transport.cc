@@ -24,13 +24,18 @@ std::size_t Queue::submit(std::span<const Request> requests) noexcept {
             if (taken < end) break;  // the transport itself is full
         }
         if (end < limit) {
-            refused_.push({requests[end].tag, {code, {}}, 0});
+            if (!take_refused(requests[end], code))
+                refused_.push({requests[end].tag, {code, {}}, 0});
             ++taken;
         }
     }
     in_flight_ += taken;
     if (refused_.size() != refused_before) loop_.note_ready();
     return taken;
+}
+
+bool Queue::take_refused(const Request&, StatusCode) noexcept {
+    return false;
 }
 
 std::size_t Queue::reap(std::span<Completion> out) noexcept {

@@ -53,6 +53,9 @@ class Queue {
     /// As reap. What is done and does not fit into `out` must be noted with Loop::note_ready(), or
     /// the loop may sleep on it.
     [[nodiscard]] virtual std::size_t collect(std::span<Completion> out) noexcept = 0;
+    /// A request that zone/check refuses. True: the queue has taken it, and collect() hands out its
+    /// completion; false: it completes as refused by itself.
+    [[nodiscard]] virtual bool take_refused(const Request& request, StatusCode code) noexcept;
 
     [[nodiscard]] Loop& loop() const noexcept { return loop_; }
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }

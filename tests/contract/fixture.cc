@@ -4,6 +4,9 @@
 #include <stdexcept>
 #include <thread>
 
+#include "transports/explain/explain.h"
+#include "transports/fault/fault.h"
+
 namespace zonebridge::contract {
 namespace {
 
@@ -12,6 +15,12 @@ T or_throw(tl::expected<T, Error> what) {
     if (!what) throw std::runtime_error(what.error().message);
     return std::move(*what);
 }
+
+/// Wants to know of every zone, and does nothing with it.
+class AllEars final : public RefusalSink {
+    [[nodiscard]] bool wants() const noexcept override { return true; }
+    void refused(const Refusal&) noexcept override {}
+};
 
 bool is_among(const std::vector<std::uint32_t>& zones, std::uint32_t zone) {
     return std::find(zones.begin(), zones.end(), zone) != zones.end();
@@ -44,6 +53,15 @@ void Contract::open(bool writable) {
     ring_ = or_throw(Ring::create());
     transport_ = or_throw(
         open_device(settings().device, {.writable = writable, .data_path = settings().data_path}));
+    std::vector<fault::Rule> rules;
+    for (const auto& text : settings().faults) {
+        auto rule = fault::parse_rule(text);
+        if (!rule) throw std::runtime_error(rule.error());
+        rules.push_back(std::move(*rule));
+    }
+    transport_ = or_throw(fault::inject(std::move(transport_), std::move(rules)));
+    static AllEars all_ears;
+    if (settings().explained) transport_ = explain_refusals(std::move(transport_), all_ears);
     disk_ = std::make_unique<Driver>(or_throw(transport_->open_queue(*ring_, {})), *ring_);
 }
 

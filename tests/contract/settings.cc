@@ -83,6 +83,8 @@ Outcome take(Settings& settings, const std::string& option, const std::string& v
         settings.label = value;
     } else if (option == "--data-path") {
         return take_data_path(settings, value);
+    } else if (option == "--fault") {
+        settings.faults.push_back(value);
     } else if (option == "--vanish") {
         settings.vanish = value;
     } else if (option == "--table") {
@@ -128,6 +130,8 @@ DESTROYED.
   --data-path PATH      any, ioctl or io_uring
   --offline-zone N      this zone is offline (repeatable)
   --read-only-zone N    this zone is read only (repeatable)
+  --fault RULE          the device misbehaves so, as `zonebridge serve --fault` has it (repeatable)
+  --explained           what it refuses is explained, to nobody (transports/explain)
   --vanish COMMAND      takes the device away; the last test runs it while requests are in flight
   --label NAME          the device's name in the table
   --table FILE          FILE gets one more row: how many tests passed, failed, were skipped and why
@@ -145,6 +149,10 @@ tl::expected<Settings, std::string> parse(const std::vector<std::string>& argume
         }
         if (option == "--lines") {
             settings.lines = true;
+            continue;
+        }
+        if (option == "--explained") {
+            settings.explained = true;
             continue;
         }
         if (i + 1 == arguments.size())

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <span>
 
@@ -38,8 +39,10 @@ class Input {
 };
 
 /// What must hold whatever the input; the fuzzer keeps the input for which it does not.
-inline void require(bool holds) {
-    if (!holds) std::abort();
+inline void require(bool holds, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    if (holds) return;
+    std::fprintf(stderr, "%s:%d: this does not hold\n", file, line);
+    std::abort();
 }
 
 }  // namespace zonebridge::fuzz

@@ -1,6 +1,6 @@
-// Writes what the fuzzers begin with: bytes that are right, as disks in memory and a simulated ATA
-// disk give them. Every seed is put through its decoders first, so that a seed that went wrong is
-// noticed here and not in an aimless fuzzer.
+// Writes what the fuzzers begin with: answers that are right, as disks in memory and a simulated ATA
+// disk give them, each put through its decoders first, so that a seed that went wrong is noticed here
+// and not in an aimless fuzzer; and requests (request_seeds.h), which seeds_test tries.
 //
 // usage: fuzz_seeds FOLDER        (FOLDER/TARGET/NAME)
 #include <cstdio>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/fuzz/replies.h"
+#include "tests/fuzz/request_seeds.h"
 #include "tests/unit/transports/scsi/simulated_disk.h"
 #include "tests/unit/transports/scsi/target_port.h"
 #include "zbc/cdb.h"
@@ -247,5 +248,11 @@ int main(int count, char** words) {
     add_zac(seeds);
     add_sense(seeds);
     add_zns(seeds);
+    for (const auto& seed : fuzz::scsi_target_seeds())
+        seeds.add("scsi_target", seed.name, seed.bytes);
+    for (const auto& seed : fuzz::blk_request_seeds())
+        seeds.add("blk_request", seed.name, seed.bytes);
+    for (const auto& seed : fuzz::virtio_chain_seeds())
+        seeds.add("virtio_chain", seed.name, seed.bytes);
     return seeds.ok() ? 0 : 1;
 }

@@ -36,6 +36,9 @@ class Listener {
     [[nodiscard]] tl::expected<std::optional<UniqueFd>, std::string> accept(
         std::optional<int> stop);
 
+    /// Readable when somebody is to be accepted: for those who wait for more than that.
+    [[nodiscard]] int fd() const noexcept { return socket_.get(); }
+
     /// Hands out no more than one connection.
     [[nodiscard]] bool single() const noexcept { return connected_; }
 

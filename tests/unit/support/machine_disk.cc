@@ -71,7 +71,7 @@ Limits limits_of(const MachineDiskShape& shape) {
 }
 
 MachineDisk::MachineDisk(const MachineDiskShape& shape)
-    : limits_(limits_of(shape)), machine_(limits_), bytes_(limits_.size()) {
+    : shape_(shape), limits_(limits_of(shape)), machine_(limits_), bytes_(limits_.size()) {
     identity_.vendor = "ZONEBRDG";
     identity_.product = "in memory";
     identity_.revision = "0.1";
@@ -180,8 +180,7 @@ void MachineDisk::clear_unwritten(std::uint64_t offset, const iovec& buffer) {
 }
 
 StatusCode MachineDisk::write(std::uint64_t offset, const Request& request) {
-    const auto zoned = limits_.model != Model::none &&
-                       !limits_.layout.is_conventional(limits_.layout.zone_of(offset));
+    const auto zoned = limits_.model != Model::none;
     if (const auto code = broken_in(offset, request.length, false); code != StatusCode::ok)
         return code;
     if (zoned && request.operation == Operation::write)

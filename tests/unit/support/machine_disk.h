@@ -51,6 +51,7 @@ class MachineDisk final : public Transport {
         Loop& loop, QueueOptions options) override;
     [[nodiscard]] tl::expected<void, Error> close() override { return {}; }
 
+    [[nodiscard]] const MachineDiskShape& shape() const noexcept { return shape_; }
     [[nodiscard]] Machine& machine() noexcept { return machine_; }
     [[nodiscard]] std::vector<std::uint8_t>& bytes() noexcept { return bytes_; }
 
@@ -93,6 +94,7 @@ class MachineDisk final : public Transport {
     [[nodiscard]] StatusCode act(const Request& request, std::uint64_t& acted);
     [[nodiscard]] StatusCode broken_in(std::uint64_t offset, std::uint64_t length, bool reads);
 
+    MachineDiskShape shape_;
     Limits limits_;
     Identity identity_;
     Machine machine_;

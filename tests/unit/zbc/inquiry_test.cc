@@ -34,11 +34,11 @@ const MachineDiskShape native_4k{.logical_block_size = 4096, .max_open = 4};
 TEST(Inquiry, StandardDataOfAHostManagedDisk) {
     const auto unit = unit_of({});
     EXPECT_EQ(encoded([&](auto out) { return encode_standard_inquiry(unit, out); }),
-              hex("14 00 07 12 5b 00 00 02 "
+              hex("14 00 06 12 5b 00 00 02 "
                   "5a 4f 4e 45 42 52 44 47 "                          // ZONEBRDG
                   "69 6e 20 6d 65 6d 6f 72 79 20 20 20 20 20 20 20 "  // in memory
                   "30 2e 31 20 00*20 00 00 "
-                  "00 a0 05 c0 06 00 06 60 00*30"));
+                  "00 a0 04 60 04 c0 06 60 00*30"));
 }
 
 TEST(Inquiry, OnlyHostManagedDisksHaveTheirOwnType) {
@@ -61,7 +61,7 @@ TEST(Inquiry, NothingIsWrittenPastTheEndOfTheBuffer) {
 
 TEST(Inquiry, AnAbsentLogicalUnitHasQualifierThree) {
     EXPECT_EQ(encoded([](auto out) { return encode_absent_inquiry(out); }),
-              hex("7f 00 07 12 1f 00 00 00 20*28"));
+              hex("7f 00 06 12 1f 00 00 00 20*28"));
 }
 
 TEST(Inquiry, ListedPagesAreThoseThatAreThere) {

@@ -256,6 +256,28 @@ TEST(Allowed, AnOpcodeStandsForAllItsActionsAndAnActionForItself) {
     EXPECT_TRUE(parse_allowed("0x7F").value().passes(0x7F, 0xFFFF));
 }
 
+TEST(Allowed, ANameAddsItsCommandsAndNothingElse) {
+    const Allowed before;
+    std::set<std::string_view> names;
+    for (const auto& command : all_passed_commands()) names.insert(command.allow_name);
+    for (const auto name : names) {
+        const auto after = parse_allowed(name).value();
+        for (unsigned opcode = 0; opcode < 256; ++opcode) {
+            if (opcode == 0x7F) continue;
+            for (unsigned action = 0; action < 32; ++action) {
+                const auto code = static_cast<std::uint8_t>(opcode);
+                const auto number = static_cast<std::uint16_t>(action);
+                const auto* const command = find_passed_command(code, number);
+                const auto named = command != nullptr && command->allow_name == name &&
+                                   command->passing != Passing::answered_above;
+                EXPECT_EQ(after.passes(code, number), named || before.passes(code, number))
+                    << fmt::format("{} {:02X}h/{:02X}h", name, opcode, action);
+            }
+        }
+        EXPECT_EQ(after.passes(0x7F, 0x8001), name == "variable-length") << name;
+    }
+}
+
 TEST(Allowed, SeveralAreSeparatedByCommasOrAddedOneByOne) {
     auto allowed = parse_allowed("write-buffer, 0xC1,sanitize").value();
     EXPECT_TRUE(allowed.passes(0x3B, 5) && allowed.passes(0xC1, 0) && allowed.passes(0x48, 1));

@@ -100,6 +100,8 @@ TEST(ReplyEdit, APageOfLimitsThatIsMadeUpIsOnTheListInItsPlace) {
     expect_page(plain_disk(), 0x00, plain_disk().pages, hex("14 00 00 06 00 80 83 B0 B1 B6"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 02 00 80"), hex("14 00 00 03 00 80 B0"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 02 00 B1"), hex("14 00 00 03 00 B0 B1"));
+    expect_page(plain_disk(), 0x00, hex("14 00 00 04 80 8A 90 B1"),
+                hex("14 00 00 05 80 8A 90 B0 B1"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 01 89"), hex("14 00 00 01 B0"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 00"), hex("14 00 00 01 B0"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 03 00 B0 B1"), hex("14 00 00 03 00 B0 B1"));
@@ -289,6 +291,19 @@ TEST(ReplyEdit, OnlyCommandsThatPassAreOnTheListOfCommands) {
                          " A0 00 00 00 00 00 00 0C"
                          " C1 00 00 00 00 00 00 0A"
                          " 9E 00 00 10 00 01 00 10")));
+}
+
+TEST(ReplyEdit, AnOpcodeWithModesIsShownWhereAnyOfThemPasses) {
+    const auto list = hex("00 00 00 08 3B 00 00 00 00 00 00 0A");
+    const auto one = hex("00 03 00 0A 3B 1F FF FF FF FF FF FF FF 00");
+    const auto allowed = parse_allowed("0x3B/0x1C").value();
+    EXPECT_EQ(to_hex(answer(sas_disk(), rsoc(0, 0, 0, 300), list, allowed)), to_hex(list));
+    EXPECT_EQ(to_hex(answer(sas_disk(), rsoc(1, 0x3B, 0, 300), one, allowed)), to_hex(one));
+    EXPECT_EQ(to_hex(answer(sas_disk(), rsoc(0, 0, 0, 300), list)), to_hex(hex("00 00 00 00")));
+    EXPECT_EQ(to_hex(answer(sas_disk(), rsoc(1, 0x3B, 0, 300), one)), to_hex(hex("00 01 00 00")));
+    EXPECT_EQ(to_hex(answer(sas_disk(), rsoc(3, 0x3B, 5, 300), one, allowed)),
+              to_hex(hex("00 01 00 00")))
+        << "another mode";
 }
 
 TEST(ReplyEdit, TimeoutsGoWithTheirCommands) {

@@ -1,0 +1,351 @@
+#include "service/control_socket.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "service/log.h"
+#include "virtio/notifier.h"
+#include "virtio/unique_fd.h"
+#include "virtio/vhost_user/listener.h"
+
+namespace zonebridge::service {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using virtio::UniqueFd;
+
+// No descriptors or no memory for another peer: how long until the next try.
+constexpr std::chrono::milliseconds until_next_accept{100};
+
+/// The user at the other end, if that is neither us nor root.
+std::optional<uid_t> stranger(int socket) {
+    ucred peer{};
+    socklen_t length = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return peer.uid;
+    if (peer.uid == 0 || peer.uid == ::geteuid()) return std::nullopt;
+    return peer.uid;
+}
+
+}  // namespace
+
+/// Carries out requests on a thread of its own.
+class ControlSocket::Doer {
+  public:
+    struct Job {
+        std::uint64_t peer = 0;
+        std::string line;
+    };
+    struct Done {
+        std::uint64_t peer = 0;
+        ControlProtocol::Answer answer;
+    };
+
+    Doer(UniqueFd done_fd, const ControlProtocol& protocol, LunTable& luns)
+        : protocol_(protocol), luns_(luns), done_fd_(std::move(done_fd)) {}
+    Doer(const Doer&) = delete;
+    Doer& operator=(const Doer&) = delete;
+    ~Doer() { stop(); }
+
+    /// Begins nothing more, and waits for what was begun.
+    void stop() {
+        {
+            const std::lock_guard guard(lock_);
+            stopping_ = true;
+        }
+        more_.notify_all();
+        luns_.hurry();
+        if (thread_.joinable()) thread_.join();
+    }
+
+    void start() {
+        thread_ = std::thread([this] {
+            (void)::pthread_setname_np(::pthread_self(), "zb-control-disk");
+            run();
+        });
+    }
+
+    void give(Job job) {
+        {
+            const std::lock_guard guard(lock_);
+            jobs_.push_back(std::move(job));
+        }
+        more_.notify_one();
+    }
+    /// Readable when there is something to take.
+    [[nodiscard]] int done_fd() const noexcept { return done_fd_.get(); }
+    [[nodiscard]] std::vector<Done> take_done() {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got = ::read(done_fd_.get(), &count, sizeof count);
+        const std::lock_guard guard(lock_);
+        return std::exchange(done_, {});
+    }
+
+  private:
+    void run() {
+        std::unique_lock lock(lock_);
+        for (;;) {
+            more_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
+            if (stopping_) return;
+            const auto job = std::move(jobs_.front());
+            jobs_.pop_front();
+            lock.unlock();
+            auto answer = carry_out(job.line);
+            lock.lock();
+            done_.push_back({job.peer, std::move(answer)});
+            virtio::notify(done_fd_);
+        }
+    }
+    [[nodiscard]] ControlProtocol::Answer carry_out(const std::string& line) const {
+        try {
+            return protocol_.answer(line, luns_);
+        } catch (const std::exception& error) {
+            // Out of memory. A disk that could not be added for want of it is not there.
+            return {protocol_.complaint(error.what()), true};
+        }
+    }
+
+    const ControlProtocol& protocol_;
+    LunTable& luns_;
+    const UniqueFd done_fd_;
+    std::mutex lock_;
+    std::condition_variable more_;
+    std::deque<Job> jobs_;    // under lock_
+    std::vector<Done> done_;  // under lock_
+    bool stopping_ = false;   // under lock_
+    std::thread thread_;
+};
+
+/// Whoever is connected, all on one thread that waits for none of them.
+class ControlSocket::Peers {
+  public:
+    Peers(virtio::Listener listener, UniqueFd stop, Doer& doer, const ControlProtocol& protocol,
+          const ControlLimits& limits)
+        : listener_(std::move(listener)),
+          stop_(std::move(stop)),
+          doer_(doer),
+          protocol_(protocol),
+          limits_(limits) {}
+    Peers(const Peers&) = delete;
+    Peers& operator=(const Peers&) = delete;
+    ~Peers() {
+        virtio::notify(stop_);
+        if (thread_.joinable()) thread_.join();
+    }
+
+    void start() {
+        thread_ = std::thread([this] {
+            (void)::pthread_setname_np(::pthread_self(), "zb-control");
+            while (turn()) continue;
+        });
+    }
+
+  private:
+    struct Peer {
+        std::uint64_t id = 0;
+        UniqueFd socket;  // none: to be forgotten
+        std::string in;
+        std::string out;
+        bool last = false;   // what is in `out` is the last it hears
+        bool asked = false;  // the doer has a request of its
+        bool ended = false;  // says nothing any more
+        Clock::time_point until;
+    };
+
+    /// False: it was the last one.
+    [[nodiscard]] bool turn() {
+        std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}, {doer_.done_fd(), POLLIN, 0}};
+        const auto listening = peers_.size() < limits_.connections && Clock::now() >= accept_from_;
+        waits.push_back({listening ? listener_.fd() : -1, POLLIN, 0});
+        for (const auto& peer : peers_) {
+            // One that left would be reported again and again while its request is carried out.
+            const auto fd = peer.asked ? -1 : peer.socket.get();
+            waits.push_back({fd, static_cast<short>(peer.out.empty() ? POLLIN : POLLOUT), 0});
+        }
+        if (::poll(waits.data(), waits.size(), time_left()) < 0) {
+            if (errno == EINTR) return true;
+            log("control: nobody is heard any more: {}", std::strerror(errno));
+            return false;
+        }
+        for (auto& done : doer_.take_done()) tell(done);
+        if (waits[0].revents != 0) return false;
+        for (std::size_t i = 0; i < peers_.size(); ++i)
+            if (waits[i + 3].revents != 0) go_on_with(peers_[i]);
+        end_waits();
+        std::erase_if(peers_, [](const Peer& peer) { return !peer.socket; });
+        if (waits[2].revents != 0) accept();
+        return true;
+    }
+
+    /// Milliseconds until somebody's patience ends, for poll(2).
+    [[nodiscard]] int time_left() const {
+        const auto now = Clock::now();
+        std::optional<Clock::time_point> first;
+        if (accept_from_ > now) first = accept_from_;
+        for (const auto& peer : peers_)
+            if (!peer.asked && (!first || peer.until < *first)) first = peer.until;
+        if (!first) return -1;
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*first - now).count();
+        return static_cast<int>(std::max<std::int64_t>(left, 0));
+    }
+
+    void end_waits() {
+        const auto now = Clock::now();
+        for (auto& peer : peers_) {
+            if (peer.asked || now < peer.until) continue;
+            if (peer.out.empty()) {
+                complain(peer, "no request came in time");
+                go_on_with(peer);
+            } else {
+                peer.socket.close();  // it takes nothing
+            }
+        }
+    }
+
+    void accept() {
+        UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!socket) {
+            if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
+            log("control: can't let anybody in: {}", std::strerror(errno));
+            accept_from_ = Clock::now() + until_next_accept;
+            return;
+        }
+        auto& peer = peers_.emplace_back();
+        peer.id = next_id_++;
+        peer.socket = std::move(socket);
+        if (const auto who = stranger(peer.socket.get())) {
+            log("control: user {} was sent away", *who);
+            complain(peer, "only the user who runs this server, and root, may tell it anything");
+        } else {
+            say(peer, protocol_.greeting());
+        }
+        go_on_with(peer);
+    }
+
+    void say(Peer& peer, std::string line) {
+        peer.out = std::move(line);
+        peer.out += '\n';
+        peer.until = Clock::now() + limits_.patience;
+    }
+    void complain(Peer& peer, std::string_view why) {
+        say(peer, protocol_.complaint(why));
+        peer.last = true;
+    }
+    void tell(Doer::Done& done) {
+        for (auto& peer : peers_) {
+            if (peer.id != done.peer) continue;
+            peer.asked = false;
+            peer.last = done.answer.last;
+            say(peer, std::move(done.answer.line));
+            go_on_with(peer);
+        }
+    }
+
+    /// As far as it goes without waiting for the peer.
+    void go_on_with(Peer& peer) {
+        while (peer.socket && !peer.asked) {
+            if (!peer.out.empty()) {
+                if (!send(peer)) return;
+            } else if (const auto end = peer.in.find('\n'); end < limits_.line) {
+                auto line = peer.in.substr(0, end);
+                peer.in.erase(0, end + 1);
+                if (line.find('\0') != std::string::npos) {
+                    complain(peer, "a request is text, and has no byte of zero");
+                    continue;
+                }
+                peer.asked = true;
+                doer_.give({peer.id, std::move(line)});
+            } else if (peer.in.size() >= limits_.line) {
+                complain(peer,
+                         fmt::format("a request is a line of less than {} bytes", limits_.line));
+            } else if (peer.ended) {
+                peer.socket.close();
+            } else if (!receive(peer)) {
+                return;
+            }
+        }
+    }
+
+    /// False: not now.
+    [[nodiscard]] bool send(Peer& peer) {
+        const auto sent = ::send(peer.socket.get(), peer.out.data(), peer.out.size(), MSG_NOSIGNAL);
+        if (sent < 0) {
+            if (errno == EAGAIN) return false;
+            if (errno != EINTR) peer.socket.close();
+            return true;
+        }
+        peer.out.erase(0, static_cast<std::size_t>(sent));
+        if (!peer.out.empty()) return true;
+        if (peer.last) peer.socket.close();
+        peer.until = Clock::now() + limits_.patience;
+        return true;
+    }
+    [[nodiscard]] bool receive(Peer& peer) {
+        std::array<char, 4096> bytes;
+        const auto got = ::recv(peer.socket.get(), bytes.data(), bytes.size(), 0);
+        if (got < 0) {
+            if (errno == EAGAIN) return false;
+            if (errno != EINTR) peer.socket.close();
+            return true;
+        }
+        if (got == 0) peer.ended = true;
+        peer.in.append(bytes.data(), static_cast<std::size_t>(got));
+        return true;
+    }
+
+    virtio::Listener listener_;
+    const UniqueFd stop_;
+    Doer& doer_;
+    const ControlProtocol& protocol_;
+    const ControlLimits limits_;
+    std::vector<Peer> peers_;
+    std::uint64_t next_id_ = 1;
+    Clock::time_point accept_from_;
+    std::thread thread_;
+};
+
+tl::expected<std::unique_ptr<ControlSocket>, Error> ControlSocket::open(
+    const std::string& path, const ControlProtocol& protocol, LunTable& luns,
+    const ControlLimits& limits) {
+    auto listener = virtio::Listener::bind(path);
+    if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
+    UniqueFd done(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!done || !stop) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    auto control = std::make_unique<ControlSocket>(Private{});
+    control->doer_ = std::make_unique<Doer>(std::move(done), protocol, luns);
+    control->peers_ = std::make_unique<Peers>(std::move(*listener), std::move(stop),
+                                              *control->doer_, protocol, limits);
+    return control;
+}
+
+void ControlSocket::start() {
+    doer_->start();
+    peers_->start();
+}
+
+ControlSocket::ControlSocket(Private) {}
+
+ControlSocket::~ControlSocket() {
+    // The peers hear how what was under way ended.
+    doer_->stop();
+}
+
+}  // namespace zonebridge::service

@@ -1,0 +1,251 @@
+#include "service/lun_table.h"
+
+#include <bit>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "service/log.h"
+
+namespace zonebridge::service {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A guest that was told writes out what it holds and lets go at once; then there is nothing to wait for.
+constexpr milliseconds quiet_enough{1000};
+constexpr milliseconds longest_goodbye{10'000};
+constexpr milliseconds between_looks{50};
+
+tl::unexpected<Error> refused(std::string message) {
+    return tl::unexpected(Error{StatusCode::invalid_request, std::move(message), {}});
+}
+
+/// Why a guest that used `before` can't be left with `after` under the same number; empty if it can.
+/// What it has in flight, and in its caches, would go to the wrong places.
+std::string difference(const LunInfo& before, const LunInfo& after) {
+    const auto& [old_limits, new_limits] = std::pair{before.limits, after.limits};
+    const auto& [old_name, new_name] = std::pair{before.identity, after.identity};
+    if (old_limits.model != new_limits.model) return "its zone model is another";
+    if (old_limits.logical_block_size != new_limits.logical_block_size)
+        return "its blocks have another size";
+    if (old_limits.layout.zone_size() != new_limits.layout.zone_size())
+        return "its zones have another size";
+    if (before.passed_through != after.passed_through || old_name.transport != new_name.transport)
+        return "it is reached in another way";
+    // Where a disk has no name of its own, its size is part of what it is known by.
+    const auto other_name = old_name.unique_id != new_name.unique_id &&
+                            (old_limits.size() == new_limits.size() || !old_name.serial.empty());
+    if (old_name.vendor != new_name.vendor || old_name.product != new_name.product ||
+        old_name.serial != new_name.serial || other_name)
+        return "it is another disk";
+    return {};
+}
+
+}  // namespace
+
+void warn_of_odd_zones(const std::string& device, const Layout& layout) {
+    if (layout.zone_count() == 0 || std::has_single_bit(layout.zone_size())) return;
+    log("{}: the zones are of {} bytes, which is no power of two: a Linux guest will refuse them. "
+        "Programs on this host can use the disk by zonebridge's own commands and library",
+        device, layout.zone_size());
+}
+
+LunTable::LunTable(DiskOptions options, Refusals refusals)
+    : options_(std::move(options)), refusals_(std::move(refusals)) {}
+
+DiskOptions LunTable::options_for(std::uint16_t number) const {
+    auto options = options_;
+    options.refusals = refusals_ ? refusals_(number) : nullptr;
+    return options;
+}
+
+LunTable::~LunTable() = default;
+
+tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
+                                                      const DiskOptions& options) {
+    auto disk = Disk::open(device, options);
+    if (!disk) return tl::unexpected(std::move(disk.error()));
+    warn_of_odd_zones(device, (*disk)->limits().layout);
+    Lun lun{device, options, std::move(*disk), nullptr};
+    if (options.kind == GuestDeviceKind::scsi)
+        lun.unit = std::make_unique<SteadyUnit>(lun.disk->unit());
+    return lun;
+}
+
+LunInfo LunTable::info_of(std::uint16_t number, const Lun& lun) {
+    return {number,
+            lun.device,
+            lun.options.read_only,
+            lun.disk->passed_through(),
+            lun.disk->limits(),
+            lun.disk->identity()};
+}
+
+tl::expected<LunTable::Luns::iterator, Error> LunTable::find(std::uint16_t number) {
+    const auto found = luns_.find(number);
+    if (found != luns_.end()) return found;
+    std::string others;
+    for (const auto& [other, ignored] : luns_)
+        others += fmt::format("{}{}", others.empty() ? "" : ", ", other);
+    return refused(
+        others.empty()
+            ? fmt::format("there is no LUN {}; nothing is served at the moment", number)
+            : fmt::format("there is no LUN {}; those that are served are {}", number, others));
+}
+
+tl::expected<void, Error> LunTable::open(std::uint16_t number, const std::string& device) {
+    auto lun = open_lun(device, options_for(number));
+    if (!lun) return tl::unexpected(std::move(lun.error()));
+    luns_.emplace(number, std::move(*lun));
+    return {};
+}
+
+std::vector<NumberedDisk> LunTable::disks() {
+    std::vector<NumberedDisk> disks;
+    for (auto& [number, lun] : luns_)
+        disks.push_back({number, lun.device, lun.disk.get(), lun.unit.get()});
+    return disks;
+}
+
+tl::expected<void, Error> LunTable::close() {
+    tl::expected<void, Error> result;
+    for (auto& [number, lun] : luns_) {
+        lun.unit.reset();
+        auto closed = lun.disk->close();
+        if (closed) continue;
+        if (!result) log("LUN {}: {}", number, closed.error().message);
+        if (result) result = std::move(closed);
+    }
+    luns_.clear();
+    return result;
+}
+
+tl::expected<LunInfo, Error> LunTable::add(std::uint16_t number, const std::string& device,
+                                           const LunOptions& options) {
+    if (number > most_number)
+        return refused(fmt::format("LUN {} can't be: numbers go to {}", number, most_number));
+    if (const auto taken = luns_.find(number); taken != luns_.end())
+        return refused(
+            fmt::format("LUN {} is taken, by {}: remove that first, or take another number", number,
+                        taken->second.device));
+    auto how = options_for(number);
+    how.read_only = options.read_only;
+    how.translate = options.translate;
+    how.force = options.force;
+    how.allow = options.allow;
+    how.faults.clear();
+    auto lun = open_lun(device, how);
+    if (!lun) return tl::unexpected(std::move(lun.error()));
+    if (auto added = units_->add(unit_of({number, device, lun->disk.get(), lun->unit.get()}));
+        !added) {
+        lun->unit.reset();
+        (void)lun->disk->close();  // nothing was written
+        return tl::unexpected(std::move(added.error()));
+    }
+    const auto place = luns_.emplace(number, std::move(*lun)).first;
+    log("LUN {}: added, {}", number, device);
+    return info_of(number, place->second);
+}
+
+void LunTable::wait_until_quiet(const SteadyUnit& unit) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + longest_goodbye;
+    auto taken = unit.taken();
+    auto quiet_since = Clock::now();
+    std::unique_lock lock(hurry_lock_);
+    while (!hurried_.wait_for(lock, between_looks, [this] { return hurry_; })) {
+        const auto now = Clock::now();
+        if (const auto count = unit.taken(); count != taken) {
+            taken = count;
+            quiet_since = now;
+        }
+        if (now - quiet_since >= quiet_enough || now >= end) return;
+    }
+}
+
+tl::expected<void, Error> LunTable::remove(std::uint16_t number, Removal how) {
+    const auto found = find(number);
+    if (!found) return tl::unexpected(found.error());
+    auto& lun = (*found)->second;
+    units_->announce_removal(number);
+    if (how == Removal::announced) wait_until_quiet(*lun.unit);
+    (void)units_->remove(number);
+    lun.unit.reset();
+    auto closed = lun.disk->close();
+    log("LUN {}: removed, {}", number, lun.device);
+    luns_.erase(*found);
+    if (closed) return {};
+    auto error = std::move(closed.error());
+    error.message = fmt::format("LUN {} is removed, but its disk could not be left clean: {}",
+                                number, error.message);
+    return tl::unexpected(std::move(error));
+}
+
+tl::expected<std::unique_ptr<Disk>, Error> LunTable::reopen(Lun& lun) {
+    // What holds a disk for us is let go of first; nobody can hold it twice.
+    auto closed = lun.disk->close();
+    lun.disk.reset();
+    if (!closed) return tl::unexpected(std::move(closed.error()));
+    return Disk::open(lun.device, lun.options);
+}
+
+tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number) {
+    const auto found = find(number);
+    if (!found) return tl::unexpected(found.error());
+    auto& lun = (*found)->second;
+    const auto before = info_of(number, lun);
+    lun.unit->pause();
+    auto disk = reopen(lun);
+    tl::expected<void, Error> result;
+    if (disk) {
+        lun.disk = std::move(*disk);
+        if (const auto other = difference(before, info_of(number, lun)); !other.empty())
+            result = refused(other);
+        else
+            result = lun.unit->resume(lun.disk->unit());
+    } else {
+        result = tl::unexpected(std::move(disk.error()));
+    }
+    if (!result) {
+        auto error = std::move(result.error());
+        error.message = fmt::format(
+            "LUN {} is gone, because {} can't go on under that number: {}. Add it again when that "
+            "is "
+            "settled",
+            number, lun.device, error.message);
+        log("{}", error.message);
+        units_->announce_removal(number);
+        (void)units_->remove(number);
+        lun.unit.reset();
+        if (lun.disk) (void)lun.disk->close();  // nothing was written since it was opened
+        luns_.erase(*found);
+        return tl::unexpected(std::move(error));
+    }
+    auto after = info_of(number, lun);
+    const auto size = before.limits.size();
+    if (after.identity.unique_id != before.identity.unique_id)
+        units_->changed(number, zbc::Attention::inquiry_changed);
+    if (after.limits.size() != size) units_->changed(number, zbc::Attention::capacity_changed);
+    log("LUN {}: {} was opened again; its size is {} bytes{}", number, lun.device,
+        after.limits.size(),
+        after.limits.size() == size ? ", as before" : fmt::format(", and was {}", size));
+    return Refreshed{std::move(after), size};
+}
+
+std::vector<LunInfo> LunTable::list() const {
+    std::vector<LunInfo> list;
+    for (const auto& [number, lun] : luns_) list.push_back(info_of(number, lun));
+    return list;
+}
+
+void LunTable::hurry() {
+    {
+        const std::lock_guard guard(hurry_lock_);
+        hurry_ = true;
+    }
+    hurried_.notify_all();
+}
+
+}  // namespace zonebridge::service

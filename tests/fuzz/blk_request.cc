@@ -1,0 +1,7 @@
+// virtio-blk requests to the device, over a disk in memory.
+#include "tests/fuzz/targets.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    zonebridge::fuzz::run_blk_request({data, size});
+    return 0;
+}

@@ -1,0 +1,38 @@
+// virtio-blk requests that are mostly right, made of a fuzzer's bytes.
+//
+// Threads: pure functions.
+// Ownership: a BlkRequest owns its bytes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tests/driver/blk.h"
+#include "tests/fuzz/disk_oracle.h"
+#include "tests/fuzz/input.h"
+
+namespace zonebridge::fuzz {
+
+struct BlkRequest {
+    std::uint32_t type = 0;
+    std::uint64_t sector = 0;
+    std::vector<std::uint8_t> out;  ///< Behind the header.
+    std::uint64_t in_length = 0;    ///< Before the status.
+
+    /// The header and what is behind it, as the device reads them.
+    [[nodiscard]] std::vector<std::uint8_t> readable() const;
+};
+
+/// A request near something that `oracle` says is worth a try; `with` stamps its data.
+[[nodiscard]] BlkRequest some_blk_request(Input& input, const DiskOracle& oracle,
+                                          std::uint64_t with);
+
+/// One range of a discard or a write of zeroes, as its bytes have it.
+struct ClearRange {
+    std::uint64_t offset = 0;  ///< Bytes.
+    std::uint64_t length = 0;
+    std::uint32_t flags = 0;
+};
+[[nodiscard]] std::vector<ClearRange> ranges_of(const BlkRequest& request);
+
+}  // namespace zonebridge::fuzz

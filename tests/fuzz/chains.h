@@ -1,0 +1,83 @@
+// Descriptor chains, mostly right ones, written to a ring descriptor by descriptor.
+//
+// Threads: one.
+// Ownership: borrows the guest's memory and the ring's place in it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "tests/driver/ring.h"
+#include "tests/fuzz/guest.h"
+#include "tests/fuzz/input.h"
+#include "virtio/virtqueue.h"
+
+namespace zonebridge::fuzz {
+
+/// The driver's books of one ring whose chains may be wrong.
+class ChainRing {
+  public:
+    static constexpr std::uint16_t size = 16;
+
+    ChainRing(Guest& guest, bool event_index, bool indirect, std::uint16_t first_index);
+
+    [[nodiscard]] virtio::VirtQueue::Config config(std::uint16_t index) const;
+
+    struct Made {
+        std::uint16_t head = 0;
+        driver::Block in;   ///< What the device fills, where that is one piece of memory.
+        bool sound = true;  ///< No descriptor was tampered with.
+    };
+    /// Makes a chain of what the device is to read and of room for what it writes, cut and laid out
+    /// as `input` says, now and then wrong, and available. Nothing if there is no room for it.
+    std::optional<Made> add(Input& input, std::span<const std::uint8_t> readable,
+                            std::size_t writable);
+    /// Tampers with the available ring.
+    void jump(std::uint16_t by);
+    void name(std::uint16_t head);
+
+    /// Takes what the device used; requires of each that it was available, and was not used yet.
+    /// Returns how many.
+    unsigned take_used();
+    [[nodiscard]] bool outstanding(std::uint16_t head) const {
+        const auto found = outstanding_.find(head);
+        return found != outstanding_.end() && found->second != 0;
+    }
+    /// Entries made available, and used, since the beginning.
+    [[nodiscard]] unsigned available() const noexcept { return available_; }
+    [[nodiscard]] unsigned used() const noexcept { return used_; }
+    /// Something that no device can take was made available.
+    [[nodiscard]] bool broken() const noexcept { return broken_; }
+
+  private:
+    struct Piece {
+        std::uint64_t address;
+        std::uint32_t length;
+        std::uint16_t flags;
+        std::uint16_t next;
+    };
+
+    void publish(std::uint16_t head);
+    void tamper(Input& input, std::vector<Piece>& pieces, bool in_table);
+    /// Links pieces through descriptors `numbers`, or one after the other in a table.
+    static void link(std::vector<Piece>& pieces, std::span<const std::uint16_t> numbers);
+    void write_table(driver::Block table, std::span<const Piece> pieces);
+
+    Guest& guest_;
+    driver::Ring ring_;
+    bool indirect_;
+    bool event_index_;
+    std::vector<std::uint16_t> free_;
+    std::map<std::uint16_t, std::vector<std::uint16_t>> descriptors_;  // by head
+    std::map<std::uint16_t, unsigned> outstanding_;                    // by head
+    std::uint16_t next_available_;
+    std::uint16_t next_used_;
+    unsigned available_ = 0;
+    unsigned used_ = 0;
+    bool broken_ = false;
+};
+
+}  // namespace zonebridge::fuzz

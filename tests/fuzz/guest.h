@@ -1,0 +1,95 @@
+// A guest's memory for fuzzers, seen by the driver and, mapped once more, by the device. Of its own
+// view the device may touch only what was opened to it: AddressSanitizer notices anything else.
+//
+// Threads: one.
+// Ownership: owns its files and both mappings of them.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "tests/driver/shared_memory.h"
+#include "virtio/memory.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ZONEBRIDGE_FUZZ_POISONS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ZONEBRIDGE_FUZZ_POISONS 1
+#endif
+#endif
+#ifdef ZONEBRIDGE_FUZZ_POISONS
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace zonebridge::fuzz {
+
+class Guest {
+  public:
+    /// Two neighbouring regions, and one by itself.
+    static constexpr std::uint64_t first_address = 0x100000, region_size = 0x40000;
+    static constexpr std::uint64_t far_address = 0x40000000;
+
+    /// The one of this program: mapping memory anew would take longer than an input.
+    [[nodiscard]] static Guest& get() {
+        static Guest guest;
+        return guest;
+    }
+    Guest(const Guest&) = delete;
+    Guest& operator=(const Guest&) = delete;
+
+    /// All memory is free, and nothing of it the device's.
+    void begin() {
+        shared.reset();
+        for (const auto& region : shared.regions()) poison(region.guest_address, region.size, true);
+    }
+    /// Lets the device touch `length` bytes at a guest address, or what of them is memory.
+    void open(std::uint64_t address, std::uint64_t length) { poison(address, length, false); }
+    /// Memory of the guest's, the device's too.
+    [[nodiscard]] driver::Block allocate(std::size_t size, std::size_t region = 0) {
+        // What ends inside eight bytes ends there for AddressSanitizer, too.
+        const auto block = shared.allocate(size, 8, region);
+        open(block.address, block.size);
+        return block;
+    }
+
+    driver::SharedMemory shared;
+    virtio::GuestMemory::Table memory;
+
+  private:
+    Guest() {
+        std::vector<virtio::MemoryRegionSource> sources;
+        for (const auto address : {first_address, first_address + region_size, far_address})
+            if (!shared.add(address, region_size)) throw std::runtime_error("no memory");
+        for (const auto& region : shared.regions())
+            sources.push_back({{region.guest_address, region.size, shared.user_address(region.host),
+                                region.mmap_offset},
+                               region.fd});
+        auto table = virtio::GuestMemory::build(sources, *virtio::GuestMemory::none());
+        if (!table) throw std::runtime_error(table.error());
+        memory = *table;
+    }
+
+    void poison([[maybe_unused]] std::uint64_t address, [[maybe_unused]] std::uint64_t length,
+                [[maybe_unused]] bool closed) {
+#ifdef ZONEBRIDGE_FUZZ_POISONS
+        for (const auto& region : shared.regions()) {
+            const auto first = std::max(address, region.guest_address);
+            const auto past = length > ~address ? ~std::uint64_t{0} : address + length;
+            const auto last = std::min(past, region.guest_address + region.size);
+            if (first >= last) continue;
+            virtio::GuestMemory::Hint hint;
+            auto* const host = memory->translate(first, last - first, hint);
+            if (closed)
+                __asan_poison_memory_region(host, last - first);
+            else
+                __asan_unpoison_memory_region(host, last - first);
+        }
+#endif
+    }
+};
+
+}  // namespace zonebridge::fuzz

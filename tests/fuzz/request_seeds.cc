@@ -1,0 +1,125 @@
+#include "tests/fuzz/request_seeds.h"
+
+#include <array>
+#include <random>
+
+#include "zbc/cdb.h"
+
+namespace zonebridge::fuzz {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+/// The disks to try: see some_shape().
+constexpr std::array<std::array<std::uint8_t, 2>, 8> shapes{{{0x00, 0x00},
+                                                             {0x3F, 0x00},
+                                                             {0x40, 0x08},
+                                                             {0x90, 0x14},
+                                                             {0x02, 0x22},
+                                                             {0x04, 0x42},
+                                                             {0x00, 0x43},
+                                                             {0x12, 0xC0}}};
+
+void append(Bytes& bytes, std::initializer_list<int> more) {
+    for (const auto byte : more) bytes.push_back(static_cast<std::uint8_t>(byte));
+}
+
+/// A disk, and its zones: empty ones, or one of each state.
+Bytes disk(std::size_t shape, bool used) {
+    Bytes bytes(shapes[shape].begin(), shapes[shape].end());
+    for (int zone = 0; zone < 8; ++zone) bytes.push_back(used ? zone | 1 << 3 : 0);
+    return bytes;
+}
+
+}  // namespace
+
+std::vector<Seed> scsi_target_seeds() {
+    std::vector<Seed> seeds;
+    for (std::size_t shape = 0; shape < shapes.size(); ++shape) {
+        for (const auto used : {false, true}) {
+            const auto zones = disk(shape, used);
+            Bytes begin(zones.begin(), zones.begin() + 2);
+            append(begin, {used ? 1 : 0});  // what is read past a pointer
+            begin.insert(begin.end(), zones.begin() + 2, zones.end());
+            // Every command in turn, with what mostly succeeds.
+            auto plain = begin;
+            const auto count = static_cast<int>(zbc::all_commands().size());
+            for (int i = 0; i < 2 * count; ++i) {
+                const auto command = i % count;
+                for (const int what : {3, 2, 0, 0x3F, 0x0A}) {
+                    // A step, the command, at the pointer or the zone's start, 1 physical block, 1
+                    // zone, or most of a reply; the zone, or the page.
+                    append(plain, {0, command, 0, what > 3 ? 12 : 0x08, what, 0, 0});
+                    // What was sensed before; room as it should be, in one buffer.
+                    append(plain, {0, 0, 0, 0});
+                }
+            }
+            seeds.push_back({"plain-" + std::to_string(shape) + (used ? "-used" : ""), plain});
+            // And with chance.
+            std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
+            auto wild = begin;
+            for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
+            seeds.push_back({"wild-" + std::to_string(shape) + (used ? "-used" : ""), wild});
+        }
+    }
+    return seeds;
+}
+
+std::vector<Seed> blk_request_seeds() {
+    std::vector<Seed> seeds;
+    for (std::size_t shape = 0; shape < shapes.size(); ++shape) {
+        for (const auto used : {false, true}) {
+            const auto zones = disk(shape, used);
+            Bytes begin(zones.begin(), zones.begin() + 2);
+            append(begin, {used ? 0x10 : 0});  // the mode
+            begin.insert(begin.end(), zones.begin() + 2, zones.end());
+            // Every type in turn, at zones of every kind, uncut and cut.
+            auto plain = begin;
+            for (const int cuts : {0, 3, 0x95})
+                for (int type = 0; type < 16; ++type)
+                    for (const int zone : {0, 2, 4, 7})
+                        append(plain, {0, type, 0, 0x08, zone, 0, cuts, cuts});
+            seeds.push_back({"plain-" + std::to_string(shape) + (used ? "-used" : ""), plain});
+            std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
+            auto wild = begin;
+            for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
+            seeds.push_back({"wild-" + std::to_string(shape) + (used ? "-used" : ""), wild});
+        }
+    }
+    return seeds;
+}
+
+std::vector<Seed> virtio_chain_seeds() {
+    std::vector<Seed> seeds;
+    for (int choice = 0; choice < 16; ++choice) {
+        const auto scsi = choice % 2 == 0;
+        const auto zones = disk(static_cast<std::size_t>(choice) % shapes.size(), choice >= 8);
+        Bytes begin;
+        append(begin, {choice});
+        begin.insert(begin.end(), zones.begin(), zones.end());
+        const auto types = scsi ? static_cast<int>(zbc::all_commands().size()) : 16;
+        auto plain = begin;
+        for (int i = 0; i < 3 * types; ++i) {
+            append(plain, {0});
+            if (scsi) append(plain, {i % 8 == 7 ? 13 : 0});
+            // The request; where to (scsi); not short; layout, cuts, places, no harm.
+            if (scsi && i % 8 == 7)
+                append(plain, {i});
+            else if (scsi)
+                append(plain, {i % types, 0, 0x08, 3, 0, 0, 0});
+            else
+                append(plain, {i % types, 0, 0x08, 3, 0});
+            append(plain, {0, i, i % 4 == 3 ? 90 : 0, i * 7, 0});
+        }
+        seeds.push_back({"plain-" + std::to_string(choice), plain});
+        std::mt19937 random(static_cast<unsigned>(choice));
+        for (const auto* name : {"wild-", "wilder-"}) {
+            auto wild = begin;
+            for (int i = 0; i < 1000; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
+            seeds.push_back({name + std::to_string(choice), wild});
+        }
+    }
+    return seeds;
+}
+
+}  // namespace zonebridge::fuzz

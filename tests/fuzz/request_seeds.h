@@ -1,0 +1,22 @@
+// Inputs for the targets that drive whole devices: walks through everything they can ask for.
+//
+// Threads: pure functions.
+// Ownership: none.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace zonebridge::fuzz {
+
+struct Seed {
+    std::string name;
+    std::vector<std::uint8_t> bytes;
+};
+
+[[nodiscard]] std::vector<Seed> scsi_target_seeds();
+[[nodiscard]] std::vector<Seed> blk_request_seeds();
+[[nodiscard]] std::vector<Seed> virtio_chain_seeds();
+
+}  // namespace zonebridge::fuzz

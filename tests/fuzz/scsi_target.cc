@@ -1,0 +1,7 @@
+// SCSI commands to the target, over a disk in memory.
+#include "tests/fuzz/targets.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    zonebridge::fuzz::run_scsi_target({data, size});
+    return 0;
+}

@@ -1,0 +1,519 @@
+// Runs SCSI commands, mostly right ones, against the target over a disk in memory; what it answers, and
+// what it does to the disk, is held against a plain model.
+//
+// Two bytes choose the disk, one the unit, one a zone its zones' states; then come steps of a byte each
+// and what it needs: a batch of commands, or something that happens to the target or to the disk.
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "tests/fuzz/disk_oracle.h"
+#include "tests/fuzz/input.h"
+#include "tests/fuzz/scsi_commands.h"
+#include "tests/fuzz/targets.h"
+#include "tests/unit/support/hand_loop.h"
+#include "zbc/cdb.h"
+#include "zbc/target.h"
+#include "zone/scatter.h"
+
+namespace zonebridge::fuzz {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::uint8_t canary = 0xC5;
+constexpr std::size_t slack = 16;
+constexpr std::size_t queue_depth = 8;
+constexpr std::uint32_t watcher = 9;  // the initiator that looks after every batch
+
+/// One way's buffers, with canaries behind each.
+class Buffers {
+  public:
+    void make(std::uint64_t total, std::uint8_t cut) {
+        while (total > 0 && pieces_.size() < 24) {
+            const std::uint64_t most = (cut & 0xF) == 0 ? total : 1 + (cut & 0xF) * 331;
+            const auto size = pieces_.size() == 23 ? total : std::min(total, most);
+            pieces_.emplace_back(size + slack, canary);
+            lengths_.push_back(size);
+            total -= size;
+            // An empty buffer is a buffer.
+            if ((cut & 0x10) != 0 && pieces_.size() == 1) {
+                pieces_.emplace_back(slack, canary);
+                lengths_.push_back(0);
+            }
+        }
+        for (std::size_t i = 0; i < pieces_.size(); ++i)
+            list_.push_back({pieces_[i].data(), lengths_[i]});
+    }
+    void fill(std::span<const std::uint8_t> bytes) { scatter(bytes, list_); }
+
+    [[nodiscard]] std::span<const iovec> list() const { return list_; }
+    [[nodiscard]] std::uint64_t total() const { return total_length(list_); }
+    [[nodiscard]] Bytes contents() const {
+        Bytes out(total());
+        gather(list_, out);
+        return out;
+    }
+    /// Nothing behind any of the buffers was written to.
+    void require_canaries() const {
+        for (std::size_t i = 0; i < pieces_.size(); ++i)
+            require(std::all_of(pieces_[i].begin() + static_cast<std::ptrdiff_t>(lengths_[i]),
+                                pieces_[i].end(), [](auto byte) { return byte == canary; }));
+    }
+
+  private:
+    std::vector<Bytes> pieces_;
+    std::vector<std::uint64_t> lengths_;
+    std::vector<iovec> list_;
+};
+
+zbc::UnitOptions some_options(Input& input, const Limits& limits) {
+    const auto choice = input.byte();
+    zbc::UnitOptions options;
+    if (choice % 4 == 1 && limits.model == Model::host_managed) options.reads_past_pointer = false;
+    options.read_only = choice >= 0xF0;
+    return options;
+}
+
+/// What of it shows.
+test::MachineDiskShape shape_of(test::MachineDiskShape shape, const zbc::UnitOptions& options) {
+    shape.reads_past_pointer = options.reads_past_pointer.value_or(shape.reads_past_pointer);
+    shape.read_only = shape.read_only || options.read_only;
+    return shape;
+}
+
+struct Flight {
+    ScsiCommand command;
+    Bytes cdb;
+    Buffers in;
+    Buffers out;
+    Bytes sent;
+    std::uint32_t initiator = 0;
+    bool fault_waits = false;  // the disk was told to fail
+    std::optional<zbc::TaskResult> result;
+};
+
+class Session {
+  public:
+    explicit Session(Input& input)
+        : input_(input),
+          disk_(some_shape(input)),
+          options_(some_options(input, disk_.limits())),
+          oracle_(shape_of(disk_.shape(), options_)),
+          shape_(oracle_.shape()) {
+        oracle_.begin(disk_, input);
+        target_ = std::move(zbc::make_target(disk_, options_).value());
+        queue_ = std::move(target_->open_queue(loop_, queue_depth).value());
+    }
+
+    Tally run() {
+        look();
+        for (int steps = 0; !input_.empty() && steps < 400; ++steps) step();
+        return tally_;
+    }
+
+  private:
+    void step() {
+        const auto kind = input_.byte();
+        switch (kind % 16) {
+            case 10:
+                ++attentions_[kind / 16 % 4];
+                target_->reset(kind / 16 % 4);
+                return;
+            case 11:
+                for (std::uint32_t i = 0; i < 4; ++i) ++attentions_[i];
+                ++attentions_[watcher];
+                target_->raise(static_cast<zbc::Attention>(kind / 16 % zbc::attention_count));
+                return;
+            case 12:
+                oracle_.spoil(disk_, kind / 16 % 8,
+                              (kind & 0x80) != 0 ? ZoneState::offline : ZoneState::read_only);
+                return;
+            case 13:
+                fail_ = static_cast<StatusCode>(kind / 16 % 14 + 1);
+                return;
+            case 14:
+                disk_.take_at_most = kind / 16;
+                disk_.reverse = (kind & 0x80) != 0;
+                return batch(4);
+            case 15:
+                disk_.hold = true;
+                return batch(queue_depth);
+            default:
+                return batch(kind % 16 < 8 ? 1 : 3);
+        }
+    }
+
+    void batch(std::size_t count) {
+        std::vector<std::unique_ptr<Flight>> flights;
+        while (flights.size() < count && (flights.empty() || !input_.empty())) {
+            flights.push_back(make());
+            const auto meaning = meaning_of(flights.back()->cdb);
+            // Asks the disk more than once: what comes behind it could get in between.
+            if (meaning.effect == Effect::action && meaning.count > 1 && !meaning.all) break;
+            if (meaning.effect == Effect::verify || holds_reads()) break;
+        }
+        if (fail_ && flights.size() == 1) {
+            const auto effect = meaning_of(flights[0]->cdb).effect;
+            if (effect == Effect::read || effect == Effect::write) {
+                disk_.fail_next = fail_;
+                flights[0]->fault_waits = true;
+            }
+            fail_.reset();
+        }
+        carry_out(flights);
+        disk_.fail_next.reset();
+        for (const auto& flight : flights) judge(*flight);
+        oracle_.require_same(disk_);
+        look();
+    }
+
+    /// To what was written, on a disk that would read on.
+    [[nodiscard]] bool holds_reads() const {
+        return !shape_.reads_past_pointer && disk_.limits().reads_past_pointer;
+    }
+
+    std::unique_ptr<Flight> make() {
+        auto flight = std::make_unique<Flight>();
+        flight->command = some_command(input_, oracle_);
+        select_what_was_sensed(flight->command);
+        flight->cdb = flight->command.cdb;
+        const auto room = input_.byte();
+        const auto cut = input_.byte();
+        const auto moves = flight->command.moves;
+        constexpr std::array<std::int64_t, 8> more{0, 0, 0, 0, 512, -1, -512, 3};
+        const auto size = room >= 0xF8 ? 0
+                                       : static_cast<std::uint64_t>(std::max<std::int64_t>(
+                                             static_cast<std::int64_t>(moves) + more[room & 7], 0));
+        const auto meaning = meaning_of(flight->cdb);
+        if (meaning.effect != Effect::write || (room & 0x40) != 0) flight->in.make(size, cut);
+        if (meaning.effect == Effect::write) {
+            flight->sent.resize(size);
+            stamp(flight->sent, ++stamps_);
+        } else if (meaning.effect == Effect::verify) {
+            flight->sent = to_verify(meaning, cut, size);
+        } else if (meaning.effect == Effect::none) {
+            flight->sent = flight->command.parameters;
+        }
+        flight->out.make(flight->sent.size(), cut);
+        flight->out.fill(flight->sent);
+        flight->initiator = (room >> 3 & 7) < 6 ? 0 : room >> 3 & 3;
+        return flight;
+    }
+
+    /// What is there, or, now and then, what is not.
+    Bytes to_verify(const Meaning& meaning, std::uint8_t cut, std::uint64_t size) {
+        const std::uint64_t block = shape_.logical_block_size;
+        if (meaning.byte_check == 0) return {};
+        Bytes data(meaning.byte_check == 1 ? size : block);
+        stamp(data, ++stamps_);
+        const auto offset = meaning.lba * block;
+        if (cut >= 0xE0 || meaning.lba >= oracle_.size() / block ||
+            !oracle_.on_disk(offset, data.size()))
+            return data;
+        data = oracle_.read(offset, data.size());
+        if (cut >= 0xC0) data[data.size() * (cut & 0x1F) / 32] ^= 1;
+        return data;
+    }
+
+    /// A MODE SELECT that gives back what MODE SENSE said last, but for a byte.
+    void select_what_was_sensed(ScsiCommand& command) {
+        const auto at = input_.byte();
+        const auto with = input_.byte();
+        if (at == 0xFF) return;
+        const auto six = !command.cdb.empty() && command.cdb[0] == mode_select_6;
+        if (!six && (command.cdb.size() < 10 || command.cdb[0] != mode_select_10)) return;
+        auto& list = command.parameters;
+        list = sensed_[six ? 0 : 1];
+        if (command.cdb.size() < (six ? 6 : 10) || list.empty()) return;
+        const std::size_t header = six ? 4 : 8;
+        std::fill_n(list.begin(), std::min<std::size_t>(six ? 1 : 2, list.size()),
+                    0);                                  // its length
+        if (list.size() > header) list[header] &= 0x7F;  // PS
+        list[at % list.size()] ^= with;
+        command.cdb[1] |= 0x10;  // PF
+        if (six)
+            command.cdb[4] = static_cast<std::uint8_t>(list.size());
+        else
+            command.cdb[7] = static_cast<std::uint8_t>(list.size() >> 8),
+            command.cdb[8] = static_cast<std::uint8_t>(list.size());
+    }
+
+    void carry_out(std::vector<std::unique_ptr<Flight>>& flights) {
+        std::vector<zbc::Task> tasks;
+        for (std::size_t i = 0; i < flights.size(); ++i) {
+            const auto& flight = *flights[i];
+            tasks.push_back({i, flight.cdb, flight.out.list(), flight.in.list(), flight.initiator});
+        }
+        require(queue_->submit(tasks) == tasks.size());
+        std::size_t ended = 0;
+        auto waits = 0;  // turns that ended nothing
+        zbc::TaskResult result;
+        for (int turns = 0; ended < flights.size(); ++turns) {
+            require(turns < 10000);
+            if (queue_->reap({&result, 1}) == 1) {
+                require(result.tag < flights.size());
+                auto& flight = *flights[result.tag];
+                require(!flight.result);  // once
+                flight.result = result;
+                ++ended;
+                continue;
+            }
+            if (++waits == 2) {
+                disk_.hold = false;
+                disk_.take_at_most = std::numeric_limits<std::size_t>::max();
+                disk_.reverse = false;
+                loop_.note_ready();
+            }
+            require(loop_.ready() || waits == 1);  // or a real loop would sleep for ever
+            static_cast<void>(loop_.turn(Loop::Wait::poll));
+        }
+        require(queue_->reap({&result, 1}) == 0);
+    }
+
+    void judge(const Flight& flight) {
+        const auto& result = *flight.result;
+        flight.in.require_canaries();
+        flight.out.require_canaries();
+        require(flight.out.contents() == flight.sent);
+        require(flight.cdb == flight.command.cdb);
+        require(result.data_in_length <= flight.in.total());
+        require(result.data_out_length <= flight.out.total());
+        require(result.sense_length <= result.sense.size());
+        const auto opcode = flight.cdb.empty() ? 0 : flight.cdb[0];
+        const auto good =
+            result.delivery == zbc::Delivery::done && result.status == zbc::ScsiStatus::good;
+        ++(good ? tally_.good : tally_.refused)[opcode];
+        const auto meaning = meaning_of(flight.cdb);
+        if (good) {
+            require(result.sense_length == 0);
+            const auto received = flight.in.contents();
+            const auto rest = std::span(received).subspan(result.data_in_length);
+            require(
+                std::all_of(rest.begin(), rest.end(), [](auto byte) { return byte == canary; }));
+            return judge_good(flight, meaning, received);
+        }
+        if (result.delivery == zbc::Delivery::overrun) {
+            require(meaning.effect != Effect::action);
+            const auto needs = meaning.count * shape_.logical_block_size;
+            if (meaning.effect == Effect::read) require(flight.in.total() < needs);
+            if (meaning.effect == Effect::write) require(flight.out.total() < needs);
+            if (meaning.effect == Effect::verify)
+                require(meaning.byte_check != 0 && flight.out.total() < needs);
+            return;
+        }
+        require(result.delivery == zbc::Delivery::done);
+        require(result.status == zbc::ScsiStatus::check_condition);
+        const auto sense = zbc::decode_sense(std::span(result.sense).first(result.sense_length));
+        require(sense.has_value());
+        judge_refused(flight, meaning, *sense);
+    }
+
+    void judge_good(const Flight& flight, const Meaning& meaning, const Bytes& received) {
+        const auto& result = *flight.result;
+        const std::uint64_t block = shape_.logical_block_size;
+        if (flight.cdb[0] == start_stop_unit) started_ = false;
+        if (flight.cdb[0] == mode_select_6 || flight.cdb[0] == mode_select_10)
+            for (auto& [initiator, count] : attentions_) ++count;  // the others are told
+        if (flight.cdb[0] == mode_sense_6 || flight.cdb[0] == mode_sense_10)
+            sensed_[flight.cdb[0] == mode_sense_6 ? 0 : 1].assign(
+                received.begin(),
+                received.begin() + static_cast<std::ptrdiff_t>(result.data_in_length));
+        if (meaning.effect == Effect::none) return;
+        require(!meaning.odd);
+        if (meaning.effect == Effect::action) {
+            require(result.data_in_length == 0 && result.data_out_length == 0);
+            return require(act(meaning));
+        }
+        const auto offset = meaning.lba * block;
+        const auto length = meaning.count * block;
+        require(meaning.lba <= oracle_.size() / block);
+        if (meaning.effect == Effect::verify) {
+            require(result.data_in_length == 0);
+            if (length == 0) return;
+            require(oracle_.judge_read(offset, length) == StatusCode::ok);
+            return require(!first_difference(flight, meaning));
+        }
+        const auto reads = meaning.effect == Effect::read;
+        require(result.data_in_length == (reads ? length : 0));
+        require(result.data_out_length == (reads ? 0 : length));
+        if (length == 0) return;
+        require(!flight.fault_waits);
+        if (reads) {
+            require(oracle_.judge_read(offset, length) == StatusCode::ok);
+            const auto expected = oracle_.read(offset, length);
+            require(std::equal(expected.begin(), expected.end(), received.begin()));
+        } else {
+            require(!shape_.read_only);
+            require(oracle_.judge_write(offset, length) == StatusCode::ok);
+            oracle_.write(offset, std::span(flight.sent).first(length));
+        }
+    }
+
+    /// Where what a VERIFY sent is not what is there; in bytes.
+    std::optional<std::uint64_t> first_difference(const Flight& flight, const Meaning& meaning) {
+        const std::uint64_t block = shape_.logical_block_size;
+        if (meaning.byte_check == 0) return std::nullopt;
+        const auto there = oracle_.read(meaning.lba * block, meaning.count * block);
+        const auto& sent = flight.sent;
+        const auto length = meaning.byte_check == 1 ? there.size() : block;
+        require(sent.size() >= length);
+        for (std::size_t i = 0; i < there.size(); ++i)
+            if (there[i] != sent[i % length]) return i;
+        return std::nullopt;
+    }
+
+    /// Whether the zone actions of a command that succeeded were to be allowed; carries them out.
+    bool act(const Meaning& meaning) {
+        if (shape_.read_only) return false;
+        if (meaning.all) return oracle_.act_all(meaning.operation) == StatusCode::ok;
+        const auto first = zone_of(meaning);
+        if (!first || meaning.count > oracle_.zones().size() - *first) return false;
+        for (auto zone = *first; zone < *first + meaning.count; ++zone) {
+            if (oracle_.zones()[zone].conventional) return false;
+            const auto code = oracle_.act(meaning.operation, zone);
+            // To ZBC there is nothing wrong with a zone that has nothing to open or close.
+            if (code != StatusCode::ok && code != StatusCode::invalid_transition) return false;
+        }
+        return true;
+    }
+    std::optional<std::size_t> zone_of(const Meaning& meaning) const {
+        for (std::size_t i = 0; i < oracle_.zones().size(); ++i)
+            if (oracle_.zones()[i].start == meaning.lba * shape_.logical_block_size &&
+                meaning.lba < oracle_.size())
+                return i;
+        return std::nullopt;
+    }
+
+    void judge_refused(const Flight& flight, const Meaning& meaning, const zbc::Sense& sense) {
+        using enum zbc::SenseKey;
+        require(flight.result->data_in_length == 0);
+        require(flight.result->data_out_length == 0);
+        if (sense.key == unit_attention) {
+            require(attentions_[flight.initiator] > 0);
+            --attentions_[flight.initiator];
+            return;
+        }
+        if (flight.fault_waits) return;  // whatever the disk was told to say
+        if (sense.key == not_ready) return require(!started_);
+        if (sense.key == miscompare) {
+            require(meaning.effect == Effect::verify);
+            const auto block = shape_.logical_block_size;
+            require(oracle_.on_disk(meaning.lba * block, meaning.count * block));
+            const auto different = first_difference(flight, meaning);
+            return require(different && sense.information == different);
+        }
+        require(sense.key == illegal_request || sense.key == data_protect);
+        if (meaning.effect == Effect::none || meaning.odd) return;
+        if (sense.asc == 0x24 && sense.field && sense.field->in_cdb)
+            require(sense.field->byte <= flight.cdb.size());
+        require(!must_succeed(flight, meaning));
+    }
+
+    /// Whether nothing is wrong with the command; what an action did before it failed is done here,
+    /// too.
+    bool must_succeed(const Flight& flight, const Meaning& meaning) {
+        if (shape_.model == Model::none && meaning.effect == Effect::action) return false;
+        if (meaning.effect == Effect::action) {
+            if (shape_.read_only) return false;
+            if (meaning.all) return oracle_.act_all(meaning.operation) == StatusCode::ok;
+            const auto first = zone_of(meaning);
+            if (!first || meaning.count > oracle_.zones().size() - *first) return false;
+            for (auto zone = *first; zone < *first + meaning.count; ++zone)
+                if (oracle_.zones()[zone].conventional) return false;
+            return act(meaning);
+        }
+        const std::uint64_t block = shape_.logical_block_size;
+        if (meaning.count == 0 || meaning.lba >= oracle_.size() / block) return false;
+        const auto offset = meaning.lba * block;
+        const auto length = meaning.count * block;
+        if (length > shape_.max_transfer) return false;
+        const auto& buffers = meaning.effect == Effect::read ? flight.in : flight.out;
+        if (buffers.list().size() > shape_.max_segments) return false;
+        if (meaning.effect == Effect::verify && meaning.byte_check == 2) return false;
+        if (meaning.effect != Effect::write)
+            return oracle_.is_plain_read(offset, length) &&
+                   oracle_.judge_read(offset, length) == StatusCode::ok;
+        return !shape_.read_only && oracle_.judge_write(offset, length) == StatusCode::ok;
+    }
+
+    /// The zones as another initiator sees them.
+    void look() {
+        if (shape_.model == Model::none) return;
+        const auto room = 64 + 128 * oracle_.zones().size();
+        const auto cdb = zbc::encode_report_zones({0, static_cast<std::uint32_t>(room), false, 0});
+        std::vector<std::unique_ptr<Flight>> flights;
+        for (auto tries = 0;; ++tries) {
+            require(tries < 8);
+            flights.clear();
+            flights.push_back(std::make_unique<Flight>());
+            auto& flight = *flights[0];
+            flight.cdb.assign(cdb.begin(), cdb.end());
+            flight.in.make(room, 0);
+            flight.initiator = watcher;
+            carry_out(flights);
+            if (flight.result->status == zbc::ScsiStatus::good) break;
+            const auto sense = zbc::decode_sense(
+                std::span(flight.result->sense).first(flight.result->sense_length));
+            require(sense && (sense->key == zbc::SenseKey::unit_attention ||
+                              (sense->key == zbc::SenseKey::not_ready && !started_)));
+            if (sense->key == zbc::SenseKey::not_ready) return;
+        }
+        const auto bytes = flights[0]->in.contents();
+        const zbc::ByteView view(bytes);
+        const auto length = flights[0]->result->data_in_length;
+        require(length >= 64 && length == 64 + view.be32(0));
+        std::size_t at = 64;
+        const auto block = shape_.logical_block_size;
+        for (const auto& zone : oracle_.zones()) {
+            require(at + 64 <= length);
+            require((view.u8(at) & 0xF) == (zone.conventional                     ? 1
+                                            : shape_.model == Model::host_managed ? 2
+                                                                                  : 3));
+            require(view.u8(at + 1) >> 4 == static_cast<int>(zone.state));
+            require(view.be64(at + 8) == zone.capacity / block);
+            require(view.be64(at + 16) == zone.start / block);
+            const auto pointer = DiskOracle::pointer_of(zone);
+            require(view.be64(at + 24) == (pointer ? *pointer / block : ~std::uint64_t{0}));
+            at += 64;
+            if (zone.capacity == zone.length) continue;
+            require(at + 64 <= length);
+            require((view.u8(at) & 0xF) == 5);  // the gap behind it
+            require(view.be64(at + 8) == (zone.length - zone.capacity) / block);
+            at += 64;
+        }
+        require(at == length);
+    }
+
+    static constexpr std::uint8_t start_stop_unit = 0x1B, mode_select_6 = 0x15,
+                                  mode_select_10 = 0x55, mode_sense_6 = 0x1A, mode_sense_10 = 0x5A;
+
+    Input& input_;
+    test::MachineDisk disk_;
+    zbc::UnitOptions options_;
+    DiskOracle oracle_;
+    const test::MachineDiskShape& shape_;  // as the initiator sees it
+    test::HandLoop loop_;
+    std::unique_ptr<zbc::LogicalUnit> target_;
+    std::unique_ptr<zbc::TaskQueue> queue_;
+    /// Unit attentions that an initiator may yet be told; every one begins with one.
+    std::map<std::uint32_t, int> attentions_{{0, 1}, {1, 1}, {2, 1}, {3, 1}, {watcher, 1}};
+    bool started_ = true;
+    std::array<Bytes, 2> sensed_;  // by MODE SENSE (6) and (10)
+    std::optional<StatusCode> fail_;
+    std::uint64_t stamps_ = 0;
+    Tally tally_;
+};
+
+}  // namespace
+
+Tally run_scsi_target(std::span<const std::uint8_t> bytes) {
+    Input input(bytes.data(), bytes.size());
+    return Session(input).run();
+}
+
+}  // namespace zonebridge::fuzz

@@ -1,0 +1,84 @@
+// The seeds of the fuzz targets that drive whole devices, and some changes of each, without a fuzzer:
+// nothing that must hold is broken, and the seeds do what they are there for.
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/fuzz/request_seeds.h"
+#include "tests/fuzz/targets.h"
+#include "zbc/cdb.h"
+
+namespace zonebridge::fuzz {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+using Run = Tally (*)(std::span<const std::uint8_t>);
+
+Tally run_all(const std::vector<Seed>& seeds, Run run) {
+    Tally tally;
+    for (const auto& seed : seeds) tally.add(run(seed.bytes));
+    return tally;
+}
+
+/// What fails aborts, as it does under the fuzzer.
+void run_changed(const std::vector<Seed>& seeds, Run run, int changes) {
+    std::mt19937 random(4711);
+    const auto pick = [&](std::size_t below) { return random() % below; };
+    for (int i = 0; i < changes; ++i) {
+        auto bytes = seeds[pick(seeds.size())].bytes;
+        for (auto count = 1 + pick(8); count > 0 && !bytes.empty(); --count) {
+            const auto at = pick(bytes.size());
+            if (pick(8) == 0)
+                bytes.resize(at);
+            else
+                bytes[at] = static_cast<std::uint8_t>(random());
+        }
+        run(bytes);
+    }
+}
+
+TEST(FuzzSeeds, EveryCommandOfTheTargetIsTriedAndSucceedsSomewhere) {
+    const auto seeds = scsi_target_seeds();
+    const auto tally = run_all(seeds, run_scsi_target);
+    for (const auto& info : zbc::all_commands()) {
+        EXPECT_GT(tally.good[info.opcode], 0U) << info.name;
+        EXPECT_GT(tally.good[info.opcode] + tally.refused[info.opcode], 1U) << info.name;
+    }
+}
+
+TEST(FuzzSeeds, EveryTypeOfBlkRequestIsTriedAndSucceedsSomewhere) {
+    const auto tally = run_all(blk_request_seeds(), run_blk_request);
+    for (const unsigned type : {0, 1, 4, 8, 11, 13, 15, 16, 18, 20, 22, 24, 26}) {
+        EXPECT_GT(tally.good[type], 0U) << type;
+        EXPECT_GT(tally.good[type] + tally.refused[type], 1U) << type;
+    }
+}
+
+TEST(FuzzSeeds, ChangedBlkRequestsBreakNothing) {
+    run_changed(blk_request_seeds(), run_blk_request, 2000);
+}
+
+TEST(FuzzSeeds, ChainsCarryBothDevicesRequestsAndBreakRings) {
+    const auto tally = run_all(virtio_chain_seeds(), run_virtio_chain);
+    for (const unsigned name : {0x12, 0x1A, 0x88, 0x8A, 0x95, 0, 1, 8, 15, 16})
+        EXPECT_GT(tally.good[name], 0U) << name;
+    EXPECT_GT(tally.faults, 20U);
+}
+
+TEST(FuzzSeeds, ChangedChainsBreakNothing) {
+    run_changed(virtio_chain_seeds(), run_virtio_chain, 2000);
+}
+
+TEST(FuzzSeeds, ChangedCommandsBreakNothing) {
+    run_changed(scsi_target_seeds(), run_scsi_target, 2000);
+}
+
+}  // namespace
+}  // namespace zonebridge::fuzz

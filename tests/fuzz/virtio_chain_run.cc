@@ -1,0 +1,329 @@
+// Runs descriptor chains, mostly right ones and now and then broken, through the virtio-scsi or the
+// virtio-blk device, over a disk in memory. What the commands come to is looked at elsewhere
+// (scsi_target, blk_request); here it is who may touch which memory, and that every chain which is
+// taken is answered once.
+//
+// A byte chooses the device and the ring's features, two the disk, one a zone its zones' states; then
+// come sessions of steps, each a byte and what it needs. A session ends when the driver broke a ring.
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "tests/fuzz/blk_requests.h"
+#include "tests/fuzz/chains.h"
+#include "tests/fuzz/disk_oracle.h"
+#include "tests/fuzz/scsi_commands.h"
+#include "tests/fuzz/targets.h"
+#include "tests/unit/support/hand_loop.h"
+#include "virtio-blk/config.h"
+#include "virtio-blk/device.h"
+#include "virtio-scsi/controller.h"
+#include "virtio/device.h"
+#include "virtio/little_endian.h"
+#include "zbc/target.h"
+
+namespace zonebridge::fuzz {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+namespace scsi = virtio_scsi;
+
+constexpr std::size_t head_size = scsi::RequestHeader::size + scsi::Config::default_cdb_size;
+constexpr std::size_t response_size = scsi::ResponseHeader::size + scsi::Config::default_sense_size;
+constexpr std::uint64_t max_data = 8 << 10;
+
+class Session {
+  public:
+    explicit Session(Input& input)
+        : input_(input),
+          choice_(input.byte()),
+          shape_(some_shape(input)),
+          disk_(shape_),
+          hints_(shape_) {
+        hints_.begin(disk_, input);
+        if (is_scsi()) {
+            target_ = std::move(zbc::make_target(disk_).value());
+            const std::array units{scsi::Unit{0, target_.get()}, scsi::Unit{3, target_.get()}};
+            auto controller = std::move(scsi::Controller::open(loop_, units).value());
+            controller_ = controller.get();
+            device_ = std::move(controller);
+        } else {
+            auto blk = std::move(
+                virtio_blk::BlockDevice::open(loop_, disk_, {.id = "ZB", .max_append = 8 << 10})
+                    .value());
+            blk->set_mode({.zoned = shape_.model != Model::none,
+                           .write_through = (choice_ & 0x10) != 0,
+                           .discard = true,
+                           .write_zeroes = true});
+            device_ = std::move(blk);
+        }
+    }
+
+    Tally run() {
+        for (int sessions = 0; !input_.empty() && sessions < 8; ++sessions) {
+            begin();
+            auto going = true;
+            for (int steps = 0; going && !input_.empty() && steps < 60; ++steps) going = step();
+            end();
+        }
+        return tally_;
+    }
+
+  private:
+    struct Sent {
+        std::size_t ring;
+        ChainRing::Made made;
+        std::size_t readable;
+        std::size_t writable;
+        std::uint8_t name;
+    };
+
+    [[nodiscard]] bool is_scsi() const { return (choice_ & 1) == 0; }
+    [[nodiscard]] std::size_t first_request_ring() const {
+        return is_scsi() ? scsi::first_request_queue : 0;
+    }
+
+    void begin() {
+        guest_.begin();
+        static_cast<void>(guest_.shared.allocate(16 << 10, 8, 1));  // for what crosses the border
+        for (std::size_t i = 0; i <= first_request_ring(); ++i) {
+            rings_.push_back(std::make_unique<ChainRing>(
+                guest_, (choice_ & 2) != 0, (choice_ & 4) == 0,
+                (choice_ & 8) != 0 ? std::uint16_t{0xFFF0} : std::uint16_t{0}));
+            const auto index = static_cast<std::uint16_t>(i);
+            auto queue = virtio::VirtQueue::create(*guest_.memory, rings_[i]->config(index));
+            if (!queue) throw std::runtime_error(queue.error());
+            queues_.push_back(std::make_unique<virtio::VirtQueue>(std::move(*queue)));
+            device_->attach(index, *queues_[i]);
+        }
+    }
+
+    void end() {
+        release();
+        for (int turns = 0; turns < 1000 && in_flight() != 0; ++turns) turn();
+        require(in_flight() == 0);
+        for (std::size_t i = 0; i < rings_.size(); ++i) {
+            require(queues_[i]->in_flight() == 0);
+            if (!device_->fault() && !is_event_ring(i))
+                require(rings_[i]->used() == rings_[i]->available());
+        }
+        if (device_->fault()) {
+            ++tally_.faults;
+            require(!device_->fault()->empty());
+            for (std::size_t i = 0; i < rings_.size(); ++i)
+                require(!device_->take(static_cast<std::uint16_t>(i)));
+            require(in_flight() == 0);
+        }
+        for (std::size_t i = 0; i < rings_.size(); ++i)
+            device_->detach(static_cast<std::uint16_t>(i));
+        require(!device_->fault());  // the next driver is not to blame
+        queues_.clear();
+        rings_.clear();
+        sent_.clear();
+    }
+
+    [[nodiscard]] bool is_event_ring(std::size_t ring) const {
+        return is_scsi() && ring == scsi::event_queue;
+    }
+    [[nodiscard]] std::size_t in_flight() const {
+        std::size_t count = 0;
+        for (std::size_t i = 0; i < queues_.size(); ++i) {
+            const auto taken = device_->in_flight(static_cast<std::uint16_t>(i));
+            require(taken == queues_[i]->in_flight());
+            count += taken;
+        }
+        return count;
+    }
+
+    /// False when the session is over.
+    bool step() {
+        const auto kind = input_.byte();
+        auto chains = 1;
+        switch (kind % 16) {
+            case 8:
+            case 9:
+                chains = 4;
+                break;
+            case 10:
+                disk_.hold = true;
+                chains = 6;
+                break;
+            case 11:
+                disk_.take_at_most = kind / 16;
+                chains = 4;
+                break;
+            case 12:
+                chains = 0;
+                release();
+                break;
+            case 13:
+                if (kind < 0x80) break;
+                if (kind % 32 < 16)
+                    rings_.back()->jump(static_cast<std::uint16_t>(input_.number(2) & 0x7FFF));
+                else
+                    rings_.back()->name(static_cast<std::uint16_t>(input_.number(2)));
+                break;
+            case 14:
+                if (controller_ != nullptr)
+                    controller_->report({.event = kind / 16U, .lun = {1}, .reason = 0});
+                break;
+            default:
+                break;
+        }
+        for (int i = 0; i < chains; ++i) add();
+        for (std::size_t i = 0; i < rings_.size(); ++i) {
+            const auto took = device_->take(static_cast<std::uint16_t>(i));
+            if (!is_event_ring(i)) require(took != device_->fault().has_value());
+        }
+        for (std::size_t i = 0; i < rings_.size(); ++i)
+            if (rings_[i]->broken() && !is_event_ring(i)) require(device_->fault().has_value());
+        turn();
+        turn();
+        return !device_->fault();
+    }
+
+    void release() {
+        disk_.hold = false;
+        disk_.take_at_most = std::numeric_limits<std::size_t>::max();
+        loop_.note_ready();
+    }
+
+    void turn() {
+        static_cast<void>(loop_.turn(Loop::Wait::poll));
+        device_->complete();
+        for (std::size_t i = 0; i < rings_.size(); ++i) {
+            static_cast<void>(queues_[i]->publish());
+            static_cast<void>(rings_[i]->take_used());
+            require(rings_[i]->used() + queues_[i]->in_flight() <= rings_[i]->available());
+        }
+        for (auto sent = sent_.begin(); sent != sent_.end();) {
+            if (rings_[sent->ring]->outstanding(sent->made.head)) {
+                ++sent;
+                continue;
+            }
+            judge(*sent);
+            sent = sent_.erase(sent);
+        }
+    }
+
+    /// What the device wrote into a sound chain, as far as it is not the guest's own business.
+    void judge(const Sent& sent) {
+        if (!sent.made.sound || sent.made.in.host == nullptr || device_->fault()) return;
+        const auto* const bytes = reinterpret_cast<const std::uint8_t*>(sent.made.in.host);
+        if (!is_scsi()) {
+            const auto status = bytes[sent.writable - 1];
+            ++(status == 0 ? tally_.good : tally_.refused)[sent.name];
+            return require(status <= 6);
+        }
+        if (sent.ring == scsi::control_queue) return require(sent.writable < 1 || bytes[0] <= 12);
+        if (sent.ring != scsi::first_request_queue) return;
+        const std::span reply(bytes, sent.writable);
+        const auto sense = virtio::get_le<std::uint32_t>(reply, 0);
+        const auto residual = virtio::get_le<std::uint32_t>(reply, 4);
+        const auto room = sent.readable - head_size + sent.writable - response_size;
+        require(sense <= scsi::Config::default_sense_size && residual <= room);
+        require(reply[11] <= static_cast<std::uint8_t>(scsi::Response::failure));
+        require((reply[10] == 2) == (sense != 0));
+        ++(reply[10] == 0 && reply[11] == 0 ? tally_.good : tally_.refused)[sent.name];
+    }
+
+    void add() {
+        Sent sent{};
+        Bytes readable;
+        sent.ring = first_request_ring();
+        if (!is_scsi()) {
+            auto request = some_blk_request(input_, hints_, ++stamps_);
+            request.out.resize(std::min<std::size_t>(request.out.size(), max_data));
+            readable = request.readable();
+            sent.writable = std::min(request.in_length, max_data) + 1;
+            sent.name = static_cast<std::uint8_t>(request.type);
+        } else {
+            const auto which = input_.byte();
+            if (which % 16 == 15) {
+                sent.ring = scsi::event_queue;
+                sent.writable = which < 0x80 ? scsi::Event::size : which / 16;
+            } else if (which % 16 >= 13) {
+                sent.ring = scsi::control_queue;
+                readable = control_request();
+                sent.writable = which < 0x80 ? 5 : 1;
+            } else {
+                readable = command(sent, which);
+            }
+        }
+        sent.readable = readable.size();
+        const auto short_one = input_.byte();
+        if (short_one >= 0xF8) readable.resize(readable.size() * (short_one & 7) / 8);
+        auto made = rings_[sent.ring]->add(input_, readable, sent.writable);
+        if (!made) return;
+        if (short_one >= 0xF8) made->sound = false;
+        sent.made = *made;
+        if (made->in.host != nullptr) std::memset(made->in.host, 0xEE, sent.writable);
+        sent_.push_back(sent);
+    }
+
+    Bytes command(Sent& sent, std::uint8_t which) {
+        const auto made = some_command(input_, hints_);
+        const auto lun = input_.byte();
+        Bytes bytes(head_size);
+        const std::array<std::uint8_t, 4> address{
+            1, static_cast<std::uint8_t>(lun >= 0xF8 ? 1 : 0), 0x40,
+            static_cast<std::uint8_t>((lun & 7) == 7 ? 5 : (lun & 1) * 3)};
+        std::copy(address.begin(), address.end(), bytes.begin());
+        if (lun == 0xF7) bytes[0] = 0xC1;
+        virtio::put_le(bytes, 8, std::uint64_t{++stamps_});
+        std::copy(made.cdb.begin(), made.cdb.end(), bytes.begin() + scsi::RequestHeader::size);
+        const auto moves = std::min(made.moves, max_data);
+        const auto effect = meaning_of(made.cdb).effect;
+        sent.writable = response_size + (effect == Effect::write ? 0 : moves);
+        if (effect == Effect::write) {
+            bytes.resize(head_size + moves);
+            stamp(std::span(bytes).subspan(head_size), stamps_);
+        } else if ((which & 0x40) != 0) {
+            bytes.insert(bytes.end(), made.parameters.begin(), made.parameters.end());
+        }
+        if ((which & 0x80) != 0) sent.writable += which & 0x30;
+        sent.name = made.cdb.empty() ? 0 : made.cdb[0];
+        return bytes;
+    }
+
+    Bytes control_request() {
+        const auto type = input_.byte();
+        Bytes bytes(scsi::TaskManagement::size);
+        virtio::put_le(bytes, 0, std::uint32_t{type} / 64 % 4);
+        virtio::put_le(bytes, 4, std::uint32_t{type} % 9);
+        bytes[8] = 1;
+        bytes[10] = 0x40;
+        bytes[11] = (type & 0x10) != 0 ? 3 : 0;
+        virtio::put_le(bytes, 16, stamps_ - type % 4);
+        return bytes;
+    }
+
+    Input& input_;
+    Guest& guest_ = Guest::get();
+    std::uint8_t choice_;
+    test::MachineDiskShape shape_;
+    test::MachineDisk disk_;
+    DiskOracle hints_;  // as the disk was in the beginning
+    test::HandLoop loop_;
+    std::unique_ptr<zbc::LogicalUnit> target_;
+    std::unique_ptr<virtio::Device> device_;
+    scsi::Controller* controller_ = nullptr;  // device_, if it is one
+    std::vector<std::unique_ptr<ChainRing>> rings_;
+    std::vector<std::unique_ptr<virtio::VirtQueue>> queues_;
+    std::vector<Sent> sent_;
+    std::uint64_t stamps_ = 0;
+    Tally tally_;
+};
+
+}  // namespace
+
+Tally run_virtio_chain(std::span<const std::uint8_t> bytes) {
+    Input input(bytes.data(), bytes.size());
+    return Session(input).run();
+}
+
+}  // namespace zonebridge::fuzz

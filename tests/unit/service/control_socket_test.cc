@@ -1,0 +1,255 @@
+// The socket with peers of all kinds, over a protocol that only a test would speak.
+#include "service/control_socket.h"
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <thread>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/support/temporary.h"
+#include "virtio/unique_fd.h"
+
+namespace zonebridge::service {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// More than a socket holds.
+constexpr std::size_t much = 1 << 20;
+
+/// A mock of what the tools say: echoes, and does as it is told.
+class Echo final : public ControlProtocol {
+  public:
+    std::string greeting() const override { return "hello"; }
+    Answer answer(std::string_view line, LunTable&) const override {
+        ++asked;
+        if (line == "throw") throw std::runtime_error("thrown");
+        if (line == "wait")
+            while (!go_on) std::this_thread::sleep_for(1ms);
+        if (line == "much") return {std::string(much, 'm'), false};
+        return {"echo " + std::string(line), line == "bye"};
+    }
+    std::string complaint(std::string_view what) const override {
+        return "complaint: " + std::string(what);
+    }
+
+    mutable std::atomic<int> asked = 0;
+    mutable std::atomic<bool> go_on = false;
+};
+
+class Peer {
+  public:
+    explicit Peer(const std::string& path) : socket_(::socket(AF_UNIX, SOCK_STREAM, 0)) {
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        path.copy(address.sun_path, sizeof address.sun_path - 1);
+        if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+            0)
+            throw std::runtime_error("connect");
+    }
+
+    void send(std::string_view bytes) const {
+        while (!bytes.empty()) {
+            const auto sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            if (sent <= 0) return;  // sent away
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+        }
+    }
+    /// The next line; "(end)" if there is none any more, "(nothing)" if none came in time.
+    std::string line(std::chrono::milliseconds limit = 20s) {
+        for (;;) {
+            if (const auto end = bytes_.find('\n'); end != std::string::npos) {
+                auto line = bytes_.substr(0, end);
+                bytes_.erase(0, end + 1);
+                return line;
+            }
+            pollfd wait{socket_.get(), POLLIN, 0};
+            if (::poll(&wait, 1, static_cast<int>(limit.count())) == 0) return "(nothing)";
+            std::array<char, 4096> piece;
+            const auto got = ::recv(socket_.get(), piece.data(), piece.size(), 0);
+            if (got <= 0) return "(end)";
+            bytes_.append(piece.data(), static_cast<std::size_t>(got));
+        }
+    }
+    void half_close() const { ::shutdown(socket_.get(), SHUT_WR); }
+
+  private:
+    virtio::UniqueFd socket_;
+    std::string bytes_;
+};
+
+class Socket : public ::testing::Test {
+  protected:
+    void open(const ControlLimits& limits = {}) {
+        auto opened = ControlSocket::open(path, echo, luns, limits);
+        if (!opened) throw std::runtime_error(opened.error().message);
+        control = std::move(*opened);
+        control->start();
+    }
+    Peer greeted() const {
+        Peer peer(path);
+        EXPECT_EQ(peer.line(), "hello");
+        return peer;
+    }
+    void expect_alive() const {
+        auto peer = greeted();
+        peer.send("still there?\n");
+        EXPECT_EQ(peer.line(), "echo still there?");
+    }
+
+    test::TemporaryFolder folder;
+    const std::string path = folder / "control";
+    Echo echo;
+    LunTable luns{DiskOptions{}};
+    std::unique_ptr<ControlSocket> control;
+};
+
+TEST_F(Socket, IsForItsUserAloneAndGoesWithItsServer) {
+    open();
+    struct stat info {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600U);
+    EXPECT_FALSE(ControlSocket::open(path, echo, luns)) << "a server that runs is left alone";
+    control.reset();
+    EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(Socket, AnswersLineByLine) {
+    open();
+    auto peer = greeted();
+    peer.send("one\ntwo\nth");
+    EXPECT_EQ(peer.line(), "echo one");
+    EXPECT_EQ(peer.line(), "echo two");
+    EXPECT_EQ(peer.line(30ms), "(nothing)");
+    peer.send("ree\n\n");
+    EXPECT_EQ(peer.line(), "echo three");
+    EXPECT_EQ(peer.line(), "echo ");
+    peer.send("four\nhalf a line");
+    peer.half_close();
+    EXPECT_EQ(peer.line(), "echo four");
+    EXPECT_EQ(peer.line(), "(end)");
+}
+
+TEST_F(Socket, SomeAnswersAreTheLast) {
+    open();
+    auto peer = greeted();
+    peer.send("bye\none more\n");
+    EXPECT_EQ(peer.line(), "echo bye");
+    EXPECT_EQ(peer.line(), "(end)");
+    auto thrown = greeted();
+    thrown.send("throw\n");
+    EXPECT_EQ(thrown.line(), "complaint: thrown");
+    EXPECT_EQ(thrown.line(), "(end)");
+    expect_alive();
+}
+
+TEST_F(Socket, WhatIsNoLineOfTextIsSentAway) {
+    open({.line = 100});
+    const auto sent_away = [this](std::string_view bytes) {
+        auto peer = greeted();
+        peer.send(bytes);
+        EXPECT_EQ(peer.line().substr(0, 10), "complaint:") << bytes.size();
+        EXPECT_EQ(peer.line(), "(end)");
+    };
+    sent_away(std::string(100, 'x'));
+    sent_away(std::string(100, 'x') + "\n");
+    sent_away(std::string(1 << 20, 'x'));
+    sent_away(std::string_view("a\0b\n", 4));
+    EXPECT_EQ(echo.asked, 0);
+    auto peer = greeted();
+    const std::string longest(99, 'x');
+    peer.send(longest + "\n");
+    EXPECT_EQ(peer.line(), "echo " + longest);
+}
+
+TEST_F(Socket, WhoSaysNothingIsSentAwayInTheEnd) {
+    open({.patience = 500ms});
+    auto silent = greeted();
+    auto slow = greeted();
+    slow.send("half");
+    EXPECT_EQ(silent.line(), "complaint: no request came in time");
+    EXPECT_EQ(silent.line(), "(end)");
+    EXPECT_EQ(slow.line(), "complaint: no request came in time");
+    expect_alive();
+}
+
+TEST_F(Socket, WhoTakesNothingBlocksNobody) {
+    open({.patience = 20s});
+    const auto stuck = greeted();
+    stuck.send("much\n");  // and reads nothing
+    while (echo.asked == 0) std::this_thread::yield();
+    expect_alive();
+    auto peer = greeted();
+    peer.send("much\n");
+    EXPECT_EQ(peer.line().size(), much);
+}
+
+TEST_F(Socket, WhoTakesNothingLosesItsPlace) {
+    open({.connections = 1, .patience = 1s});
+    const auto stuck = greeted();
+    stuck.send("much\n");
+    expect_alive();
+}
+
+TEST_F(Socket, MoreThanThereIsRoomForWaitTheirTurn) {
+    open({.connections = 2, .patience = 20s});
+    auto one = std::make_unique<Peer>(greeted());
+    const auto two = greeted();
+    Peer three(path);
+    EXPECT_EQ(three.line(50ms), "(nothing)");
+    one.reset();
+    EXPECT_EQ(three.line(), "hello");
+}
+
+TEST_F(Socket, PeersThatLeaveAtAnyMomentLeaveNothing) {
+    open({.connections = 4});
+    for (int i = 0; i < 200; ++i) {
+        const Peer peer(path);
+        if (i % 4 == 1) peer.send("request\n");
+        if (i % 4 == 2) peer.send("half");
+        if (i % 4 == 3) peer.send("much\n");
+    }
+    expect_alive();
+}
+
+TEST_F(Socket, OthersAreGreetedWhileADiskTakesItsTime) {
+    open({.patience = 500ms});
+    auto busy = greeted();
+    busy.send("wait\n");
+    while (echo.asked == 0) std::this_thread::yield();
+    auto next = greeted();
+    next.send("next\n");
+    EXPECT_EQ(next.line(700ms), "(nothing)") << "one thing after another";
+    echo.go_on = true;
+    EXPECT_EQ(busy.line(), "echo wait");
+    EXPECT_EQ(next.line(), "echo next") << "nobody loses patience with who waits for us";
+}
+
+TEST_F(Socket, AtItsEndWhatWasBegunIsAnsweredAndNothingElseBegun) {
+    open();
+    auto busy = greeted();
+    busy.send("wait\n");
+    while (echo.asked == 0) std::this_thread::yield();
+    auto next = greeted();
+    next.send("next\n");
+    std::thread later([this] {
+        std::this_thread::sleep_for(50ms);
+        echo.go_on = true;
+    });
+    control.reset();
+    later.join();
+    EXPECT_EQ(busy.line(), "echo wait");
+    EXPECT_EQ(busy.line(), "(end)");
+    EXPECT_EQ(next.line(), "(end)");
+    EXPECT_EQ(echo.asked, 1);
+}
+
+}  // namespace
+}  // namespace zonebridge::service

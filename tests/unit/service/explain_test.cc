@@ -1,0 +1,145 @@
+#include "service/explain.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace zonebridge::service {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A log that tells when it has grown.
+class Log {
+  public:
+    Explainer::Write writer() {
+        return [this](const std::string& line) {
+            const std::lock_guard lock(lock_);
+            lines_.push_back(line);
+            grown_.notify_all();
+        };
+    }
+    std::vector<std::string> wait_for(std::size_t count) {
+        std::unique_lock lock(lock_);
+        grown_.wait_for(lock, 30s, [&] { return lines_.size() >= count; });
+        return lines_;
+    }
+
+  private:
+    std::mutex lock_;
+    std::condition_variable grown_;
+    std::vector<std::string> lines_;
+};
+
+Refusal refusal(StatusCode code = StatusCode::zone_full) {
+    return {.operation = Operation::write, .offset = 4096, .length = 512, .status = {code, {}}};
+}
+
+TEST(Explainer, WritesASentenceThatNamesTheDisk) {
+    Log log;
+    Explainer explainer(log.writer());
+    explainer.source("").refused(refusal());
+    explainer.source("LUN 3").refused(refusal(StatusCode::zone_offline));
+    const auto lines = log.wait_for(2);
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_TRUE(lines[0].starts_with("refused: write of 512 bytes at 4 KiB: ")) << lines[0];
+    EXPECT_TRUE(lines[1].starts_with("LUN 3: refused: write of 512 bytes at 4 KiB: ")) << lines[1];
+    EXPECT_EQ(&explainer.source("LUN 3"), &explainer.source("LUN 3"));
+}
+
+TEST(Explainer, KnowsTheDisksNumbers) {
+    Log log;
+    Explainer explainer(log.writer());
+    Limits limits;
+    limits.layout = Layout(1 << 20, 0, 0, 0U, ZoneType::sequential_write_required);
+    explainer.source("").knows(limits);
+    explainer.source("").refused(refusal(StatusCode::out_of_range));
+    EXPECT_NE(log.wait_for(1).at(0).find("the disk ends at 1 MiB"), std::string::npos);
+}
+
+TEST(Explainer, WhatIsTooMuchIsCountedAndSaid) {
+    Log log;
+    {
+        Explainer explainer(log.writer(), {.at_once = 3, .every = 1h});
+        auto& source = explainer.source("");
+        for (int i = 0; i < 10; ++i) {
+            EXPECT_EQ(source.wants(), i < 3);
+            source.refused(refusal());
+        }
+    }
+    const auto lines = log.wait_for(4);
+    ASSERT_EQ(lines.size(), 4U);
+    EXPECT_NE(lines[3].find("and 7 more"), std::string::npos) << lines[3];
+}
+
+TEST(Explainer, WantsMoreAfterAWhile) {
+    Log log;
+    Explainer explainer(log.writer(), {.at_once = 1, .every = 1ms});
+    auto& source = explainer.source("");
+    for (int i = 0; i < 3; ++i) {
+        while (!source.wants()) std::this_thread::yield();
+        source.refused(refusal());
+    }
+    EXPECT_EQ(log.wait_for(3).size(), 3U);
+}
+
+TEST(Explainer, NobodyWaitsForASlowLog) {
+    std::mutex slow;
+    std::unique_lock stuck(slow);
+    Log log;
+    Explainer explainer(
+        [&, write = log.writer()](const std::string& line) {
+            const std::lock_guard lock(slow);
+            write(line);
+        },
+        {.at_once = 4, .every = 1ms});
+    auto& source = explainer.source("");
+    for (int i = 0; i < 1000; ++i) source.refused(refusal());
+    EXPECT_FALSE(source.wants()) << "none is given out while nothing is written";
+    stuck.unlock();
+    const auto lines = log.wait_for(5);
+    ASSERT_GE(lines.size(), 5U);
+    EXPECT_NE(lines[4].find("and 996 more"), std::string::npos) << lines[4];
+}
+
+TEST(Explainer, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
+    Log log;
+    constexpr int threads = 4;
+    constexpr int each = 5000;
+    {
+        Explainer explainer(log.writer(), {.at_once = 5, .every = 1ms});
+        std::vector<std::thread> all;
+        for (int i = 0; i < threads; ++i)
+            all.emplace_back([&explainer, i] {
+                auto& source = explainer.source("LUN " + std::to_string(i % 2));
+                for (int k = 0; k < each; ++k) {
+                    (void)source.wants();
+                    source.refused(refusal());
+                }
+            });
+        for (auto& thread : all) thread.join();
+    }
+    std::uint64_t sum = 0;
+    for (const auto& line : log.wait_for(1)) {
+        const auto at = line.find("and ");
+        if (line.find(" more that were left out") != std::string::npos)
+            sum += std::stoull(line.substr(at + 4));
+        else
+            ++sum;
+    }
+    EXPECT_EQ(sum, std::uint64_t{threads} * each);
+}
+
+TEST(Explainer, TellsOfFaultsOnPurpose) {
+    Log log;
+    Explainer explainer(log.writer());
+    explainer.rule_acts(*fault::parse_rule("zone=7,state=offline"));
+    EXPECT_EQ(log.wait_for(1).at(0), "fault on purpose: zone=7,state=offline begins to act");
+}
+
+}  // namespace
+}  // namespace zonebridge::service

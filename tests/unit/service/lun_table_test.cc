@@ -1,0 +1,205 @@
+// Disks in files, put under a stand-in for the device and taken away again.
+#include "service/lun_table.h"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/service/hosted_units.h"
+#include "tests/unit/support/temporary.h"
+#include "transports/emulated/emulated.h"
+
+namespace zonebridge::service {
+namespace {
+
+using Said = std::vector<std::string>;
+
+class Table : public ::testing::Test {
+  protected:
+    std::string make(const std::string& name, std::uint64_t size = 16 << 20) {
+        const auto path = folder / name;
+        emulated::Shape shape;
+        shape.size = size;
+        shape.zone_size = 4 << 20;
+        EXPECT_TRUE(emulated::create(path, shape));
+        return path;
+    }
+    std::string plain(const std::string& name, std::uint64_t size) {
+        const auto path = folder / name;
+        std::ofstream(path).flush();
+        std::filesystem::resize_file(path, size);
+        return "block:" + path;
+    }
+    static bool in_use(const std::string& path) {
+        return !emulated::open(path, {.writable = true});
+    }
+
+    test::TemporaryFolder folder;
+    Workers workers =
+        start_workers(2, Spin({}), [](const Error& error) { FAIL() << error.message; }).value();
+    LunTable luns{DiskOptions{}};
+    HostedUnits units{workers};
+};
+
+TEST_F(Table, StartsWithDisksAndClosesThem) {
+    const auto first = make("a");
+    const auto second = make("b");
+    ASSERT_TRUE(luns.open(7, first));
+    ASSERT_TRUE(luns.open(0, second));
+    const auto disks = luns.disks();
+    ASSERT_EQ(disks.size(), 2U);
+    EXPECT_EQ(disks[0].lun, 0);
+    EXPECT_EQ(disks[1].device, first);
+    EXPECT_NE(disks[1].unit, nullptr);
+    EXPECT_TRUE(in_use(first));
+    EXPECT_TRUE(luns.close());
+    EXPECT_FALSE(in_use(first));
+    EXPECT_FALSE(in_use(second));
+    EXPECT_FALSE(luns.open(1, folder / "missing"));
+}
+
+TEST_F(Table, ADiskIsAddedUnderAGuest) {
+    luns.run(units);
+    const auto path = make("a");
+    const auto added =
+        luns.add(3, path, {.read_only = true, .translate = false, .force = false, .allow = {}});
+    ASSERT_TRUE(added) << added.error().message;
+    EXPECT_EQ(added->number, 3);
+    EXPECT_TRUE(added->read_only);
+    EXPECT_EQ(added->limits.layout.zone_count(), 4U);
+    EXPECT_FALSE(in_use(path)) << "it is only read";
+    (void)units.run(3);  // the unit attention of power on
+    EXPECT_EQ(units.run(3).status, zbc::ScsiStatus::good);
+    ASSERT_EQ(luns.list().size(), 1U);
+    EXPECT_EQ(luns.list()[0].device, path);
+    EXPECT_TRUE(luns.remove(3, Removal::now));
+}
+
+TEST_F(Table, WhatCanNotBeAddedIsNamedAndLeavesNothing) {
+    luns.run(units);
+    const auto path = make("a");
+    const auto other = make("b");
+    ASSERT_TRUE(luns.add(3, path, {}));
+    const auto says = [&](std::uint16_t number, const std::string& device) {
+        const auto added = luns.add(number, device, {});
+        EXPECT_FALSE(added);
+        return added ? "" : added.error().message;
+    };
+    EXPECT_NE(says(3, other).find(path), std::string::npos) << "who has the number";
+    EXPECT_NE(says(4, path).find("in use by process"), std::string::npos);
+    EXPECT_NE(says(256, other).find("255"), std::string::npos);
+    EXPECT_NE(says(4, folder / "missing").find("missing"), std::string::npos);
+    units.refuse_next = true;
+    EXPECT_NE(says(4, other).find("no room"), std::string::npos);
+    EXPECT_FALSE(in_use(other));
+    EXPECT_EQ(luns.list().size(), 1U);
+    EXPECT_TRUE(luns.remove(3, Removal::now));
+}
+
+TEST_F(Table, RemovedAtOnceItIsClosedAndCanBeAddedAgain) {
+    luns.run(units);
+    const auto path = make("a");
+    for (int i = 0; i < 3; ++i) {
+        units.said.clear();
+        ASSERT_TRUE(luns.add(1, path, {}));
+        (void)units.run(1);
+        ASSERT_TRUE(luns.remove(1, Removal::now));
+        EXPECT_EQ(units.said, (Said{"add 1", "announce 1", "remove 1"}));
+        EXPECT_FALSE(in_use(path));
+    }
+    const auto removed = luns.remove(1, Removal::now);
+    ASSERT_FALSE(removed);
+    EXPECT_NE(removed.error().message.find("no LUN 1"), std::string::npos);
+}
+
+TEST_F(Table, AGuestThatIsToldHasTimeToWriteOutWhatItHolds) {
+    luns.run(units);
+    ASSERT_TRUE(luns.add(1, make("a"), {}));
+    (void)units.run(1);
+    auto removed =
+        std::async(std::launch::async, [this] { return luns.remove(1, Removal::announced); });
+    // Two seconds' worth of commands, none of them a second apart.
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(units.run(1).status, zbc::ScsiStatus::good);
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    }
+    EXPECT_TRUE(removed.get());
+    EXPECT_EQ(units.said.back(), "remove 1");
+}
+
+TEST_F(Table, AServerThatIsStoppedDoesNotWaitForAGuest) {
+    luns.run(units);
+    ASSERT_TRUE(luns.add(1, make("a"), {}));
+    ASSERT_TRUE(luns.add(2, make("b"), {}));
+    luns.hurry();
+    // Would take a second each.
+    EXPECT_TRUE(luns.remove(1, Removal::announced));
+    EXPECT_TRUE(luns.remove(2, Removal::announced));
+}
+
+TEST_F(Table, ADiskThatGrewIsOpenedAgainUnderItsNumber) {
+    luns.run(units);
+    const auto name = plain("file", 1 << 20);
+    ASSERT_TRUE(luns.add(5, name, {}));
+    (void)units.run(5);
+    units.said.clear();
+    auto refreshed = luns.refresh(5);
+    ASSERT_TRUE(refreshed) << refreshed.error().message;
+    EXPECT_EQ(refreshed->info.limits.size(), 1U << 20);
+    EXPECT_EQ(units.said, Said{}) << "nothing is another";
+    std::filesystem::resize_file(folder / "file", 3 << 20);
+    refreshed = luns.refresh(5);
+    ASSERT_TRUE(refreshed) << refreshed.error().message;
+    EXPECT_EQ(refreshed->info.limits.size(), 3U << 20);
+    EXPECT_EQ(refreshed->size_before, 1U << 20);
+    EXPECT_EQ(units.said.back(),
+              fmt::format("changed 5 {}", static_cast<int>(zbc::Attention::capacity_changed)));
+    EXPECT_EQ(luns.list()[0].limits.size(), 3U << 20);
+    EXPECT_EQ(HostedUnits::sense_of(units.run(5)), 0x062900U) << "mode pages are as at power on";
+    EXPECT_EQ(units.run(5).status, zbc::ScsiStatus::good);
+    EXPECT_TRUE(luns.remove(5, Removal::now));
+}
+
+TEST_F(Table, WhatIsHeldExclusivelyIsLetGoOfInBetween) {
+    luns.run(units);
+    ASSERT_TRUE(luns.add(0, make("a"), {}));
+    EXPECT_TRUE(luns.refresh(0));
+    EXPECT_TRUE(in_use(folder / "a"));
+    EXPECT_TRUE(luns.remove(0, Removal::now));
+}
+
+TEST_F(Table, ADiskThatDoesNotComeBackIsGone) {
+    luns.run(units);
+    const auto name = plain("file", 1 << 20);
+    ASSERT_TRUE(luns.add(5, name, {}));
+    std::filesystem::remove(folder / "file");
+    units.said.clear();
+    const auto refreshed = luns.refresh(5);
+    ASSERT_FALSE(refreshed);
+    EXPECT_NE(refreshed.error().message.find("LUN 5 is gone"), std::string::npos)
+        << refreshed.error().message;
+    EXPECT_EQ(units.said, (Said{"announce 5", "remove 5"}));
+    EXPECT_TRUE(luns.list().empty());
+}
+
+TEST_F(Table, AnotherDiskUnderTheSameNameIsNotWhatTheGuestHas) {
+    luns.run(units);
+    const auto path = make("a");
+    ASSERT_TRUE(luns.add(5, path, {}));
+    make("b");
+    std::filesystem::rename(folder / "b", path);
+    const auto refreshed = luns.refresh(5);
+    ASSERT_FALSE(refreshed);
+    EXPECT_NE(refreshed.error().message.find("another disk"), std::string::npos)
+        << refreshed.error().message;
+    EXPECT_FALSE(in_use(path)) << "let go of";
+    EXPECT_TRUE(luns.list().empty());
+    EXPECT_FALSE(luns.refresh(5));
+}
+
+}  // namespace
+}  // namespace zonebridge::service

@@ -1,0 +1,149 @@
+// A unit whose disk is changed under commands on two workers: none is lost, none is answered twice.
+#include "service/steady_unit.h"
+
+#include <future>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/service/hosted_units.h"
+
+namespace zonebridge::service {
+namespace {
+
+/// A mock: answers when it is let, and counts its queues.
+class HeldUnit final : public zbc::LogicalUnit {
+  public:
+    class Queue final : public zbc::TaskQueue {
+      public:
+        Queue(HeldUnit& unit, Loop& loop) : unit_(unit), loop_(loop) { ++unit_.queues; }
+        ~Queue() override { --unit_.queues; }
+        std::size_t submit(std::span<const zbc::Task> tasks) noexcept override {
+            if (tasks.empty()) return 0;
+            tags_.push_back(tasks.front().tag);
+            ++unit_.taken;
+            loop_.note_ready();
+            return 1;
+        }
+        std::size_t reap(std::span<zbc::TaskResult> out) noexcept override {
+            if (unit_.hold || tags_.empty()) return 0;
+            out[0] = {.tag = tags_.front(), .status = unit_.status};
+            tags_.erase(tags_.begin());
+            if (!tags_.empty()) loop_.note_ready();
+            return 1;
+        }
+        std::size_t depth() const noexcept override { return 3; }
+
+      private:
+        HeldUnit& unit_;
+        Loop& loop_;
+        std::vector<std::uint64_t> tags_;
+    };
+
+    zbc::TransferLimits transfer_limits() const noexcept override { return limits; }
+    tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop& loop,
+                                                                    std::size_t) override {
+        if (queues >= most_queues)
+            return tl::unexpected(Error{StatusCode::io_error, "no more queues", {}});
+        return std::make_unique<Queue>(*this, loop);
+    }
+    void reset(std::uint32_t) noexcept override { ++resets; }
+    void raise(zbc::Attention) noexcept override { ++raised; }
+
+    zbc::TransferLimits limits{1 << 20, 16};
+    int most_queues = 100;
+    zbc::ScsiStatus status = zbc::ScsiStatus::good;
+    std::atomic<bool> hold = false;
+    std::atomic<int> queues = 0;
+    std::atomic<int> taken = 0;
+    std::atomic<int> resets = 0;
+    std::atomic<int> raised = 0;
+};
+
+class Steady : public ::testing::Test {
+  protected:
+    Steady() {
+        second.status = zbc::ScsiStatus::task_set_full;  // tells who answered
+        EXPECT_TRUE(units.add({0, &unit}));
+    }
+
+    Workers workers =
+        start_workers(2, Spin({}), [](const Error& error) { FAIL() << error.message; }).value();
+    HeldUnit first;
+    HeldUnit second;
+    SteadyUnit unit{first};
+    HostedUnits units{workers};
+};
+
+TEST_F(Steady, IsTheUnitBehindIt) {
+    EXPECT_EQ(unit.transfer_limits().max_segments, 16U);
+    EXPECT_EQ(units.run(0).status, zbc::ScsiStatus::good);
+    unit.reset(0);
+    unit.raise(zbc::Attention::capacity_changed);
+    EXPECT_EQ(first.resets, 1);
+    EXPECT_EQ(first.raised, 1);
+    EXPECT_EQ(unit.taken(), 1U);
+}
+
+TEST_F(Steady, APauseWaitsForWhatIsUnderWayOnAnyWorker) {
+    first.hold = true;
+    units.send(0, HostedUnits::test_unit_ready, 0);
+    units.send(0, HostedUnits::test_unit_ready, 1);
+    while (first.taken < 2) std::this_thread::yield();
+    auto paused = std::async(std::launch::async, [this] { unit.pause(); });
+    EXPECT_EQ(paused.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
+    first.hold = false;
+    workers[0]->post([] {});  // what a completion of the kernel's would do
+    workers[1]->post([] {});
+    paused.get();
+    EXPECT_EQ(first.queues, 0) << "the disk can be closed";
+    for (std::size_t worker : {0U, 1U})
+        EXPECT_EQ(units.wait(0, worker).value().status, zbc::ScsiStatus::good);
+    ASSERT_TRUE(unit.resume(first));
+}
+
+TEST_F(Steady, CommandsWaitForTheNextOne) {
+    unit.pause();
+    for (int i = 0; i < 5; ++i) units.send(0, HostedUnits::test_unit_ready, i % 2);
+    EXPECT_FALSE(units.wait(0, 0, std::chrono::milliseconds{30}));
+    unit.reset(0);
+    ASSERT_TRUE(unit.resume(second));
+    for (int i = 0; i < 5; ++i)
+        EXPECT_EQ(units.wait(0, i % 2).value().status, zbc::ScsiStatus::task_set_full);
+    EXPECT_EQ(first.taken, 0);
+    EXPECT_EQ(second.taken, 5);
+    EXPECT_EQ(first.resets, 0);
+}
+
+TEST_F(Steady, OneThatTakesLessIsRefusedAndLeftAlone) {
+    unit.pause();
+    second.limits.max_segments = 15;
+    const auto resumed = unit.resume(second);
+    ASSERT_FALSE(resumed);
+    EXPECT_NE(resumed.error().message.find("15"), std::string::npos) << resumed.error().message;
+    EXPECT_EQ(second.queues, 0);
+    ASSERT_TRUE(unit.resume(first));
+    EXPECT_EQ(units.run(0).status, zbc::ScsiStatus::good);
+}
+
+TEST_F(Steady, OneThatOpensNotEveryQueueIsLetGoOf) {
+    unit.pause();
+    second.most_queues = 1;
+    units.send(0);
+    EXPECT_FALSE(unit.resume(second));
+    EXPECT_EQ(second.queues, 0);
+    ASSERT_TRUE(unit.resume(first));
+    EXPECT_EQ(units.wait(0).value().status, zbc::ScsiStatus::good);
+    EXPECT_EQ(second.taken, 0);
+}
+
+TEST_F(Steady, QueuesThatCloseAreStillCounted) {
+    for (int i = 0; i < 3; ++i) (void)units.run(0);
+    (void)units.remove(0);
+    EXPECT_EQ(unit.taken(), 3U);
+    unit.pause();
+    EXPECT_TRUE(unit.resume(second));
+}
+
+}  // namespace
+}  // namespace zonebridge::service

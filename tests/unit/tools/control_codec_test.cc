@@ -1,0 +1,160 @@
+// The control socket's lines: what is said comes back, and what is wrong is named.
+#include "tools/control_codec.h"
+
+#include <gtest/gtest.h>
+
+namespace zonebridge::tools {
+namespace {
+
+using Command = ControlRequest::Command;
+
+TEST(ControlCodec, RequestsComeBackAsTheyWere) {
+    ControlRequest request;
+    request.command = Command::add;
+    request.lun = 255;
+    request.device = "scsi:/dev/s\"g\\1";
+    request.options = {.read_only = true, .translate = false, .force = true, .allow = {"a", "b c"}};
+    auto got = parse_request(encode(request).value());
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(got->command, Command::add);
+    EXPECT_EQ(got->lun, 255);
+    EXPECT_EQ(got->device, request.device);
+    EXPECT_TRUE(got->options.read_only);
+    EXPECT_FALSE(got->options.translate);
+    EXPECT_TRUE(got->options.force);
+    EXPECT_EQ(got->options.allow, request.options.allow);
+
+    request = {};
+    request.command = Command::remove;
+    request.lun = 3;
+    request.removal = service::Removal::now;
+    got = parse_request(encode(request).value());
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->removal, service::Removal::now);
+    for (const auto command : {Command::list, Command::refresh}) {
+        request = {};
+        request.command = command;
+        got = parse_request(encode(request).value());
+        ASSERT_TRUE(got);
+        EXPECT_EQ(got->command, command);
+    }
+    EXPECT_EQ(parse_request(R"({"version":1,"command":"remove","lun":3})")->removal,
+              service::Removal::announced);
+}
+
+TEST(ControlCodec, ANameThatJsonCanNotCarryIsNoRequest) {
+    ControlRequest request;
+    request.command = Command::add;
+    request.device = "/\xff";
+    EXPECT_FALSE(encode(request));
+}
+
+TEST(ControlCodec, WhatIsWrongIsNamed) {
+    const std::pair<const char*, const char*> wrong[] = {
+        {R"({"command":"list"})", "'version'"},
+        {R"({"version":2,"command":"list"})", "version 1"},
+        {R"({"version":0,"command":"list"})", "version 1"},
+        {R"({"version":"1","command":"list"})", "'version'"},
+        {R"({"version":1})", "'command'"},
+        {R"({"version":1,"command":"format"})", "'format'"},
+        {R"({"version":1,"command":3})", "'command'"},
+        {R"({"version":1,"command":"list","lun":1})", "'lun'"},
+        {R"({"version":1,"command":"refresh"})", "'lun'"},
+        {R"({"version":1,"command":"refresh","lun":1,"why":"so"})", "'why'"},
+        {R"({"version":1,"command":"refresh","lun":256})", "255"},
+        {R"({"version":1,"command":"refresh","lun":-1})", "255"},
+        {R"({"version":1,"command":"refresh","lun":1.0})", "255"},
+        {R"({"version":1,"command":"refresh","lun":true})", "255"},
+        {R"({"version":1,"command":"refresh","lun":18446744073709551617})", "255"},
+        {R"({"version":1,"command":"remove","lun":1,"now":1})", "'now'"},
+        {R"({"version":1,"command":"add","lun":1})", "'device'"},
+        {R"({"version":1,"command":"add","lun":1,"device":"disk.img"})", "absolute"},
+        {R"({"version":1,"command":"add","lun":1,"device":"block:sda"})", "absolute"},
+        {R"({"version":1,"command":"add","lun":1,"device":""})", "name"},
+        {R"({"version":1,"command":"add","lun":1,"device":"x:/y"})", "x:"},
+        {R"({"version":1,"command":"add","lun":1,"device":"/a\u0000b"})", "'device'"},
+        {R"({"version":1,"command":"add","lun":1,"device":"/a\nb"})", "'device'"},
+        {R"({"version":1,"command":"add","lun":1,"device":["/a"]})", "'device'"},
+        {R"({"version":1,"command":"add","lun":1,"device":"/a","allow":"x"})", "'allow'"},
+        {R"({"version":1,"command":"add","lun":1,"device":"/a","allow":[1]})", "'allow'"},
+        {R"({"version":1,"command":"add","lun":1,"device":"/a","read_only":null})", "'read_only'"},
+    };
+    for (const auto& [line, named] : wrong) {
+        const auto request = parse_request(line);
+        ASSERT_FALSE(request) << line;
+        EXPECT_NE(request.error().message.find(named), std::string::npos)
+            << line << "\n"
+            << request.error().message;
+        EXPECT_FALSE(request.error().hopeless) << line;
+    }
+}
+
+TEST(ControlCodec, WhatIsNotThisProtocolIsHopeless) {
+    for (const auto& line :
+         {std::string(), std::string("list"), std::string("[]"), std::string("7"),
+          std::string("null"), std::string(R"({"version":1,"command":"list"} {})"),
+          std::string(R"({"version":1,"version":1,"command":"list"})"),
+          std::string(R"({"version":1,"command":"list","x":{}})"),
+          std::string(R"({"version":1,"command":"add","allow":[[]]})"),
+          std::string(R"({"version":1,"command":"li)"), std::string("{\"version\":1,\"\xff\":1}"),
+          std::string(60000, '['), std::string("GET / HTTP/1.1\r")}) {
+        const auto request = parse_request(line);
+        ASSERT_FALSE(request) << line;
+        EXPECT_TRUE(request.error().hopeless) << line << request.error().message;
+    }
+}
+
+TEST(ControlCodec, DisksThatHaveNoPathNeedNone) {
+    const auto request =
+        parse_request(R"({"version":1,"command":"add","lun":1,"device":"null:1G"})");
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->device, "null:1G");
+}
+
+TEST(ControlCodec, TheServersWordsAreUnderstoodByItsClient) {
+    const ControlCodec codec;
+    service::LunTable luns{service::DiskOptions{}};
+    EXPECT_TRUE(check_greeting(codec.greeting()));
+    ASSERT_TRUE(luns.open(4, "null:1G"));
+    auto answer = codec.answer(encode({}).value(), luns);
+    EXPECT_FALSE(answer.last);
+    const auto listed = parse_answer(answer.line);
+    ASSERT_TRUE(listed && *listed);
+    ASSERT_EQ((*listed)->luns.size(), 1U);
+    EXPECT_EQ((*listed)->luns[0].number, 4);
+    EXPECT_EQ((*listed)->luns[0].device, "null:1G");
+    EXPECT_EQ((*listed)->luns[0].size, 1U << 30);
+    EXPECT_EQ((*listed)->luns[0].model, "none");
+    EXPECT_FALSE((*listed)->luns[0].size_before);
+
+    ControlRequest request;
+    request.command = Command::remove;
+    request.lun = 9;
+    answer = codec.answer(encode(request).value(), luns);
+    EXPECT_FALSE(answer.last);
+    const auto refused = parse_answer(answer.line);
+    ASSERT_TRUE(refused);
+    ASSERT_FALSE(*refused);
+    EXPECT_NE(refused->error().find("no LUN 9"), std::string::npos);
+
+    EXPECT_TRUE(codec.answer("garbage", luns).last);
+    const auto complaint = parse_answer(codec.complaint("too \"slow\""));
+    ASSERT_TRUE(complaint);
+    EXPECT_EQ(complaint->error(), "too \"slow\"");
+    EXPECT_EQ(check_greeting(codec.complaint("not you")).error(), "not you");
+}
+
+TEST(ControlCodec, AnswersAndGreetingsOfOthersAreNone) {
+    for (const auto* line : {"", "{}", "[]", "{\"ok\":1}", "{\"ok\":true}", "{\"ok\":false}",
+                             "{\"ok\":true,\"luns\":[1]}", "{\"ok\":true,\"luns\":[{}]}",
+                             "{\"ok\":true,\"luns\":[{\"lun\":\"1\"}]}"})
+        EXPECT_FALSE(parse_answer(line)) << line;
+    for (const auto* line : {"", "{}", "220 smtp", "{\"server\":\"other\",\"version\":1}"})
+        EXPECT_FALSE(check_greeting(line)) << line;
+    const auto newer = check_greeting(R"({"server":"zonebridge","version":2})");
+    ASSERT_FALSE(newer);
+    EXPECT_NE(newer.error().find("version 2"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace zonebridge::tools

@@ -1,0 +1,139 @@
+#include "tools/control_client.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "virtio/unique_fd.h"
+
+namespace zonebridge::tools {
+namespace {
+
+using virtio::UniqueFd;
+
+// A server greets at once, whatever it is doing.
+constexpr int greeting_patience_ms = 5000;
+
+tl::unexpected<Failure> refuse(std::string message) {
+    return tl::unexpected(refusal(std::move(message)));
+}
+tl::unexpected<Failure> system_failure(int error, std::string what) {
+    return tl::unexpected(failure_of(os_failure(error, std::move(what))));
+}
+
+tl::expected<UniqueFd, Failure> connect_to(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        return refuse(fmt::format("{}: a socket's path has at most {} bytes", path,
+                                  sizeof address.sun_path - 1));
+    std::memcpy(address.sun_path, path.data(), path.size());
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        if (errno == ENOENT)
+            return refuse(fmt::format(
+                "{}: no server is there; one listens there if it is started with 'zonebridge "
+                "serve --control {}'",
+                path, path));
+        return system_failure(errno, path);
+    }
+    if (!S_ISSOCK(info.st_mode)) return refuse(fmt::format("{} is no socket", path));
+    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) return system_failure(errno, "can't make a socket");
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        return socket;
+    if (errno == ECONNREFUSED)
+        return refuse(fmt::format("{}: nobody listens there any more; the server has ended", path));
+    if (errno == EACCES)
+        return system_failure(errno, fmt::format("{}: only the user who runs the server, and root, "
+                                                 "may tell it anything",
+                                                 path));
+    return system_failure(errno, path);
+}
+
+/// Lines that come, one after the other.
+class Lines {
+  public:
+    explicit Lines(int socket) : socket_(socket) {}
+
+    /// Nothing: the other side hung up, or nothing came for that many milliseconds (-1: it may take
+    /// for ever).
+    std::optional<std::string> next(int patience_ms) {
+        for (;;) {
+            if (const auto end = bytes_.find('\n'); end != std::string::npos) {
+                auto line = bytes_.substr(0, end);
+                bytes_.erase(0, end + 1);
+                return line;
+            }
+            if (bytes_.size() > most) return std::nullopt;
+            pollfd wait{socket_, POLLIN, 0};
+            const auto ready = ::poll(&wait, 1, patience_ms);
+            if (ready < 0 && errno == EINTR) continue;
+            if (ready <= 0) return std::nullopt;
+            std::array<char, 4096> piece;
+            const auto got = ::recv(socket_, piece.data(), piece.size(), 0);
+            if (got < 0 && errno == EINTR) continue;
+            if (got <= 0) return std::nullopt;
+            bytes_.append(piece.data(), static_cast<std::size_t>(got));
+        }
+    }
+
+  private:
+    static constexpr std::size_t most = 16 << 20;
+
+    int socket_;
+    std::string bytes_;
+};
+
+}  // namespace
+
+tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
+                                                const ControlRequest& request) {
+    auto line = encode(request);
+    if (!line)
+        return refuse(
+            "the name of the device is not UTF-8, which a server can't be told; give the "
+            "file another name, or a link");
+    const auto socket = connect_to(path);
+    if (!socket) return tl::unexpected(socket.error());
+    Lines lines(socket->get());
+    // Nothing is sent to who did not say that it is our server: it may be the way in of a guest.
+    const auto greeting = lines.next(greeting_patience_ms);
+    if (!greeting)
+        return refuse(
+            fmt::format("{}: this is no control socket; is it the server's --socket, where guests "
+                        "come in? Give "
+                        "the path of its --control",
+                        path));
+    if (const auto known = check_greeting(*greeting); !known)
+        return refuse(fmt::format("{}: {}", path, known.error()));
+
+    *line += '\n';
+    std::size_t sent = 0;
+    while (sent < line->size()) {
+        const auto count =
+            ::send(socket->get(), line->data() + sent, line->size() - sent, MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) break;  // what it said last may tell why
+        sent += static_cast<std::size_t>(count);
+    }
+    const auto said = lines.next(-1);
+    if (!said)
+        return refuse(fmt::format(
+            "{}: the server ended before it answered; what was asked for may have been done",
+            path));
+    auto answer = parse_answer(*said);
+    if (!answer) return refuse(fmt::format("{}: the server's answer makes no sense", path));
+    if (!*answer) return refuse(answer->error());
+    return std::move(**answer);
+}
+
+}  // namespace zonebridge::tools

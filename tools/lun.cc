@@ -1,0 +1,194 @@
+// zonebridge lun: disks put into a running server and taken out of it.
+#include <filesystem>
+#include <memory>
+#include <unistd.h>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "tools/control_client.h"
+#include "tools/files.h"
+#include "tools/lun_number.h"
+#include "tools/verb.h"
+#include "tools/zones.h"
+#include "transports/open.h"
+#include "transports/size.h"
+
+namespace zonebridge::tools {
+namespace {
+
+using Command = ControlRequest::Command;
+
+struct Options {
+    ControlRequest request;
+    std::optional<std::string> socket;
+    bool now = false;
+    bool json = false;
+    CLI::App* list = nullptr;
+    CLI::App* add = nullptr;
+    CLI::App* remove = nullptr;
+    CLI::App* refresh = nullptr;
+};
+
+/// The same device for who has another working directory.
+std::string absolute(const std::string& device) {
+    const auto name = parse_device_name(device);
+    if (!name || name->kind == DeviceName::Kind::null) return device;
+    std::error_code failed;
+    const auto path = std::filesystem::absolute(name->path, failed).string();
+    if (failed) return device;
+    if (name->kind == DeviceName::Kind::path) return path;
+    return fmt::format("{}:{}", prefix_word(name->kind), path);
+}
+
+std::string in_words(const ControlLun& lun) {
+    return fmt::format("LUN {}: {} ({}{}{})", lun.number, one_line(lun.device),
+                       describe_disk(lun.size, lun.model, lun.zone_count, lun.zone_size),
+                       lun.passed_through ? ", passed through" : "",
+                       lun.read_only ? ", read-only" : "");
+}
+
+nlohmann::ordered_json to_json(const ControlLun& lun) {
+    return {{"lun", lun.number},
+            {"device", lun.device},
+            {"read_only", lun.read_only},
+            {"passed_through", lun.passed_through},
+            {"model", lun.model},
+            {"size", lun.size},
+            {"block_size", lun.block_size},
+            {"zone_size", lun.zone_size},
+            {"zone_count", lun.zone_count}};
+}
+
+void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
+    if (as_json) {
+        nlohmann::ordered_json document;
+        document["luns"] = nlohmann::ordered_json::array();
+        for (const auto& lun : answer.luns) document["luns"].push_back(to_json(lun));
+        out.print("{}\n", document.dump(2));
+        return;
+    }
+    for (const auto& lun : answer.luns) out.print("{}\n", in_words(lun));
+    if (answer.luns.empty()) out.write("no disk is served at the moment\n");
+}
+
+/// How a refreshed disk is now.
+std::string change_of(const ControlLun& lun) {
+    if (!lun.size_before || *lun.size_before == lun.size) return "its size is what it was";
+    return fmt::format("it was {}, and is {} now", readable_size(*lun.size_before),
+                       readable_size(lun.size));
+}
+
+Outcome run(Options options) {
+    auto& request = options.request;
+    if (options.list->parsed()) request.command = Command::list;
+    if (options.add->parsed()) request.command = Command::add;
+    if (options.remove->parsed()) request.command = Command::remove;
+    if (options.refresh->parsed()) request.command = Command::refresh;
+    request.device = absolute(request.device);
+    if (options.now) request.removal = service::Removal::now;
+    if (request.options.translate && !request.options.allow.empty())
+        return tl::unexpected(
+            misuse("--allow is for disks that are passed through, and --translate "
+                   "passes none: give one of them"));
+    const auto answer = ask_server(*options.socket, request);
+    if (!answer) return tl::unexpected(answer.error());
+    Output out(STDOUT_FILENO);
+    switch (request.command) {
+        case Command::list:
+            print_list(out, *answer, options.json);
+            break;
+        case Command::add:
+            for (const auto& lun : answer->luns) out.print("added {}\n", in_words(lun));
+            break;
+        case Command::remove:
+            out.print("removed LUN {}\n", request.lun);
+            break;
+        case Command::refresh:
+            for (const auto& lun : answer->luns)
+                out.print("refreshed {}; {}\n", in_words(lun), change_of(lun));
+            break;
+    }
+    if (const auto flushed = out.flush(); !flushed)
+        return tl::unexpected(failure_of(flushed.error()));
+    return {};
+}
+
+void add_socket(CLI::App& app, Options& options) {
+    require(add_path(app, "--socket", options.socket,
+                     "The server's control socket: where its --control listens"));
+}
+
+void add_number(CLI::App& app, Options& options) {
+    require(add_parsed(app, "N", "", "The disk's logical unit number",
+                       [&options](const std::string& text) -> std::optional<std::string> {
+                           const auto number = parse_lun_number(text);
+                           if (!number) return number.error();
+                           options.request.lun = *number;
+                           return std::nullopt;
+                       }));
+}
+
+}  // namespace
+
+Verb add_lun(CLI::App& program) {
+    auto options = std::make_shared<Options>();
+    auto* app = add_verb(program, "lun", "Add disks to a running server, and remove them",
+                         {"zonebridge lun list --socket /run/control.sock",
+                          "zonebridge lun add 2=disk.img --socket /run/control.sock",
+                          "zonebridge lun remove 2 --socket /run/control.sock",
+                          "zonebridge lun refresh 0 --socket /run/control.sock"});
+    app->require_subcommand(1);
+    const auto part = [&](const std::string& name, const std::string& description,
+                          const std::string& example) {
+        auto* const made = add_verb(*app, name, description, {example}, "lun");
+        add_socket(*made, *options);
+        return made;
+    };
+    options->list = part("list", "List the disks that are served",
+                         "zonebridge lun list --socket /run/control.sock --json");
+    add_flag(*options->list, "--json", options->json, "Give one JSON document");
+
+    auto* const add = options->add =
+        part("add", "Serve one more disk; the guest is told",
+             "zonebridge lun add 2=/dev/sg1 --socket /run/control.sock");
+    auto& how = options->request.options;
+    require(add_parsed(*add, "N=DEVICE", "",
+                       "The logical unit number, 0 to 255, and the disk, as 'serve' takes it",
+                       [options](const std::string& text) -> std::optional<std::string> {
+                           auto lun = parse_numbered_device(text);
+                           if (!lun) return lun.error();
+                           options->request.lun = lun->first;
+                           options->request.device = std::move(lun->second);
+                           return std::nullopt;
+                       }));
+    add_flag(*add, "--read-only", how.read_only, "The guest can't change the disk");
+    add_flag(*add, "--translate", how.translate,
+             "Do not let the guest talk to a SCSI disk itself; translate, as for all others");
+    add_parsed(
+        *add, "--allow", "COMMAND",
+        "Let this command through to a disk that is passed through, too (repeatable)",
+        [options](const std::string& text) -> std::optional<std::string> {
+            options->request.options.allow.push_back(text);
+            return std::nullopt;
+        },
+        Repeat::yes);
+    add_flag(*add, "--force", how.force,
+             "Serve it even if the disk is partitioned or held by another");
+
+    options->remove = part("remove", "Take a disk from the guest, and close it",
+                           "zonebridge lun remove 2 --socket /run/control.sock");
+    add_number(*options->remove, *options);
+    add_flag(*options->remove, "--now", options->now,
+             "Do not wait for the guest to write out what it holds");
+
+    options->refresh =
+        part("refresh", "Open a disk again, since its size changed; the guest is told",
+             "zonebridge lun refresh 0 --socket /run/control.sock");
+    add_number(*options->refresh, *options);
+    return {app, [options] { return run(*options); }};
+}
+
+}  // namespace zonebridge::tools
