@@ -2,11 +2,12 @@
 # scsi_debug passed through by the real program, driven by tests/driver: by each node, and unplugged.
 . "$(dirname "$0")/devices.sh"
 
-# passed NAME PLACE OPTION...: one run of the tests.
+# passed NAME PLACE OPTION...: one run of the tests, by way of the command in the array "by".
+by=()
 passed() {
   local name=$1 place=$2
   shift 2
-  ZB_SG=$place "$ZB_PASSED" --gtest_color=no "$@" >/tmp/run 2>&1
+  ZB_SG=$place "${by[@]}" "$ZB_PASSED" --gtest_color=no "$@" >/tmp/run 2>&1
   local status=$?
   grep -E '^\[ +(OK|SKIPPED) ' /tmp/run | sed "s/^\[ *\(OK\|SKIPPED\) *\]/PASS: $name:/"
   if [ "$status" = 0 ]; then
@@ -29,6 +30,10 @@ faults=/sys/kernel/debug/scsi_debug/$(basename "$scsi_bsg")/error
 passed "sg" "$scsi_sg"
 passed "bsg" "$scsi_bsg" --gtest_filter='Passed.W*:Passed.D*'
 passed "sd" "$scsi_block" --gtest_filter='Passed.W*:Passed.D*'
+chmod 666 "$scsi_sg" "$scsi_bsg" "$scsi_block"
+by=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+passed "sg by a user without rights" "$scsi_sg" --gtest_also_run_disabled_tests --gtest_filter='*ForbidsAUser*'
+by=()
 export ZB_UNPLUG="echo 1 >/sys/block/${scsi_block#/dev/}/device/delete"
 passed "unplugged" "$scsi_sg" --gtest_also_run_disabled_tests --gtest_filter='*Unplugged*'
 finish
