@@ -52,6 +52,8 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "--virtio", "scsi", "--socket", "s", "--lun", "1="}, "--lun"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--urswrz", "2"}, "'2'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--translate"}, "--translate"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--allow", "fromat"}, "'fromat'"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--allow", "unmap,0x100"}, "0x100"},
         {{"serve", "d", "--vduse", "../n"}, "../n"},
         {{"serve", "d", "--vduse", "control"}, "control"},
         {{"serve", "d", "--vduse", std::string(64, 'n')}, "nnn"},
