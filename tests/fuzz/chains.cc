@@ -111,17 +111,21 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
         link(inner, {});
         driver::Block table;
         try {
-            table = place(guest_, 16 * inner.size(), static_cast<std::uint8_t>(layout ^ where));
+            // With a descriptor behind it that would be a good end of the chain.
+            table =
+                place(guest_, 16 * (inner.size() + 1), static_cast<std::uint8_t>(layout ^ where));
         } catch (const std::bad_alloc&) {
             return std::nullopt;
         }
+        const auto length = static_cast<std::uint32_t>(16 * inner.size());
+        const auto behind = inner.back();
         if (harmed && *harmed) {
             tamper(input, inner, true);
             made.sound = false;
         }
-        write_table(table, inner);
-        pieces.push_back(
-            {table.address, static_cast<std::uint32_t>(16 * inner.size()), indirect_flag, 0});
+        inner.push_back(behind);
+        write_table(table.address, inner);
+        pieces.push_back({table.address, length, indirect_flag, 0});
     }
     std::vector<std::uint16_t> numbers(free_.end() - static_cast<std::ptrdiff_t>(needed),
                                        free_.end());
@@ -149,14 +153,14 @@ void ChainRing::link(std::vector<Piece>& pieces, std::span<const std::uint16_t> 
     }
 }
 
-void ChainRing::write_table(driver::Block table, std::span<const Piece> pieces) {
+void ChainRing::write_table(std::uint64_t table, std::span<const Piece> pieces) {
     for (std::size_t i = 0; i < pieces.size(); ++i) {
         virtio::Descriptor descriptor{pieces[i].address, pieces[i].length, pieces[i].flags,
                                       pieces[i].next};
         guest_.open(descriptor.address, descriptor.length);
         std::array<std::uint8_t, sizeof descriptor> bytes;
         std::memcpy(bytes.data(), &descriptor, sizeof descriptor);
-        copy_in(guest_, table.address + i * sizeof descriptor, bytes);
+        copy_in(guest_, table + i * sizeof descriptor, bytes);
     }
 }
 
@@ -194,10 +198,21 @@ void ChainRing::tamper(Input& input, std::vector<Piece>& pieces, bool in_table) 
             break;
         case 6:
             piece.flags |= next_flag;
-            piece.next = static_cast<std::uint16_t>(0x8000 | how);
+            // Just behind its table, or far away.
+            piece.next = static_cast<std::uint16_t>(in_table ? pieces.size() : 0x8000 | how);
             broken_ = true;
             break;
         case 7:  // a table in a table, or one that is none
+            if (in_table && how >= 0x80) {
+                // Which would be right by itself.
+                const auto end = guest_.allocate(16);
+                auto whole = piece;
+                whole.flags &= write_flag;
+                write_table(end.address, {&whole, 1});
+                piece.address = end.address;
+                piece.length = 16;
+                piece.flags &= static_cast<std::uint16_t>(~write_flag);
+            }
             piece.flags |= indirect_flag;
             broken_ = broken_ || in_table || !indirect_;
             break;

@@ -64,7 +64,7 @@ class ChainRing {
     void tamper(Input& input, std::vector<Piece>& pieces, bool in_table);
     /// Links pieces through descriptors `numbers`, or one after the other in a table.
     static void link(std::vector<Piece>& pieces, std::span<const std::uint16_t> numbers);
-    void write_table(driver::Block table, std::span<const Piece> pieces);
+    void write_table(std::uint64_t table, std::span<const Piece> pieces);
 
     Guest& guest_;
     driver::Ring ring_;

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "zbc/cdb.h"
+#include "zbc/passed_commands.h"
 
 namespace zonebridge::fuzz {
 namespace {
@@ -60,6 +61,43 @@ std::vector<Seed> scsi_target_seeds() {
             auto wild = begin;
             for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
             seeds.push_back({"wild-" + std::to_string(shape) + (used ? "-used" : ""), wild});
+        }
+    }
+    return seeds;
+}
+
+std::vector<Seed> passthrough_plan_seeds() {
+    std::vector<Seed> seeds;
+    const auto table = zbc::all_passed_commands();
+    // Replies that are edited: the pages there are, page B0h, RSOC of all commands, in this order.
+    Bytes pages, limits(68), opcodes;
+    append(pages, {0x14, 0, 0, 6, 0x00, 0x80, 0x83, 0x89, 0xB1, 0xB6});
+    limits[1] = 0xB0;
+    limits[3] = 64;
+    limits[10] = 0xFF;
+    append(opcodes, {0, 0, 0, 36, 0x88, 0, 0, 0, 0, 0, 0, 16});
+    append(opcodes, {0x9E, 0, 0, 0x18, 0, 0x03, 0, 16, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1});
+    append(opcodes, {0x3B, 0, 0, 5, 0, 0x01, 0, 10});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        const auto& command = table[i];
+        for (const auto facts : {0, 4, 8, 3}) {
+            for (const auto allow : {0, 3, 5}) {
+                Bytes bytes;
+                append(bytes, {facts, allow, 0, static_cast<int>(i)});
+                Bytes cdb(command.cdb_length);
+                if (command.length_at != 0 && command.length_width != 0)
+                    cdb[command.length_at + command.length_width - std::size_t{1}] = 96;
+                const auto is_inquiry = command.opcode == 0x12;
+                if (is_inquiry) cdb[1] = 1;  // EVPD
+                if (is_inquiry && facts == 8) cdb[2] = 0xB0;
+                bytes.insert(bytes.end(), cdb.begin(), cdb.end());
+                append(bytes, {0});
+                const auto& reply = !is_inquiry ? opcodes : facts == 8 ? limits : pages;
+                bytes.insert(bytes.end(), reply.begin(), reply.end());
+                seeds.push_back(
+                    {std::to_string(i) + "-" + std::to_string(facts) + "-" + std::to_string(allow),
+                     bytes});
+            }
         }
     }
     return seeds;

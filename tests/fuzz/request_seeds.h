@@ -16,6 +16,7 @@ struct Seed {
 };
 
 [[nodiscard]] std::vector<Seed> scsi_target_seeds();
+[[nodiscard]] std::vector<Seed> passthrough_plan_seeds();
 [[nodiscard]] std::vector<Seed> blk_request_seeds();
 [[nodiscard]] std::vector<Seed> virtio_chain_seeds();
 

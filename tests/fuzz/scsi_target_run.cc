@@ -212,7 +212,7 @@ class Session {
         Bytes data(meaning.byte_check == 1 ? size : block);
         stamp(data, ++stamps_);
         const auto offset = meaning.lba * block;
-        if (cut >= 0xE0 || meaning.lba >= oracle_.size() / block ||
+        if (data.empty() || cut >= 0xE0 || meaning.lba >= oracle_.size() / block ||
             !oracle_.on_disk(offset, data.size()))
             return data;
         data = oracle_.read(offset, data.size());
@@ -354,7 +354,8 @@ class Session {
         }
     }
 
-    /// Where what a VERIFY sent is not what is there; in bytes.
+    /// Where what a VERIFY sent is first not what is there; bytes from the start of what it sent
+    /// (SBC-4, "miscompare").
     std::optional<std::uint64_t> first_difference(const Flight& flight, const Meaning& meaning) {
         const std::uint64_t block = shape_.logical_block_size;
         if (meaning.byte_check == 0) return std::nullopt;
@@ -363,7 +364,7 @@ class Session {
         const auto length = meaning.byte_check == 1 ? there.size() : block;
         require(sent.size() >= length);
         for (std::size_t i = 0; i < there.size(); ++i)
-            if (there[i] != sent[i % length]) return i;
+            if (there[i] != sent[i % length]) return i % length;
         return std::nullopt;
     }
 

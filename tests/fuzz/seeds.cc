@@ -254,5 +254,7 @@ int main(int count, char** words) {
         seeds.add("blk_request", seed.name, seed.bytes);
     for (const auto& seed : fuzz::virtio_chain_seeds())
         seeds.add("virtio_chain", seed.name, seed.bytes);
+    for (const auto& seed : fuzz::passthrough_plan_seeds())
+        seeds.add("passthrough_plan", seed.name, seed.bytes);
     return seeds.ok() ? 0 : 1;
 }

@@ -14,6 +14,7 @@
 #include "tests/fuzz/request_seeds.h"
 #include "tests/fuzz/targets.h"
 #include "zbc/cdb.h"
+#include "zbc/passed_commands.h"
 
 namespace zonebridge::fuzz {
 namespace {
@@ -51,6 +52,18 @@ TEST(FuzzSeeds, EveryCommandOfTheTargetIsTriedAndSucceedsSomewhere) {
         EXPECT_GT(tally.good[info.opcode], 0U) << info.name;
         EXPECT_GT(tally.good[info.opcode] + tally.refused[info.opcode], 1U) << info.name;
     }
+}
+
+TEST(FuzzSeeds, EveryPassedCommandIsPlannedSomewhere) {
+    const auto tally = run_all(passthrough_plan_seeds(), run_passthrough_plan);
+    for (const auto& command : zbc::all_passed_commands()) {
+        const auto passes = command.passing == zbc::Passing::by_default;
+        EXPECT_GT((passes ? tally.good : tally.refused)[command.opcode], 0U) << command.name;
+    }
+}
+
+TEST(FuzzSeeds, ChangedPassedCommandsBreakNothing) {
+    run_changed(passthrough_plan_seeds(), run_passthrough_plan, 50000);
 }
 
 TEST(FuzzSeeds, EveryTypeOfBlkRequestIsTriedAndSucceedsSomewhere) {

@@ -28,6 +28,8 @@ struct Tally {
 
 /// SCSI commands to the target over a disk in memory.
 Tally run_scsi_target(std::span<const std::uint8_t> input);
+/// CDBs to what decides on passing them through, and replies to what edits them.
+Tally run_passthrough_plan(std::span<const std::uint8_t> input);
 /// virtio-blk requests to the device over a disk in memory, by a ring that is right.
 Tally run_blk_request(std::span<const std::uint8_t> input);
 /// Descriptor chains, now and then broken, to the virtio-scsi and the virtio-blk device.

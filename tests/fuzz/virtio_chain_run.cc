@@ -35,6 +35,9 @@ namespace scsi = virtio_scsi;
 constexpr std::size_t head_size = scsi::RequestHeader::size + scsi::Config::default_cdb_size;
 constexpr std::size_t response_size = scsi::ResponseHeader::size + scsi::Config::default_sense_size;
 constexpr std::uint64_t max_data = 8 << 10;
+constexpr std::uint8_t blank = 0xEE;  // what the device fills, before it does
+constexpr std::uint16_t second_lun = 3;
+enum class UnitIs : std::uint8_t { there, going, gone };
 
 class Session {
   public:
@@ -47,9 +50,11 @@ class Session {
         hints_.begin(disk_, input);
         if (is_scsi()) {
             target_ = std::move(zbc::make_target(disk_).value());
-            const std::array units{scsi::Unit{0, target_.get()}, scsi::Unit{3, target_.get()}};
+            const std::array units{scsi::Unit{0, target_.get()},
+                                   scsi::Unit{second_lun, target_.get()}};
             auto controller = std::move(scsi::Controller::open(loop_, units).value());
             controller_ = controller.get();
+            controller_->set_features(scsi::feature_hotplug | scsi::feature_change);
             device_ = std::move(controller);
         } else {
             auto blk = std::move(
@@ -124,6 +129,7 @@ class Session {
         queues_.clear();
         rings_.clear();
         sent_.clear();
+        tampered_ = false;
     }
 
     [[nodiscard]] bool is_event_ring(std::size_t ring) const {
@@ -162,14 +168,18 @@ class Session {
                 break;
             case 13:
                 if (kind < 0x80) break;
+                tampered_ = true;
                 if (kind % 32 < 16)
                     rings_.back()->jump(static_cast<std::uint16_t>(input_.number(2) & 0x7FFF));
                 else
                     rings_.back()->name(static_cast<std::uint16_t>(input_.number(2)));
                 break;
             case 14:
-                if (controller_ != nullptr)
-                    controller_->report({.event = kind / 16U, .lun = {1}, .reason = 0});
+                if (controller_ == nullptr) break;
+                if (kind >= 0x80)
+                    controller_->report({.event = kind / 16U % 4, .lun = {1}, .reason = 0});
+                else
+                    change_units();
                 break;
             default:
                 break;
@@ -186,6 +196,20 @@ class Session {
         return !device_->fault();
     }
 
+    /// The second unit goes, once its commands are done, and comes again.
+    void change_units() {
+        if (unit_ == UnitIs::there) {
+            unit_ = UnitIs::going;
+            controller_->retire_unit(second_lun, [this] { unit_ = UnitIs::gone; });
+        } else if (unit_ == UnitIs::gone) {
+            controller_->forget_unit(second_lun);
+            require(controller_->prepare_unit({.lun = second_lun, .logical_unit = target_.get()})
+                        .has_value());
+            controller_->commit_unit();
+            unit_ = UnitIs::there;
+        }
+    }
+
     void release() {
         disk_.hold = false;
         disk_.take_at_most = std::numeric_limits<std::size_t>::max();
@@ -195,8 +219,10 @@ class Session {
     void turn() {
         static_cast<void>(loop_.turn(Loop::Wait::poll));
         device_->complete();
+        do {
+            for (const auto& queue : queues_) static_cast<void>(queue->publish());
+        } while (device_->published());
         for (std::size_t i = 0; i < rings_.size(); ++i) {
-            static_cast<void>(queues_[i]->publish());
             static_cast<void>(rings_[i]->take_used());
             require(rings_[i]->used() + queues_[i]->in_flight() <= rings_[i]->available());
         }
@@ -210,9 +236,9 @@ class Session {
         }
     }
 
-    /// What the device wrote into a sound chain, as far as it is not the guest's own business.
+    /// What the device wrote, while no chain can have been written into by another.
     void judge(const Sent& sent) {
-        if (!sent.made.sound || sent.made.in.host == nullptr || device_->fault()) return;
+        if (tampered_ || sent.made.in.host == nullptr || device_->fault()) return;
         const auto* const bytes = reinterpret_cast<const std::uint8_t*>(sent.made.in.host);
         if (!is_scsi()) {
             const auto status = bytes[sent.writable - 1];
@@ -228,7 +254,16 @@ class Session {
         require(sense <= scsi::Config::default_sense_size && residual <= room);
         require(reply[11] <= static_cast<std::uint8_t>(scsi::Response::failure));
         require((reply[10] == 2) == (sense != 0));
+        // Nothing between the sense data and the data, nor behind it.
+        require_untouched(reply.subspan(scsi::ResponseHeader::size + sense,
+                                        scsi::Config::default_sense_size - sense));
+        if (sent.readable == head_size && reply[10] == 0 && reply[11] == 0)
+            require_untouched(reply.last(residual));
         ++(reply[10] == 0 && reply[11] == 0 ? tally_.good : tally_.refused)[sent.name];
+    }
+
+    static void require_untouched(std::span<const std::uint8_t> bytes) {
+        require(std::all_of(bytes.begin(), bytes.end(), [](auto byte) { return byte == blank; }));
     }
 
     void add() {
@@ -261,7 +296,8 @@ class Session {
         if (!made) return;
         if (short_one >= 0xF8) made->sound = false;
         sent.made = *made;
-        if (made->in.host != nullptr) std::memset(made->in.host, 0xEE, sent.writable);
+        tampered_ = tampered_ || !made->sound;
+        if (made->in.host != nullptr) std::memset(made->in.host, blank, sent.writable);
         sent_.push_back(sent);
     }
 
@@ -271,7 +307,7 @@ class Session {
         Bytes bytes(head_size);
         const std::array<std::uint8_t, 4> address{
             1, static_cast<std::uint8_t>(lun >= 0xF8 ? 1 : 0), 0x40,
-            static_cast<std::uint8_t>((lun & 7) == 7 ? 5 : (lun & 1) * 3)};
+            static_cast<std::uint8_t>((lun & 7) == 7 ? 5 : (lun & 1) * second_lun)};
         std::copy(address.begin(), address.end(), bytes.begin());
         if (lun == 0xF7) bytes[0] = 0xC1;
         virtio::put_le(bytes, 8, std::uint64_t{++stamps_});
@@ -297,7 +333,7 @@ class Session {
         virtio::put_le(bytes, 4, std::uint32_t{type} % 9);
         bytes[8] = 1;
         bytes[10] = 0x40;
-        bytes[11] = (type & 0x10) != 0 ? 3 : 0;
+        bytes[11] = (type & 0x10) != 0 ? second_lun : 0;
         virtio::put_le(bytes, 16, stamps_ - type % 4);
         return bytes;
     }
@@ -315,6 +351,8 @@ class Session {
     std::vector<std::unique_ptr<ChainRing>> rings_;
     std::vector<std::unique_ptr<virtio::VirtQueue>> queues_;
     std::vector<Sent> sent_;
+    UnitIs unit_ = UnitIs::there;  // the second one
+    bool tampered_ = false;        // something was wrong in this session
     std::uint64_t stamps_ = 0;
     Tally tally_;
 };

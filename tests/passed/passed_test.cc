@@ -336,6 +336,15 @@ TEST_F(PassedWithFaults, TheKernelsOwnFailuresAreNeverSuccess) {
         << served->log();
 }
 
+/// Run alone, as a user who may open the disk and has no more rights.
+TEST_F(Passed, DISABLED_WhatTheKernelForbidsAUserIsSaidPlainly) {
+    serve();
+    EXPECT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 1), block)).good());
+    // SYNCHRONIZE CACHE(16), which Linux's own list of commands has not.
+    EXPECT_EQ(must(guest->scsi->synchronize_cache()).response, 9) << "failure";
+    EXPECT_NE(served->log().find("CAP_SYS_RAWIO"), std::string::npos) << served->log();
+}
+
 /// Run last and alone: afterwards there is no disk.
 TEST_F(Passed, DISABLED_ADiskThatIsUnpluggedIsGone) {
     serve();

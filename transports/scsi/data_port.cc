@@ -16,6 +16,7 @@ namespace zonebridge::scsi {
 namespace {
 
 constexpr std::size_t page = 4096;
+constexpr std::size_t most_buffers = 1024;  // UIO_MAXIOV
 constexpr std::uint16_t driver_sense = 0x08;
 
 std::size_t pages_of(const iovec& buffer) noexcept {
@@ -103,6 +104,7 @@ tl::expected<std::unique_ptr<DataPort>, Error> DataPort::make(int fd, Kind kind,
 
 bool DataPort::fits(const Command& command) const noexcept {
     if (kind_ == Kind::bsg) return command.data.size() <= 1;
+    if (command.data.size() > most_buffers) return false;
     if (kind_ == Kind::sg) return true;  // copied by the kernel in any case
     std::size_t pages = 0;
     for (const auto& buffer : command.data) pages += pages_of(buffer);

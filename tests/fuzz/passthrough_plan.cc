@@ -1,0 +1,7 @@
+// What passes through to a SCSI disk, and what is changed in its replies.
+#include "tests/fuzz/targets.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    zonebridge::fuzz::run_passthrough_plan({data, size});
+    return 0;
+}
