@@ -67,6 +67,8 @@ std::uint64_t ScsiBackend::features() const noexcept {
 tl::expected<void, std::string> ScsiBackend::set_features(std::uint64_t features) {
     if (auto common = DeviceBackend::set_features(features); !common) return common;
     with_devices([&](virtio::Device& device) { controller(device).set_features(features); });
+    const std::lock_guard guard(units_lock_);
+    hears_of_units_ = (features & virtio_scsi::feature_hotplug) != 0;
     return {};
 }
 
@@ -97,6 +99,7 @@ void ScsiBackend::reset_device(virtio::ResetCause cause) {
         controller(device).forget_missed_events();
     });
     const std::lock_guard guard(units_lock_);
+    hears_of_units_ = false;
     for (const auto& unit : units_) unit.logical_unit->reset(0);
 }
 
@@ -186,6 +189,9 @@ const virtio_scsi::Unit* ScsiBackend::find(std::uint16_t lun) const noexcept {
 }
 
 void ScsiBackend::raise_luns_changed(std::uint16_t but) {
+    // Linux fails a REPORT ZONES that meets a unit attention, and with it whatever it was for, on a disk
+    // that nothing happened to. Whoever gets events needs no other word.
+    if (hears_of_units_) return;
     for (const auto& unit : units_)
         if (unit.lun != but) unit.logical_unit->raise(zbc::Attention::luns_changed);
 }

@@ -55,6 +55,7 @@ class ScsiBackend final : public DeviceBackend, public Units {
     virtio_scsi::Config config_;  // what the driver may not write never changes
     std::mutex units_lock_;       // workers never take it: it may be held while they are waited for
     std::vector<virtio_scsi::Unit> units_;  // under units_lock_
+    bool hears_of_units_ = false;           // under units_lock_: the driver takes events for that
 };
 
 }  // namespace zonebridge::service

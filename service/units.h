@@ -18,8 +18,9 @@ namespace zonebridge::service {
 class Units {
   public:
     /// Every worker opens a task queue to it; then the guest is told, if it listens (virtio 1.2,
-    /// 5.6.6.3.1 "transport reset: rescan"), and the other units raise luns_changed. Refused: a number
-    /// that is taken, and a unit that takes fewer buffers a command than the guest was promised.
+    /// 5.6.6.3.1 "transport reset: rescan"); if it does not, the other units raise luns_changed.
+    /// Refused: a number that is taken, and a unit that takes fewer buffers a command than the guest
+    /// was promised.
     [[nodiscard]] virtual tl::expected<void, Error> add(const virtio_scsi::Unit& unit) = 0;
 
     /// Tells the guest that the unit goes ("transport reset: removed"). Commands still reach it.

@@ -81,12 +81,20 @@ std::string change_of(const ControlLun& lun) {
                        readable_size(lun.size));
 }
 
+std::optional<Command> chosen(const Options& options) {
+    if (options.list->parsed()) return Command::list;
+    if (options.add->parsed()) return Command::add;
+    if (options.remove->parsed()) return Command::remove;
+    if (options.refresh->parsed()) return Command::refresh;
+    return std::nullopt;
+}
+
 Outcome run(Options options) {
+    const auto command = chosen(options);
+    if (!command)
+        return tl::unexpected(misuse("what is to be done? Give one of list, add, remove, refresh"));
     auto& request = options.request;
-    if (options.list->parsed()) request.command = Command::list;
-    if (options.add->parsed()) request.command = Command::add;
-    if (options.remove->parsed()) request.command = Command::remove;
-    if (options.refresh->parsed()) request.command = Command::refresh;
+    request.command = *command;
     request.device = absolute(request.device);
     if (options.now) request.removal = service::Removal::now;
     if (request.options.translate && !request.options.allow.empty())
@@ -140,7 +148,7 @@ Verb add_lun(CLI::App& program) {
                           "zonebridge lun add 2=disk.img --socket /run/control.sock",
                           "zonebridge lun remove 2 --socket /run/control.sock",
                           "zonebridge lun refresh 0 --socket /run/control.sock"});
-    app->require_subcommand(1);
+    app->require_subcommand(0, 1);
     const auto part = [&](const std::string& name, const std::string& description,
                           const std::string& example) {
         auto* const made = add_verb(*app, name, description, {example}, "lun");

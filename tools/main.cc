@@ -62,7 +62,7 @@ std::optional<std::string> wrong_verb(int argc, char** argv, const std::vector<V
 /// likelier reason.
 std::string reason_of(const CLI::ParseError& error, const Verb* verb) {
     if (verb != nullptr)
-        for (const auto& word : verb->app->remaining())
+        for (const auto& word : verb->app->remaining(true))
             if (word.size() > 1 && word.front() == '-')
                 return fmt::format("there is no option '{}'", word);
     return error.what();

@@ -13,9 +13,10 @@ namespace {
 
 const std::string manual = ZONEBRIDGE_SOURCE "/docs/man/";
 
-std::vector<std::string> verbs() {
+/// The words that a help lists as subcommands.
+std::vector<std::string> words_of(const std::string& text) {
     std::vector<std::string> found;
-    std::istringstream help(done({"--help"}));
+    std::istringstream help(text);
     static const std::regex entry("^  ([a-z]+)  +.*");
     auto below = false;
     for (std::string line; std::getline(help, line);) {
@@ -25,6 +26,17 @@ std::vector<std::string> verbs() {
         if (below && line.empty()) break;
     }
     return found;
+}
+
+std::vector<std::string> verbs() {
+    return words_of(done({"--help"}));
+}
+
+/// A verb's help, and that of each of its parts.
+std::string help_of(const std::string& verb) {
+    auto help = done({verb, "--help"});
+    for (const auto& part : words_of(help)) help += done({verb, part, "--help"});
+    return help;
 }
 
 /// A page as its reader sees its words: roff's escapes for dashes and fonts taken out.
@@ -42,7 +54,7 @@ TEST(Help, EveryVerbIsThere) {
     const auto all = verbs();
     const std::set<std::string> found(all.begin(), all.end());
     for (const auto* verb : {"list", "create", "info", "report", "open", "close", "finish", "reset",
-                             "read", "write", "append", "serve", "bench"})
+                             "read", "write", "append", "serve", "lun", "bench"})
         EXPECT_TRUE(found.contains(verb)) << verb;
 }
 
@@ -61,7 +73,7 @@ TEST(Manual, EveryVerbHasAPageAndEveryOptionIsInIt) {
     for (const auto& verb : verbs()) {
         ASSERT_TRUE(std::filesystem::exists(manual + "zonebridge-" + verb + ".1")) << verb;
         const auto text = page("zonebridge-" + verb);
-        const auto help = done({verb, "--help"});
+        const auto help = help_of(verb);
         for (std::sregex_iterator match(help.begin(), help.end(), option), end; match != end;
              ++match) {
             if (match->str() == "--help") continue;
@@ -80,7 +92,7 @@ TEST(Manual, TheMainPageNamesEveryVerbsPage) {
 TEST(Manual, EveryOptionInAPageIsInTheHelp) {
     for (const auto& verb : verbs()) {
         const auto text = page("zonebridge-" + verb);
-        const auto help = done({verb, "--help"});
+        const auto help = help_of(verb);
         static const std::regex heading("\n\\.TP\n(?:\\.B |\\.BI |\\.BR )?(--[a-z-]+)");
         for (std::sregex_iterator match(text.begin(), text.end(), heading), end; match != end;
              ++match)

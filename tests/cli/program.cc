@@ -179,12 +179,15 @@ std::string failed(std::vector<std::string> arguments, std::string input) {
     return result.err;
 }
 
-Background::Background(std::vector<std::string> arguments, std::vector<std::string> environment) {
+Background::Background(std::vector<std::string> arguments, std::vector<std::string> environment,
+                       const std::string& log) {
     Pipe out;
     process_ = ::fork();
     if (process_ < 0) throw std::runtime_error("fork");
     if (process_ == 0) {
         ::dup2(out.writer, STDOUT_FILENO);
+        if (!log.empty())
+            ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
         execute(std::move(arguments), std::move(environment));
     }
     output_ = std::exchange(out.reader, -1);

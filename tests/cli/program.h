@@ -51,8 +51,9 @@ std::string failed(std::vector<std::string> arguments, std::string input = {});
 /// A command that runs on while the test goes on, and is killed with it.
 class Background {
   public:
+    /// `log`: a file that its standard error goes to, instead of ours.
     explicit Background(std::vector<std::string> arguments,
-                        std::vector<std::string> environment = {});
+                        std::vector<std::string> environment = {}, const std::string& log = {});
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
     ~Background();

@@ -52,6 +52,13 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "--virtio", "scsi", "--socket", "s", "--lun", "1="}, "--lun"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--urswrz", "2"}, "'2'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--translate"}, "--translate"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "zone=7"}, "state="},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "zone=7,error=bad"},
+         "error=bad: possible are media, io and gone"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "latency=1s", "--fault",
+          "x"},
+         "'x'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", ""}, "--fault"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--allow", "fromat"}, "'fromat'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--allow", "unmap,0x100"}, "0x100"},
         {{"serve", "d", "--vduse", "../n"}, "../n"},
@@ -102,6 +109,31 @@ TEST(Serve, WithoutVduseItSaysWhatIsMissing) {
         << line;
     // That comes before the disk is looked at.
     EXPECT_EQ(failed({"serve", "--vduse", "disk0", disk / "missing"}), line);
+}
+
+TEST(Serve, FaultsThatCanNeverActAreRefusedBeforeAnythingIsServed) {
+    const auto refuses = [](const Disk& disk, const std::string& rule) {
+        auto line = failed({"serve", disk.path(), "--virtio", "blk", "--socket", disk / "no/such",
+                            "--fault", rule});
+        EXPECT_NE(line.find(rule), std::string::npos) << line;
+        return line;
+    };
+    const Disk disk;
+    EXPECT_NE(refuses(disk, "zone=8,state=offline").find("8 zones, 0 to 7"), std::string::npos);
+    EXPECT_NE(refuses(disk, "offset=32M,error=io").find("ends at 32M"), std::string::npos);
+    const Disk plain({"--size", "32M", "--model", "none"});
+    EXPECT_NE(refuses(plain, "state=offline").find("no zones"), std::string::npos);
+    const auto passed = failed({"serve", "scsi:/dev/null", "--virtio", "scsi", "--socket",
+                                disk / "s", "--fault", "error=io"});
+    EXPECT_NE(passed.find("--translate"), std::string::npos) << passed;
+}
+
+TEST(Serve, FaultsOnPurposeAreSaidWhenItIsReady) {
+    const Disk disk;
+    Background server({"serve", "--virtio", "blk", "--socket", disk / "s", disk.path(), "--fault",
+                       "zone=3,error=media"});
+    EXPECT_NE(server.output_until("ready:").find("faults on purpose"), std::string::npos);
+    EXPECT_EQ(server.stop(), 0);
 }
 
 TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {

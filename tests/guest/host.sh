@@ -34,8 +34,8 @@ fi
 export ZB_SIZE=$((512 << 20)) ZB_ZONE_SIZE=$((4 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8
 export ZB_BLOCK=512 ZB_PHYSICAL=512
 disk=$work/disk.zb socket=$work/socket
-# What the guest sees, and the option of ./run that attaches it.
-virtio=scsi attach=--disk
+# What the guest sees, and the option of ./run that attaches it, with properties (",NAME=VALUE").
+virtio=scsi attach=--disk properties=''
 
 # create_disk [OPTION...]: $disk as the environment describes it.
 create_disk() {
@@ -115,7 +115,7 @@ kill_server() {
 guest_options() {
   local variable
   options=()
-  [ ! -S "$socket" ] || options+=("$attach" "$socket")
+  [ ! -S "$socket" ] || options+=("$attach" "$socket$properties")
   for variable in ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK ZB_PHYSICAL; do
     options+=(--env "$variable=${!variable}")
   done
@@ -132,15 +132,20 @@ transports_namespace() {
 
 # in_guest SCRIPT [OPTION...]: one boot; the script's lines are the test's lines.
 in_guest() {
-  local script=$1 options log status=0
+  local script=$1 options
   shift
   guest_options
   "$here/run" "${options[@]}" "$@" "$here/inside/$script.sh" ${ZB_PEER:+"$ZB_PEER"} >"$work/lines" 2>"$work/run" &
   guest=$!
+  count_guest "$script"
+}
+
+# count_guest SCRIPT: until the guest is done. What the script counted inside counts here.
+count_guest() {
+  local script=$1 log status=0
   wait "$guest" || status=$?
   guest=''
   cat "$work/lines"
-  # What the script counted inside counts here.
   checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
   failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
   case $status in
@@ -155,7 +160,8 @@ in_guest() {
   esac
 }
 
-# start_guest SCRIPT [OPTION...]: one boot in the background; its output grows in $work/lines.
+# start_guest SCRIPT [OPTION...]: one boot in the background; its output grows in $work/lines, for
+# wait_line, and ends with count_guest or kill_guest.
 start_guest() {
   local script=$1 options
   shift

@@ -32,9 +32,14 @@ class ServedDisk {
     static constexpr std::uint64_t zone_blocks = 8192;  // 4 MiB
     static constexpr std::uint32_t first_sequential = 2;
 
+    enum class Log : bool { shown, kept };
+
     explicit ServedDisk(std::vector<std::string> extra = {}, std::string device = "scsi",
-                        const std::vector<std::string>& model = {})
-        : disk(shape(model)), extra_(std::move(extra)), device_(std::move(device)) {
+                        const std::vector<std::string>& model = {}, Log log = Log::shown)
+        : disk(shape(model)),
+          extra_(std::move(extra)),
+          device_(std::move(device)),
+          keeps_log_(log == Log::kept) {
         start();
     }
 
@@ -42,7 +47,8 @@ class ServedDisk {
         std::vector<std::string> arguments{"serve", disk.path(), "--virtio",
                                            device_, "--socket",  socket()};
         arguments.insert(arguments.end(), extra_.begin(), extra_.end());
-        server_ = std::make_unique<Background>(arguments);
+        server_ = std::make_unique<Background>(arguments, std::vector<std::string>{},
+                                               keeps_log_ ? disk / "log" : std::string());
         const auto said = server_->output_until("ready:");
         if (said.find("ready:") == std::string::npos)
             throw std::runtime_error("no server: " + said);
@@ -53,6 +59,8 @@ class ServedDisk {
     void kill() { server_.reset(); }
 
     [[nodiscard]] std::string socket() const { return disk / "socket"; }
+    /// Log::kept: what the server has said on standard error. It has ended.
+    [[nodiscard]] std::string log() const { return read_file(disk / "log"); }
     static std::uint64_t lba(std::uint32_t zone) { return zone * zone_blocks; }
 
     Disk disk;
@@ -65,6 +73,7 @@ class ServedDisk {
 
     std::vector<std::string> extra_;
     std::string device_;
+    bool keeps_log_;
     std::unique_ptr<Background> server_;
 };
 

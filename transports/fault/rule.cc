@@ -204,6 +204,9 @@ tl::expected<Rule, std::string> parse_rule(std::string_view text) {
     rule.text = text;
     int effects = 0;
     std::string seen = ",";
+    const auto has = [&seen](std::string_view key) {
+        return seen.find(fmt::format(",{},", key)) != std::string::npos;
+    };
     for (std::optional<std::string_view> rest = text; rest;) {
         const auto [word, more] = split(*rest, ',');
         rest = more;
@@ -214,13 +217,13 @@ tl::expected<Rule, std::string> parse_rule(std::string_view text) {
                             "possible keys are {}",
                             word, keys));
         if (auto wrong = take(rule, key, *value)) return tl::unexpected(std::move(*wrong));
-        if (seen.find(fmt::format(",{},", key)) != std::string::npos)
-            return tl::unexpected(fmt::format("{}= is given twice", key));
+        if (has(key)) return tl::unexpected(fmt::format("{}= is given twice", key));
         seen += fmt::format("{},", key);
         if (key == "state" || key == "error" || key == "latency") ++effects;
     }
-    const auto seeded = seen.find(",seed,") != std::string::npos;
+    const auto seeded = has("seed");
     if (auto wrong = look_over(rule, effects, seeded)) return tl::unexpected(std::move(*wrong));
+    rule.at_once = rule.state() && !has("after") && !has("operation") && !has("probability");
     if (rule.operations.empty()) rule.operations = data_operations();
     return rule;
 }

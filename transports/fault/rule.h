@@ -74,6 +74,8 @@ struct Rule {
     std::optional<Spot> spot;
 
     Operations operations;
+    /// It acts before any request comes: a zone's state, with nothing said of when.
+    bool at_once = false;
     std::uint64_t after = 0;             ///< So many requests that match go well first.
     std::optional<std::uint64_t> count;  ///< It acts so many times, then never again.
     std::optional<double> probability;   ///< On this share of what matches, 0 to 1.

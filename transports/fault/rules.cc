@@ -44,7 +44,7 @@ Rules::Rules(std::vector<Rule> rules, const Limits& limits, Witness* witness)
         states_ |= rule.state().has_value();
         append_spots_ |= rule.spot && rule.operations.has(Operation::append);
         Verdict ignored;
-        if (rule.lasts() && rule.after == 0 && !rule.probability) act(active, ignored);
+        if (rule.at_once) act(active, ignored);
     }
 }
 

@@ -3,12 +3,12 @@
 #include <array>
 #include <memory>
 #include <span>
-#include <unistd.h>
 
 #include <gtest/gtest.h>
 
 #include "service/blk_backend.h"
 #include "tests/driver/blk.h"
+#include "tests/unit/service/direct_driver.h"
 #include "transports/null/null.h"
 #include "virtio/ring.h"
 
@@ -16,20 +16,6 @@ namespace zonebridge::service {
 namespace {
 
 constexpr std::uint16_t queue_count = 3;
-
-virtio::SharedFd shared_copy(int fd) {
-    return std::make_shared<const virtio::UniqueFd>(::dup(fd));
-}
-
-template <typename T, typename E>
-T must(tl::expected<T, E> result) {
-    if constexpr (std::is_same_v<E, Error>) {
-        if (!result) throw std::runtime_error(result.error().message);
-    } else {
-        if (!result) throw std::runtime_error(result.error());
-    }
-    if constexpr (!std::is_void_v<T>) return std::move(*result);
-}
 
 /// A virtio-blk device of three queues on three workers over a disk that does nothing. The driver's second
 /// ring lies in a region of its own.
@@ -47,36 +33,12 @@ class OnThreeWorkers : public ::testing::Test {
                 i, i == 1 ? high_ : low_, driver::RingOptions{.event_index = true}));
         must(backend_->set_memory(table({&low_, &high_})));
         must(backend_->set_features(features));
-        for (const auto& queue : queues_) must(backend_->start_queue(queue->index, setup(*queue)));
+        for (const auto& queue : queues_)
+            must(backend_->start_queue(queue->index, setup(*queue, features)));
     }
 
     ~OnThreeWorkers() override {
         for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index);
-    }
-
-    static virtio::GuestMemory::Table table(
-        std::initializer_list<const driver::SharedMemory*> parts) {
-        std::vector<virtio::MemoryRegionSource> sources;
-        for (const auto* part : parts)
-            for (const auto& region : part->regions())
-                sources.push_back({{region.guest_address, region.size,
-                                    part->user_address(region.host), region.mmap_offset},
-                                   region.fd});
-        return must(virtio::GuestMemory::build(sources, *virtio::GuestMemory::none()));
-    }
-
-    static virtio::QueueSetup setup(const driver::Queue& queue) {
-        virtio::QueueSetup made;
-        made.ring.size = queue.ring.size();
-        made.ring.addresses = {queue.ring.descriptors_address(), queue.ring.available_address(),
-                               queue.ring.used_address()};
-        made.ring.features = features;
-        made.ring.index = queue.index;
-        made.kick = shared_copy(queue.kick_fd);
-        made.call = virtio::Notifier(shared_copy(queue.call_fd));
-        made.error = shared_copy(queue.error_fd);
-        made.enabled = true;
-        return made;
     }
 
     /// A flush with its two buffers in `where`.
@@ -120,7 +82,7 @@ TEST_F(OnThreeWorkers, AMoveThatOneCanNotMakeIsMadeByNone) {
     expect_works(2, low_);
     must(backend_->set_memory(table({&low_, &high_})));
     must(backend_->start_queue(1, [this] {
-        auto again = setup(*queues_[1]);
+        auto again = setup(*queues_[1], features);
         again.ring.base = 1;
         return again;
     }()));
@@ -143,7 +105,7 @@ TEST_F(OnThreeWorkers, FaultsOfSeveralAreToldOnce) {
     // And after a reset there may be another one.
     backend_->reset(virtio::ResetCause::session_end);
     for (const auto& queue : queues_) {
-        auto again = setup(*queue);
+        auto again = setup(*queue, features);
         again.look_at_once = true;  // at the same chain
         must(backend_->start_queue(queue->index, again));
         EXPECT_TRUE(queue->wait_error()) << queue->index;

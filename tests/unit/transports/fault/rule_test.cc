@@ -45,6 +45,15 @@ TEST(Rule, HasEveryPartOfTheGrammar) {
     EXPECT_TRUE(parsed("error=io,operation=write-zeroes").operations.has(Operation::write_zeroes));
 }
 
+TEST(Rule, AStateWithNothingSaidOfWhenActsAtOnce) {
+    EXPECT_TRUE(parsed("zone=7,state=offline").at_once);
+    EXPECT_TRUE(parsed("state=read-only").at_once);
+    EXPECT_FALSE(parsed("zone=7,state=offline,after=0").at_once) << "at the first request";
+    EXPECT_FALSE(parsed("zone=7,state=offline,operation=reset").at_once);
+    EXPECT_FALSE(parsed("zone=7,state=offline,probability=1%").at_once);
+    EXPECT_FALSE(parsed("error=gone").at_once);
+}
+
 TEST(Rule, ErrorsNameWhatIsWrongAndWhatIsPossible) {
     const std::pair<const char*, const char*> wrong[] = {
         {"", "KEY=VALUE"},
