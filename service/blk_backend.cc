@@ -18,7 +18,8 @@ BlkBackend::BlkBackend(Private, std::span<const std::unique_ptr<Worker>> workers
       config_(virtio_blk::make_config(disk.limits(), queues)) {}
 
 tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(
-    std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues) {
+    std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues,
+    RefusalSink* refusals) {
     auto backend = std::make_unique<BlkBackend>(Private{}, workers, disk, queues);
     const auto& identity = disk.identity();
     const auto id =
@@ -26,7 +27,8 @@ tl::expected<std::unique_ptr<BlkBackend>, Error> BlkBackend::open(
     const auto max_append = backend->config_.max_append_sectors * virtio_blk::sector_size;
     auto opened = backend->DeviceBackend::open(
         [&](Loop& loop) -> tl::expected<std::unique_ptr<virtio::Device>, Error> {
-            return BlockDevice::open(loop, disk, {.id = id, .max_append = max_append});
+            return BlockDevice::open(loop, disk,
+                                     {.id = id, .max_append = max_append, .refusals = refusals});
         });
     if (!opened) return tl::unexpected(opened.error());
     return backend;

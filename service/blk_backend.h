@@ -19,8 +19,10 @@ class BlkBackend final : public DeviceBackend {
     struct Private {};
 
   public:
+    /// `refusals`: hears of what the device refuses by itself; may be null.
     [[nodiscard]] static tl::expected<std::unique_ptr<BlkBackend>, Error> open(
-        std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues);
+        std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues,
+        RefusalSink* refusals = nullptr);
 
     BlkBackend(Private, std::span<const std::unique_ptr<Worker>> workers, Transport& disk,
                std::uint16_t queues);  // by open()

@@ -30,6 +30,7 @@ std::optional<std::string> path_to_pass(const std::string& name, const DiskOptio
 tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
                                                       const DiskOptions& options) {
     auto disk = std::make_unique<Disk>(Private{});
+    disk->refusals_ = options.refusals;
     const auto path = path_to_pass(name, options);
     if (path && !options.faults.empty())
         return tl::unexpected(Error{
@@ -66,6 +67,7 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
         zbc::UnitOptions unit;
         unit.read_only = options.read_only;
         unit.reads_past_pointer = options.reads_past_pointer;
+        unit.refusals = options.refusals;
         auto target = zbc::make_target(*disk->transport_, unit);
         if (!target) return tl::unexpected(std::move(target.error()));
         disk->target_ = std::move(*target);

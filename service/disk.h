@@ -58,6 +58,8 @@ class Disk {
     [[nodiscard]] const Identity& identity() const noexcept;
     /// Whether the guest talks to the disk itself.
     [[nodiscard]] bool passed_through() const noexcept { return passed_ != nullptr; }
+    /// As the options had it.
+    [[nodiscard]] RefusalSink* refusals() const noexcept { return refusals_; }
     /// GuestDeviceKind::blk only.
     [[nodiscard]] Transport& transport() noexcept { return *transport_; }
     /// GuestDeviceKind::scsi only.
@@ -70,6 +72,7 @@ class Disk {
     std::unique_ptr<Transport> transport_;      // or else passed_
     std::unique_ptr<zbc::LogicalUnit> target_;  // over transport_
     std::unique_ptr<scsi::PassedDisk> passed_;
+    RefusalSink* refusals_ = nullptr;
 };
 
 }  // namespace zonebridge::service

@@ -25,7 +25,8 @@ tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
             return GuestDevice{std::move(*backend), running};
         }
         case GuestDeviceKind::blk: {
-            auto backend = BlkBackend::open(workers, disks.front().disk->transport(), queues);
+            auto& disk = *disks.front().disk;
+            auto backend = BlkBackend::open(workers, disk.transport(), queues, disk.refusals());
             if (!backend) return tl::unexpected(std::move(backend.error()));
             return GuestDevice{std::move(*backend), nullptr};
         }

@@ -37,8 +37,9 @@ void BlockDevice::start_clear(Slot& slot) noexcept {
         segment = decode_segment(bytes);
         if (segment.unknown_flags || (segment.unmap && slot.type == RequestType::discard))
             return answer(slot, RequestStatus::unsupported);
-        const auto code = check(limits_, request_of(segment, slot.type, limits_));
-        if (code != StatusCode::ok) return answer(slot, status_of(slot, code));
+        const auto request = request_of(segment, slot.type, limits_);
+        if (const auto code = check(limits_, request); code != StatusCode::ok)
+            return refuse(slot, request.operation, request.offset, request.length, code);
     }
     slot.segment_count = static_cast<std::uint32_t>(count);
     slot.flush_after = mode_.write_through;

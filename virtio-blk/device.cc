@@ -33,6 +33,7 @@ BlockDevice::BlockDevice(Private, Loop& loop, const Limits& limits, std::unique_
       limits_(limits),
       queue_(std::move(queue)),
       max_append_(options.max_append),
+      refusals_(options.refusals),
       report_buffers_(report_buffer_count) {
     std::copy_n(options.id.begin(), std::min(options.id.size(), id_.size()), id_.begin());
     for (auto& buffer : report_buffers_) free_report_buffers_.push_back(&buffer);
@@ -174,9 +175,16 @@ void BlockDevice::start(Slot& slot) noexcept {
     }
 }
 
+std::uint64_t BlockDevice::asked_offset(const Slot& slot) noexcept {
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max() / sector_size;
+    return std::min(slot.header.sector, most) * sector_size;
+}
+
 void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const iovec> data,
                              std::uint64_t length) noexcept {
-    const auto refuse = [&](StatusCode code) { answer(slot, status_of(slot, code)); };
+    const auto refuse = [&](StatusCode code) {
+        this->refuse(slot, operation, asked_offset(slot), length, code);
+    };
     if (operation == Operation::append) {
         if (max_append_ == 0) return refuse(StatusCode::unsupported);
         if (length > max_append_) return refuse(StatusCode::too_large);
@@ -209,7 +217,8 @@ void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
         request.scope = Scope::all;
     } else {
         if (slot.offset >= limits_.size())
-            return answer(slot, status_of(slot, StatusCode::out_of_range));
+            return refuse(slot, operation, asked_offset(slot), limits_.layout.zone_size(),
+                          StatusCode::out_of_range);
         request.offset = slot.offset;
         // Anywhere but at a zone's start the offset is refused, whatever the length.
         request.length = limits_.layout.length_of(limits_.layout.zone_of(slot.offset));
@@ -291,6 +300,19 @@ void BlockDevice::answer(Slot& slot, RequestStatus status) noexcept {
         ask_next_zone();
     slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer waits to be published
+}
+
+void BlockDevice::refuse(Slot& slot, Operation operation, std::uint64_t offset,
+                         std::uint64_t length, StatusCode code) noexcept {
+    if (refusals_ != nullptr) {
+        Refusal refusal;
+        refusal.operation = operation;
+        refusal.offset = offset;
+        refusal.length = length;
+        refusal.status.code = code;
+        refusals_->refused(refusal);
+    }
+    answer(slot, status_of(slot, code));
 }
 
 void BlockDevice::fail(std::string text) noexcept {

@@ -21,6 +21,7 @@
 #include "virtio/device.h"
 #include "virtio/virtqueue.h"
 #include "zone/loop.h"
+#include "zone/refusal.h"
 #include "zone/transport.h"
 
 namespace zonebridge::virtio_blk {
@@ -34,6 +35,8 @@ class BlockDevice final : public virtio::Device {
     struct Options {
         std::string_view id;
         std::uint64_t max_append = 0;
+        /// Hears of what is refused here, before the disk is asked; outlives the device. May be null.
+        RefusalSink* refusals = nullptr;
     };
 
     /// Opens a storage queue.
@@ -112,6 +115,11 @@ class BlockDevice final : public virtio::Device {
     void finish(Slot& slot, const Completion& completion) noexcept;
     [[nodiscard]] RequestStatus status_of(const Slot& slot, StatusCode code) const noexcept;
     void answer(Slot& slot, RequestStatus status) noexcept;
+    /// Bytes, on the disk or past its end.
+    [[nodiscard]] static std::uint64_t asked_offset(const Slot& slot) noexcept;
+    /// Answers what is not asked of the disk, and tells of it.
+    void refuse(Slot& slot, Operation operation, std::uint64_t offset, std::uint64_t length,
+                StatusCode code) noexcept;
     void fail(std::string text) noexcept;
     [[nodiscard]] Port* port(std::uint16_t index) noexcept;
 
@@ -119,6 +127,7 @@ class BlockDevice final : public virtio::Device {
     const Limits& limits_;
     std::unique_ptr<Queue> queue_;
     std::uint64_t max_append_;
+    RefusalSink* refusals_;
     std::array<std::uint8_t, id_size> id_{};
     Mode mode_;
     std::vector<std::unique_ptr<Port>> ports_;

@@ -9,8 +9,8 @@ namespace {
 
 class Target final : public LogicalUnit {
   public:
-    Target(Transport& disk, const Unit& unit)
-        : facts_{disk, unit, Geometry(disk.limits(), unit.reads_past_pointer), {}} {}
+    Target(Transport& disk, const Unit& unit, RefusalSink* refusals)
+        : facts_{disk, unit, Geometry(disk.limits(), unit.reads_past_pointer), {}, refusals} {}
 
     tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(Loop& loop,
                                                                std::size_t depth) override {
@@ -41,7 +41,7 @@ tl::expected<std::unique_ptr<LogicalUnit>, Error> make_target(Transport& disk,
                                                               const UnitOptions& options) {
     auto unit = describe_unit(disk.limits(), disk.identity(), options);
     if (!unit) return tl::unexpected(std::move(unit.error()));
-    return std::make_unique<Target>(disk, *unit);
+    return std::make_unique<Target>(disk, *unit, options.refusals);
 }
 
 }  // namespace zonebridge::zbc

@@ -40,6 +40,7 @@ void TargetQueue::complete_look_up(Index index, const Completion& completion) no
     const auto& zone = looked_up_[index];
     if (zone.write_pointer && slots_[index].held_end > *zone.write_pointer) {
         slots_[index].result.data_out_length = 0;
+        tell_past_pointer(slots_[index], zone);
         refuse(index, *sense_for(StatusCode::read_past_pointer, Operation::read));
         return;
     }

@@ -76,6 +76,9 @@ std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
         slot.result = TaskResult();
         slot.result.tag = task.tag;
         start(index, task);
+        if (slot.result.status == ScsiStatus::check_condition && facts_.refusals != nullptr)
+            [[unlikely]]
+            tell(task, slot.result);
     }
     pump();
     if (!done_.empty()) loop_.note_ready();

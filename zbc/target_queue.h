@@ -23,6 +23,7 @@
 #include "zbc/unit.h"
 #include "zbc/unit_state.h"
 #include "zbc/verify_run.h"
+#include "zone/refusal.h"
 #include "zone/transport.h"
 
 namespace zonebridge::zbc {
@@ -37,6 +38,7 @@ struct TargetFacts {
     const Unit unit;
     const Geometry geometry;
     UnitState state;
+    RefusalSink* refusals = nullptr;  // hears of what is refused here; may be null
 };
 
 class TargetQueue final : public TaskQueue {
@@ -101,6 +103,9 @@ class TargetQueue final : public TaskQueue {
 
     void done(Index index) noexcept { done_.push(index); }
     void refuse(Index index, const Sense& sense) noexcept;
+    // What is refused here, for people (target_refusals.cc).
+    void tell(const Task& task, const TaskResult& result) noexcept;
+    void tell_past_pointer(const Slot& slot, const Zone& zone) noexcept;
     /// The slot's next request is a flush.
     void flush(Index index) noexcept;
     void enqueue(Index index) noexcept;

@@ -12,6 +12,7 @@
 #include <tl/expected.hpp>
 
 #include "zone/limits.h"
+#include "zone/refusal.h"
 #include "zone/status.h"
 
 namespace zonebridge::zbc {
@@ -48,6 +49,8 @@ struct UnitOptions {
     /// URSWRZ: false holds reads to what was written, zone by zone, also on a disk that would read
     /// on; true is only for disks that do. Absent: as the disk.
     std::optional<bool> reads_past_pointer = std::nullopt;
+    /// Hears of what the target refuses before the disk is asked; outlives it. May be null.
+    RefusalSink* refusals = nullptr;
 };
 
 /// The longest serial number shown; what is over is cut off.

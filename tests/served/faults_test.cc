@@ -128,6 +128,56 @@ TEST(ServedExplain, ARefusedWriteIsASentenceInTheLog) {
         << log;
 }
 
+TEST(ServedExplain, WhatTheFrontEndsRefuseThemselvesIsToldAsWell) {
+    const auto has = [](const std::string& log, const std::string& sentence) {
+        EXPECT_NE(log.find("zonebridge: refused: " + sentence + "\n"), std::string::npos)
+            << sentence << "\n"
+            << log;
+    };
+    ServedDisk scsi({"--explain", "--urswrz", "0"}, "scsi", {}, ServedDisk::Log::kept);
+    {
+        Guest guest(scsi);
+        const auto at = ServedDisk::lba(4);
+        const auto data = bytes_of(4096, 1);
+        EXPECT_EQ(sense_of(guest.scsi->read(1 << 20, 8, 512)), 0x052100U);
+        EXPECT_EQ(sense_of(guest.scsi->write(at + ServedDisk::zone_blocks - 4, data, 512)),
+                  0x052105U);
+        EXPECT_EQ(sense_of(guest.scsi->zone_action(3, at + 8)), 0x052400U);
+        EXPECT_EQ(sense_of(guest.scsi->zone_action(4, 0)), 0x052400U);
+        EXPECT_TRUE(must(guest.scsi->write(at, data, 512)).good());
+        EXPECT_EQ(sense_of(guest.scsi->read(at, 16, 512)), 0x052106U);
+        EXPECT_EQ(sense_of(guest.scsi->run({.cdb = {0xC1, 0, 0, 0, 0, 0}})), 0x052000U);
+    }
+    EXPECT_EQ(scsi.stop(), 0);
+    auto log = scsi.log();
+    has(log, "read of 4 KiB at 512 MiB: the disk ends at 64 MiB");
+    has(log,
+        "write of 4 KiB at 16 MiB + 4094 KiB: it may neither leave its zone nor run past its "
+        "capacity, which ends at 16 MiB + 4 MiB");
+    has(log,
+        "open at 16 MiB + 4 KiB: an action names a zone by its first byte, and zone 4 begins at 16 "
+        "MiB");
+    has(log,
+        "reset of zone 0 at 0 bytes: a conventional zone has no write pointer and can't be reset");
+    has(log,
+        "read of 8 KiB at 16 MiB: zone 4 is implicit-open with its write pointer at 16 MiB + 4 "
+        "KiB, and this disk refuses reads beyond a zone's write pointer");
+
+    ServedDisk disk({"--explain"}, "blk", {}, ServedDisk::Log::kept);
+    {
+        BlkGuest guest(disk);
+        EXPECT_NE(must(guest.blk->read(1 << 20, 4096)).status, blk::ok);
+        EXPECT_NE(must(guest.blk->read(ServedDisk::lba(5) - 4, 4096)).status, blk::ok);
+        EXPECT_NE(must(guest.blk->act(blk::reset, 1 << 20)).status, blk::ok);
+    }
+    EXPECT_EQ(disk.stop(), 0);
+    log = disk.log();
+    has(log, "read of 4 KiB at 512 MiB: the disk ends at 64 MiB");
+    has(log,
+        "read of 4 KiB at 16 MiB + 4094 KiB: one read may not cover several zones of this disk");
+    has(log, "reset at 512 MiB: the disk ends at 64 MiB");
+}
+
 TEST(ServedExplain, AFaultIsExplainedAndNamedAsOne) {
     auto options = faults({"zone=4,error=media"});
     options.emplace_back("--explain");

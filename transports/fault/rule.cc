@@ -106,7 +106,7 @@ Wrong take_latency(Rule& rule, std::string_view text) {
     }
     return fmt::format(
         "latency={}: give a whole number with us, ms or s, as in latency=10ms, of "
-        "an hour at most",
+        "ten minutes at most",
         text);
 }
 

@@ -51,7 +51,7 @@ struct Rule {
         gone,         ///< The whole disk is gone: this request and all after it fail.
         latency,      ///< The answer comes later.
     };
-    static constexpr std::chrono::microseconds most_latency = std::chrono::hours(1);
+    static constexpr std::chrono::microseconds most_latency = std::chrono::minutes(10);
 
     std::string text;  ///< As the user wrote it.
     Effect effect = Effect::io_error;

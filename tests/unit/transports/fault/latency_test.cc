@@ -76,7 +76,7 @@ TEST(Latency, AZonesNextWriteDoesNotWaitForTheAnswer) {
 }
 
 TEST(Latency, AQueueIsClosedWithAnswersHeldBack) {
-    OnRing disk({"latency=3600s"});
+    OnRing disk({"latency=600s"});
     disk.driver.submit({.operation = Operation::read,
                         .offset = 0,
                         .length = 512,
