@@ -1,9 +1,11 @@
 #include "tests/passed/passed_disk.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -57,6 +59,14 @@ std::string PassedThrough::log() const {
     for (std::string line; std::getline(all, line);)
         if (line.find(device() + ": ") != std::string::npos) about += line + "\n";
     return about;
+}
+
+std::string PassedThrough::log_with(const std::string& words) const {
+    for (int patience = 100;; --patience) {
+        auto all = read_file(folder_ / "log");
+        if (patience == 0 || all.find(words) != std::string::npos) return all;
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
 }
 
 }  // namespace zonebridge::test

@@ -34,6 +34,8 @@ class PassedThrough {
     [[nodiscard]] const std::string& said() const { return said_; }  ///< Its "ready" line.
     /// What it wrote about the disk until now.
     [[nodiscard]] std::string log() const;
+    /// Everything it wrote, once that has `words` in it, or after ten seconds.
+    [[nodiscard]] std::string log_with(const std::string& words) const;
     int stop() { return server_->stop(); }
 
   private:

@@ -291,6 +291,16 @@ TEST_F(Passed, WritesInFlightTogetherKeepTheirOrder) {
                 << zone << " " << at;
 }
 
+TEST_F(Passed, ExplainTellsWhatTheDiskRefused) {
+    serve({"--explain"});
+    ASSERT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 2), block)).good());
+    EXPECT_EQ(must(guest->scsi->write(lba(8) + 64, bytes_of(4096, 2), block)).sense_code(),
+              unaligned_write);
+    const auto log = served->log_with("zone 8");
+    EXPECT_NE(log.find("zone 8"), std::string::npos) << log;
+    EXPECT_NE(log.find("implicit-open"), std::string::npos) << log;
+}
+
 TEST_F(Passed, ResetsAreToldOnce) {
     serve();
     EXPECT_EQ(must(guest->scsi->reset_logical_unit()), 0);
@@ -339,10 +349,14 @@ TEST_F(PassedWithFaults, TheKernelsOwnFailuresAreNeverSuccess) {
 /// Run alone, as a user who may open the disk and has no more rights.
 TEST_F(Passed, DISABLED_WhatTheKernelForbidsAUserIsSaidPlainly) {
     serve();
+    EXPECT_NE(served->log().find("has not the right CAP_SYS_RAWIO"), std::string::npos)
+        << served->log();
     EXPECT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 1), block)).good());
     // SYNCHRONIZE CACHE(16), which Linux's own list of commands has not.
     EXPECT_EQ(must(guest->scsi->synchronize_cache()).response, 9) << "failure";
-    EXPECT_NE(served->log().find("CAP_SYS_RAWIO"), std::string::npos) << served->log();
+    EXPECT_NE(served->log().find("does not let this program send SYNCHRONIZE CACHE(16)"),
+              std::string::npos)
+        << served->log();
 }
 
 /// Run last and alone: afterwards there is no disk.

@@ -1,5 +1,9 @@
 #include "transports/scsi/passthrough.h"
 
+#include <array>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -32,6 +36,15 @@ zbc::PassthroughFacts facts_of(const Disk& disk) {
     facts.has_block_limits = disk.lists_block_limits;
     facts.peripheral = disk.peripheral;
     return facts;
+}
+
+/// Whether Linux sends any command for this program, and not only those of a list of its own, on
+/// which SYNCHRONIZE CACHE(16) is missing.
+bool may_send_everything() noexcept {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> held{};
+    if (::syscall(SYS_capget, &header, held.data()) != 0) return true;  // it will show
+    return (held[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective & CAP_TO_MASK(CAP_SYS_RAWIO)) != 0;
 }
 
 class OpenPassedDisk final : public PassedDisk {
@@ -95,6 +108,11 @@ tl::expected<std::unique_ptr<PassedDisk>, Error> open_passthrough(
     device.data_path = options.data_path;
     auto found = find_disk(path, device, refuse_zac);
     if (!found) return tl::unexpected(std::move(found.error()));
+    if (options.log != nullptr && !may_send_everything())
+        options.log(
+            fmt::format("{}: this program has not the right CAP_SYS_RAWIO: the kernel will "
+                        "refuse some of the guest's commands, flushes among them",
+                        path));
     return std::make_unique<OpenPassedDisk>(std::move(*found), std::move(allowed), options);
 }
 
