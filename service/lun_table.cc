@@ -52,14 +52,8 @@ void warn_of_odd_zones(const std::string& device, const Layout& layout) {
         device, layout.zone_size());
 }
 
-LunTable::LunTable(DiskOptions options, Refusals refusals)
+LunTable::LunTable(DiskOptions options, RefusalsOf refusals)
     : options_(std::move(options)), refusals_(std::move(refusals)) {}
-
-DiskOptions LunTable::options_for(std::uint16_t number) const {
-    auto options = options_;
-    options.refusals = refusals_ ? refusals_(number) : nullptr;
-    return options;
-}
 
 LunTable::~LunTable() = default;
 
@@ -72,6 +66,12 @@ tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
     if (options.kind == GuestDeviceKind::scsi)
         lun.unit = std::make_unique<SteadyUnit>(lun.disk->unit());
     return lun;
+}
+
+DiskOptions LunTable::options_for(std::uint16_t number) const {
+    auto options = options_;
+    if (refusals_) options.refusals = refusals_(number);
+    return options;
 }
 
 LunInfo LunTable::info_of(std::uint16_t number, const Lun& lun) {

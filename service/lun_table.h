@@ -53,10 +53,12 @@ class LunTable {
   public:
     static constexpr std::uint16_t most_number = 255;
 
+    /// Who hears of what the disk of this number refuses; null: nobody.
+    using RefusalsOf = std::function<RefusalSink*(std::uint16_t number)>;
+
     /// `options`: how the disks are opened that are there from the start; those that are added have its
-    /// kind, data path, URSWRZ. `refusals`: where a number's refusals go.
-    using Refusals = std::function<RefusalSink*(std::uint16_t number)>;
-    explicit LunTable(DiskOptions options, Refusals refusals = {});
+    /// kind, data path and URSWRZ. `refusals` instead of the options' own, where it is given.
+    explicit LunTable(DiskOptions options, RefusalsOf refusals = {});
     LunTable(const LunTable&) = delete;
     LunTable& operator=(const LunTable&) = delete;
     /// No device runs on it.
@@ -115,11 +117,10 @@ class LunTable {
     [[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> reopen(Lun& lun);
     void wait_until_quiet(const SteadyUnit& unit);
 
-    /// How a disk of this number is opened.
     [[nodiscard]] DiskOptions options_for(std::uint16_t number) const;
 
     const DiskOptions options_;
-    const Refusals refusals_;
+    const RefusalsOf refusals_;
     Luns luns_;
     Units* units_ = nullptr;
     std::mutex hurry_lock_;

@@ -140,12 +140,12 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     }
     std::optional<Explainer> explainer;  // outlives the disks
     if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
-    auto disk = options.disk;
-    if (explainer) disk.witness = &*explainer;
-    LunTable luns(std::move(disk), [&](std::uint16_t number) -> RefusalSink* {
+    auto how = options.disk;
+    if (explainer) how.witness = &*explainer;
+    const auto several = options.luns.size() > 1 || options.control;
+    LunTable luns(how, [&](std::uint16_t number) -> RefusalSink* {
         if (!options.explain) return nullptr;
-        const auto alone = options.luns.size() == 1 && !options.control;
-        return &explainer->source(alone ? "" : fmt::format("LUN {}", number));
+        return &explainer->source(several ? fmt::format("LUN {}", number) : "");
     });
     for (const auto& [number, device] : options.luns)
         if (auto opened = luns.open(number, device); !opened) return opened;

@@ -15,7 +15,7 @@ constexpr std::size_t max_pieces = 24;
 driver::Block place(Guest& guest, std::size_t length, std::uint8_t where) {
     // The second region is used from its middle on, so that its front is there for what crosses.
     constexpr std::uint64_t border = Guest::first_address + Guest::region_size;
-    if (where % 16 == 15 && length > 16) {
+    if (where % 16 == 15 && length > 16 && guest.take_border()) {
         const auto before = 8 + where / 16 * std::uint64_t{24} % (length - 8);
         guest.open(border - before, length);
         return {border - before, nullptr, length};

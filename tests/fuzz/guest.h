@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "tests/driver/shared_memory.h"
@@ -44,6 +45,7 @@ class Guest {
     /// All memory is free, and nothing of it the device's.
     void begin() {
         shared.reset();
+        border_taken_ = false;
         for (const auto& region : shared.regions()) poison(region.guest_address, region.size, true);
     }
     /// Lets the device touch `length` bytes at a guest address, or what of them is memory.
@@ -55,6 +57,10 @@ class Guest {
         open(block.address, block.size);
         return block;
     }
+
+    /// Where the first two regions meet, there is room for one buffer at a time.
+    [[nodiscard]] bool take_border() { return !std::exchange(border_taken_, true); }
+    void free_border() { border_taken_ = false; }
 
     driver::SharedMemory shared;
     virtio::GuestMemory::Table memory;
@@ -90,6 +96,8 @@ class Guest {
         }
 #endif
     }
+
+    bool border_taken_ = false;
 };
 
 }  // namespace zonebridge::fuzz

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "tests/fuzz/buffers.h"
 #include "tests/fuzz/disk_oracle.h"
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/scsi_commands.h"
@@ -18,58 +19,14 @@
 #include "tests/unit/support/hand_loop.h"
 #include "zbc/cdb.h"
 #include "zbc/target.h"
-#include "zone/scatter.h"
 
 namespace zonebridge::fuzz {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::uint8_t canary = 0xC5;
-constexpr std::size_t slack = 16;
 constexpr std::size_t queue_depth = 8;
 constexpr std::uint32_t watcher = 9;  // the initiator that looks after every batch
-
-/// One way's buffers, with canaries behind each.
-class Buffers {
-  public:
-    void make(std::uint64_t total, std::uint8_t cut) {
-        while (total > 0 && pieces_.size() < 24) {
-            const std::uint64_t most = (cut & 0xF) == 0 ? total : 1 + (cut & 0xF) * 331;
-            const auto size = pieces_.size() == 23 ? total : std::min(total, most);
-            pieces_.emplace_back(size + slack, canary);
-            lengths_.push_back(size);
-            total -= size;
-            // An empty buffer is a buffer.
-            if ((cut & 0x10) != 0 && pieces_.size() == 1) {
-                pieces_.emplace_back(slack, canary);
-                lengths_.push_back(0);
-            }
-        }
-        for (std::size_t i = 0; i < pieces_.size(); ++i)
-            list_.push_back({pieces_[i].data(), lengths_[i]});
-    }
-    void fill(std::span<const std::uint8_t> bytes) { scatter(bytes, list_); }
-
-    [[nodiscard]] std::span<const iovec> list() const { return list_; }
-    [[nodiscard]] std::uint64_t total() const { return total_length(list_); }
-    [[nodiscard]] Bytes contents() const {
-        Bytes out(total());
-        gather(list_, out);
-        return out;
-    }
-    /// Nothing behind any of the buffers was written to.
-    void require_canaries() const {
-        for (std::size_t i = 0; i < pieces_.size(); ++i)
-            require(std::all_of(pieces_[i].begin() + static_cast<std::ptrdiff_t>(lengths_[i]),
-                                pieces_[i].end(), [](auto byte) { return byte == canary; }));
-    }
-
-  private:
-    std::vector<Bytes> pieces_;
-    std::vector<std::uint64_t> lengths_;
-    std::vector<iovec> list_;
-};
 
 zbc::UnitOptions some_options(Input& input, const Limits& limits) {
     const auto choice = input.byte();

@@ -63,7 +63,7 @@ TEST(FuzzSeeds, EveryPassedCommandIsPlannedSomewhere) {
 }
 
 TEST(FuzzSeeds, ChangedPassedCommandsBreakNothing) {
-    run_changed(passthrough_plan_seeds(), run_passthrough_plan, 50000);
+    run_changed(passthrough_plan_seeds(), run_passthrough_plan, 10000);
 }
 
 TEST(FuzzSeeds, EveryTypeOfBlkRequestIsTriedAndSucceedsSomewhere) {
@@ -75,7 +75,7 @@ TEST(FuzzSeeds, EveryTypeOfBlkRequestIsTriedAndSucceedsSomewhere) {
 }
 
 TEST(FuzzSeeds, ChangedBlkRequestsBreakNothing) {
-    run_changed(blk_request_seeds(), run_blk_request, 2000);
+    run_changed(blk_request_seeds(), run_blk_request, 400);
 }
 
 TEST(FuzzSeeds, ChainsCarryBothDevicesRequestsAndBreakRings) {
@@ -86,11 +86,11 @@ TEST(FuzzSeeds, ChainsCarryBothDevicesRequestsAndBreakRings) {
 }
 
 TEST(FuzzSeeds, ChangedChainsBreakNothing) {
-    run_changed(virtio_chain_seeds(), run_virtio_chain, 2000);
+    run_changed(virtio_chain_seeds(), run_virtio_chain, 400);
 }
 
 TEST(FuzzSeeds, ChangedCommandsBreakNothing) {
-    run_changed(scsi_target_seeds(), run_scsi_target, 2000);
+    run_changed(scsi_target_seeds(), run_scsi_target, 400);
 }
 
 }  // namespace

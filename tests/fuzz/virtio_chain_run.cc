@@ -193,6 +193,9 @@ class Session {
             if (rings_[i]->broken() && !is_event_ring(i)) require(device_->fault().has_value());
         turn();
         turn();
+        if (std::all_of(rings_.begin(), rings_.end(),
+                        [](const auto& ring) { return ring->used() == ring->available(); }))
+            guest_.free_border();
         return !device_->fault();
     }
 

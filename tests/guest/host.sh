@@ -34,8 +34,8 @@ fi
 export ZB_SIZE=$((512 << 20)) ZB_ZONE_SIZE=$((4 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8
 export ZB_BLOCK=512 ZB_PHYSICAL=512
 disk=$work/disk.zb socket=$work/socket
-# What the guest sees, and the option of ./run that attaches it.
-virtio=scsi attach=--disk
+# What the guest sees, and the option of ./run that attaches it, with properties (",NAME=VALUE").
+virtio=scsi attach=--disk properties=''
 
 # create_disk [OPTION...]: $disk as the environment describes it.
 create_disk() {
@@ -115,7 +115,7 @@ kill_server() {
 guest_options() {
   local variable
   options=()
-  [ ! -S "$socket" ] || options+=("$attach" "$socket")
+  [ ! -S "$socket" ] || options+=("$attach" "$socket$properties")
   for variable in ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK ZB_PHYSICAL; do
     options+=(--env "$variable=${!variable}")
   done

@@ -297,7 +297,17 @@ TEST_P(ScsiOnWorkers, AUnitIsThereOnEveryWorkerUntilItIsRemoved) {
     try_all(true);
     EXPECT_TRUE(backend->remove(255));
     try_all(false);
-    EXPECT_EQ(unit.raised, (std::vector{Attention::luns_changed, Attention::luns_changed}));
+    EXPECT_TRUE(unit.raised.empty()) << "who hears of units by events gets no attention for it";
+}
+
+TEST_P(ScsiOnWorkers, ADriverWithoutEventsIsToldByTheOtherUnits) {
+    for (std::uint16_t i = 0; i < queue_count; ++i) stop(i);
+    must(backend->set_features(features & ~virtio_scsi::feature_hotplug));
+    ScriptedUnit second;
+    must(backend->add({5, &second}));
+    EXPECT_EQ(unit.raised, std::vector{Attention::luns_changed});
+    EXPECT_TRUE(backend->remove(5));
+    EXPECT_EQ(unit.raised.size(), 2U);
     EXPECT_TRUE(second.raised.empty());
 }
 

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Every served disk of ZB_KINDS, by SCSI generic: Linux itself takes no disk with URSWRZ 0.
+. "$(dirname "$0")/lib.sh"
+modprobe sg 2>/dev/null
+all_there() { [ "$(ls -d /dev/sg[0-9]* | wc -l)" -ge "$ZB_KINDS" ]; }
+until_there 30 all_there || give_up "$ZB_KINDS disks appear" "$(ls /dev/sg* 2>&1)"
+exec python3 "$(dirname "$0")/conformance.py" /dev/sg[0-9]*
