@@ -59,6 +59,8 @@ TEST(Serve, WrongUsageIsNamed) {
           "x"},
          "'x'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", ""}, "--fault"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--allow", "fromat"}, "'fromat'"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--allow", "unmap,0x100"}, "0x100"},
         {{"serve", "d", "--vduse", "../n"}, "../n"},
         {{"serve", "d", "--vduse", "control"}, "control"},
         {{"serve", "d", "--vduse", std::string(64, 'n')}, "nnn"},

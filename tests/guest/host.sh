@@ -132,15 +132,20 @@ transports_namespace() {
 
 # in_guest SCRIPT [OPTION...]: one boot; the script's lines are the test's lines.
 in_guest() {
-  local script=$1 options log status=0
+  local script=$1 options
   shift
   guest_options
   "$here/run" "${options[@]}" "$@" "$here/inside/$script.sh" ${ZB_PEER:+"$ZB_PEER"} >"$work/lines" 2>"$work/run" &
   guest=$!
+  count_guest "$script"
+}
+
+# count_guest SCRIPT: until the guest is done. What the script counted inside counts here.
+count_guest() {
+  local script=$1 log status=0
   wait "$guest" || status=$?
   guest=''
   cat "$work/lines"
-  # What the script counted inside counts here.
   checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
   failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
   case $status in
@@ -155,7 +160,8 @@ in_guest() {
   esac
 }
 
-# start_guest SCRIPT [OPTION...]: one boot in the background; its output grows in $work/lines.
+# start_guest SCRIPT [OPTION...]: one boot in the background; its output grows in $work/lines, for
+# wait_line, and ends with count_guest or kill_guest.
 start_guest() {
   local script=$1 options
   shift

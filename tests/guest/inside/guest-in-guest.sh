@@ -58,9 +58,27 @@ offer_vhost_user_scsi() {
     start_server plain --virtio blk --socket "$work/plain.sock" "${spec[plain]}"
     attach+=(--blk-disk "$work/plain.sock")
   else
-    start_server "$1" --virtio scsi --socket "$work/$1.sock" "${spec[$1]}"
+    start_server "$1" --virtio scsi --translate --socket "$work/$1.sock" "${spec[$1]}"
     attach+=(--disk "$work/$1.sock")
   fi
+}
+
+# The disk itself: what it tells this host goes along, to be compared with.
+offer_passed_through() {
+  start_server "$1" --virtio scsi --socket "$work/$1.sock" --lun "0=${spec[$1]}"
+  attach+=(--disk "$work/$1.sock")
+  host_words "$1" inquiry 12 00 00 00 60 00
+  host_words "$1" zoned-characteristics 12 01 b6 04 00 00
+  host_words "$1" identification 12 01 83 04 00 00
+  host_words "$1" capacity 9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00
+}
+# host_words NAME WHAT CDB...: for own_words of nested.sh.
+host_words() {
+  local file=$share/$1.$2 device=${spec[$1]#scsi:}
+  shift 2
+  sg_raw -r 1024 -o "$file" "$device" "$@" >/dev/null 2>&1 && [ -s "$file" ] ||
+    fail "sg_raw asks $device" "$*"
+  echo "$@" >"$file.cdb"
 }
 
 # A front end that carries any virtio device; its QEMU is newer.
@@ -78,6 +96,11 @@ offer_vhost_vdpa() {
 }
 
 inner_guest vhost_user_scsi "${transports[@]}" plain
+inner_guest passed_through scsi_debug
+if wanted passed_through scsi_debug; then
+  match "the log tells what was refused, and how to allow it" 'refused WRITE BUFFER.*--allow write-buffer' \
+    "$(<"$work/scsi_debug.log")"
+fi
 if ZONEBRIDGE_QEMU_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1; then
   inner_guest vhost_user_blk "${transports[@]}"
 else

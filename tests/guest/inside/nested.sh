@@ -30,6 +30,21 @@ verify=(--direct=1 --ioengine=libaio --iodepth=8 --bs=64k --verify=crc32c --veri
   --do_verify=1 --minimal)
 head -c 65536 /dev/urandom >/tmp/data
 
+# A disk that is passed through says of itself what it says to the host, which is in ZB_SHARED as
+# NAME.WHAT, with the command as NAME.WHAT.cdb; and refuses what would change it for good.
+own_words() {
+  local file cdb answer
+  for file in "$ZB_SHARED/$name".*.cdb; do
+    [ -e "$file" ] || return 0
+    file=${file%.cdb} cdb=$(<"$file.cdb")
+    # shellcheck disable=SC2086
+    sg_raw -r 1024 -o /tmp/answer "$disk" $cdb >/dev/null 2>&1
+    check "$name: ${file##*.} is the disk's own, byte by byte" cmp "$file" /tmp/answer
+  done
+  answer=$(sg_raw -s 16 -i /tmp/data "$disk" 3b 02 00 00 00 00 00 00 10 00 2>&1)
+  match "$name: WRITE BUFFER is refused" 'Invalid command operation code' "$answer"
+}
+
 zoned_disk() {
   local queue=/sys/block/${disk#/dev/}/queue first=0 at lines line
   until_there 30 test "$(<"$queue/nr_zones")" -gt 0
@@ -65,6 +80,7 @@ for pair in $ZB_DISKS; do
     check "$name: fio verifies at depth" fio --name=verify --filename="$disk" --rw=randwrite --size=2M \
       "${verify[@]}"
   else
+    own_words
     zoned_disk
   fi
 done

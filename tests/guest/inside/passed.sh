@@ -1,13 +1,13 @@
 #!/bin/bash
 # scsi_debug passed through by the real program, driven by tests/driver: by each node, and unplugged.
 . "$(dirname "$0")/devices.sh"
-zonebridge=$ZONEBRIDGE
 
-# passed NAME NODE OPTION...: one run of the tests.
+# passed NAME PLACE OPTION...: one run of the tests, by way of the command in the array "by".
+by=()
 passed() {
-  local name=$1 node=$2
+  local name=$1 place=$2
   shift 2
-  ZB_SG=$node "$ZB_PASSED" --gtest_color=no "$@" >/tmp/run 2>&1
+  ZB_SG=$place "${by[@]}" "$ZB_PASSED" --gtest_color=no "$@" >/tmp/run 2>&1
   local status=$?
   grep -E '^\[ +(OK|SKIPPED) ' /tmp/run | sed "s/^\[ *\(OK\|SKIPPED\) *\]/PASS: $name:/"
   if [ "$status" = 0 ]; then
@@ -21,7 +21,7 @@ passed() {
 make_scsi_disk dev_size_mb=272 zone_size_mb=4 zone_nr_conv=4 zone_max_open=8 ||
   give_up "scsi_debug gives a disk" "$(dmesg | tail -n 5)"
 match "the data path of this kernel" "$([ "$ZB_DATA_PATH" = io_uring ] && echo io_uring || echo 'SG_IO on /dev/sd')" \
-  "$("$zonebridge" info "scsi:$scsi_sg")"
+  "$("$ZONEBRIDGE" info "scsi:$scsi_sg")"
 
 mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
 faults=/sys/kernel/debug/scsi_debug/$(basename "$scsi_bsg")/error

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
@@ -119,6 +120,26 @@ TEST_F(Socket, IsForItsUserAloneAndGoesWithItsServer) {
     EXPECT_FALSE(ControlSocket::open(path, echo, luns)) << "a server that runs is left alone";
     control.reset();
     EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST_F(Socket, OtherUsersAreSentAwayEvenIfTheFileLetsThemIn) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
+    open();
+    std::filesystem::permissions(folder.path(), std::filesystem::perms{0755});
+    std::filesystem::permissions(path, std::filesystem::perms{0666});
+    const auto child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+        constexpr uid_t nobody = 65534;
+        if (::setuid(nobody) != 0) ::_exit(2);
+        Peer peer(path);
+        const auto said = peer.line();
+        ::_exit(said.starts_with("complaint: only the user") && peer.line() == "(end)" ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    expect_alive();
 }
 
 TEST_F(Socket, AnswersLineByLine) {

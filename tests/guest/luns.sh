@@ -1,0 +1,39 @@
+#!/bin/bash
+# Several LUNs: disks added, removed and grown by `zonebridge lun` under a guest that does I/O.
+. "$(dirname "$0")/host.sh"
+needs_server
+control=$work/control
+lun() { "$zonebridge" lun "$@" --socket "$control"; }
+create_disk
+"$zonebridge" create "$work/plain.zb" --size 64M --model none >/dev/null
+"$zonebridge" create "$work/late.zb" --size 64M --zone-size 4M --max-open 4 >/dev/null
+truncate -s 32M "$work/file"
+start_server server --virtio scsi --socket "$socket" --control "$control" --workers 2 \
+  --lun "0=emulated:$disk" --lun "1=$work/plain.zb" --lun "3=block:$work/file"
+start_guest luns --timeout 150
+wait_line 60 '^ask: add' 1
+check "lun add, while the guest writes" lun add "2=$work/late.zb"
+refused "lun add: the number is taken" "LUN 2 is taken, by $work/late.zb" lun add "2=$work/plain.zb"
+refused "lun add: the disk is taken" "in use by" lun add "4=$work/plain.zb"
+match "lun list" "^LUN 2: $work/late.zb \(64 MiB, host-managed, 16 zones of 4M\)" "$(lun list)"
+wait_line 60 '^ask: remove' 1
+check "lun remove" lun remove 1
+head -c 64K /dev/urandom >"$work/data"
+check "the removed disk is another's now" "$zonebridge" write "$work/plain.zb" --offset 0 --input "$work/data"
+wait_line 60 '^ask: add again' 1
+check "lun add again" lun add "1=$work/plain.zb" --read-only
+wait_line 60 '^ask: grow' 1
+truncate -s 48M "$work/file"
+match "lun refresh, under I/O" 'it was 32 MiB, and is 48 MiB now' "$(lun refresh 3 2>&1)"
+wait_line 60 '^ask: tear out' 1
+check "lun remove --now, under I/O" lun remove 2 --now
+count_guest luns
+server_alive "the server outlives the guest"
+equal "lun list --json: what is left" "0 1 3" \
+  "$(lun list --json | python3 -c 'import json, sys
+print(*[lun["lun"] for lun in json.load(sys.stdin)["luns"]])')"
+stop_server
+check "outside: the disk that was torn out is whole" "$zonebridge" report "$work/late.zb"
+equal "outside: what the guest wrote to it" "$(grep '^late ' "$work/lines")" \
+  "late $("$zonebridge" read "$work/late.zb" --offset 0 --length 1M | sha256sum | cut -d' ' -f1)"
+finish
