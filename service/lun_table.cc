@@ -1,7 +1,9 @@
 #include "service/lun_table.h"
 
 #include <bit>
+#include <cerrno>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,6 +19,9 @@ using std::chrono::milliseconds;
 constexpr milliseconds quiet_enough{1000};
 constexpr milliseconds longest_goodbye{10'000};
 constexpr milliseconds between_looks{50};
+
+// The kernel may hold a device a moment longer than we do, for what went through a ring.
+constexpr milliseconds longest_letting_go{2'000};
 
 tl::unexpected<Error> refused(std::string message) {
     return tl::unexpected(Error{StatusCode::invalid_request, std::move(message), {}});
@@ -188,7 +193,12 @@ tl::expected<std::unique_ptr<Disk>, Error> LunTable::reopen(Lun& lun) {
     auto closed = lun.disk->close();
     lun.disk.reset();
     if (!closed) return tl::unexpected(std::move(closed.error()));
-    return Disk::open(lun.device, lun.options);
+    for (auto waited = milliseconds{0};; waited += between_looks) {
+        auto disk = Disk::open(lun.device, lun.options);
+        const auto busy = !disk && disk.error().cause == NativeCause::os_error(EBUSY);
+        if (!busy || waited >= longest_letting_go) return disk;
+        std::this_thread::sleep_for(between_looks);
+    }
 }
 
 tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number) {
@@ -212,8 +222,7 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
         auto error = std::move(result.error());
         error.message = fmt::format(
             "LUN {} is gone, because {} can't go on under that number: {}. Add it again when that "
-            "is "
-            "settled",
+            "is settled",
             number, lun.device, error.message);
         log("{}", error.message);
         units_->announce_removal(number);

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include "transports/block/errors.h"
+#include "transports/emulated/lock.h"
 
 namespace zonebridge::block {
 
 Disk::~Disk() {
+    if (!access_.block_device) emulated::unlock(access_.fd);
     ::close(access_.fd);
 }
 

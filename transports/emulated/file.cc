@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "transports/emulated/lock.h"
+
 namespace zonebridge::emulated {
 namespace {
 
@@ -19,7 +21,10 @@ class HostFile final : public File {
     explicit HostFile(int fd) : fd_(fd) {}
     HostFile(const HostFile&) = delete;
     HostFile& operator=(const HostFile&) = delete;
-    ~HostFile() override { ::close(fd_); }
+    ~HostFile() override {
+        unlock(fd_);
+        ::close(fd_);
+    }
 
     Moved read(std::span<const iovec> to, std::uint64_t at) noexcept override {
         return read_with(to, at, 0);

@@ -66,6 +66,12 @@ tl::expected<void, Error> lock_for_writing(int fd, const std::string& path) {
               NativeCause::os_error(EBUSY)});
 }
 
+void unlock(int fd) noexcept {
+    auto lock = whole_file();
+    lock.l_type = F_UNLCK;
+    (void)::fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 std::optional<std::string> find_writer(int fd) {
     auto lock = whole_file();
     if (::fcntl(fd, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <unistd.h>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "tests/unit/support/hand_loop.h"
 #include "tests/unit/support/temporary.h"
 #include "transports/block/block.h"
+#include "transports/descriptor.h"
 #include "transports/emulated/emulated.h"
 #include "transports/ring.h"
 
@@ -289,6 +291,22 @@ TEST_P(BlockFile, HasOneWriter) {
         << second.error().message;
     EXPECT_TRUE(block::open(path, with(false)));
     EXPECT_TRUE(block::open(path, with(true, true)));
+}
+
+// As the kernel does for what went through a ring.
+TEST_P(BlockFile, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) {
+    open(true);
+    std::optional<Descriptor> held;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code failed;
+        if (std::filesystem::read_symlink(entry, failed) != path) continue;
+        held = Descriptor(::dup(std::stoi(entry.path().filename())));
+    }
+    ASSERT_TRUE(held);
+    queue.reset();
+    disk.reset();
+    const auto again = block::open(path, with(true));
+    EXPECT_TRUE(again) << again.error().message;
 }
 
 TEST_P(BlockFile, AnEmulatedDisksFileIsRefusedUnlessForced) {

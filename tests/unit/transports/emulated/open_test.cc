@@ -6,11 +6,13 @@
 #include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/unit/transports/emulated/support.h"
+#include "transports/descriptor.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -84,6 +86,22 @@ TEST_F(OpenedDisk, HasOneWriterAndTheSecondIsToldWho) {
     ASSERT_FALSE(second);
     EXPECT_NE(second.error().message.find(fmt::format("process {}", ::getpid())), std::string::npos)
         << second.error().message;
+}
+
+// As the kernel does for what went through a ring.
+TEST_F(OpenedDisk, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) {
+    std::vector<Descriptor> held;
+    {
+        const Rig rig(path_);
+        for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+            std::error_code failed;
+            if (std::filesystem::read_symlink(entry, failed) == path_)
+                held.emplace_back(::dup(std::stoi(entry.path().filename())));
+        }
+    }
+    ASSERT_FALSE(held.empty());
+    const auto again = open(path_, {true});
+    EXPECT_TRUE(again) << again.error().message;
 }
 
 TEST_F(OpenedDisk, ReadersSeeTheLastFlushedStateAndSaySo) {
