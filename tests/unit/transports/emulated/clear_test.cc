@@ -53,7 +53,8 @@ TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
         ASSERT_GE(full, 8 * mib);
         ASSERT_TRUE(unmaps ? zero(mib, 6 * mib, true).ok()
                            : disk().clear(Operation::discard, mib, 6 * mib).ok());
-        EXPECT_LE(flushed_space(), full - 6 * mib);
+        // The file system may need some for its list of pieces.
+        EXPECT_LE(flushed_space(), full - 6 * mib + 65536);
         for (int round = 0; round < 2; ++round) {
             EXPECT_EQ(disk().read(0, mib), pattern(1, mib));
             EXPECT_EQ(disk().read(mib, 4 * mib), Bytes(4 * mib, 0));
