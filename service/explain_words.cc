@@ -343,44 +343,14 @@ std::string Sentence::rule() const {
     return "for no reason that is known";
 }
 
-bool has_failed(StatusCode code) {
-    switch (code) {
-        case StatusCode::no_space:
-        case StatusCode::media_error:
-        case StatusCode::io_error:
-        case StatusCode::device_gone:
-        case StatusCode::aborted:
-            return true;
-        case StatusCode::ok:
-        case StatusCode::invalid_request:
-        case StatusCode::out_of_range:
-        case StatusCode::misaligned:
-        case StatusCode::too_large:
-        case StatusCode::unsupported:
-        case StatusCode::read_only:
-        case StatusCode::not_sequential:
-        case StatusCode::unaligned_write:
-        case StatusCode::crosses_boundary:
-        case StatusCode::read_crosses_boundary:
-        case StatusCode::read_past_pointer:
-        case StatusCode::invalid_transition:
-        case StatusCode::zone_full:
-        case StatusCode::zone_read_only:
-        case StatusCode::zone_offline:
-        case StatusCode::too_many_open:
-        case StatusCode::too_many_active:
-            break;
-    }
-    return false;
-}
-
 }  // namespace
 
 std::string explain_refusal(const Refusal& refusal, const Limits* limits) {
     const Sentence sentence(refusal, limits);
     const auto zone = sentence.zone();
     const auto cause = to_string(refusal.status.cause);
-    return fmt::format("{}: {}: {}{}{}{}", has_failed(refusal.status.code) ? "failed" : "refused",
+    return fmt::format("{}: {}: {}{}{}{}",
+                       matter_of(refusal.status.code) == Matter::failure ? "failed" : "refused",
                        sentence.subject(), zone, zone.empty() ? "" : ", and ", sentence.rule(),
                        cause.empty() ? "" : fmt::format(" ({})", cause));
 }

@@ -38,12 +38,12 @@ std::uint64_t field(ByteView cdb, std::uint8_t at, std::uint8_t width) noexcept 
     }
 }
 
-tl::unexpected<Refusal> refuse(Refused why, const Sense& sense) noexcept {
-    return tl::unexpected(Refusal{why, Delivery::done, sense});
+tl::unexpected<NotSent> refuse(Refused why, const Sense& sense) noexcept {
+    return tl::unexpected(NotSent{why, Delivery::done, sense});
 }
 
-tl::unexpected<Refusal> undelivered(Refused why, Delivery delivery) noexcept {
-    return tl::unexpected(Refusal{why, delivery, {}});
+tl::unexpected<NotSent> undelivered(Refused why, Delivery delivery) noexcept {
+    return tl::unexpected(NotSent{why, delivery, {}});
 }
 
 /// The byte that RDPROTECT, BYTCHK and their like are in.
@@ -62,7 +62,7 @@ std::uint64_t blocks_of(const PassedCommand& command, ByteView cdb) noexcept {
 }
 
 /// The bytes that it moves by its CDB.
-tl::expected<std::uint64_t, Refusal> bytes_of(const PassedCommand& command, ByteView cdb,
+tl::expected<std::uint64_t, NotSent> bytes_of(const PassedCommand& command, ByteView cdb,
                                               std::uint32_t block_size) noexcept {
     const auto count = blocks_of(command, cdb);
     const auto flags = flags_byte(command);
@@ -113,7 +113,7 @@ std::optional<Operation> operation_of(std::uint8_t action) noexcept {
     }
 }
 
-tl::expected<ZoneEffect, Refusal> effect_of(const PassedCommand& command, ByteView cdb) noexcept {
+tl::expected<ZoneEffect, NotSent> effect_of(const PassedCommand& command, ByteView cdb) noexcept {
     ZoneEffect effect;
     effect.touch = command.touch;
     switch (command.touch) {
@@ -171,7 +171,7 @@ void fetch(Plan& plan, Edit edit, std::uint64_t length, const PassthroughFacts& 
     }
 }
 
-tl::expected<void, Refusal> plan_inquiry(Plan& plan, ByteView cdb,
+tl::expected<void, NotSent> plan_inquiry(Plan& plan, ByteView cdb,
                                          const PassthroughFacts& facts) noexcept {
     const auto is_page = cdb.bit(1, 0) && !cdb.bit(1, 1);  // EVPD without CMDDT
     if (!is_page) return {};
@@ -208,7 +208,7 @@ void plan_opcodes(Plan& plan, ByteView cdb, const Allowed& allowed,
         fetch(plan, Edit::supported_opcode_none, one_opcode_length, facts);
 }
 
-tl::expected<void, Refusal> plan_edit(Plan& plan, ByteView cdb, const Allowed& allowed,
+tl::expected<void, NotSent> plan_edit(Plan& plan, ByteView cdb, const Allowed& allowed,
                                       const PassthroughFacts& facts) noexcept {
     switch (cdb.u8(0)) {
         case 0x12:
@@ -236,7 +236,7 @@ bool asks_for_protection(const PassedCommand& command, ByteView cdb) noexcept {
 
 }  // namespace
 
-tl::expected<Plan, Refusal> plan_passthrough(ByteView bytes, const Allowed& allowed,
+tl::expected<Plan, NotSent> plan_passthrough(ByteView bytes, const Allowed& allowed,
                                              const PassthroughFacts& facts, std::uint64_t data_out,
                                              std::uint64_t data_in) noexcept {
     if (bytes.size() == 0) return refuse(Refused::malformed, invalid_field_in_cdb(0));

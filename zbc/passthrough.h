@@ -98,7 +98,7 @@ enum class Refused : std::uint8_t {
     overrun,        ///< It moves more than its buffers hold.
 };
 
-struct Refusal {
+struct NotSent {
     Refused why = Refused::malformed;
     Delivery delivery = Delivery::done;
     Sense sense;  ///< With Delivery::done.
@@ -113,7 +113,7 @@ struct Refusal {
 /// only; an overrun where the CDB's length is more than the buffers of its direction hold; a failure
 /// for buffers both ways. Longer buffers, and those of the other direction, are left as they are: the
 /// rest is residual.
-[[nodiscard]] tl::expected<Plan, Refusal> plan_passthrough(ByteView cdb, const Allowed& allowed,
+[[nodiscard]] tl::expected<Plan, NotSent> plan_passthrough(ByteView cdb, const Allowed& allowed,
                                                            const PassthroughFacts& facts,
                                                            std::uint64_t data_out,
                                                            std::uint64_t data_in) noexcept;

@@ -25,6 +25,15 @@ struct Refusal {
     std::optional<Zone> zone = std::nullopt;
 };
 
+/// What a StatusCode is about.
+enum class Matter : std::uint8_t {
+    nothing,  ///< ok
+    request,  ///< It could not have been, whatever the zones are in.
+    zone,     ///< A zone's place, state or write pointer, or how many may be open.
+    failure,  ///< It was right, and failed on the way or at the medium.
+};
+[[nodiscard]] Matter matter_of(StatusCode code) noexcept;
+
 class RefusalSink {
   public:
     /// What the disk that refuses can do; told once, before anything is refused.

@@ -219,7 +219,7 @@ void require_plan(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
     }
 }
 
-void require_refusal(const zbc::Refusal& refusal, bool read_only) {
+void require_refusal(const zbc::NotSent& refusal, bool read_only) {
     if (refusal.delivery != zbc::Delivery::done) {
         require(refusal.delivery == zbc::Delivery::overrun ||
                 refusal.delivery == zbc::Delivery::failure);

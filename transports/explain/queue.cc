@@ -7,34 +7,8 @@ namespace {
 
 /// Whether a look at a zone says more than the code alone does.
 bool zone_tells(StatusCode code) noexcept {
-    switch (code) {
-        case StatusCode::ok:
-        case StatusCode::invalid_request:
-        case StatusCode::out_of_range:
-        case StatusCode::misaligned:
-        case StatusCode::too_large:
-        case StatusCode::unsupported:
-        case StatusCode::read_only:
-        case StatusCode::no_space:
-        case StatusCode::device_gone:
-        case StatusCode::aborted:
-            return false;
-        case StatusCode::not_sequential:
-        case StatusCode::unaligned_write:
-        case StatusCode::crosses_boundary:
-        case StatusCode::read_crosses_boundary:
-        case StatusCode::read_past_pointer:
-        case StatusCode::invalid_transition:
-        case StatusCode::zone_full:
-        case StatusCode::zone_read_only:
-        case StatusCode::zone_offline:
-        case StatusCode::too_many_open:
-        case StatusCode::too_many_active:
-        case StatusCode::media_error:
-        case StatusCode::io_error:
-            return true;
-    }
-    return false;
+    return matter_of(code) == Matter::zone || code == StatusCode::media_error ||
+           code == StatusCode::io_error;
 }
 
 /// Of several zones the one that the code is about, as far as it shows.

@@ -21,14 +21,14 @@ PassthroughFacts facts(std::uint32_t block_size = 512) {
     return facts;
 }
 
-tl::expected<Plan, Refusal> plan(std::string_view text, std::uint64_t data_out,
+tl::expected<Plan, NotSent> plan(std::string_view text, std::uint64_t data_out,
                                  std::uint64_t data_in, std::string_view allow = "0xC1",
                                  const PassthroughFacts& facts = test::facts()) {
     const auto cdb = hex(text);
     return plan_passthrough(ByteView(cdb), parse_allowed(allow).value(), facts, data_out, data_in);
 }
 
-std::string verdict(const tl::expected<Plan, Refusal>& planned) {
+std::string verdict(const tl::expected<Plan, NotSent>& planned) {
     if (planned)
         return fmt::format("{} {}",
                            planned->direction == Direction::in    ? "in"
@@ -48,7 +48,7 @@ struct Length {
 };
 class TransferLength : public testing::TestWithParam<Length> {
   protected:
-    [[nodiscard]] tl::expected<Plan, Refusal> with(std::uint64_t bytes) const {
+    [[nodiscard]] tl::expected<Plan, NotSent> with(std::uint64_t bytes) const {
         const auto out = GetParam().moves.starts_with("out");
         return plan(GetParam().cdb, out ? bytes : 0, out ? 0 : bytes, everything_);
     }

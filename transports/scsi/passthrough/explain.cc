@@ -27,37 +27,6 @@ std::optional<Operation> operation_of(const zbc::Plan& plan) noexcept {
     return std::nullopt;
 }
 
-bool is_about_zones(StatusCode code) noexcept {
-    switch (code) {
-        case StatusCode::not_sequential:
-        case StatusCode::unaligned_write:
-        case StatusCode::crosses_boundary:
-        case StatusCode::read_crosses_boundary:
-        case StatusCode::read_past_pointer:
-        case StatusCode::invalid_transition:
-        case StatusCode::zone_full:
-        case StatusCode::zone_read_only:
-        case StatusCode::zone_offline:
-        case StatusCode::too_many_open:
-        case StatusCode::too_many_active:
-            return true;
-        case StatusCode::ok:
-        case StatusCode::invalid_request:
-        case StatusCode::out_of_range:
-        case StatusCode::misaligned:
-        case StatusCode::too_large:
-        case StatusCode::unsupported:
-        case StatusCode::read_only:
-        case StatusCode::no_space:
-        case StatusCode::media_error:
-        case StatusCode::io_error:
-        case StatusCode::device_gone:
-        case StatusCode::aborted:
-            return false;
-    }
-    return false;
-}
-
 struct Look {
     std::optional<Zone> zone;
     std::optional<zbc::Attention> attention;
@@ -98,7 +67,8 @@ Look look_at_zone(Port& port, const Disk& disk, std::uint64_t offset) {
 
 bool is_zone_refusal(const zbc::Plan& plan, const Answer& answer) noexcept {
     const auto operation = operation_of(plan);
-    return operation && sense_of(answer) && is_about_zones(judge(answer, *operation, 0).code);
+    return operation && sense_of(answer) &&
+           matter_of(judge(answer, *operation, 0).code) == Matter::zone;
 }
 
 std::optional<zbc::Attention> explain(Port& port, const Disk& disk, const zbc::Plan& plan,

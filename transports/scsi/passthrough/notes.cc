@@ -26,7 +26,7 @@ bool Notes::first_time(std::span<const std::uint8_t> cdb) noexcept {
     return (told_[cdb[0]].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
 }
 
-void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::Refusal& refusal) noexcept {
+void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal) noexcept {
     if (write_ == nullptr || refusal.why != zbc::Refused::not_allowed || !first_time(cdb)) return;
     Name room;
     std::array<char, 32> number{};

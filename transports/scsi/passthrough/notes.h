@@ -23,7 +23,7 @@ class Notes {
     Notes(std::string path, LogLine write) : path_(std::move(path)), write_(write) {}
 
     /// A command that is not passed through. What people may want to know once, they are told once.
-    void refused(std::span<const std::uint8_t> cdb, const zbc::Refusal& refusal) noexcept;
+    void refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal) noexcept;
     /// A command that did not get to the disk, or not back.
     void failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept;
 
