@@ -1,6 +1,7 @@
 // The device goes away while requests are in flight: every one of them is answered, those that come
 // later are refused, and nothing hangs. Last of all, for there is no device afterwards.
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <thread>
 
@@ -22,14 +23,18 @@ TEST_P(Vanishing, EveryRequestIsAnsweredAndLaterOnesAreRefused) {
     std::atomic<bool> gone = false;
     std::atomic<int> served = 0;
     std::atomic<int> refused = 0;
+    std::atomic<int> begun = 0;
     std::thread remover([&] {
-        // Not before requests are on their way.
-        while (served < 50) std::this_thread::yield();
+        // Not before requests of all are on their way; nor never, if a thread can't begin.
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+        while ((served < 50 || begun < GetParam()) && std::chrono::steady_clock::now() < end)
+            std::this_thread::yield();
         EXPECT_EQ(std::system(settings().vanish.c_str()), 0) << settings().vanish;
         gone = true;
     });
     const auto targets = std::min<std::size_t>(zoned() ? most_active() : 1, 4);
     run(GetParam(), [&](Driver& driver, int thread) {
+        ++begun;
         const auto mine = static_cast<std::size_t>(thread) % targets;
         const auto base = zoned() ? start(zones()[mine]) : 0;
         const auto data = pattern(static_cast<std::uint64_t>(thread), unit());

@@ -23,6 +23,15 @@ until_there() {
   done
 }
 
+# processes NAME: the numbers of those that run that program. (pgrep is not everywhere.)
+processes() {
+  local process name
+  for process in /proc/[0-9]*; do
+    read -r name 2>/dev/null <"$process/comm" && [ "$name" = "$1" ] && echo "${process#/proc/}"
+  done
+  true
+}
+
 # find_disk [TYPE]: the first attached disk of that SCSI peripheral type; host-managed (14h), if none is
 # named.
 find_disk() {

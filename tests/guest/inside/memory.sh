@@ -62,7 +62,7 @@ tail -q -n +1 -F /tmp/zoned /tmp/plain 2>/dev/null | grep --line-buffered '^[a-z
 told=$!
 while [ ! -e "$ZB_SHARED/stop" ]; do
   # shellcheck disable=SC2046
-  echo "plugged $(python3 /tmp/plugged.py $(pgrep -x fio))"
+  echo "plugged $(python3 /tmp/plugged.py $(processes fio))"
   sleep 0.3
 done
 wait "$zoned"

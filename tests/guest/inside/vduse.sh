@@ -52,7 +52,7 @@ nothing_left() {
   left=$(
     ls -d /dev/vduse/* /dev/vd[a-z] /dev/vhost-vdpa-* /sys/bus/vdpa/devices/* 2>/dev/null | grep -v /dev/vduse/control
     find /run/zonebridge -mindepth 1 2>/dev/null
-    pgrep -a -x zonebridge
+    processes zonebridge
   )
   equal "$1: nothing is left" "" "$left"
 }
