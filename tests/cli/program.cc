@@ -126,6 +126,8 @@ Result run(const Command& what) {
     Pipe in;
     Pipe out;
     Pipe err;
+    // Before there is anybody who could write while it is still read.
+    if (what.out != Command::Stdout::captured) out.close_reader();
     const auto child = ::fork();
     if (child < 0) throw std::runtime_error("fork");
     if (child == 0) {
@@ -135,7 +137,6 @@ Result run(const Command& what) {
     in.close_reader();
     out.close_writer();
     err.close_writer();
-    if (what.out != Command::Stdout::captured) out.close_reader();
     Result result;
     exchange(what, in, out, err, result);
     int status = 0;
