@@ -32,6 +32,17 @@ Bytes disk(std::size_t shape, bool used) {
     return bytes;
 }
 
+/// What is as it should be, and what has the same beginning and goes on with chance.
+void add_plain_and_wild(std::vector<Seed>& seeds, std::size_t shape, bool used, const Bytes& begin,
+                        const Bytes& plain) {
+    const auto name = std::to_string(shape) + (used ? "-used" : "");
+    seeds.push_back({"plain-" + name, plain});
+    std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
+    auto wild = begin;
+    for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
+    seeds.push_back({"wild-" + name, wild});
+}
+
 }  // namespace
 
 std::vector<Seed> scsi_target_seeds() {
@@ -55,12 +66,7 @@ std::vector<Seed> scsi_target_seeds() {
                     append(plain, {0, 0, 0, 0});
                 }
             }
-            seeds.push_back({"plain-" + std::to_string(shape) + (used ? "-used" : ""), plain});
-            // And with chance.
-            std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
-            auto wild = begin;
-            for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
-            seeds.push_back({"wild-" + std::to_string(shape) + (used ? "-used" : ""), wild});
+            add_plain_and_wild(seeds, shape, used, begin, plain);
         }
     }
     return seeds;
@@ -117,11 +123,7 @@ std::vector<Seed> blk_request_seeds() {
                 for (int type = 0; type < 16; ++type)
                     for (const int zone : {0, 2, 4, 7})
                         append(plain, {0, type, 0, 0x08, zone, 0, cuts, cuts});
-            seeds.push_back({"plain-" + std::to_string(shape) + (used ? "-used" : ""), plain});
-            std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
-            auto wild = begin;
-            for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
-            seeds.push_back({"wild-" + std::to_string(shape) + (used ? "-used" : ""), wild});
+            add_plain_and_wild(seeds, shape, used, begin, plain);
         }
     }
     return seeds;

@@ -140,6 +140,24 @@ in_guest() {
   count_guest "$script"
 }
 
+# on_both_kernels SCRIPT [OPTION...]: once with SCSI commands by SG_IO, and once on the first kernel that
+# has them in io_uring; ZB_DATA_PATH says which to the script. The archive keeps a suite's newest kernel
+# only, and may not be within reach.
+on_both_kernels() {
+  local script=$1 suite
+  shift
+  for suite in bookworm-backports trixie-backports; do
+    if [ "$suite" != bookworm-backports ] &&
+      ! ZONEBRIDGE_KERNEL_SUITE=$suite "$here/run" --prepare >"$work/newer" 2>&1; then
+      skipped "SCSI commands by io_uring" "no kernel from $suite: $(tail -n 1 "$work/newer")"
+      return
+    fi
+    echo "kernel of $suite:"
+    ZONEBRIDGE_KERNEL_SUITE=$suite in_guest "$script" "$@" --env "ZONEBRIDGE=$zonebridge" \
+      --env "ZB_DATA_PATH=$([ "$suite" = bookworm-backports ] && echo ioctl || echo io_uring)"
+  done
+}
+
 # count_guest SCRIPT: until the guest is done. What the script counted inside counts here.
 count_guest() {
   local script=$1 log status=0

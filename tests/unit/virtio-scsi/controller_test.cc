@@ -14,6 +14,7 @@ namespace {
 
 using driver::Block;
 using driver::Buffer;
+using virtio::number;
 using virtio::RingPair;
 
 constexpr std::size_t head_size = RequestHeader::size + Config::default_cdb_size;
@@ -94,11 +95,6 @@ class ControllerTest : public testing::Test {
     }
     static Response response(const Block& in) { return static_cast<Response>(in.host[11]); }
     static std::uint8_t status(const Block& in) { return static_cast<std::uint8_t>(in.host[10]); }
-    static std::uint32_t number(const Block& in, std::size_t at) {
-        std::uint32_t value = 0;
-        std::memcpy(&value, in.host + at, sizeof value);
-        return value;
-    }
 
     ScriptedUnit unit;
     ScriptedUnit other;

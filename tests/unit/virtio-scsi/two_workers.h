@@ -22,6 +22,7 @@
 namespace zonebridge::virtio_scsi {
 
 using driver::Block;
+using virtio::number;
 using virtio::RingPair;
 
 inline constexpr std::size_t head_size = RequestHeader::size + Config::default_cdb_size;
@@ -140,11 +141,6 @@ class TwoWorkers : public testing::Test {
         EXPECT_TRUE(pair.ring->add(std::array{driver::from_device(in)}));
         (void)pair.ring->publish();
         return in;
-    }
-    static std::uint32_t number(const Block& in, std::size_t at) {
-        std::uint32_t value = 0;
-        std::memcpy(&value, in.host + at, sizeof value);
-        return value;
     }
 
     ScriptedUnit unit;

@@ -39,6 +39,13 @@ inline GuestMemory::Table table_of(const driver::SharedMemory& memory) {
 inline constexpr std::uint64_t first_address = 0x100000;
 inline constexpr std::uint64_t region_size = 0x400000;
 
+/// The little-endian 32 bits that the device put there.
+inline std::uint32_t number(const driver::Block& in, std::size_t at) {
+    std::uint32_t value = 0;
+    std::memcpy(&value, in.host + at, sizeof value);
+    return value;
+}
+
 class RingPair {
   public:
     explicit RingPair(driver::RingOptions options = {}, const InflightArea* inflight = nullptr)

@@ -11,17 +11,6 @@
 namespace zonebridge::scsi::test {
 namespace {
 
-Answer host(std::uint16_t byte) {
-    Answer answer;
-    answer.host = byte;
-    return answer;
-}
-Answer os(int error) {
-    Answer answer;
-    answer.os_error = error;
-    return answer;
-}
-
 TEST(Answer, BothSenseFormatsSayTheSame) {
     for (const auto format : {zbc::SenseFormat::fixed, zbc::SenseFormat::descriptor}) {
         const auto answer = check_condition(5, 0x21, 0x04, format);

@@ -13,16 +13,6 @@ namespace {
 
 using zbc::Delivery;
 
-Answer host(std::uint16_t byte) {
-    Answer answer;
-    answer.host = byte;
-    return answer;
-}
-Answer os(int error) {
-    Answer answer;
-    answer.os_error = error;
-    return answer;
-}
 Answer driver(std::uint16_t byte) {
     Answer answer;
     answer.driver = byte;

@@ -33,6 +33,16 @@ inline Answer check_condition(std::uint8_t key, std::uint8_t asc, std::uint8_t a
                                             format, answer.sense);
     return answer;
 }
+inline Answer host(std::uint16_t byte) {
+    Answer answer;
+    answer.host = byte;
+    return answer;
+}
+inline Answer os(int error) {
+    Answer answer;
+    answer.os_error = error;
+    return answer;
+}
 inline Answer status_only(std::uint8_t status) {
     Answer answer;
     answer.status = status;
