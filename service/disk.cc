@@ -8,6 +8,7 @@
 #include "transports/explain/explain.h"
 #include "transports/host/node.h"
 #include "transports/open.h"
+#include "transports/scsi/connection.h"
 #include "zbc/target.h"
 
 namespace zonebridge::service {

@@ -51,7 +51,7 @@ enum class Removal : std::uint8_t {
 
 class LunTable {
   public:
-    static constexpr std::uint16_t most_number = 255;
+    static constexpr std::uint16_t most_number = virtio_scsi::max_luns - 1;
 
     /// Who hears of what the disk of this number refuses; null: nobody.
     using RefusalsOf = std::function<RefusalSink*(std::uint16_t number)>;

@@ -94,29 +94,13 @@ tl::expected<Tally, Failure> count_states(Session& session, Target target) {
     }
 }
 
-/// How many zones ALL acts on, as zone/request.h has it.
+/// How many zones ALL acts on.
 std::uint64_t affected_by_all(Operation operation, const Tally& before) {
-    const auto open = before.of(ZoneState::implicit_open) + before.of(ZoneState::explicit_open);
-    const auto closed = before.of(ZoneState::closed);
-    switch (operation) {
-        case Operation::open:
-            return closed;
-        case Operation::close:
-            return open;
-        case Operation::finish:
-            return open + closed;
-        case Operation::reset:
-            return open + closed + before.of(ZoneState::full);
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            break;
-    }
-    return 0;
+    std::uint64_t affected = 0;
+    for (const auto state :
+         {ZoneState::implicit_open, ZoneState::explicit_open, ZoneState::closed, ZoneState::full})
+        if (all_acts_on(operation, state)) affected += before.of(state);
+    return affected;
 }
 
 tl::expected<std::uint64_t, Failure> act_on_all(Session& session, const Wording& wording,

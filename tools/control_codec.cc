@@ -117,19 +117,17 @@ std::optional<std::string> wrong_device(const std::string& device) {
     return std::nullopt;
 }
 
-Json to_json(const service::LunInfo& info) {
+ControlLun lun_of(const service::LunInfo& info) {
     const auto& layout = info.limits.layout;
-    Json one;
-    one["lun"] = info.number;
-    one["device"] = info.device;
-    one["read_only"] = info.read_only;
-    one["passed_through"] = info.passed_through;
-    one["model"] = to_string(info.limits.model);
-    one["size"] = layout.size();
-    one["block_size"] = info.limits.logical_block_size;
-    one["zone_size"] = layout.zone_size();
-    one["zone_count"] = layout.zone_count();
-    return one;
+    return {.number = info.number,
+            .device = info.device,
+            .read_only = info.read_only,
+            .passed_through = info.passed_through,
+            .model = std::string(to_string(info.limits.model)),
+            .size = layout.size(),
+            .zone_size = layout.zone_size(),
+            .zone_count = layout.zone_count(),
+            .block_size = info.limits.logical_block_size};
 }
 
 Json success(Json luns) {
@@ -152,12 +150,12 @@ tl::expected<Json, Error> carry_out(const ControlRequest& request, service::LunT
     Json list = Json::array();
     switch (request.command) {
         case Command::list:
-            for (const auto& info : luns.list()) list.push_back(to_json(info));
+            for (const auto& info : luns.list()) list.push_back(to_json(lun_of(info)));
             break;
         case Command::add: {
             const auto added = luns.add(request.lun, request.device, request.options);
             if (!added) return tl::unexpected(added.error());
-            list.push_back(to_json(*added));
+            list.push_back(to_json(lun_of(*added)));
             break;
         }
         case Command::remove:
@@ -167,7 +165,7 @@ tl::expected<Json, Error> carry_out(const ControlRequest& request, service::LunT
         case Command::refresh: {
             const auto refreshed = luns.refresh(request.lun);
             if (!refreshed) return tl::unexpected(refreshed.error());
-            auto one = to_json(refreshed->info);
+            auto one = to_json(lun_of(refreshed->info));
             one["size_before"] = refreshed->size_before;
             list.push_back(std::move(one));
             break;
@@ -177,6 +175,18 @@ tl::expected<Json, Error> carry_out(const ControlRequest& request, service::LunT
 }
 
 }  // namespace
+
+Json to_json(const ControlLun& lun) {
+    return {{"lun", lun.number},
+            {"device", lun.device},
+            {"read_only", lun.read_only},
+            {"passed_through", lun.passed_through},
+            {"model", lun.model},
+            {"size", lun.size},
+            {"block_size", lun.block_size},
+            {"zone_size", lun.zone_size},
+            {"zone_count", lun.zone_count}};
+}
 
 std::optional<std::string> encode(const ControlRequest& request) {
     Json json;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
 
 #include "service/control_socket.h"
@@ -53,6 +54,9 @@ struct ControlLun {
     std::uint32_t block_size = 0;
     std::optional<std::uint64_t> size_before;  ///< Of refresh.
 };
+
+/// As answers have it, and `zonebridge lun list --json`: all but size_before.
+[[nodiscard]] nlohmann::ordered_json to_json(const ControlLun& lun);
 
 struct ControlAnswer {
     std::vector<ControlLun> luns;

@@ -50,18 +50,6 @@ std::string in_words(const ControlLun& lun) {
                        lun.read_only ? ", read-only" : "");
 }
 
-nlohmann::ordered_json to_json(const ControlLun& lun) {
-    return {{"lun", lun.number},
-            {"device", lun.device},
-            {"read_only", lun.read_only},
-            {"passed_through", lun.passed_through},
-            {"model", lun.model},
-            {"size", lun.size},
-            {"block_size", lun.block_size},
-            {"zone_size", lun.zone_size},
-            {"zone_count", lun.zone_count}};
-}
-
 void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
     if (as_json) {
         nlohmann::ordered_json document;
@@ -97,10 +85,9 @@ Outcome run(Options options) {
     request.command = *command;
     request.device = absolute(request.device);
     if (options.now) request.removal = service::Removal::now;
-    if (request.options.translate && !request.options.allow.empty())
-        return tl::unexpected(
-            misuse("--allow is for disks that are passed through, and --translate "
-                   "passes none: give one of them"));
+    if (const auto possible = check_passing(request.options.translate, request.options.allow);
+        !possible)
+        return possible;
     const auto answer = ask_server(*options.socket, request);
     if (!answer) return tl::unexpected(answer.error());
     Output out(STDOUT_FILENO);

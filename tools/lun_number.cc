@@ -31,4 +31,11 @@ tl::expected<std::pair<std::uint16_t, std::string>, std::string> parse_numbered_
     return std::pair{*number, std::move(device)};
 }
 
+Outcome check_passing(bool translate, const std::vector<std::string>& allow) {
+    if (!translate || allow.empty()) return {};
+    return tl::unexpected(misuse(
+        "--allow is for disks that are passed through, and --translate passes none: give one "
+        "of them"));
+}
+
 }  // namespace zonebridge::tools

@@ -1,4 +1,5 @@
-// Logical unit numbers on the command line.
+// What `serve` and `lun` take in common on the command line: logical unit numbers, and how the disks
+// behind them are reached.
 //
 // Threads: pure functions.
 // Ownership: none.
@@ -7,8 +8,11 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tl/expected.hpp>
+
+#include "tools/failure.h"
 
 namespace zonebridge::tools {
 
@@ -17,5 +21,8 @@ namespace zonebridge::tools {
 /// "2=DEVICE", with a DEVICE that could be opened by its name.
 [[nodiscard]] tl::expected<std::pair<std::uint16_t, std::string>, std::string>
 parse_numbered_device(const std::string& text);
+
+/// What --translate has to do with --allow.
+[[nodiscard]] Outcome check_passing(bool translate, const std::vector<std::string>& allow);
 
 }  // namespace zonebridge::tools

@@ -12,6 +12,7 @@
 
 #include "tools/control_codec.h"
 #include "tools/files.h"
+#include "tools/lun_number.h"
 #include "tools/notify.h"
 #include "tools/serve_options.h"
 #include "tools/verb.h"
@@ -149,10 +150,7 @@ Outcome choose_disks(ServeArguments& options) {
         (disk.translate || !disk.allow.empty() || disk.reads_past_pointer || serve.control))
         return tl::unexpected(
             misuse("--translate, --allow, --urswrz and --control are for --virtio scsi"));
-    if (disk.translate && !disk.allow.empty())
-        return tl::unexpected(
-            misuse("--allow is for disks that are passed through, and --translate "
-                   "passes none: give one of them"));
+    if (const auto possible = check_passing(disk.translate, disk.allow); !possible) return possible;
     disk.force = options.device.force;
     disk.data_path = options.device.data_path;
     return {};

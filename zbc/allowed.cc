@@ -13,7 +13,6 @@
 namespace zonebridge::zbc {
 namespace {
 
-constexpr std::uint8_t variable_length = 0x7F;
 constexpr std::string_view variable_length_name = "variable-length";
 constexpr unsigned most_actions = 32;
 constexpr std::uint32_t all_actions = 0xFFFFFFFF;

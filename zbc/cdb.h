@@ -51,6 +51,13 @@ struct Timeouts {
     std::uint32_t recommended = 0;  ///< Until it should give up.
 };
 
+/// Which way a command's data go.
+enum class Direction : std::uint8_t {
+    none,
+    in,   ///< From the disk.
+    out,  ///< To the disk.
+};
+
 struct CommandInfo {
     Command command;
     std::uint8_t opcode;

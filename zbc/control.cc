@@ -34,11 +34,6 @@ Reply inquiry_page(const Unit& unit, ByteView cdb, Bytes out) noexcept {
     return encode_standard_inquiry(unit, out);
 }
 
-std::size_t sense_as_data(const Sense& sense, ByteView cdb, Bytes out) noexcept {
-    const auto format = cdb.bit(1, 0) ? SenseFormat::descriptor : SenseFormat::fixed;
-    return cut(encode_sense(sense, format, out), cdb.u8(4));
-}
-
 Reply luns_reply(std::span<const std::uint64_t> luns, ByteView cdb, Bytes out) noexcept {
     const auto allocation = cdb.be32(6);
     if (allocation < 16) return tl::unexpected(invalid_field_in_cdb(6));
@@ -96,7 +91,8 @@ tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std:
         case Command::request_sense: {
             const auto attention = state.initiators().take_attention(initiator);
             const auto condition = state.stopped() ? stopped() : Sense{};
-            return sense_as_data(attention ? unit_attention(*attention) : condition, cdb, out);
+            return encode_request_sense(attention ? unit_attention(*attention) : condition, cdb,
+                                        out);
         }
         case Command::inquiry:
             return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
@@ -130,6 +126,11 @@ tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std:
             break;
     }
     return tl::unexpected(invalid_opcode());
+}
+
+std::size_t encode_request_sense(const Sense& sense, ByteView cdb, Bytes out) noexcept {
+    const auto format = cdb.bit(1, 0) ? SenseFormat::descriptor : SenseFormat::fixed;
+    return cut(encode_sense(sense, format, out), cdb.u8(4));
 }
 
 void fail(TaskResult& result, const Sense& sense, SenseFormat format) noexcept {
@@ -166,7 +167,7 @@ TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) 
         } else if ((*info)->command == Command::report_luns) {
             length = luns_reply(listed, cdb, bytes);
         } else if ((*info)->command == Command::request_sense) {
-            length = sense_as_data(lun_not_supported(), cdb, bytes);
+            length = encode_request_sense(lun_not_supported(), cdb, bytes);
         }
     }
     if (length)

@@ -37,6 +37,11 @@ inline constexpr std::size_t max_control_reply = 2048;
                                                       const CommandInfo& info, ByteView cdb,
                                                       std::span<std::uint8_t> out) noexcept;
 
+/// What REQUEST SENSE is answered with: `sense` in the format that its CDB asks for, cut at its
+/// allocation length; the length.
+[[nodiscard]] std::size_t encode_request_sense(const Sense& sense, ByteView cdb,
+                                               std::span<std::uint8_t> out) noexcept;
+
 /// Ends a task with CHECK CONDITION and this sense.
 void fail(TaskResult& result, const Sense& sense, SenseFormat format) noexcept;
 

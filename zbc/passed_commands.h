@@ -18,9 +18,14 @@
 #include <string_view>
 
 #include "zbc/bytes.h"
+#include "zbc/cdb.h"
 #include "zone/request.h"
 
 namespace zonebridge::zbc {
+
+/// The opcode whose CDBs tell their own length, and have a service action of two bytes (SPC-5,
+/// "variable length CDB formats").
+inline constexpr std::uint8_t variable_length = 0x7F;
 
 /// What becomes of a command that nobody allowed by name.
 enum class Passing : std::uint8_t {
@@ -28,13 +33,6 @@ enum class Passing : std::uint8_t {
     if_allowed,
     /// The front end answers it, which knows what other logical units there are.
     answered_above,
-};
-
-/// Which of the task's buffers a command uses.
-enum class Direction : std::uint8_t {
-    none,
-    in,   ///< From the disk into data_in.
-    out,  ///< To the disk out of data_out.
 };
 
 /// How the bytes that a command moves are found.

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "zbc/inquiry.h"
 #include "zbc/time_limits.h"
+#include "zbc/zac_identify.h"
 
 namespace zonebridge::zbc {
 namespace {
 
 constexpr std::uint8_t naca_bit = 2;  // of the CONTROL byte
-constexpr std::uint8_t variable_length = 0x7F;
-constexpr std::uint8_t ata_page = 0x89;
-constexpr std::uint8_t limits_page = 0xB0;
+constexpr auto limits_page = static_cast<std::uint8_t>(VpdPage::block_limits);
 
 // What an edited reply is fetched with. Pages of more than this are not known; an odd length, or
 // one of more than a byte, is more than some bridges take.
@@ -176,7 +176,7 @@ tl::expected<void, NotSent> plan_inquiry(Plan& plan, ByteView cdb,
     const auto is_page = cdb.bit(1, 0) && !cdb.bit(1, 1);  // EVPD without CMDDT
     if (!is_page) return {};
     const auto page = cdb.u8(2);
-    if (page == ata_page) return refuse(Refused::hidden, invalid_field_in_cdb(2));
+    if (page == zac::ata_information_page) return refuse(Refused::hidden, invalid_field_in_cdb(2));
     if (page == limits_page && !facts.has_block_limits) {
         plan.edit = Edit::made_up_block_limits;
         plan.reply_limit = plan.length;

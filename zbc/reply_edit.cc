@@ -1,15 +1,16 @@
 #include <algorithm>
 #include <limits>
 
+#include "zbc/inquiry.h"
 #include "zbc/passthrough.h"
+#include "zbc/zac_identify.h"
 
 namespace zonebridge::zbc {
 namespace {
 
 using Bytes = std::span<std::uint8_t>;
 
-constexpr std::uint8_t ata_page = 0x89;
-constexpr std::uint8_t limits_page = 0xB0;
+constexpr auto limits_page = static_cast<std::uint8_t>(VpdPage::block_limits);
 constexpr std::size_t page_header = 4;
 constexpr std::size_t limits_length = 64;
 constexpr std::size_t shortest_limits = 16;  // the fields that are always edited are in it
@@ -31,8 +32,8 @@ std::size_t edit_supported_pages(Bytes bytes, std::size_t arrived, bool adds_lim
     if (!page.covers(0, page_header) || page.u8(1) != 0x00) return arrived;
     const auto listed = std::min<std::size_t>(page.be16(2), arrived - page_header);
     const auto list = bytes.subspan(page_header, listed);
-    auto end =
-        static_cast<std::size_t>(std::remove(list.begin(), list.end(), ata_page) - list.begin());
+    auto end = static_cast<std::size_t>(
+        std::remove(list.begin(), list.end(), zac::ata_information_page) - list.begin());
     const auto has = std::find(list.begin(), list.begin() + static_cast<std::ptrdiff_t>(end),
                                limits_page) != list.begin() + static_cast<std::ptrdiff_t>(end);
     if (adds_limits && !has && page_header + end < bytes.size()) {

@@ -126,7 +126,8 @@ tl::expected<Identify, std::string> decode_identify(ByteView page) {
 std::optional<AtaInformation> decode_ata_information(ByteView page) noexcept {
     constexpr std::size_t signature = 36;  // a device to host register FIS
     constexpr std::size_t identify_data = 60;
-    if (!page.covers(0, AtaInformation::length) || page.u8(1) != 0x89) return std::nullopt;
+    if (!page.covers(0, AtaInformation::length) || page.u8(1) != ata_information_page)
+        return std::nullopt;
     AtaInformation information;
     information.host_managed = page.u8(signature + 5) == 0xCD && page.u8(signature + 6) == 0xAB;
     if (page.u8(56) == static_cast<std::uint8_t>(Opcode::identify_device))

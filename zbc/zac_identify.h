@@ -42,6 +42,8 @@ struct Identify {
 /// or DMA, sector sizes or a size that can't be.
 [[nodiscard]] tl::expected<Identify, std::string> decode_identify(ByteView page);
 
+inline constexpr std::uint8_t ata_information_page = 0x89;
+
 /// VPD page 89h (SAT-4 "ATA Information VPD page"): what the SATL found when it looked at the disk;
 /// an INQUIRY, so that anybody may read it.
 struct AtaInformation {

@@ -85,28 +85,20 @@ StatusCode Machine::reset(std::uint32_t zone) noexcept {
 // ---- All zones.
 
 StatusCode Machine::act_all(Operation operation) noexcept {
-    const auto each = [this](auto applies, auto act) {
+    const auto each = [&](auto act) {
         for (std::uint32_t zone = 0; zone < cells_.size(); ++zone)
-            if (applies(cells_[zone].state())) act(zone);
+            if (all_acts_on(operation, cells_[zone].state())) act(zone);
         return StatusCode::ok;
-    };
-    const auto is_open = [](ZoneState state) {
-        return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
-    };
-    const auto is_active = [&](ZoneState state) {
-        return is_open(state) || state == ZoneState::closed;
     };
     switch (operation) {
         case Operation::open:
             return open_all();
         case Operation::close:
-            return each(is_open, [this](std::uint32_t zone) { close_open_zone(zone); });
+            return each([this](std::uint32_t zone) { close_open_zone(zone); });
         case Operation::finish:
-            return each(is_active, [this](std::uint32_t zone) { change(zone, ZoneState::full); });
+            return each([this](std::uint32_t zone) { change(zone, ZoneState::full); });
         case Operation::reset:
-            return each(
-                [&](ZoneState state) { return is_active(state) || state == ZoneState::full; },
-                [this](std::uint32_t zone) { static_cast<void>(reset(zone)); });
+            return each([this](std::uint32_t zone) { static_cast<void>(reset(zone)); });
         case Operation::read:
         case Operation::write:
         case Operation::append:

@@ -49,6 +49,30 @@ bool is_zone_action(Operation operation) noexcept {
     return false;
 }
 
+bool all_acts_on(Operation operation, ZoneState state) noexcept {
+    const auto open = state == ZoneState::implicit_open || state == ZoneState::explicit_open;
+    const auto closed = state == ZoneState::closed;
+    switch (operation) {
+        case Operation::open:
+            return closed;
+        case Operation::close:
+            return open;
+        case Operation::finish:
+            return open || closed;
+        case Operation::reset:
+            return open || closed || state == ZoneState::full;
+        case Operation::read:
+        case Operation::write:
+        case Operation::append:
+        case Operation::flush:
+        case Operation::report:
+        case Operation::discard:
+        case Operation::write_zeroes:
+            break;
+    }
+    return false;
+}
+
 bool clears(Operation operation) noexcept {
     switch (operation) {
         case Operation::discard:

@@ -69,6 +69,8 @@ struct Completion {
 [[nodiscard]] std::string_view to_string(Operation operation) noexcept;
 /// Open, close, finish and reset.
 [[nodiscard]] bool is_zone_action(Operation operation) noexcept;
+/// Whether a zone action with Scope::all does something to a zone in this state.
+[[nodiscard]] bool all_acts_on(Operation operation, ZoneState state) noexcept;
 /// Discard and write_zeroes: they change a range without data. As durable as writes: by a flush.
 [[nodiscard]] bool clears(Operation operation) noexcept;
 /// What it clears need not keep its space: a discard, or a write of zeroes that may unmap.

@@ -6,33 +6,6 @@
 #include "transports/fault/queue.h"
 
 namespace zonebridge::fault {
-namespace {
-
-bool applies(Operation operation, ZoneState state) noexcept {
-    const auto open = state == ZoneState::implicit_open || state == ZoneState::explicit_open;
-    const auto closed = state == ZoneState::closed;
-    switch (operation) {
-        case Operation::open:
-            return closed;
-        case Operation::close:
-            return open;
-        case Operation::finish:
-            return open || closed;
-        case Operation::reset:
-            return open || closed || state == ZoneState::full;
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            break;
-    }
-    return false;
-}
-
-}  // namespace
 
 void FaultyQueue::begin_walk() noexcept {
     if (walk_.slot != nullptr) return;
@@ -60,7 +33,7 @@ void FaultyQueue::looked(std::uint64_t count) noexcept {
     for (const auto& zone : std::span(walk_.zones).first(count)) {
         if (walk_.zone == layout.zone_count()) break;
         const auto bad = rules_.state_of(walk_.zone).has_value();
-        const auto wanted = !bad && applies(operation, zone.state);
+        const auto wanted = !bad && all_acts_on(operation, zone.state);
         walk_.wanted[walk_.zone++] = wanted;
         if (wanted || (!bad && zone.state == ZoneState::explicit_open)) ++walk_.would_open;
     }

@@ -22,6 +22,11 @@ std::uint64_t bytes_in(std::uint64_t pages) noexcept {
 
 }  // namespace
 
+bool is_scsi(const host::Node& node) {
+    if (node.kind == host::Node::Kind::sg || node.kind == host::Node::Kind::bsg) return true;
+    return node.kind == host::Node::Kind::block && (node.sg || node.bsg);
+}
+
 tl::expected<Descriptor, int> open_node(const std::string& path, bool writable) {
     // Not to wait for somebody who has the sg node for himself.
     const auto fd = scsi_pt_open_flags(path.c_str(),

@@ -20,6 +20,9 @@
 
 namespace zonebridge::scsi {
 
+/// Whether this node is of a SCSI disk: an sg, bsg or SCSI block node.
+[[nodiscard]] bool is_scsi(const host::Node& node);
+
 /// Opens a node to send commands through; commands that change something need `writable`. The error
 /// is errno.
 [[nodiscard]] tl::expected<Descriptor, int> open_node(const std::string& path, bool writable);

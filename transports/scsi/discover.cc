@@ -18,6 +18,7 @@
 #include "zbc/cdb.h"
 #include "zbc/inquiry_decode.h"
 #include "zbc/time_limits.h"
+#include "zbc/zac_identify.h"
 #include "zone/survey.h"
 
 namespace zonebridge::scsi {
@@ -26,7 +27,6 @@ namespace {
 constexpr std::uint8_t page_supported = 0x00;
 constexpr std::uint8_t page_serial = 0x80;
 constexpr std::uint8_t page_identification = 0x83;
-constexpr std::uint8_t page_ata = 0x89;
 constexpr std::uint8_t page_limits = 0xB0;
 constexpr std::uint8_t page_characteristics = 0xB1;
 constexpr std::uint8_t page_zoned = 0xB6;
@@ -199,7 +199,7 @@ tl::expected<Layout, Error> survey(Inquirer& disk, const Dialect& dialect, std::
 }
 
 bool is_ata(const Inquirer& disk, const zbc::StandardInquiry& inquiry) noexcept {
-    return inquiry.vendor == "ATA" && disk.has(page_ata);
+    return inquiry.vendor == "ATA" && disk.has(zbc::zac::ata_information_page);
 }
 
 /// Some SATLs know a host-managed ATA disk when they see one, but none of the commands for it.

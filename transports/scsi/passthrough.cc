@@ -92,11 +92,6 @@ class OpenPassedDisk final : public PassedDisk {
 
 }  // namespace
 
-bool is_scsi(const host::Node& node) {
-    if (node.kind == host::Node::Kind::sg || node.kind == host::Node::Kind::bsg) return true;
-    return node.kind == host::Node::Kind::block && (node.sg || node.bsg);
-}
-
 tl::expected<std::unique_ptr<PassedDisk>, Error> open_passthrough(
     const std::string& path, const PassthroughOptions& options) {
     zbc::Allowed allowed;

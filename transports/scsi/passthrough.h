@@ -13,7 +13,6 @@
 #include <tl/expected.hpp>
 
 #include "transports/device.h"
-#include "transports/host/node.h"
 #include "zbc/logical_unit.h"
 #include "zone/limits.h"
 #include "zone/refusal.h"
@@ -42,9 +41,6 @@ class PassedDisk : public zbc::LogicalUnit {
     /// Empties the disk's write cache if it was opened for writing; no queue is open.
     [[nodiscard]] virtual tl::expected<void, Error> close() = 0;
 };
-
-/// Whether this node is of a SCSI disk: an sg, bsg or SCSI block node.
-[[nodiscard]] bool is_scsi(const host::Node& node);
 
 /// A disk whose zones are reached only by ATA pass-through can't be: unsupported, and the error says
 /// --translate.

@@ -11,9 +11,11 @@
 #include <span>
 #include <sys/uio.h>
 
+#include "zbc/cdb.h"
+
 namespace zonebridge::scsi {
 
-enum class Direction : std::uint8_t { none, in, out };
+using zbc::Direction;
 
 struct Command {
     std::span<const std::uint8_t> cdb;  ///< 6 to 32 bytes.

@@ -78,7 +78,8 @@ Hint look(Asker& disk) {
         if (const auto inquiry = zbc::decode_standard_inquiry(bytes->bytes()))
             hint.zoned = inquiry->type == zbc::StandardInquiry::type_host_managed;
     constexpr auto length = zac::AtaInformation::length;
-    if (const auto bytes = disk.ask(zbc::encode_inquiry(0x89, length), length))
+    if (const auto bytes =
+            disk.ask(zbc::encode_inquiry(zbc::zac::ata_information_page, length), length))
         if (const auto page = zac::decode_ata_information(*bytes)) {
             hint.zoned |= page->host_managed || page->zoned == zac::Zoned::host_aware;
             hint.drive_managed = page->zoned == zac::Zoned::device_managed;

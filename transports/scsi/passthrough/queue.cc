@@ -21,19 +21,6 @@ constexpr std::uint8_t report_luns_opcode = 0xA0;
 constexpr std::uint32_t quick_limit_ms = zbc::data_limit_ms;
 constexpr std::uint32_t slow_limit_ms = zbc::action_limit_ms(Operation::finish, false);
 
-Direction direction_of(const zbc::Plan& plan) noexcept {
-    if (plan.length == 0) return Direction::none;
-    switch (plan.direction) {
-        case zbc::Direction::none:
-            return Direction::none;
-        case zbc::Direction::in:
-            return Direction::in;
-        case zbc::Direction::out:
-            return Direction::out;
-    }
-    return Direction::none;
-}
-
 }  // namespace
 
 /// A task from submit until its result was reaped.
@@ -43,7 +30,6 @@ class PassedQueue::Job final : public Crew::Job, public Ring::Operation, public 
 
     const Index index;
     zbc::Plan plan;
-    Direction direction = Direction::none;
     std::span<const iovec> data;
     Answer answer;
     bool answered = false;  // by the ring
@@ -53,9 +39,9 @@ class PassedQueue::Job final : public Crew::Job, public Ring::Operation, public 
 
     [[nodiscard]] Command command() const noexcept {
         return {.cdb = plan.cdb_bytes(),
-                .direction = direction,
+                .direction = plan.direction,
                 .data = data,
-                .length = direction == Direction::none ? 0 : plan.length,
+                .length = plan.direction == Direction::none ? 0 : plan.length,
                 .timeout_ms = plan.limit_ms};
     }
 
@@ -172,10 +158,10 @@ void PassedQueue::begin(Job& job, const zbc::Task& task) noexcept {
         return finish(job);
     }
     job.plan = *plan;
-    job.direction = direction_of(*plan);
     job.data = {};
-    if (job.direction == Direction::in || plan->edit != zbc::Edit::none) job.data = task.data_in;
-    if (job.direction == Direction::out) job.data = task.data_out;
+    if (job.plan.direction == Direction::in || plan->edit != zbc::Edit::none)
+        job.data = task.data_in;
+    if (job.plan.direction == Direction::out) job.data = task.data_out;
     order_.enter(job, plan->effect);
 }
 
@@ -192,12 +178,9 @@ bool PassedQueue::tell_attention(Job& job, const zbc::Task& task) noexcept {
         zbc::fail(job.result, sense, zbc::SenseFormat::fixed);
         return true;
     }
-    const auto format =
-        (task.cdb[1] & 1) != 0 ? zbc::SenseFormat::descriptor : zbc::SenseFormat::fixed;
     std::array<std::uint8_t, zbc::max_descriptor_sense_length> bytes{};
-    const auto length = zbc::encode_sense(sense, format, bytes);
-    zbc::reply(job.result, std::span(bytes).first(std::min<std::size_t>(length, task.cdb[4])),
-               task.data_in);
+    const auto length = zbc::encode_request_sense(sense, zbc::ByteView(task.cdb), bytes);
+    zbc::reply(job.result, std::span(bytes).first(length), task.data_in);
     return true;
 }
 
@@ -223,11 +206,11 @@ bool PassedQueue::start_in_ring(Job& job) noexcept {
     const auto cdb = job.plan.cdb_bytes();
     std::copy(cdb.begin(), cdb.end(), job.call.bytes.begin());
     job.call.length = job.plan.cdb_length;
-    job.call.direction = job.direction;
+    job.call.direction = job.plan.direction;
     job.call.timeout_ms = job.plan.limit_ms;
     iovec flat{};
     std::span<const iovec> data;
-    if (job.direction != Direction::none) {
+    if (job.plan.direction != Direction::none) {
         if (job.data.empty() || job.data.front().iov_len < job.plan.length) return false;
         flat = {job.data.front().iov_base, job.plan.length};
         data = {&flat, 1};
@@ -284,7 +267,7 @@ void PassedQueue::send_and_edit(Job& job) noexcept {
 
 void PassedQueue::conclude(Job& job) noexcept {
     job.concluded = true;
-    deliver(job.answer, job.direction, job.plan.length, job.result);
+    deliver(job.answer, job.plan.direction, job.plan.length, job.result);
     if (job.result.delivery != zbc::Delivery::done)
         facts_.notes.failed(job.plan.cdb_bytes(), job.answer);
     if (was_reset(job.answer)) facts_.initiators.raise(zbc::Attention::power_on);
