@@ -1,11 +1,11 @@
 #include "service/worker.h"
 
-#include <csignal>
 #include <future>
 #include <optional>
-#include <pthread.h>
 
 #include <fmt/format.h>
+
+#include "transports/thread.h"
 
 namespace zonebridge::service {
 
@@ -15,14 +15,7 @@ tl::expected<std::unique_ptr<Worker>, Error> Worker::start(
     std::promise<std::optional<Error>> started;
     auto outcome = started.get_future();
     worker->thread_ =
-        std::thread([raw = worker.get(), name, &started, failed = std::move(on_failure)]() mutable {
-            // Signals are the main thread's to take.
-            sigset_t all;
-            sigfillset(&all);
-            sigdelset(&all, SIGBUS);
-            sigdelset(&all, SIGSEGV);
-            pthread_sigmask(SIG_BLOCK, &all, nullptr);
-            pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+        start_thread(name, [raw = worker.get(), &started, failed = std::move(on_failure)] {
             auto ring = Ring::create();
             if (!ring) {
                 started.set_value(ring.error());
@@ -30,7 +23,7 @@ tl::expected<std::unique_ptr<Worker>, Error> Worker::start(
             }
             raw->ring_ = std::move(*ring);
             started.set_value(std::nullopt);
-            raw->run(std::move(failed));
+            raw->run(failed);
         });
     if (auto error = outcome.get()) return tl::unexpected(*error);
     return worker;
@@ -51,7 +44,7 @@ void Worker::call(const std::function<void(Ring&)>& call) {
     returned.wait();
 }
 
-void Worker::run(std::function<void(const Error&)> on_failure) {
+void Worker::run(const std::function<void(const Error&)>& on_failure) {
     while (!stopping_) {
         for (std::size_t i = 0; i < members_.size(); ++i) members_[i]->take();
         const auto now = [this] {
