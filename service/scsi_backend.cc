@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
-#include <future>
 
 #include <fmt/format.h>
 
+#include "service/answers.h"
 #include "virtio/ring.h"
 
 namespace zonebridge::service {
@@ -154,12 +153,11 @@ bool ScsiBackend::remove(std::uint16_t lun) {
     if (find(lun) == nullptr) return false;
     std::erase_if(units_, [&](const auto& unit) { return unit.lun == lun; });
     // All are asked before any is waited for, so that they drain side by side.
-    std::deque<std::promise<void>> drained;  // each stays where it is
+    const Answers<Done> drained(worker_count());
     with_each_device([&](virtio::Device& device) {
-        auto& one = drained.emplace_back();
-        controller(device).retire_unit(lun, [&one] { one.set_value(); });
+        controller(device).retire_unit(lun, [drained] { drained.give({}); });
     });
-    for (auto& one : drained) one.get_future().wait();
+    (void)drained.wait();
     with_each_device([&](virtio::Device& device) { controller(device).forget_unit(lun); });
     raise_luns_changed(lun);
     return true;

@@ -1,11 +1,12 @@
 #include "service/steady_unit.h"
 
 #include <chrono>
-#include <latch>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "service/answers.h"
 
 namespace zonebridge::service {
 
@@ -114,13 +115,13 @@ void SteadyUnit::on_all(const std::function<void(Queue&)>& call) {
         const std::lock_guard guard(lock_);
         queues = queues_;
     }
-    std::latch left(static_cast<std::ptrdiff_t>(queues.size()));
+    const Answers<Done> returned(queues.size());
     for (auto* const queue : queues)
-        queue->loop().post([&call, &left, queue] {
+        queue->loop().post([&call, queue, returned] {
             call(*queue);
-            left.count_down();
+            returned.give({});
         });
-    left.wait();
+    (void)returned.wait();
 }
 
 void SteadyUnit::pause() {

@@ -1,10 +1,10 @@
 #include "service/worker.h"
 
-#include <future>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "service/answers.h"
 #include "transports/thread.h"
 
 namespace zonebridge::service {
@@ -12,20 +12,19 @@ namespace zonebridge::service {
 tl::expected<std::unique_ptr<Worker>, Error> Worker::start(
     const std::string& name, Spin spin, std::function<void(const Error&)> on_failure) {
     auto worker = std::make_unique<Worker>(Private{}, spin);
-    std::promise<std::optional<Error>> started;
-    auto outcome = started.get_future();
+    const Answers<std::optional<Error>> started(1);
     worker->thread_ =
-        start_thread(name, [raw = worker.get(), &started, failed = std::move(on_failure)] {
+        start_thread(name, [raw = worker.get(), started, failed = std::move(on_failure)] {
             auto ring = Ring::create();
             if (!ring) {
-                started.set_value(ring.error());
+                started.give(ring.error());
                 return;
             }
             raw->ring_ = std::move(*ring);
-            started.set_value(std::nullopt);
+            started.give(std::nullopt);
             raw->run(failed);
         });
-    if (auto error = outcome.get()) return tl::unexpected(*error);
+    if (auto error = started.wait_for_one()) return tl::unexpected(*error);
     return worker;
 }
 
@@ -35,13 +34,12 @@ Worker::~Worker() {
 }
 
 void Worker::call(const std::function<void(Ring&)>& call) {
-    std::promise<void> done;
-    auto returned = done.get_future();
-    ring_->post([&] {
+    const Answers<Done> returned(1);
+    ring_->post([this, &call, returned] {
         call(*ring_);
-        done.set_value();
+        returned.give({});
     });
-    returned.wait();
+    (void)returned.wait();
 }
 
 void Worker::run(const std::function<void(const Error&)>& on_failure) {
