@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <future>
-#include <latch>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
 
+#include "service/answers.h"
 #include "virtio/notifier.h"
 #include "virtio/ring.h"
 
@@ -58,14 +57,14 @@ void DeviceBackend::settle() {
 }
 
 void DeviceBackend::on_all(const std::function<void(Part&)>& call) {
-    std::latch left(static_cast<std::ptrdiff_t>(parts_.size()));
+    const Answers<Done> returned(parts_.size());
     for (auto& part : parts_) {
-        part.worker->post([&] {
+        part.worker->post([&call, &part, returned] {
             call(part);
-            left.count_down();
+            returned.give({});
         });
     }
-    left.wait();
+    (void)returned.wait();
 }
 
 tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t features) {
@@ -90,17 +89,14 @@ tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::T
 tl::expected<void, std::string> DeviceBackend::move_all(const virtio::GuestMemory::Table& memory) {
     using Outcome = tl::expected<void, std::string>;
     // All are asked before any is waited for, so that they drain side by side.
-    std::vector<std::promise<Outcome>> moved(parts_.size());
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-        auto* const path = parts_[i].path.get();
-        parts_[i].worker->post([path, memory, &promise = moved[i]] {
-            path->set_memory(
-                memory, [&promise](Outcome outcome) { promise.set_value(std::move(outcome)); });
+    const Answers<Outcome> moved(parts_.size());
+    for (auto& part : parts_)
+        part.worker->post([path = part.path.get(), memory, moved] {
+            path->set_memory(memory, [moved](Outcome outcome) { moved.give(std::move(outcome)); });
         });
-    }
     Outcome result;
-    for (auto& one : moved)
-        if (auto outcome = one.get_future().get(); !outcome && result) result = outcome;
+    for (auto& outcome : moved.wait())
+        if (!outcome && result) result = std::move(outcome);
     return result;
 }
 
@@ -118,13 +114,11 @@ tl::expected<void, std::string> DeviceBackend::start_queue(std::uint16_t index,
 }
 
 std::uint16_t DeviceBackend::stop_queue(std::uint16_t index) {
-    std::promise<std::uint16_t> stopped;
-    auto base = stopped.get_future();
-    auto& part = part_of(index);
-    part.worker->post([&] {
-        part.path->stop(index, [&](std::uint16_t available) { stopped.set_value(available); });
+    const Answers<std::uint16_t> stopped(1);
+    part_of(index).worker->post([path = part_of(index).path.get(), index, stopped] {
+        path->stop(index, [stopped](std::uint16_t available) { stopped.give(available); });
     });
-    return base.get();
+    return stopped.wait_for_one();
 }
 
 void DeviceBackend::enable_queue(std::uint16_t index, bool enabled) {

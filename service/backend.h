@@ -61,6 +61,7 @@ class DeviceBackend : public virtio::Backend {
     void with_each_device(const std::function<void(virtio::Device&)>& call);
     /// The same for the worker that has that queue.
     void with_device_of(std::uint16_t queue, const std::function<void(virtio::Device&)>& call);
+    [[nodiscard]] std::size_t worker_count() const noexcept { return parts_.size(); }
     /// The device's own part of reset(); the queues are stopped.
     virtual void reset_device(virtio::ResetCause cause) = 0;
     /// What lies `offset` bytes into a configuration space of `bytes`, with zeroes behind its end.

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <linux/close_range.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <system_error>
@@ -18,6 +17,7 @@
 
 #include "service/log.h"
 #include "service/vdpa_users.h"
+#include "transports/thread.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {
@@ -54,7 +54,7 @@ tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(
     if (!helper->done_ || !helper->session_over_)
         return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     try {
-        helper->thread_ = std::thread([&self = *helper] { self.run(); });
+        helper->thread_ = start_thread("zb-vdpa", [&self = *helper] { self.run(); });
     } catch (const std::system_error& error) {
         return tl::unexpected(os_failure(error.code().value(), "can't start a thread"));
     }
@@ -80,7 +80,6 @@ BusHelper::Outcome BusHelper::finish() {
 }
 
 void BusHelper::run() {
-    ::pthread_setname_np(::pthread_self(), "zb-vdpa");
     keep_only_own_descriptors();
     outcome_ = live();
     virtio::notify(done_);

@@ -11,7 +11,6 @@
 #include <mutex>
 #include <optional>
 #include <poll.h>
-#include <pthread.h>
 #include <string_view>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -23,6 +22,7 @@
 #include <fmt/format.h>
 
 #include "service/log.h"
+#include "transports/thread.h"
 #include "virtio/notifier.h"
 #include "virtio/unique_fd.h"
 #include "virtio/vhost_user/listener.h"
@@ -74,10 +74,7 @@ class ControlSocket::Doer {
     }
 
     void start() {
-        thread_ = std::thread([this] {
-            (void)::pthread_setname_np(::pthread_self(), "zb-control-disk");
-            run();
-        });
+        thread_ = start_thread("zb-control-disk", [this] { run(); });
     }
 
     void give(Job job) {
@@ -151,8 +148,7 @@ class ControlSocket::Peers {
     }
 
     void start() {
-        thread_ = std::thread([this] {
-            (void)::pthread_setname_np(::pthread_self(), "zb-control");
+        thread_ = start_thread("zb-control", [this] {
             while (turn()) continue;
         });
     }

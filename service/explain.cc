@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "service/explain_words.h"
+#include "transports/thread.h"
 
 namespace zonebridge::service {
 
@@ -36,7 +37,7 @@ Explainer::Explainer(Write write, Pace pace)
     : write_(std::move(write)), pace_(pace), tokens_(pace.at_once) {
     entries_.reserve(pace_.at_once);
     writing_.reserve(pace_.at_once);
-    thread_ = std::thread([this] { run(); });
+    thread_ = start_thread("zb-explain", [this] { run(); });
 }
 
 Explainer::~Explainer() {

@@ -2,7 +2,6 @@
 
 #include <bit>
 #include <cerrno>
-#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -57,8 +56,8 @@ void warn_of_odd_zones(const std::string& device, const Layout& layout) {
         device, layout.zone_size());
 }
 
-LunTable::LunTable(DiskOptions options, RefusalsOf refusals)
-    : options_(std::move(options)), refusals_(std::move(refusals)) {}
+LunTable::LunTable(DiskOptions options, RefusalsOf refusals, milliseconds limit)
+    : options_(std::move(options)), refusals_(std::move(refusals)), limit_(limit) {}
 
 LunTable::~LunTable() = default;
 
@@ -67,7 +66,7 @@ tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
     auto disk = Disk::open(device, options);
     if (!disk) return tl::unexpected(std::move(disk.error()));
     warn_of_odd_zones(device, (*disk)->limits().layout);
-    Lun lun{device, options, std::move(*disk), nullptr};
+    Lun lun{device, options, std::move(*disk), nullptr, false};
     if (options.kind == GuestDeviceKind::scsi)
         lun.unit = std::make_unique<SteadyUnit>(lun.disk->unit());
     return lun;
@@ -175,9 +174,8 @@ tl::expected<void, Error> LunTable::remove(std::uint16_t number, Removal how) {
     if (!found) return tl::unexpected(found.error());
     auto& lun = (*found)->second;
     units_->announce_removal(number);
-    if (how == Removal::announced) wait_until_quiet(*lun.unit);
-    (void)units_->remove(number);
-    lun.unit.reset();
+    if (how == Removal::announced && !lun.leaving) wait_until_quiet(*lun.unit);
+    if (auto out = take_out(number, lun); !out) return out;
     auto closed = lun.disk->close();
     log("LUN {}: removed, {}", number, lun.device);
     luns_.erase(*found);
@@ -186,6 +184,23 @@ tl::expected<void, Error> LunTable::remove(std::uint16_t number, Removal how) {
     error.message = fmt::format("LUN {} is removed, but its disk could not be left clean: {}",
                                 number, error.message);
     return tl::unexpected(std::move(error));
+}
+
+tl::expected<void, Error> LunTable::take_out(std::uint16_t number, Lun& lun) {
+    if (units_->remove(number, limit_) == Removed::in_use_still) {
+        lun.leaving = true;
+        Error error{
+            StatusCode::io_error,
+            fmt::format("LUN {} is gone for the guest, but {} did not give back all commands "
+                        "within {} s. It stays open, and the number taken, as long as it "
+                        "holds some: remove it again to see whether it still does",
+                        number, lun.device, std::chrono::duration<double>(limit_).count()),
+            {}};
+        log("{}", error.message);
+        return tl::unexpected(std::move(error));
+    }
+    lun.unit.reset();
+    return {};
 }
 
 tl::expected<std::unique_ptr<Disk>, Error> LunTable::reopen(Lun& lun) {
@@ -205,8 +220,18 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
     const auto found = find(number);
     if (!found) return tl::unexpected(found.error());
     auto& lun = (*found)->second;
+    if (lun.leaving)
+        return refused(
+            fmt::format("LUN {} was removed, and {} still holds commands: remove it again first",
+                        number, lun.device));
     const auto before = info_of(number, lun);
-    lun.unit->pause();
+    if (auto paused = lun.unit->pause(limit_); !paused) {
+        auto error = std::move(paused.error());
+        error.message =
+            fmt::format("LUN {}: {} goes on as it was: {}", number, lun.device, error.message);
+        log("{}", error.message);
+        return tl::unexpected(std::move(error));
+    }
     auto disk = reopen(lun);
     tl::expected<void, Error> result;
     if (disk) {
@@ -226,8 +251,7 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
             number, lun.device, error.message);
         log("{}", error.message);
         units_->announce_removal(number);
-        (void)units_->remove(number);
-        lun.unit.reset();
+        if (auto out = take_out(number, lun); !out) return tl::unexpected(std::move(out.error()));
         if (lun.disk) (void)lun.disk->close();  // nothing was written since it was opened
         luns_.erase(*found);
         return tl::unexpected(std::move(error));

@@ -6,6 +6,7 @@
 // is gone before close().
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -19,6 +20,7 @@
 
 #include "service/disk.h"
 #include "service/guest_device.h"
+#include "service/limits.h"
 #include "service/steady_unit.h"
 #include "service/units.h"
 #include "zone/status.h"
@@ -58,7 +60,9 @@ class LunTable {
 
     /// `options`: how the disks are opened that are there from the start; those that are added have its
     /// kind, data path and URSWRZ. `refusals` instead of the options' own, where it is given.
-    explicit LunTable(DiskOptions options, RefusalsOf refusals = {});
+    /// `limit`: how long a disk may take to give back commands when it is removed or opened again.
+    explicit LunTable(DiskOptions options, RefusalsOf refusals = {},
+                      std::chrono::milliseconds limit = disk_limit);
     LunTable(const LunTable&) = delete;
     LunTable& operator=(const LunTable&) = delete;
     /// No device runs on it.
@@ -84,7 +88,8 @@ class LunTable {
                                                    const LunOptions& options);
     /// The guest is told; its commands are served until there were none for a second, for at most ten;
     /// then the unit goes, and the disk is flushed and closed. An error is about that last part, but for
-    /// a number that is not there: the unit is gone, whatever comes.
+    /// a number that is not there: the unit is gone for the guest, whatever comes. Where the disk does not
+    /// give back its commands in time, it stays open, and its number taken: another call tries again.
     [[nodiscard]] tl::expected<void, Error> remove(std::uint16_t number, Removal how);
 
     struct Refreshed {
@@ -93,7 +98,8 @@ class LunTable {
     };
     /// Closes the disk and opens it again, since its size may be another now; the guest's commands wait
     /// meanwhile. If the size is another, the guest is told. If it can't be opened again, or another
-    /// disk is behind its name now, the unit is gone, and the guest is told that.
+    /// disk is behind its name now, the unit is gone, and the guest is told that. If the disk does not
+    /// give back its commands in time, nothing has changed.
     [[nodiscard]] tl::expected<Refreshed, Error> refresh(std::uint16_t number);
 
     [[nodiscard]] std::vector<LunInfo> list() const;
@@ -107,6 +113,7 @@ class LunTable {
         DiskOptions options;
         std::unique_ptr<Disk> disk;
         std::unique_ptr<SteadyUnit> unit;  // null: not GuestDeviceKind::scsi
+        bool leaving = false;  // taken from the guest, and its disk holds commands still
     };
     using Luns = std::map<std::uint16_t, Lun>;
 
@@ -116,11 +123,14 @@ class LunTable {
     [[nodiscard]] tl::expected<Luns::iterator, Error> find(std::uint16_t number);
     [[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> reopen(Lun& lun);
     void wait_until_quiet(const SteadyUnit& unit);
+    /// An error while the disk holds commands; everything of the unit's is in use then.
+    [[nodiscard]] tl::expected<void, Error> take_out(std::uint16_t number, Lun& lun);
 
     [[nodiscard]] DiskOptions options_for(std::uint16_t number) const;
 
     const DiskOptions options_;
     const RefusalsOf refusals_;
+    const std::chrono::milliseconds limit_;
     Luns luns_;
     Units* units_ = nullptr;
     std::mutex hurry_lock_;

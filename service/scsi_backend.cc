@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <deque>
-#include <future>
 
 #include <fmt/format.h>
 
@@ -116,6 +114,11 @@ tl::expected<void, Error> ScsiBackend::check(const virtio_scsi::Unit& unit) cons
     if (find(unit.lun) != nullptr)
         return tl::unexpected(refusal(fmt::format(
             "LUN {} is taken: take another number, or remove the disk that has it", unit.lun)));
+    if (std::any_of(leaving_.begin(), leaving_.end(),
+                    [&](const auto& leaving) { return leaving.lun == unit.lun; }))
+        return tl::unexpected(refusal(fmt::format(
+            "LUN {} is not free yet: the disk that was removed from it still holds commands",
+            unit.lun)));
     const auto segments = unit.logical_unit->transfer_limits().max_segments;
     if (segments < config_.seg_max)
         return tl::unexpected(refusal(fmt::format(
@@ -149,20 +152,31 @@ void ScsiBackend::announce_removal(std::uint16_t lun) {
     if (find(lun) != nullptr) report(virtio_scsi::transport_reset(lun, TransportReset::removed));
 }
 
-bool ScsiBackend::remove(std::uint16_t lun) {
+Removed ScsiBackend::remove(std::uint16_t lun, std::chrono::milliseconds limit) {
+    const auto drained = retire(lun);
+    if (!drained) return Removed::absent;
+    if (!drained->wait_until(std::chrono::steady_clock::now() + limit))
+        return Removed::in_use_still;
+    with_each_device([&](virtio::Device& device) { controller(device).forget_unit(lun); });
     const std::lock_guard guard(units_lock_);
-    if (find(lun) == nullptr) return false;
+    std::erase_if(leaving_, [&](const auto& leaving) { return leaving.lun == lun; });
+    return Removed::gone;
+}
+
+std::optional<Answers<Done>> ScsiBackend::retire(std::uint16_t lun) {
+    const std::lock_guard guard(units_lock_);
+    for (const auto& leaving : leaving_)
+        if (leaving.lun == lun) return leaving.drained;
+    if (find(lun) == nullptr) return std::nullopt;
     std::erase_if(units_, [&](const auto& unit) { return unit.lun == lun; });
     // All are asked before any is waited for, so that they drain side by side.
-    std::deque<std::promise<void>> drained;  // each stays where it is
+    const Answers<Done> drained(worker_count());
     with_each_device([&](virtio::Device& device) {
-        auto& one = drained.emplace_back();
-        controller(device).retire_unit(lun, [&one] { one.set_value(); });
+        controller(device).retire_unit(lun, [drained] { drained.give({}); });
     });
-    for (auto& one : drained) one.get_future().wait();
-    with_each_device([&](virtio::Device& device) { controller(device).forget_unit(lun); });
+    leaving_.push_back({lun, drained});
     raise_luns_changed(lun);
-    return true;
+    return drained;
 }
 
 void ScsiBackend::changed(std::uint16_t lun, zbc::Attention what) {

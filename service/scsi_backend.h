@@ -7,8 +7,10 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include "service/answers.h"
 #include "service/backend.h"
 #include "service/units.h"
 #include "virtio-scsi/controller.h"
@@ -40,7 +42,7 @@ class ScsiBackend final : public DeviceBackend, public Units {
 
     [[nodiscard]] tl::expected<void, Error> add(const virtio_scsi::Unit& unit) override;
     void announce_removal(std::uint16_t lun) override;
-    [[nodiscard]] bool remove(std::uint16_t lun) override;
+    [[nodiscard]] Removed remove(std::uint16_t lun, std::chrono::milliseconds limit) override;
     void changed(std::uint16_t lun, zbc::Attention what) override;
 
   private:
@@ -49,12 +51,23 @@ class ScsiBackend final : public DeviceBackend, public Units {
     void join_controllers();
     [[nodiscard]] tl::expected<void, Error> check(const virtio_scsi::Unit& unit) const;
     [[nodiscard]] const virtio_scsi::Unit* find(std::uint16_t lun) const noexcept;
+    /// Takes a unit from the guest, unless that was done before; nothing if there is none.
+    [[nodiscard]] std::optional<Answers<Done>> retire(std::uint16_t lun);
     void raise_luns_changed(std::uint16_t but);
     void report(const virtio_scsi::Event& event);
 
     virtio_scsi::Config config_;  // what the driver may not write never changes
-    std::mutex units_lock_;       // workers never take it: it may be held while they are waited for
+    /// A unit that the guest does not see any more, until its last command has ended on every worker.
+    struct Leaving {
+        std::uint16_t lun;
+        Answers<Done> drained;
+    };
+
+    // Workers never take the lock, so it may be held while they take a message. It is not held while a
+    // disk is waited for: the session needs it to accept features and to reset the device.
+    std::mutex units_lock_;
     std::vector<virtio_scsi::Unit> units_;  // under units_lock_
+    std::vector<Leaving> leaving_;          // under units_lock_
     bool hears_of_units_ = false;           // under units_lock_: the driver takes events for that
 };
 

@@ -1,11 +1,11 @@
 #include "service/steady_unit.h"
 
-#include <chrono>
-#include <latch>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "service/answers.h"
 
 namespace zonebridge::service {
 
@@ -52,12 +52,13 @@ class SteadyUnit::Queue final : public zbc::TaskQueue {
 
     // ---- On the loop's thread.
 
-    /// Takes nothing from now on; true once nothing is under way, and the queue behind is closed.
-    [[nodiscard]] bool hold() {
+    /// Takes nothing from now on; how many are under way.
+    [[nodiscard]] std::size_t hold() noexcept {
         held_ = true;
-        if (in_flight_ == 0) behind_.reset();
-        return !behind_;
+        return in_flight_;
     }
+    /// Nothing is under way.
+    void close() { behind_.reset(); }
     [[nodiscard]] tl::expected<void, Error> prepare(zbc::LogicalUnit& behind) {
         auto queue = behind.open_queue(loop_, asked_);
         if (!queue) return tl::unexpected(std::move(queue.error()));
@@ -114,27 +115,38 @@ void SteadyUnit::on_all(const std::function<void(Queue&)>& call) {
         const std::lock_guard guard(lock_);
         queues = queues_;
     }
-    std::latch left(static_cast<std::ptrdiff_t>(queues.size()));
+    const Answers<Done> returned(queues.size());
     for (auto* const queue : queues)
-        queue->loop().post([&call, &left, queue] {
+        queue->loop().post([&call, queue, returned] {
             call(*queue);
-            left.count_down();
+            returned.give({});
         });
-    left.wait();
+    (void)returned.wait();
 }
 
-void SteadyUnit::pause() {
-    // All hold at once: what one of them waits for may be under way on another.
-    for (bool closed = false; !closed;) {
-        std::atomic<bool> all{true};
-        on_all([&all](Queue& queue) {
-            if (!queue.hold()) all = false;
-        });
-        closed = all;
-        if (!closed) std::this_thread::sleep_for(std::chrono::milliseconds{1});
+tl::expected<void, Error> SteadyUnit::pause(std::chrono::milliseconds limit) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + limit;
+    // All hold before any closes: what one of them waits for may be under way on another, and what was
+    // closed could not be taken back.
+    for (;;) {
+        std::atomic<std::size_t> left{0};
+        on_all([&left](Queue& queue) { left += queue.hold(); });
+        if (left == 0) break;
+        if (Clock::now() >= end) {
+            on_all([](Queue& queue) { queue.go_on(); });
+            return tl::unexpected(
+                Error{StatusCode::io_error,
+                      fmt::format("the disk did not give back {} of its commands within {} s",
+                                  left.load(), std::chrono::duration<double>(limit).count()),
+                      {}});
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
+    on_all([](Queue& queue) { queue.close(); });
     const std::lock_guard guard(lock_);
     behind_ = nullptr;
+    return {};
 }
 
 tl::expected<void, Error> SteadyUnit::resume(zbc::LogicalUnit& behind) {
@@ -155,7 +167,7 @@ tl::expected<void, Error> SteadyUnit::resume(zbc::LogicalUnit& behind) {
         if (!prepared && result) result = std::move(prepared);
     });
     if (!result) {
-        on_all([](Queue& queue) { (void)queue.hold(); });  // closes those that opened
+        on_all([](Queue& queue) { queue.close(); });  // those that opened
         return result;
     }
     {

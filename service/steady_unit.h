@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,8 +37,9 @@ class SteadyUnit final : public zbc::LogicalUnit {
     void raise(zbc::Attention attention) noexcept override;
 
     /// Takes no more tasks (they wait where they are), waits until those under way are answered, and lets
-    /// go of the unit behind.
-    void pause();
+    /// go of the unit behind. An error, if they are not answered within `limit`: it goes on then as if
+    /// nothing had been.
+    [[nodiscard]] tl::expected<void, Error> pause(std::chrono::milliseconds limit);
     /// Goes on with `behind`. An error, if it takes less in one command than the one before, or opens no
     /// queue: still paused then, and `behind` is not used; it may be tried again with another, or the
     /// unit be taken out.

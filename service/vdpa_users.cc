@@ -13,6 +13,7 @@
 #include "service/log.h"
 #include "transports/host/claim.h"
 #include "transports/host/places.h"
+#include "transports/thread.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {
@@ -68,10 +69,11 @@ std::vector<std::string> users_of(const std::string& node, VdpaAttach attach) {
 }
 
 WriteOut::WriteOut(const std::string& node)
-    : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this, node] {
+    : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_(start_thread("zb-write-out", [this, node] {
           write_out(node);
           virtio::notify(done_);
-      }) {}
+      })) {}
 
 WriteOut::~WriteOut() {
     thread_.join();

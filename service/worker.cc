@@ -1,38 +1,30 @@
 #include "service/worker.h"
 
-#include <csignal>
-#include <future>
 #include <optional>
-#include <pthread.h>
 
 #include <fmt/format.h>
+
+#include "service/answers.h"
+#include "transports/thread.h"
 
 namespace zonebridge::service {
 
 tl::expected<std::unique_ptr<Worker>, Error> Worker::start(
     const std::string& name, Spin spin, std::function<void(const Error&)> on_failure) {
     auto worker = std::make_unique<Worker>(Private{}, spin);
-    std::promise<std::optional<Error>> started;
-    auto outcome = started.get_future();
+    const Answers<std::optional<Error>> started(1);
     worker->thread_ =
-        std::thread([raw = worker.get(), name, &started, failed = std::move(on_failure)]() mutable {
-            // Signals are the main thread's to take.
-            sigset_t all;
-            sigfillset(&all);
-            sigdelset(&all, SIGBUS);
-            sigdelset(&all, SIGSEGV);
-            pthread_sigmask(SIG_BLOCK, &all, nullptr);
-            pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+        start_thread(name, [raw = worker.get(), started, failed = std::move(on_failure)] {
             auto ring = Ring::create();
             if (!ring) {
-                started.set_value(ring.error());
+                started.give(ring.error());
                 return;
             }
             raw->ring_ = std::move(*ring);
-            started.set_value(std::nullopt);
-            raw->run(std::move(failed));
+            started.give(std::nullopt);
+            raw->run(failed);
         });
-    if (auto error = outcome.get()) return tl::unexpected(*error);
+    if (auto error = started.wait_for_one()) return tl::unexpected(*error);
     return worker;
 }
 
@@ -42,16 +34,15 @@ Worker::~Worker() {
 }
 
 void Worker::call(const std::function<void(Ring&)>& call) {
-    std::promise<void> done;
-    auto returned = done.get_future();
-    ring_->post([&] {
+    const Answers<Done> returned(1);
+    ring_->post([this, &call, returned] {
         call(*ring_);
-        done.set_value();
+        returned.give({});
     });
-    returned.wait();
+    (void)returned.wait();
 }
 
-void Worker::run(std::function<void(const Error&)> on_failure) {
+void Worker::run(const std::function<void(const Error&)>& on_failure) {
     while (!stopping_) {
         for (std::size_t i = 0; i < members_.size(); ++i) members_[i]->take();
         const auto now = [this] {

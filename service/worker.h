@@ -60,7 +60,7 @@ class alignas(64) Worker {
     Worker(Private, Spin spin) : spin_(spin) {}  // by start()
 
   private:
-    void run(std::function<void(const Error&)> on_failure);
+    void run(const std::function<void(const Error&)>& on_failure);
 
     std::unique_ptr<Ring> ring_;  // made and ended by the thread
     std::vector<Member*> members_;

@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
+
+#include "transports/thread.h"
 
 namespace zonebridge {
 
@@ -15,20 +16,12 @@ tl::expected<std::unique_ptr<Crew>, Error> Crew::start(Loop& loop, unsigned thre
     auto crew = std::make_unique<Crew>(Private{}, loop, event_fd);
     if (auto watched = loop.watch(event_fd, *crew); !watched)
         return tl::unexpected(watched.error());
-    // Signals are the main thread's.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failure = 0;
     try {
         for (unsigned i = 0; i < std::max(threads, 1U); ++i)
-            crew->threads_.emplace_back([&crew = *crew] { crew.work(); });
+            crew->threads_.push_back(start_thread("zb-pool", [&crew = *crew] { crew.work(); }));
     } catch (const std::system_error& error) {
-        failure = error.code().value();
+        return tl::unexpected(os_failure(error.code().value(), "can't start a thread"));
     }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (failure != 0) return tl::unexpected(os_failure(failure, "can't start a thread"));
     return crew;
 }
 

@@ -50,6 +50,9 @@ const std::vector<Reserved> reserved{
      "libnvme changes its names from version to version"},
     {std::regex("netlink/.*"), std::regex("service/vdpa_bus\\.cc"),
      "the vDPA bus is behind service/vdpa_bus"},
+    {std::regex("future|latch"), std::regex("(?!)"),
+     "who waits may end a promise or latch while another thread is still inside it: "
+     "service/answers.h"},
     {std::regex("CLI/.*|nlohmann/.*"), std::regex("tools/.*"), "the command line is tools' own"},
 };
 
@@ -114,6 +117,28 @@ TEST(Layering, KernelInterfacesStayBehindTheirWrappers) {
                     << include.file << ":" << include.line << " includes <" << include.target
                     << ">: " << why;
             }
+    }
+}
+
+// A thread with a signal mask of its own making would die of a page that a front end truncated.
+TEST(Layering, ThreadsAreStartedInOnePlace) {
+    const std::regex starts(
+        R"(pthread_create|std::jthread|std::async|std::thread\s*[({]|std::thread\s+\w+\s*[({]|thread_?\s*[({]\s*\[)");
+    const std::regex masks("pthread_sigmask|sigprocmask");
+    for (const auto& [folder, ignored] : may_include) {
+        if (!fs::exists(root / folder)) continue;
+        for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
+            if (entry.path().extension() != ".h" && entry.path().extension() != ".cc") continue;
+            const auto name = fs::relative(entry.path(), root).string();
+            if (entry.path().stem() == "thread") continue;
+            std::ifstream file(entry.path());
+            const std::string text{std::istreambuf_iterator<char>(file), {}};
+            EXPECT_FALSE(std::regex_search(text, starts))
+                << name << " starts a thread without start_thread()";
+            EXPECT_TRUE(name == "service/serve.cc" || !std::regex_search(text, masks))
+                << name
+                << " sets a signal mask; start_thread() does, and serve for the main thread";
+        }
     }
 }
 

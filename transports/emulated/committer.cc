@@ -4,10 +4,14 @@
 #include <cerrno>
 #include <sys/eventfd.h>
 
+#include "transports/thread.h"
+
 namespace zonebridge::emulated {
 
 Committer::Committer(Work& work, std::optional<std::chrono::milliseconds> idle_commit)
-    : work_(work), idle_commit_(idle_commit), thread_([this] { run(); }) {}
+    : work_(work),
+      idle_commit_(idle_commit),
+      thread_(start_thread("zb-commit", [this] { run(); })) {}
 
 std::uint64_t Committer::request() noexcept {
     const std::lock_guard guard(lock_);

@@ -98,9 +98,10 @@ class HostedUnits final : public Units {
     void announce_removal(std::uint16_t lun) override {
         said.push_back(fmt::format("announce {}", lun));
     }
-    bool remove(std::uint16_t lun) override {
+    Removed remove(std::uint16_t lun, std::chrono::milliseconds = {}) override {
         said.push_back(fmt::format("remove {}", lun));
-        if (!queues_.contains(lun)) return false;
+        if (!queues_.contains(lun)) return Removed::absent;
+        if (hung) return Removed::in_use_still;
         for (std::size_t i = 0; i < workers_.size(); ++i)
             workers_[i]->call([&](Ring&) {
                 EXPECT_TRUE(queues_[lun][i]->idle()) << "a command was left waiting";
@@ -108,7 +109,7 @@ class HostedUnits final : public Units {
                 queues_[lun][i].reset();
             });
         queues_.erase(lun);
-        return true;
+        return Removed::gone;
     }
     void changed(std::uint16_t lun, zbc::Attention what) override {
         said.push_back(fmt::format("changed {} {}", lun, static_cast<int>(what)));
@@ -137,6 +138,7 @@ class HostedUnits final : public Units {
 
     std::vector<std::string> said;
     bool refuse_next = false;
+    bool hung = false;  ///< No unit can be removed: its disk holds commands.
 
   private:
     const Workers& workers_;

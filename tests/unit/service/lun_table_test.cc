@@ -116,6 +116,25 @@ TEST_F(Table, RemovedAtOnceItIsClosedAndCanBeAddedAgain) {
     EXPECT_NE(removed.error().message.find("no LUN 1"), std::string::npos);
 }
 
+TEST_F(Table, ADiskThatHoldsCommandsStaysUntilItGivesThemBack) {
+    luns.run(units);
+    const auto path = make("a");
+    ASSERT_TRUE(luns.add(1, path, {}));
+    units.hung = true;
+    for (int i = 0; i < 2; ++i) {
+        const auto removed = luns.remove(1, Removal::now);
+        ASSERT_FALSE(removed);
+        EXPECT_NE(removed.error().message.find("gone for the guest"), std::string::npos)
+            << removed.error().message;
+    }
+    EXPECT_TRUE(in_use(path)) << "closed under its commands";
+    EXPECT_FALSE(luns.add(1, make("b"), {})) << "the number is not free";
+    EXPECT_FALSE(luns.refresh(1));
+    units.hung = false;
+    EXPECT_TRUE(luns.remove(1, Removal::now));
+    EXPECT_FALSE(in_use(path));
+}
+
 TEST_F(Table, AGuestThatIsToldHasTimeToWriteOutWhatItHolds) {
     luns.run(units);
     ASSERT_TRUE(luns.add(1, make("a"), {}));

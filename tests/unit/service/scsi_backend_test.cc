@@ -38,6 +38,7 @@ constexpr std::size_t response_size =
     virtio_scsi::ResponseHeader::size + virtio_scsi::Config::default_sense_size;
 constexpr std::uint8_t test_unit_ready = 0x00;
 constexpr std::uint8_t read_10 = 0x28;
+constexpr std::chrono::seconds patience{20};  // ends a test that hangs
 
 class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
   protected:
@@ -263,17 +264,57 @@ TEST_P(ScsiOnWorkers, AFunctionEndsWhenItsUnitIsRemoved) {
         (void)send(queue, test_unit_ready, 9);
     wait_until_waiting(second, request_queues);
     const auto function = manage(TaskFunction::logical_unit_reset, 9);
-    auto removed = std::async(std::launch::async, [&] { return backend->remove(9); });
+    auto removed = std::async(std::launch::async, [&] { return backend->remove(9, patience); });
     EXPECT_EQ(second.open_queues, static_cast<int>(GetParam()))
         << "as long as commands are in flight";
     second.complete_all();
-    EXPECT_TRUE(removed.get());
+    EXPECT_EQ(removed.get(), Removed::gone);
     EXPECT_EQ(second.open_queues, 0);
     wait(0);
     const auto said = response(function);
     EXPECT_TRUE(said == Response::ok || said == Response::incorrect_lun);
     for (std::uint16_t queue = 2; queue < queue_count; ++queue) wait(queue);
-    EXPECT_FALSE(backend->remove(9));
+    EXPECT_EQ(backend->remove(9, patience), Removed::absent);
+}
+
+TEST_P(ScsiOnWorkers, ADiskThatHangsHoldsUpNothingButItsOwnRemoval) {
+    ScriptedUnit second;
+    must(backend->add({9, &second}));
+    (void)send(2, test_unit_ready, 9);
+    wait_until_waiting(second, 1);
+    auto removed = std::async(std::launch::async, [&] { return backend->remove(9, patience); });
+    auto reset = std::async(std::launch::async, [&] {
+        must(backend->set_features(features));
+        backend->reset(virtio::ResetCause::requested);
+        must(backend->set_features(features));
+    });
+    EXPECT_EQ(reset.wait_for(patience), std::future_status::ready)
+        << "features and resets don't wait for a disk";
+    second.complete_all();
+    EXPECT_EQ(removed.get(), Removed::gone);
+    reset.get();
+    wait(2);
+}
+
+TEST_P(ScsiOnWorkers, ARemovalEndsBeforeTheCommandsOfADiskThatHangs) {
+    ScriptedUnit second;
+    must(backend->add({9, &second}));
+    (void)send(2, test_unit_ready, 9);
+    wait_until_waiting(second, 1);
+    for (int i = 0; i < 2; ++i)
+        EXPECT_EQ(backend->remove(9, std::chrono::milliseconds{5}), Removed::in_use_still);
+    EXPECT_EQ(second.open_queues, static_cast<int>(GetParam()));
+    const auto gone = send(3, test_unit_ready, 9);
+    wait(3);
+    EXPECT_EQ(sense_code(gone), 0x052500U) << "the guest has it no more";
+    ScriptedUnit third;
+    EXPECT_FALSE(backend->add({9, &third})) << "nor has the number another disk yet";
+    second.complete_all();
+    EXPECT_EQ(backend->remove(9, patience), Removed::gone);
+    EXPECT_EQ(second.open_queues, 0);
+    wait(2);
+    must(backend->add({9, &third}));
+    EXPECT_EQ(backend->remove(9, patience), Removed::gone);
 }
 
 TEST_P(ScsiOnWorkers, AUnitIsThereOnEveryWorkerUntilItIsRemoved) {
@@ -295,7 +336,7 @@ TEST_P(ScsiOnWorkers, AUnitIsThereOnEveryWorkerUntilItIsRemoved) {
     try_all(false);
     must(backend->add({255, &second}));
     try_all(true);
-    EXPECT_TRUE(backend->remove(255));
+    EXPECT_EQ(backend->remove(255, patience), Removed::gone);
     try_all(false);
     EXPECT_TRUE(unit.raised.empty()) << "who hears of units by events gets no attention for it";
 }
@@ -306,7 +347,7 @@ TEST_P(ScsiOnWorkers, ADriverWithoutEventsIsToldByTheOtherUnits) {
     ScriptedUnit second;
     must(backend->add({5, &second}));
     EXPECT_EQ(unit.raised, std::vector{Attention::luns_changed});
-    EXPECT_TRUE(backend->remove(5));
+    EXPECT_EQ(backend->remove(5, patience), Removed::gone);
     EXPECT_EQ(unit.raised.size(), 2U);
     EXPECT_TRUE(second.raised.empty());
 }
@@ -330,7 +371,7 @@ TEST_P(ScsiOnWorkers, RefusesUnitsThatCanNotBe) {
     EXPECT_TRUE(unit.raised.empty());
     second.most_queues = 64;
     must(backend->add({1, &second}));
-    EXPECT_TRUE(backend->remove(1));
+    EXPECT_EQ(backend->remove(1, patience), Removed::gone);
 }
 
 TEST_P(ScsiOnWorkers, TellsTheGuestWhatHappensToItsUnits) {
@@ -355,7 +396,7 @@ TEST_P(ScsiOnWorkers, TellsTheGuestWhatHappensToItsUnits) {
     wait_until_waiting(second, 1);
     second.complete_all();
     wait(2);
-    EXPECT_TRUE(backend->remove(5));
+    EXPECT_EQ(backend->remove(5, patience), Removed::gone);
 }
 
 TEST_P(ScsiOnWorkers, ADriverThatWasAwayHearsThatItMissedSomethingAndTheNextDoesNot) {
@@ -376,7 +417,7 @@ TEST_P(ScsiOnWorkers, ADriverThatWasAwayHearsThatItMissedSomethingAndTheNextDoes
         wait_until_waiting(second, 1);
         second.complete_all();
         wait(2);
-        EXPECT_TRUE(backend->remove(5));
+        EXPECT_EQ(backend->remove(5, patience), Removed::gone);
     }
     EXPECT_EQ(second.reset_count(), 1U) << "the end of a session is a reset";
 }
@@ -400,7 +441,7 @@ TEST_P(ScsiOnWorkers, NothingIsLostWhileDisksComeAndGoUnderReadsAndResets) {
             EXPECT_TRUE(backend->add({2, targets[1].get()}));
             backend->changed(2, Attention::mode_changed);
             backend->announce_removal(2);
-            EXPECT_TRUE(backend->remove(2));
+            EXPECT_EQ(backend->remove(2, patience), Removed::gone);
         }
         over = true;
     });
@@ -430,7 +471,7 @@ TEST_P(ScsiOnWorkers, NothingIsLostWhileDisksComeAndGoUnderReadsAndResets) {
     control.join();
     EXPECT_GT(good, 0U);
     EXPECT_GT(absent, 0U);
-    EXPECT_TRUE(backend->remove(1));
+    EXPECT_EQ(backend->remove(1, patience), Removed::gone);
     for (const auto& disk : disks) must(disk->close());
 }
 

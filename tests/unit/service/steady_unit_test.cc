@@ -11,6 +11,9 @@
 namespace zonebridge::service {
 namespace {
 
+// Ends a test that hangs.
+constexpr std::chrono::seconds patience{20};
+
 /// A mock: answers when it is let, and counts its queues.
 class HeldUnit final : public zbc::LogicalUnit {
   public:
@@ -90,20 +93,38 @@ TEST_F(Steady, APauseWaitsForWhatIsUnderWayOnAnyWorker) {
     units.send(0, HostedUnits::test_unit_ready, 0);
     units.send(0, HostedUnits::test_unit_ready, 1);
     while (first.taken < 2) std::this_thread::yield();
-    auto paused = std::async(std::launch::async, [this] { unit.pause(); });
+    auto paused = std::async(std::launch::async, [this] { return unit.pause(patience); });
     EXPECT_EQ(paused.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
     first.hold = false;
     workers[0]->post([] {});  // what a completion of the kernel's would do
     workers[1]->post([] {});
-    paused.get();
+    ASSERT_TRUE(paused.get());
     EXPECT_EQ(first.queues, 0) << "the disk can be closed";
     for (std::size_t worker : {0U, 1U})
         EXPECT_EQ(units.wait(0, worker).value().status, zbc::ScsiStatus::good);
     ASSERT_TRUE(unit.resume(first));
 }
 
+TEST_F(Steady, APauseGivesUpOnADiskThatHangsAndTheUnitGoesOn) {
+    first.hold = true;
+    units.send(0, HostedUnits::test_unit_ready, 0);
+    while (first.taken < 1) std::this_thread::yield();
+    const auto paused = unit.pause(std::chrono::milliseconds{20});
+    ASSERT_FALSE(paused);
+    EXPECT_NE(paused.error().message.find("did not give back 1 of its commands"), std::string::npos)
+        << paused.error().message;
+    EXPECT_EQ(first.queues, 2) << "nothing was closed under a command";
+    first.hold = false;
+    EXPECT_EQ(units.run(0, HostedUnits::test_unit_ready, 1).status, zbc::ScsiStatus::good);
+    workers[0]->post([] {});
+    EXPECT_EQ(units.wait(0, 0).value().status, zbc::ScsiStatus::good);
+    ASSERT_TRUE(unit.pause(patience));
+    EXPECT_EQ(first.queues, 0);
+    ASSERT_TRUE(unit.resume(first));
+}
+
 TEST_F(Steady, CommandsWaitForTheNextOne) {
-    unit.pause();
+    ASSERT_TRUE(unit.pause(patience));
     for (int i = 0; i < 5; ++i) units.send(0, HostedUnits::test_unit_ready, i % 2);
     EXPECT_FALSE(units.wait(0, 0, std::chrono::milliseconds{30}));
     unit.reset(0);
@@ -116,7 +137,7 @@ TEST_F(Steady, CommandsWaitForTheNextOne) {
 }
 
 TEST_F(Steady, OneThatTakesLessIsRefusedAndLeftAlone) {
-    unit.pause();
+    ASSERT_TRUE(unit.pause(patience));
     second.limits.max_segments = 15;
     const auto resumed = unit.resume(second);
     ASSERT_FALSE(resumed);
@@ -127,7 +148,7 @@ TEST_F(Steady, OneThatTakesLessIsRefusedAndLeftAlone) {
 }
 
 TEST_F(Steady, OneThatOpensNotEveryQueueIsLetGoOf) {
-    unit.pause();
+    ASSERT_TRUE(unit.pause(patience));
     second.most_queues = 1;
     units.send(0);
     EXPECT_FALSE(unit.resume(second));
@@ -141,7 +162,7 @@ TEST_F(Steady, QueuesThatCloseAreStillCounted) {
     for (int i = 0; i < 3; ++i) (void)units.run(0);
     (void)units.remove(0);
     EXPECT_EQ(unit.taken(), 3U);
-    unit.pause();
+    ASSERT_TRUE(unit.pause(patience));
     EXPECT_TRUE(unit.resume(second));
 }
 

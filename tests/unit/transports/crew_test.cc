@@ -5,12 +5,16 @@
 #include <condition_variable>
 #include <mutex>
 #include <set>
+#include <sys/mman.h>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "transports/ring.h"
+#include "virtio/sigbus.h"
+#include "virtio/unique_fd.h"
 
 namespace zonebridge {
 namespace {
@@ -150,6 +154,36 @@ TEST_F(Crews, EndingWaitsForWhatRunsAndDropsTheRest) {
     EXPECT_EQ(running.dones, 0);
     EXPECT_EQ(waiting.dones, 0);
     EXPECT_LE(waiting.runs, 1);
+}
+
+struct Touching final : Crew::Job {
+    void run() noexcept override { seen = *static_cast<const volatile std::byte*>(page); }
+    void done() noexcept override {}
+
+    void* page = nullptr;
+    std::byte seen{0xEE};
+};
+
+TEST_F(Crews, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
+    constexpr std::size_t size = 4096;
+    const virtio::UniqueFd file(::memfd_create("guest", MFD_CLOEXEC));
+    ASSERT_EQ(::ftruncate(file.get(), size), 0);
+    auto* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+    ASSERT_NE(page, MAP_FAILED);
+    {
+        const auto guarded = virtio::SigbusRange::guard(page, size, size);
+        ASSERT_TRUE(guarded) << guarded.error();
+        const auto crew = start(1);
+        ASSERT_TRUE(crew);
+        ASSERT_EQ(::ftruncate(file.get(), 0), 0);
+        Touching job;
+        job.page = page;
+        crew->hand(job);
+        turn_until_idle(*crew);
+        EXPECT_EQ(job.seen, std::byte{0});
+        EXPECT_TRUE(guarded->broken());
+    }
+    ::munmap(page, size);
 }
 
 }  // namespace
