@@ -118,38 +118,18 @@ void Ring::remove_issuer(Issuer& issuer) noexcept {
 }
 
 void Ring::post(std::function<void()> call) {
-    bool first = false;
-    {
-        const std::lock_guard guard(posted_lock_);
-        first = posted_.empty();
-        posted_.push_back(std::move(call));
-    }
-    if (!first) return;
+    if (!posted_.post(std::move(call))) return;
     // The counter is never read: every write wakes the poll anew, and it can't overflow in
     // practice.
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }
 
-bool Ring::run_posted() {
-    {
-        const std::lock_guard guard(posted_lock_);
-        if (posted_.empty()) return false;
-        running_.swap(posted_);
-    }
-    // A call may run a turn itself, so the list it came from must not be touched by that turn.
-    auto calls = std::move(running_);
-    running_.clear();
-    for (const auto& call : calls) call();
-    calls.clear();
-    if (running_.capacity() == 0) running_ = std::move(calls);
-    return true;
-}
-
 tl::expected<void, Error> Ring::turn(Wait wait) {
     for (std::size_t i = 0; i < issuers_.size(); ++i) issuers_[i]->issue();
 
-    const bool dry = !ready_ && io_uring_cq_ready(&ring_) == 0;
+    // In a nested turn, the outer one may have taken calls, or only their wake-up.
+    const bool dry = !ready_ && !woken_ && !posted_.has_taken() && io_uring_cq_ready(&ring_) == 0;
     int result = 0;
     if (dry && wait == Wait::sleep)
         result = io_uring_submit_and_wait(&ring_, 1);
@@ -163,7 +143,8 @@ tl::expected<void, Error> Ring::turn(Wait wait) {
     ready_ = false;
     const bool completed = dispatch();
     // Set last: what was called may have run a turn of its own.
-    came_ = run_posted() || completed;
+    woken_ = false;
+    came_ = posted_.run() || completed;
     dry_ = dry;
     return {};
 }

@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include <liburing.h>
 
+#include "transports/posted_calls.h"
 #include "zone/loop.h"
 
 namespace zonebridge {
@@ -75,27 +75,28 @@ class Ring final : public Loop {
     class Watch;
     class Waker final : public Watcher {
       public:
-        void on_ready() override {}  // being awake is all: the turn runs what was posted
+        explicit Waker(Ring& ring) : ring_(ring) {}
+        void on_ready() override { ring_.woken_ = true; }
+
+      private:
+        Ring& ring_;
     };
 
     io_uring_sqe* next_entry() noexcept;
     void arm(Watch& watch) noexcept;
     [[nodiscard]] bool dispatch() noexcept;
-    [[nodiscard]] bool run_posted();
 
     io_uring ring_{};
     bool made_ = false;
     bool ready_ = false;
     bool dry_ = false;
     bool came_ = false;
+    bool woken_ = false;  ///< For calls that this turn has not taken yet.
     int wake_fd_ = -1;
-    Waker waker_;
+    Waker waker_{*this};
     std::vector<std::unique_ptr<Watch>> watches_;
     std::vector<Issuer*> issuers_;
-
-    std::mutex posted_lock_;
-    std::vector<std::function<void()>> posted_;  // under posted_lock_
-    std::vector<std::function<void()>> running_;
+    PostedCalls posted_;
 };
 
 }  // namespace zonebridge

@@ -67,7 +67,8 @@ struct TaskResult {
 };
 
 /// The storage queue's contract (zone/transport.h): a prefix is accepted, every accepted task ends
-/// exactly once through reap, nothing allocates on the way, no order among tasks in flight.
+/// exactly once through reap, nothing allocates on the way, no order among tasks in flight. What is
+/// done and does not fit into reap's `out` is noted with Loop::note_ready().
 class TaskQueue {
   public:
     virtual ~TaskQueue() = default;

@@ -59,7 +59,8 @@ class Loop {
     virtual void note_ready() noexcept = 0;
 
     /// Runs `call` on the loop's thread during a turn, waking it. Any thread. Calls posted by one
-    /// thread run in its order.
+    /// thread run in its order, also where a call turns the loop: the nested turn goes on with the
+    /// calls behind that one.
     virtual void post(std::function<void()> call) = 0;
 
     /// One turn: lets issuers issue, enters the kernel once (submitting, collecting, and with

@@ -116,6 +116,40 @@ TEST_F(Queues, ThatAreFullTakeNoMoreUntilReaped) {
     EXPECT_EQ(wait(*queue, 1).size(), 1U);
 }
 
+// The queue has to keep the loop awake for completions that reap() had no room for: a queue that does
+// not hangs here, and the suite's time limit ends the test.
+TEST_F(Queues, ReapedInPartDoNotSleepOnTheRest) {
+    constexpr std::size_t count = 6;
+    auto queue = open_queue(count);
+    ASSERT_GE(queue->depth(), count);
+    const auto at = written(1);
+    Bytes data(unit());
+    const iovec buffer{data.data(), data.size()};
+    const auto read = request_of(Operation::read, at, unit(), {&buffer, 1});
+    const auto flush = request_of(Operation::flush, 0, 0);
+    auto refused = read;
+    refused.offset = limits().size();
+    std::array<Request, count> requests{read, refused, flush, read, refused, read};
+    for (std::size_t i = 0; i < count; ++i) requests[i].tag = i;
+    ASSERT_EQ(queue->submit(requests), count);
+    // More turns than anything wakes the loop for: in the last ones all completions wait.
+    for (int turn = 0; turn < 100; ++turn) {
+        ASSERT_TRUE(ring().turn(Loop::Wait::sleep));
+        ASSERT_EQ(queue->reap({}), 0U);
+    }
+    std::array<int, count> seen{};
+    for (std::size_t done = 0; done < count; ++done) {
+        ASSERT_TRUE(ring().turn(Loop::Wait::sleep));
+        Completion one;
+        ASSERT_EQ(queue->reap({&one, 1}), 1U) << "all of them were done";
+        ASSERT_LT(one.tag, count);
+        ++seen[one.tag];
+        EXPECT_EQ(one.status.code,
+                  one.tag == 1 || one.tag == 4 ? StatusCode::out_of_range : StatusCode::ok);
+    }
+    EXPECT_TRUE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
+}
+
 TEST_F(ZoneQueues, WritesOfOneZoneKeepTheirOrder) {
     for (const std::size_t depth : {1U, 4U, 32U, 128U}) {
         SCOPED_TRACE(depth);

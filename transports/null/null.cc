@@ -21,7 +21,11 @@ class NullQueue final : public Queue {
         return taken;
     }
 
-    std::size_t collect(std::span<Completion> out) noexcept override { return done_.take(out); }
+    std::size_t collect(std::span<Completion> out) noexcept override {
+        const auto count = done_.take(out);
+        if (!done_.empty()) loop().note_ready();
+        return count;
+    }
 
     Completions done_;
 };

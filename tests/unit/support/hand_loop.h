@@ -9,11 +9,11 @@
 #include <atomic>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <poll.h>
 #include <utility>
 #include <vector>
 
+#include "transports/posted_calls.h"
 #include "zone/loop.h"
 
 namespace zonebridge::test {
@@ -34,8 +34,7 @@ class HandLoop final : public Loop {
     void note_ready() noexcept override { ++ready_; }
 
     void post(std::function<void()> call) override {
-        const std::lock_guard lock(mutex_);
-        posted_.push_back(std::move(call));
+        static_cast<void>(posted_.post(std::move(call)));
     }
 
     /// Never sleeps, whatever `wait` says: there is nothing that could wake it.
@@ -46,12 +45,7 @@ class HandLoop final : public Loop {
             pollfd one{fd, POLLIN, 0};
             if (::poll(&one, 1, 0) == 1 && watchers_.contains(fd)) watcher->on_ready();
         }
-        std::vector<std::function<void()>> calls;
-        {
-            const std::lock_guard lock(mutex_);
-            calls.swap(posted_);
-        }
-        for (const auto& call : calls) call();
+        static_cast<void>(posted_.run());
         return {};
     }
 
@@ -64,8 +58,7 @@ class HandLoop final : public Loop {
     std::map<int, Watcher*> watchers_;
     std::vector<Issuer*> issuers_;
     unsigned ready_ = 0;
-    std::mutex mutex_;
-    std::vector<std::function<void()>> posted_;
+    PostedCalls posted_;
 };
 
 }  // namespace zonebridge::test

@@ -30,6 +30,7 @@ class MachineQueue final : public Queue {
         const auto count = std::min(out.size(), finished_.size());
         std::copy_n(finished_.begin(), count, out.begin());
         finished_.erase(finished_.begin(), finished_.begin() + static_cast<std::ptrdiff_t>(count));
+        if (!finished_.empty()) loop().note_ready();
         return count;
     }
 

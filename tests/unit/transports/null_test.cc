@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/support/hand_loop.h"
 #include "transports/ring.h"
 
 namespace zonebridge {
@@ -40,6 +41,25 @@ TEST(Null, CompletesEverythingAndMovesNothing) {
     EXPECT_EQ(seen, 0b1111U);
     EXPECT_EQ(buffer[0], 'x');
     EXPECT_EQ((*queue)->submit(std::span(requests).subspan(4)), 2U);
+}
+
+TEST(Null, KeepsTheLoopAwakeForWhatWasNotReaped) {
+    test::HandLoop loop;
+    const auto disk = null::open(1 << 20);
+    ASSERT_TRUE(disk) << disk.error().message;
+    const auto queue = (*disk)->open_queue(loop, {.depth = 3});
+    ASSERT_TRUE(queue);
+    const std::array requests{Request{.operation = Operation::flush},
+                              Request{.operation = Operation::flush},
+                              Request{.operation = Operation::flush}};
+    ASSERT_EQ((*queue)->submit(requests), 3U);
+    std::array<Completion, 2> done;
+    for (const std::size_t expected : {0U, 2U, 1U}) {
+        EXPECT_TRUE(loop.ready()) << "before " << expected << " are reaped";
+        ASSERT_TRUE(loop.turn(Loop::Wait::sleep));
+        EXPECT_EQ((*queue)->reap(std::span(done).first(expected)), expected);
+    }
+    EXPECT_FALSE(loop.ready()) << "nothing is left";
 }
 
 TEST(Null, RefusesASizeThatIsNotWholeBlocks) {

@@ -1,5 +1,6 @@
 #include "transports/ring.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <fcntl.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 #include <gtest/gtest.h>
+
+#include "tests/unit/support/hand_loop.h"
 
 namespace zonebridge {
 namespace {
@@ -99,6 +102,84 @@ TEST(Ring, APostedCallMayTurnTheRing) {
     });
     ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
     EXPECT_TRUE(inner);
+}
+
+/// Posts 0, 1 and 2, of which 0 posts 3 and turns the loop until that has run; gives the order.
+template <typename AnyLoop>
+std::vector<int> nested_order(AnyLoop& loop) {
+    std::vector<int> seen;
+    loop.post([&] {
+        seen.push_back(0);
+        loop.post([&] { seen.push_back(3); });
+        while (std::find(seen.begin(), seen.end(), 3) == seen.end())
+            if (!loop.turn(Loop::Wait::sleep)) return;
+    });
+    loop.post([&] {
+        seen.push_back(1);
+        EXPECT_TRUE(loop.turn(Loop::Wait::poll));
+    });
+    loop.post([&] { seen.push_back(2); });
+    EXPECT_TRUE(loop.turn(Loop::Wait::sleep));
+    return seen;
+}
+
+TEST(Ring, RunsPostedCallsInOrderAlsoInNestedTurns) {
+    const auto ring = make_ring();
+    ASSERT_TRUE(ring);
+    EXPECT_EQ(nested_order(*ring), (std::vector{0, 1, 2, 3}));
+    test::HandLoop hand_loop;
+    EXPECT_EQ(nested_order(hand_loop), (std::vector{0, 1, 2, 3}));
+}
+
+TEST(Ring, ANestedTurnDoesNotSleepOnCallsPostedBefore) {
+    const auto ring = make_ring();
+    ASSERT_TRUE(ring);
+    auto second = false;
+    ring->post([&] {
+        while (!second) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+    });
+    ring->post([&] { second = true; });
+    ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+    EXPECT_TRUE(second);
+}
+
+TEST(Ring, AWatcherMayWaitForACallThatWokeTheSameTurn) {
+    struct Waiting final : Watcher {
+        void on_ready() override {
+            while (!*called) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+        }
+        Ring* ring = nullptr;
+        bool* called = nullptr;
+    } watcher;
+    const auto ring = make_ring();
+    ASSERT_TRUE(ring);
+    auto called = false;
+    watcher.ring = ring.get();
+    watcher.called = &called;
+    const int fd = eventfd(0, EFD_CLOEXEC);
+    ASSERT_TRUE(ring->watch(fd, watcher));
+    ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+    ring->post([&] { called = true; });  // its wake-up is taken first
+    kick(fd);
+    ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+    EXPECT_TRUE(called);
+    ring->unwatch(fd);
+    ::close(fd);
+}
+
+TEST(Ring, ATurnRunsACallThatPostsItselfOnce) {
+    const auto ring = make_ring();
+    ASSERT_TRUE(ring);
+    int calls = 0;
+    std::function<void()> again = [&] {
+        ++calls;
+        ring->post(again);
+    };
+    ring->post(again);
+    for (int turn = 1; turn <= 3; ++turn) {
+        ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+        EXPECT_EQ(calls, turn);
+    }
 }
 
 TEST(Ring, CompletesEveryOperationAlsoMoreThanItHasEntriesFor) {

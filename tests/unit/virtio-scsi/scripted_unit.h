@@ -99,6 +99,7 @@ class ScriptedUnit final : public zbc::LogicalUnit {
             const auto count = std::min(out.size(), results.size());
             std::copy_n(results.begin(), count, out.begin());
             results.erase(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(count));
+            if (!results.empty()) loop.note_ready();
             return count;
         }
         std::size_t depth() const noexcept override { return unit_.depth; }

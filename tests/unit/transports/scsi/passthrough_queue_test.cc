@@ -32,6 +32,18 @@ TEST_F(PassedQueueTest, ScatteredBuffersGoToTheKernelAsTheyAre) {
     EXPECT_EQ(gate_->began().back().length, memory.size());
 }
 
+TEST_F(PassedQueueTest, KeepsTheLoopAwakeForWhatWasNotReaped) {
+    start();
+    for (int i = 0; i < 3; ++i) (void)submit(Bytes(16, 0xFF));  // refused at once
+    std::array<zbc::TaskResult, 2> results;
+    for (const std::size_t expected : {0U, 2U, 1U}) {
+        EXPECT_TRUE(loop_.ready()) << "before " << expected << " are reaped";
+        ASSERT_TRUE(loop_.turn(Loop::Wait::sleep));
+        EXPECT_EQ(queue_->reap(std::span(results).first(expected)), expected);
+    }
+    EXPECT_FALSE(loop_.ready()) << "nothing is left";
+}
+
 TEST_F(PassedQueueTest, TheDisksSenseIsTheGuests) {
     start();
     const auto elsewhere = run(write_cdb(zone(3) + 8, 8), 0, Bytes(8 * block));

@@ -47,6 +47,7 @@ class NothingQueue final : public Queue {
         const auto count = std::min(out.size(), done_.size());
         std::copy_n(done_.begin(), count, out.begin());
         done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(count));
+        if (!done_.empty()) loop().note_ready();
         return count;
     }
 
