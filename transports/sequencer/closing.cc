@@ -30,7 +30,10 @@ void SequencedQueue::withdraw() noexcept {
     for (auto& node : nodes_) {
         if (node.use == Node::Use::sweeping) {
             if (sweep_.node == &node && sweep_.step != Sweep::Step::drain) continue;
-            if (sweep_.node == &node) sweep_.node = nullptr;
+            if (sweep_.node == &node) {
+                sweep_.node = nullptr;
+                resume_room();
+            }
             zones_.remove_sweep(node);
             --sweeps_;
             unpark_swept(node.zone, node.last_zone);

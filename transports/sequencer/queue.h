@@ -73,6 +73,8 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
         Node* node = nullptr;
         Step step = Step::drain;
         bool busy = false;               // the device has a command of it
+        bool room_paused = false;        // drain: all zones were quiet; else: true
+        std::uint64_t rooms_asked = 0;   // when it began
         std::uint32_t zone = 0;          // drain: the next to look at; else: the first not done
         std::uint32_t end = 0;           // act: behind the last zone of the command
         std::optional<StatusCode> stop;  // why it goes no further than that
@@ -163,6 +165,8 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     // ---- sweep.cc
     void run_sweep() noexcept;
     [[nodiscard]] bool drained() noexcept;
+    [[nodiscard]] bool no_room_is_made() noexcept;
+    void resume_room() noexcept;
     void sweep_on() noexcept;
     void send_sweep(std::uint32_t end) noexcept;
     void report_sweep(std::size_t zones, Sweep::Step step) noexcept;

@@ -53,17 +53,49 @@ bool Zones::is_room_coming() noexcept {
     return room_coming_ != 0;
 }
 
-void Zones::expect_room() noexcept {
+bool Zones::expect_room() noexcept {
     const std::lock_guard guard(room_lock_);
+    if (room_paused_) return false;
     ++room_coming_;
+    ++rooms_asked_;
+    return true;
 }
 
 List<Line> Zones::room_came() noexcept {
     List<Line> called;
-    const std::lock_guard guard(room_lock_);
-    if (--room_coming_ == 0) return std::exchange(crowd_, {});
-    if (auto* line = crowd_.pop()) called.push(*line);
+    auto sweep_waits = false;
+    {
+        const std::lock_guard guard(room_lock_);
+        if (--room_coming_ == 0) {
+            called = std::exchange(crowd_, {});
+            sweep_waits = room_paused_;
+        } else if (auto* line = crowd_.pop()) {
+            called.push(*line);
+        }
+    }
+    if (sweep_waits) poke_sweep();
     return called;
+}
+
+std::uint64_t Zones::rooms_asked() noexcept {
+    const std::lock_guard guard(room_lock_);
+    return rooms_asked_;
+}
+
+void Zones::pause_room() noexcept {
+    const std::lock_guard guard(room_lock_);
+    room_paused_ = true;
+}
+
+bool Zones::is_room_paused() noexcept {
+    const std::lock_guard guard(room_lock_);
+    return room_paused_;
+}
+
+List<Line> Zones::resume_room() noexcept {
+    const std::lock_guard guard(room_lock_);
+    room_paused_ = false;
+    return std::exchange(crowd_, {});
 }
 
 Line* Zones::call_from_crowd() noexcept {
@@ -141,9 +173,10 @@ void SequencedQueue::call(Line& line) noexcept {
     hand_on(line);
 }
 
-/// Has a zone closed that a write opened; false if there is none that could be, nor one that is to
-/// be already. Not one that waits for something itself, which may be us.
+/// Has a zone closed that a write opened, or waits until a sweep has ended; false if there is none
+/// that could be, nor one that is to be already. Not one that waits for something itself, which may be us.
 bool SequencedQueue::ask_for_room(std::uint32_t zone) noexcept {
+    if (zones_.is_room_paused()) return true;
     for (auto left = zones_.opened(); left != 0; --left) {
         const auto oldest = zones_.take_oldest();
         if (!oldest) break;
@@ -155,8 +188,11 @@ bool SequencedQueue::ask_for_room(std::uint32_t zone) noexcept {
             zones_.note_opened(line);
             continue;
         }
+        if (!zones_.expect_room()) {
+            zones_.note_opened(line);
+            return true;
+        }
         line.make_room = true;
-        zones_.expect_room();
         if (line.held) return true;
         line.held = true;
         runnable_.push(line);

@@ -1,6 +1,7 @@
 // An action on many zones: it begins once every request accepted before it has ended in each of
 // them, and what was accepted after it waits there until it ends.
 #include <algorithm>
+#include <utility>
 
 #include "transports/sequencer/queue.h"
 #include "transports/sequencer/verdict.h"
@@ -16,14 +17,32 @@ void SequencedQueue::run_sweep() noexcept {
         sweep_.step = Sweep::Step::drain;
         sweep_.zone = first->zone;
         sweep_.stop.reset();
+        sweep_.rooms_asked = zones_.rooms_asked();
     }
-    if (!drained()) return;
+    if (!drained() || !no_room_is_made() || !drained()) return;
     sweep_.zone = sweep_.node->zone;
     sweep_on();
 }
 
+/// Whether no zone is closed for room until the sweep ends. A zone that was may have been found
+/// quiet before; then all zones are looked at again.
+bool SequencedQueue::no_room_is_made() noexcept {
+    if (!sweep_.room_paused) {
+        sweep_.room_paused = true;
+        zones_.pause_room();
+        if (zones_.rooms_asked() != sweep_.rooms_asked) sweep_.zone = sweep_.node->zone;
+    }
+    return !zones_.is_room_coming();
+}
+
+void SequencedQueue::resume_room() noexcept {
+    if (!std::exchange(sweep_.room_paused, false)) return;
+    auto called = zones_.resume_room();
+    while (auto* line = called.pop()) call(*line);
+}
+
 /// Looks at zone after zone, and is poked by the first that is not quiet once it is. A zone found
-/// quiet stays so: all that may come is held back.
+/// quiet stays so, but for room: all that may come is held back.
 bool SequencedQueue::drained() noexcept {
     const auto& node = *sweep_.node;
     const auto& layout = limits().layout;
@@ -147,6 +166,7 @@ void SequencedQueue::end_sweep(Status status) noexcept {
     const auto acted = all ? 0 : sweep_.zone - first;
     sweep_.node = nullptr;
     --sweeps_;
+    resume_room();  // before the next sweep can pause it
     zones_.remove_sweep(node);
     node.status = status;
     node.result = acted;

@@ -134,14 +134,23 @@ class Zones {
     void join_crowd(Line& line) noexcept;
     /// False if the line was called meanwhile.
     [[nodiscard]] bool leave_crowd(Line& line) noexcept;
-    /// Zones that are to be closed for those who wait.
-    void expect_room() noexcept;
+    /// A zone is to be closed for those who wait; false if none may be now.
+    [[nodiscard]] bool expect_room() noexcept;
     [[nodiscard]] bool is_room_coming() noexcept;
     /// One of them was. Who is to try again: the one that has waited the longest; all, if no more
     /// room is to come.
     [[nodiscard]] List<Line> room_came() noexcept;
     /// Who has waited the longest; null if nobody does.
     [[nodiscard]] Line* call_from_crowd() noexcept;
+
+    /// Zones that were to be closed so far.
+    [[nodiscard]] std::uint64_t rooms_asked() noexcept;
+    /// No other zone is to be closed from here on: the first sweep is about to act. It is poked
+    /// once those that were to be are closed. Whoever needs room waits.
+    void pause_room() noexcept;
+    [[nodiscard]] bool is_room_paused() noexcept;
+    /// The reverse; all who wait try again.
+    [[nodiscard]] List<Line> resume_room() noexcept;
 
   private:
     [[nodiscard]] bool is_swept(std::uint32_t zone, std::uint64_t order) noexcept;
@@ -158,6 +167,8 @@ class Zones {
     std::size_t opened_count_ = 0;       // under room_lock_
     List<Line> crowd_;                   // under room_lock_
     std::size_t room_coming_ = 0;        // under room_lock_
+    std::uint64_t rooms_asked_ = 0;      // under room_lock_
+    bool room_paused_ = false;           // under room_lock_: by the first sweep
 };
 
 }  // namespace zonebridge::sequencer
