@@ -43,8 +43,9 @@ void SequencedQueue::withdraw() noexcept {
             if (!node.waiting) continue;
             line.waiting.remove(node);
             node.waiting = false;
-            // No queue has it, so nobody else would.
-            if (line.parked && line.waiting.empty()) release(line);
+            // No queue has it, so nobody else would. With a wish for room it waits for native
+            // appends, and is taken up when they have ended.
+            if (line.parked && line.waiting.empty() && !line.make_room) release(line);
         } else {
             continue;
         }

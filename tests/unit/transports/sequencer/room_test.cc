@@ -136,6 +136,39 @@ TEST_F(Room, WhoWaitsForItCanLeave) {
     EXPECT_EQ(user_.run(User::act_all(Operation::reset)).status.code, StatusCode::ok);
 }
 
+class RoomOnADeviceThatAppends : public Room {
+  protected:
+    RoomOnADeviceThatAppends() : Room(Support::native) {}
+
+    Completion write(std::uint32_t zone) {
+        return user_.run(user_.write(zone * zone_size, block, zone));
+    }
+};
+
+// Zone 2 is to be closed once its append has ended. Its only waiting write is withdrawn before.
+TEST_F(RoomOnADeviceThatAppends, IsMadeThoughTheLastThatWaitsForTheZoneLeaves) {
+    for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_TRUE(write(zone).status.ok());
+    auto appending = true;
+    memory_.bare->holds_back = [&](const Request& request) {
+        return appending && request.operation == Operation::append;
+    };
+    const auto append = user_.submit(user_.append(2, block, 2));
+    const auto refused = user_.submit(user_.write(5 * zone_size, block, 5));
+    user_.turns(10);
+    EXPECT_FALSE(user_.is_done(refused));
+    {
+        User other(*memory_.transport, memory_.loop);
+        other.submit(other.write(2 * zone_size + 2 * block, block, 3));
+        other.turn();
+    }
+    appending = false;
+    EXPECT_TRUE(user_.wait(append).status.ok());
+    user_.turns(20);
+    ASSERT_TRUE(user_.is_done(refused));
+    EXPECT_TRUE(user_.wait(refused).status.ok());
+    EXPECT_EQ(closes_, 1);
+}
+
 // A sweep that waits for the write of zone 14 has looked at zone 2 already when zone 2 is closed.
 TEST_F(Room, MadeWhileAResetOfAllZonesWaitsLeavesNoPointerBehind) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
