@@ -189,12 +189,22 @@ void SequencedQueue::send(Request request, std::uint64_t tag) noexcept {
 }
 
 void SequencedQueue::flush_outgoing() noexcept {
-    if (outgoing_.empty() || inner_ == nullptr) return;
+    if (inner_ == nullptr) return fail_outgoing();
+    if (outgoing_.empty()) return;
     const auto taken = inner_->submit(outgoing_);
     in_device_ += taken;
     outgoing_.erase(outgoing_.begin(), outgoing_.begin() + static_cast<std::ptrdiff_t>(taken));
     // What is in the device wakes us when it ends; if nothing is, nobody would.
     if (!outgoing_.empty() && in_device_ == 0) loop().note_ready();
+}
+
+/// The device's queue was given up.
+void SequencedQueue::fail_outgoing() noexcept {
+    while (!outgoing_.empty()) {
+        const auto tag = outgoing_.back().tag;
+        outgoing_.pop_back();
+        take_completion({tag, {StatusCode::io_error, {}}, 0});
+    }
 }
 
 // ---- Back to the submitters.

@@ -106,6 +106,7 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void take_completion(const Completion& completion) noexcept;
     void send(Request request, std::uint64_t tag) noexcept;
     void flush_outgoing() noexcept;
+    void fail_outgoing() noexcept;
     void finish(Node& node, Status status, std::uint64_t result) noexcept;
     void give_back(Node& node) noexcept;
     void wake(const std::lock_guard<std::mutex>&) noexcept;

@@ -136,6 +136,40 @@ TEST_F(Room, WhoWaitsForItCanLeave) {
     EXPECT_EQ(user_.run(User::act_all(Operation::reset)).status.code, StatusCode::ok);
 }
 
+/// A loop whose kernel refuses everything from some time on.
+class FailingLoop final : public HandLoop {
+  public:
+    bool fails = false;
+
+    tl::expected<void, Error> turn(Wait wait) override {
+        if (fails) return tl::unexpected(Error{StatusCode::io_error, "the ring has failed", {}});
+        return HandLoop::turn(wait);
+    }
+};
+
+// Zone 2, which is to be closed, is held by a queue whose loop fails before the zone is.
+TEST_F(Room, IsMadeOfAnotherZoneIfTheLoopFailsOfTheQueueThatWasToMakeIt) {
+    for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
+    FailingLoop loop;
+    User other(*memory_.transport, loop);
+    auto writing = true;
+    memory_.bare->holds_back = [&](const Request& request) {
+        return writing && request.operation == Operation::write && request.offset < 3 * zone_size;
+    };
+    other.submit(other.append(2, block, 2));
+    other.turns(4);
+    const auto refused = user_.submit(user_.append(5, block, 5));
+    user_.turns(10);
+    EXPECT_FALSE(user_.is_done(refused));
+    loop.fails = true;
+    other.close();
+    writing = false;
+    user_.turns(20);
+    ASSERT_TRUE(user_.is_done(refused));
+    EXPECT_TRUE(user_.wait(refused).status.ok());
+    EXPECT_EQ(user_.describe(3).state, ZoneState::closed);
+}
+
 class RoomOnADeviceThatAppends : public Room {
   protected:
     RoomOnADeviceThatAppends() : Room(Support::native) {}
