@@ -110,14 +110,14 @@ std::size_t Zones::opened() noexcept {
 
 // ---- Who needs room.
 
-/// `carrier`'s command failed and its zone was reported. Whether it is to come again, once another
-/// zone was closed; then the carrier is put down.
-bool SequencedQueue::wait_for_room(Carrier& carrier) noexcept {
-    auto& line = *carrier.line;
-    if (carrier.failure.code != StatusCode::too_many_open || closing_) return false;
-    const auto state = carrier.zone.state;
+/// `command`'s command failed and its zone was reported. Whether it is to come again, once another
+/// zone was closed; then the command is put down.
+bool SequencedQueue::wait_for_room(Command& command) noexcept {
+    auto& line = *command.line;
+    if (command.failure.code != StatusCode::too_many_open || channel_.closing) return false;
+    const auto state = command.zone.state;
     if (state != ZoneState::empty && state != ZoneState::closed) return false;
-    if (carrier.step == Carrier::Step::explain_write && line.pointer != carrier.offset)
+    if (command.step == Command::Step::explain_write && line.pointer != command.offset)
         return false;
     // Others may take the room again and again, or there is none to be made.
     if (line.crowdings == most_crowdings) {
@@ -130,20 +130,20 @@ bool SequencedQueue::wait_for_room(Carrier& carrier) noexcept {
         ++line.crowdings;
         line.crowded = true;
         was_to_make_room = std::exchange(line.make_room, false);  // it is not open any more
-        for (auto* node = carrier.nodes.first; node != nullptr; node = node->next)
+        for (auto* node = command.nodes.first; node != nullptr; node = node->next)
             node->waiting = true;
-        carrier.nodes.last->next = line.waiting.first;
-        if (line.waiting.empty()) line.waiting.last = carrier.nodes.last;
-        line.waiting.first = carrier.nodes.first;
+        command.nodes.last->next = line.waiting.first;
+        if (line.waiting.empty()) line.waiting.last = command.nodes.last;
+        line.waiting.first = command.nodes.first;
     }
-    carrier.nodes = {};
+    command.nodes = {};
     const auto zone = zones_.index(line);
     zones_.join_crowd(line);
     // From here on the line may be called, and be another queue's.
     const auto asked = ask_for_room(zone);
     if (was_to_make_room) end_room();
     if (asked) {
-        put_down(carrier);
+        channel_.commands.give_back(command);
     } else if (zones_.leave_crowd(line)) {
         // Tried once more all the same: its requests may have been withdrawn meanwhile, and the
         // device's own word is what they are to end with.
@@ -152,9 +152,9 @@ bool SequencedQueue::wait_for_room(Carrier& carrier) noexcept {
             line.crowded = false;
         }
         line.crowdings = most_crowdings;
-        go_on(carrier);
+        channel_.go_on(command);
     } else {
-        put_down(carrier);
+        channel_.commands.give_back(command);
         // It was somebody else's call.
         if (auto* next = zones_.call_from_crowd()) call(*next);
     }
@@ -170,7 +170,7 @@ void SequencedQueue::end_room() noexcept {
 void SequencedQueue::call(Line& line) noexcept {
     const std::lock_guard guard(line.lock);
     line.crowded = false;
-    hand_on(line);
+    channel_.lines.hand_on(line);
 }
 
 /// Has a zone closed that a write opened, or waits until a sweep has ended; false if there is none
@@ -195,7 +195,7 @@ bool SequencedQueue::ask_for_room(std::uint32_t zone) noexcept {
         line.make_room = true;
         if (line.held) return true;
         line.held = true;
-        runnable_.push(line);
+        channel_.lines.add(line);
         return true;
     }
     return zones_.is_room_coming();
@@ -203,35 +203,32 @@ bool SequencedQueue::ask_for_room(std::uint32_t zone) noexcept {
 
 // ---- Who makes room. The line is held by this queue, and nothing of it is in the device.
 
-void SequencedQueue::begin_room(Line& line, Carrier& carrier) noexcept {
-    carrier.line = &line;
-    carrier.nodes = {};
-    carrier.failure = {};
-    report(carrier, Carrier::Step::look_for_room);
+void SequencedQueue::begin_room(Command& command) noexcept {
+    channel_.report(command, Command::Step::look_for_room);
 }
 
-void SequencedQueue::room_looked(Carrier& carrier, bool known) noexcept {
-    auto& line = *carrier.line;
-    if (!known) return room_made(carrier);
-    learn(line, carrier.zone);
+void SequencedQueue::room_looked(Command& command, bool known) noexcept {
+    auto& line = *command.line;
+    if (!known) return room_made(command);
+    learn(line, command.zone);
     // Who opened a zone by an action wants it open.
-    if (carrier.zone.state != ZoneState::implicit_open) return room_made(carrier);
+    if (command.zone.state != ZoneState::implicit_open) return room_made(command);
     line.confirmed = false;
     line.opened = false;
-    carrier.step = Carrier::Step::close_for_room;
+    command.step = Command::Step::close_for_room;
     const auto& layout = limits().layout;
     const auto zone = zones_.index(line);
     Request request;
     request.operation = Operation::close;
     request.offset = layout.start_of(zone);
     request.length = layout.length_of(zone);
-    send(request, tag_of(carrier));
+    channel_.device.send(request, tag_of(command));
 }
 
 /// Made or not: who was refused finds out by trying again.
-void SequencedQueue::room_made(Carrier& carrier) noexcept {
+void SequencedQueue::room_made(Command& command) noexcept {
     end_room();
-    go_on(carrier);
+    channel_.go_on(command);
 }
 
 }  // namespace zonebridge::sequencer

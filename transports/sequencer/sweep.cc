@@ -12,7 +12,7 @@ void SequencedQueue::run_sweep() noexcept {
     if (sweeps_ == 0 || sweep_.busy) return;
     if (sweep_.node == nullptr) {
         auto* first = zones_.first_sweep();
-        if (first == nullptr || first->owner != this) return;
+        if (first == nullptr || first->owner != &channel_.inbox) return;
         sweep_.node = first;
         sweep_.step = Sweep::Step::drain;
         sweep_.zone = first->zone;
@@ -84,7 +84,7 @@ void SequencedQueue::send_sweep(std::uint32_t end) noexcept {
     sweep_.step = Sweep::Step::act;
     sweep_.end = end;
     sweep_.busy = true;
-    send(request, sweep_tag);
+    channel_.device.send(request, sweep_tag);
 }
 
 void SequencedQueue::report_sweep(std::size_t zones, Sweep::Step step) noexcept {
@@ -94,7 +94,7 @@ void SequencedQueue::report_sweep(std::size_t zones, Sweep::Step step) noexcept 
     request.zones = std::span(sweep_.zones).first(std::min(zones, sweep_.zones.size()));
     sweep_.step = step;
     sweep_.busy = true;
-    send(request, sweep_tag);
+    channel_.device.send(request, sweep_tag);
 }
 
 void SequencedQueue::sweep_returned(const Completion& completion) noexcept {
@@ -170,7 +170,7 @@ void SequencedQueue::end_sweep(Status status) noexcept {
     zones_.remove_sweep(node);
     node.status = status;
     node.result = acted;
-    give_back(node);
+    channel_.requests.give_back(node);
     unpark_swept(first, last);
 }
 
@@ -181,7 +181,7 @@ void SequencedQueue::unpark_swept(std::uint32_t first, std::uint32_t last) noexc
         if (layout.is_conventional(zone)) continue;
         auto& line = zones_.line(zone);
         const std::lock_guard guard(line.lock);
-        unpark(line);
+        channel_.lines.unpark(line);
     }
 }
 

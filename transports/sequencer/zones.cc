@@ -1,6 +1,6 @@
 #include "transports/sequencer/zones.h"
 
-#include "transports/sequencer/queue.h"
+#include "transports/sequencer/inbox.h"
 
 namespace zonebridge::sequencer {
 
@@ -22,13 +22,13 @@ void Zones::remove_sweep(Node& sweep) noexcept {
     const auto* first = sweeps_.first;
     ended_.store(first != nullptr ? first->order - 1 : accepted_.load(std::memory_order_relaxed),
                  std::memory_order_release);
-    if (first != nullptr) first->owner->poke();
+    if (first != nullptr) first->owner->wake();
 }
 
 void Zones::poke_sweep() noexcept {
     // A queue takes its sweeps out under this lock before it ends.
     const std::lock_guard guard(sweeps_lock_);
-    if (!sweeps_.empty()) sweeps_.first->owner->poke();
+    if (!sweeps_.empty()) sweeps_.first->owner->wake();
 }
 
 bool Zones::is_swept(std::uint32_t zone, std::uint64_t order) noexcept {

@@ -20,7 +20,7 @@
 
 namespace zonebridge::sequencer {
 
-class SequencedQueue;
+class Inbox;
 
 /// Four bytes, so that a zone's lock lies in the cache line it guards.
 class Lock {
@@ -53,7 +53,7 @@ struct alignas(64) Node {
 
     Request request = {};  // as the submitter gave it
     Node* next = nullptr;
-    SequencedQueue* owner = nullptr;
+    Inbox* owner = nullptr;
     Status status = {};  // once it ended
     std::uint64_t result = 0;
     std::uint64_t order = 0;      // sweeps accepted before it; a sweep's own number
