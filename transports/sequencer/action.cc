@@ -31,8 +31,7 @@ void SequencedQueue::action_ended(Command& command, const Completion& completion
         return channel_.report(command, Command::Step::explain_action);
     }
     const auto operation = command.nodes.first->request.operation;
-    line.opened = false;
-    line.crowdings = 0;
+    zones_.room.note_acted(line);
     if (operation == Operation::reset) {
         line.known = Line::Known::pointer;
         line.pointer = limits().layout.start_of(zones_.index(line));
@@ -44,7 +43,7 @@ void SequencedQueue::action_ended(Command& command, const Completion& completion
 
 void SequencedQueue::action_explained(Command& command) noexcept {
     learn(*command.line, command.zone);
-    if (wait_for_room(command)) return;
+    if (zones_.room.wait(channel_, command, command.nodes)) return;
     end_action(command, explain_action(command.nodes.first->request.operation, command.zone.state,
                                        command.failure));
 }

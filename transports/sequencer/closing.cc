@@ -43,7 +43,7 @@ void SequencedQueue::withdraw() noexcept {
             node.waiting = false;
             // No queue has it, so nobody else would. With a wish for room it waits for native
             // appends, and is taken up when they have ended.
-            if (line.parked && line.waiting.empty() && !line.make_room)
+            if (line.state == Line::State::parked && line.waiting.empty() && !line.room.wanted)
                 channel_.lines.release(line);
         } else {
             continue;
@@ -79,7 +79,7 @@ void SequencedQueue::abandon() noexcept {
                 continue;
             case Command::Step::look_for_room:
             case Command::Step::close_for_room:
-                room_made(command);
+                zones_.room.ended(channel_, command);
                 continue;
             case Command::Step::look:
             case Command::Step::write:

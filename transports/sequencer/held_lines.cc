@@ -3,19 +3,19 @@
 namespace zonebridge::sequencer {
 
 void HeldLines::park(Line& line) noexcept {
-    line.parked = true;
+    line.state = Line::State::parked;
     if (std::exchange(line.sweep_waits, false)) zones_.poke_sweep();
 }
 
 void HeldLines::release(Line& line) noexcept {
-    line.held = false;
-    line.parked = false;
+    line.state = Line::State::idle;
     line.confirmed = false;
     if (std::exchange(line.sweep_waits, false)) zones_.poke_sweep();
 }
 
 void HeldLines::hand_on(Line& line) noexcept {
-    if (line.make_room) return runnable_.push(line);
+    line.state = Line::State::held;
+    if (line.room.wanted) return runnable_.push(line);
     if (line.waiting.empty()) return release(line);
     auto& owner = *line.waiting.first->owner;
     if (&owner == &inbox_)
@@ -25,8 +25,7 @@ void HeldLines::hand_on(Line& line) noexcept {
 }
 
 void HeldLines::unpark(Line& line) noexcept {
-    if (!std::exchange(line.parked, false)) return;
-    hand_on(line);
+    if (line.state == Line::State::parked) hand_on(line);
 }
 
 }  // namespace zonebridge::sequencer

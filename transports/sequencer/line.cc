@@ -10,11 +10,10 @@ namespace zonebridge::sequencer {
 void SequencedQueue::run(Line& line) noexcept {
     const std::lock_guard guard(line.lock);
     const auto zone = zones_.index(line);
-    if (line.make_room) {
+    if (line.room.wanted) {
         if (line.appends != 0) return channel_.lines.park(line);
         if (channel_.commands.are_used_up()) return channel_.lines.stall(line);
-        line.make_room = false;
-        return begin_room(channel_.commands.take(line));
+        return zones_.room.begin(channel_, channel_.commands.take(line));
     }
     while (auto* node = line.waiting.first) {
         if (channel_.closing) return channel_.lines.hand_on(line);
@@ -80,9 +79,9 @@ void SequencedQueue::end_append(Node& node, Status status, std::uint64_t result)
         auto& line = zones_.line(node.zone);
         const std::lock_guard guard(line.lock);
         if (--line.appends == 0) {
-            if (line.parked)
-                channel_.lines.unpark(line);
-            else if (!line.held && std::exchange(line.sweep_waits, false))
+            if (line.state == Line::State::parked)
+                channel_.lines.hand_on(line);
+            else if (line.state == Line::State::idle && std::exchange(line.sweep_waits, false))
                 zones_.poke_sweep();
         }
     }
@@ -113,8 +112,7 @@ StatusCode SequencedQueue::judge(const Line& line, const Node& node) const noexc
 
 void SequencedQueue::learn(Line& line, const Zone& zone) noexcept {
     line.confirmed = true;
-    line.opened = zone.state == ZoneState::implicit_open;
-    if (line.opened) zones_.note_opened(line);
+    zones_.room.note_reported(line, zone.state);
     switch (zone.state) {
         case ZoneState::empty:
         case ZoneState::implicit_open:
@@ -186,9 +184,11 @@ void SequencedQueue::carried(Command& command, const Completion& completion) noe
         case Command::Step::explain_read:
             return read_explained(command, !channel_.find_fault(command, completion));
         case Command::Step::look_for_room:
-            return room_looked(command, !channel_.find_fault(command, completion));
+            fault = channel_.find_fault(command, completion);
+            if (!fault) learn(line, command.zone);
+            return zones_.room.looked(channel_, command, !fault);
         case Command::Step::close_for_room:
-            return room_made(command);
+            return zones_.room.ended(channel_, command);
     }
 }
 

@@ -93,13 +93,13 @@ void SequencedQueue::enqueue(Node& node) noexcept {
     auto& line = zones_.line(node.zone);
     const std::lock_guard guard(line.lock);
     node.order = zones_.order();
-    if (channel_.native_append && request.operation == Operation::append && !line.held &&
-        !zones_.blocks(node.zone, node.order))
+    if (channel_.native_append && request.operation == Operation::append &&
+        line.state == Line::State::idle && !zones_.blocks(node.zone, node.order))
         return pass_append(line, node);
     node.waiting = true;
     line.waiting.push(node);
-    if (line.held) return;
-    line.held = true;
+    if (line.state != Line::State::idle) return;
+    line.state = Line::State::held;
     channel_.lines.add(line);
 }
 

@@ -80,15 +80,6 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void append_explained(Command& command, bool known) noexcept;
     void read_explained(Command& command, bool known) noexcept;
 
-    // ---- room.cc: closing one zone for another.
-    [[nodiscard]] bool wait_for_room(Command& command) noexcept;
-    [[nodiscard]] bool ask_for_room(std::uint32_t zone) noexcept;
-    void begin_room(Command& command) noexcept;
-    void room_looked(Command& command, bool known) noexcept;
-    void room_made(Command& command) noexcept;
-    void end_room() noexcept;
-    void call(Line& line) noexcept;
-
     // ---- write.cc
     void begin_write(Line& line, Command& command) noexcept;
     void write_ended(Command& command, Status status) noexcept;

@@ -17,7 +17,7 @@ void SequencedQueue::run_sweep() noexcept {
         sweep_.step = Sweep::Step::drain;
         sweep_.zone = first->zone;
         sweep_.stop.reset();
-        sweep_.rooms_asked = zones_.rooms_asked();
+        sweep_.rooms_asked = zones_.room.begun();
     }
     if (!drained() || !no_room_is_made() || !drained()) return;
     sweep_.zone = sweep_.node->zone;
@@ -29,16 +29,15 @@ void SequencedQueue::run_sweep() noexcept {
 bool SequencedQueue::no_room_is_made() noexcept {
     if (!sweep_.room_paused) {
         sweep_.room_paused = true;
-        zones_.pause_room();
-        if (zones_.rooms_asked() != sweep_.rooms_asked) sweep_.zone = sweep_.node->zone;
+        zones_.room.pause();
+        if (zones_.room.begun() != sweep_.rooms_asked) sweep_.zone = sweep_.node->zone;
     }
-    return !zones_.is_room_coming();
+    return !zones_.room.is_being_made();
 }
 
 void SequencedQueue::resume_room() noexcept {
     if (!std::exchange(sweep_.room_paused, false)) return;
-    auto called = zones_.resume_room();
-    while (auto* line = called.pop()) call(*line);
+    zones_.room.resume(channel_);
 }
 
 /// Looks at zone after zone, and is poked by the first that is not quiet once it is. A zone found
@@ -51,14 +50,15 @@ bool SequencedQueue::drained() noexcept {
         auto& line = zones_.line(sweep_.zone);
         const std::lock_guard guard(line.lock);
         const auto nobody_before =
-            !line.held || (line.waiting.first != nullptr &&
-                           line.waiting.first->order >= node.order && line.parked);
+            line.state == Line::State::idle ||
+            (line.state == Line::State::parked && line.waiting.first != nullptr &&
+             line.waiting.first->order >= node.order);
         if (!nobody_before || line.appends != 0) {
             line.sweep_waits = true;
             return false;
         }
         line.known = Line::Known::nothing;
-        line.opened = false;
+        zones_.room.note_swept(line);
     }
     return true;
 }

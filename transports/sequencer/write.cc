@@ -67,14 +67,9 @@ void SequencedQueue::write_ended(Command& command, Status status) noexcept {
     const auto& layout = limits().layout;
     const auto zone = zones_.index(line);
     line.pointer = command.offset + command.length;
-    line.crowdings = 0;
-    if (line.pointer == layout.start_of(zone) + layout.capacity_of(zone)) {
-        line.known = Line::Known::full;
-        line.opened = false;
-    } else if (!line.opened) {
-        line.opened = true;
-        zones_.note_opened(line);
-    }
+    const auto full = line.pointer == layout.start_of(zone) + layout.capacity_of(zone);
+    if (full) line.known = Line::Known::full;
+    zones_.room.note_written(line, full);
     channel_.go_on(command);
 }
 
@@ -82,7 +77,8 @@ void SequencedQueue::write_ended(Command& command, Status status) noexcept {
 void SequencedQueue::settle_write(Command& command) noexcept {
     auto& line = *command.line;
     learn(line, command.zone);
-    if (wait_for_room(command)) return;
+    const auto untouched = line.pointer == command.offset;
+    if (untouched && zones_.room.wait(channel_, command, command.nodes)) return;
     const auto& failure = command.failure;
     auto code = failure.code;
     auto reached = command.offset;

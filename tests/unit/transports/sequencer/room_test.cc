@@ -170,6 +170,37 @@ TEST_F(Room, IsMadeOfAnotherZoneIfTheLoopFailsOfTheQueueThatWasToMakeIt) {
     EXPECT_EQ(user_.describe(3).state, ZoneState::closed);
 }
 
+// What Room is for. Linux's null_blk closes an implicitly open zone for another at its open limit, as
+// the standards have it, but not while as many zones are active as may be: null_check_open() of
+// drivers/block/null_blk/zoned.c refuses a closed zone then, though closing another would do.
+TEST(RoomOnNullBlk, AClosedZoneIsWrittenThoughAllZonesThatMayBeActiveAre) {
+    constexpr std::uint32_t most_active = 5;
+    Memory memory({.max_open = most_open, .max_active = most_active});
+    auto closes = 0;
+    memory.bare->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
+        if (request.operation == Operation::close) ++closes;
+        if (request.operation != Operation::write) return {};
+        const auto& machine = memory.disk->machine();
+        const auto zone = memory.disk->limits().layout.zone_of(request.offset);
+        if (machine.state(zone) != ZoneState::closed || machine.open_count() < most_open ||
+            machine.active_count() < most_active)
+            return {};
+        return BareDevice::Fault{{StatusCode::too_many_open, refusal}, 0};
+    };
+    User user(*memory.transport, memory.loop);
+    for (std::uint32_t zone = 2; zone < 7; ++zone)
+        ASSERT_EQ(user.code(user.append(zone, block, zone)), StatusCode::ok);
+    EXPECT_EQ(closes, 0);
+    ASSERT_EQ(user.describe(2).state, ZoneState::closed);
+    EXPECT_EQ(user.run(user.append(2, block, 2)).result, 2 * zone_size + block);
+    EXPECT_EQ(user.describe(2).state, ZoneState::implicit_open);
+    EXPECT_GT(closes, 0);
+    // One active zone more is not to be had by closing one.
+    const auto before = closes;
+    EXPECT_EQ(user.code(user.append(7, block, 7)), StatusCode::too_many_active);
+    EXPECT_EQ(closes, before);
+}
+
 class RoomOnADeviceThatAppends : public Room {
   protected:
     RoomOnADeviceThatAppends() : Room(Support::native) {}
