@@ -27,14 +27,7 @@ void SequencedQueue::withdraw() noexcept {
     channel_.device.withdraw([this](std::uint64_t tag) { return is_withdrawable(tag); });
     for (auto& node : channel_.requests.all()) {
         if (node.use == Node::Use::sweeping) {
-            if (sweep_.node == &node && sweep_.step != Sweep::Step::drain) continue;
-            if (sweep_.node == &node) {
-                sweep_.node = nullptr;
-                resume_room();
-            }
-            zones_.remove_sweep(node);
-            --sweeps_;
-            unpark_swept(node.zone, node.last_zone);
+            if (!sweep_.withdraw(node)) continue;
         } else if (node.use == Node::Use::in_zone) {
             auto& line = zones_.line(node.zone);
             const std::lock_guard guard(line.lock);
@@ -96,7 +89,7 @@ void SequencedQueue::abandon() noexcept {
     while (!foreign_appends_.empty()) append_passed(*foreign_appends_.first, lost);
     for (auto& node : channel_.requests.all())
         if (node.use == Node::Use::appending) append_passed(node, lost);
-    if (sweep_.node != nullptr) end_sweep(lost.status);
+    sweep_.abandon(lost.status);
     for (issue(); busy(); issue()) std::this_thread::yield();
 }
 

@@ -4,13 +4,13 @@ namespace zonebridge::sequencer {
 
 void HeldLines::park(Line& line) noexcept {
     line.state = Line::State::parked;
-    if (std::exchange(line.sweep_waits, false)) zones_.poke_sweep();
+    if (std::exchange(line.sweep_waits, false)) zones_.sweeps.wake_first();
 }
 
 void HeldLines::release(Line& line) noexcept {
     line.state = Line::State::idle;
     line.confirmed = false;
-    if (std::exchange(line.sweep_waits, false)) zones_.poke_sweep();
+    if (std::exchange(line.sweep_waits, false)) zones_.sweeps.wake_first();
 }
 
 void HeldLines::hand_on(Line& line) noexcept {

@@ -17,7 +17,7 @@ void SequencedQueue::run(Line& line) noexcept {
     }
     while (auto* node = line.waiting.first) {
         if (channel_.closing) return channel_.lines.hand_on(line);
-        if (zones_.blocks(zone, node->order)) return channel_.lines.park(line);
+        if (zones_.sweeps.block(zone, node->order)) return channel_.lines.park(line);
         const auto operation = node->request.operation;
         if (channel_.native_append && operation == Operation::append) {
             if (passed_appends_ >= depth()) return channel_.lines.stall(line);
@@ -82,7 +82,7 @@ void SequencedQueue::end_append(Node& node, Status status, std::uint64_t result)
             if (line.state == Line::State::parked)
                 channel_.lines.hand_on(line);
             else if (line.state == Line::State::idle && std::exchange(line.sweep_waits, false))
-                zones_.poke_sweep();
+                zones_.sweeps.wake_first();
         }
     }
     channel_.requests.finish(node, status, result);

@@ -27,7 +27,10 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
 
 SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones,
                                std::size_t depth, int event_fd)
-    : Queue(loop, limits, depth), zones_(zones), channel_(loop, limits, zones, depth, event_fd) {}
+    : Queue(loop, limits, depth),
+      zones_(zones),
+      channel_(loop, limits, zones, depth, event_fd),
+      sweep_(channel_) {}
 
 bool SequencedQueue::needs_order(const Request& request) const noexcept {
     switch (request.operation) {
@@ -84,17 +87,15 @@ void SequencedQueue::enqueue(Node& node) noexcept {
     else if (is_zone_action(request.operation))
         node.last_zone = layout.zone_of(request.offset + request.length - 1);
     if (all || node.last_zone != node.zone) {
-        node.use = Node::Use::sweeping;
-        ++sweeps_;
-        return zones_.add_sweep(node);
+        return sweep_.add(node);
     }
 
     node.use = Node::Use::in_zone;
     auto& line = zones_.line(node.zone);
     const std::lock_guard guard(line.lock);
-    node.order = zones_.order();
+    node.order = zones_.sweeps.accepted();
     if (channel_.native_append && request.operation == Operation::append &&
-        line.state == Line::State::idle && !zones_.blocks(node.zone, node.order))
+        line.state == Line::State::idle && !zones_.sweeps.block(node.zone, node.order))
         return pass_append(line, node);
     node.waiting = true;
     line.waiting.push(node);
@@ -106,7 +107,7 @@ void SequencedQueue::enqueue(Node& node) noexcept {
 void SequencedQueue::issue() noexcept {
     pump();
     channel_.lines.run_all([this](Line& line) { run(line); });
-    run_sweep();
+    sweep_.run();
     hand_over();
     if (channel_.requests.has_completions() || channel_.lines.are_runnable()) loop().note_ready();
 }
@@ -139,7 +140,7 @@ void SequencedQueue::empty_inbox() noexcept {
 }
 
 void SequencedQueue::take_completion(const Completion& completion) noexcept {
-    if (completion.tag == sweep_tag) return sweep_returned(completion);
+    if (completion.tag == sweep_tag) return sweep_.completed(completion);
     if (auto* command = command_of(completion.tag)) return carried(*command, completion);
     auto& node = node_of(completion.tag);
     // A passing node is always this queue's own; of others' there are only appends.

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "transports/sequencer/channel.h"
+#include "transports/sequencer/sweep.h"
 #include "transports/sequencer/zones.h"
 #include "zone/loop.h"
 #include "zone/transport.h"
@@ -30,22 +31,6 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     ~SequencedQueue() override;
 
   private:
-    /// The sweep under way, if it is this queue's.
-    struct Sweep {
-        enum class Step : std::uint8_t { drain, judge, act, explain };
-
-        Node* node = nullptr;
-        Step step = Step::drain;
-        bool busy = false;               // the device has a command of it
-        bool room_paused = false;        // drain: all zones were quiet; else: true
-        std::uint64_t rooms_asked = 0;   // when it began
-        std::uint32_t zone = 0;          // drain: the next to look at; else: the first not done
-        std::uint32_t end = 0;           // act: behind the last zone of the command
-        std::optional<StatusCode> stop;  // why it goes no further than that
-        Status failure = {};
-        std::array<Zone, 64> zones = {};  // what was reported
-    };
-
     std::size_t accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
@@ -93,27 +78,11 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void action_explained(Command& command) noexcept;
     void end_action(Command& command, Status status) noexcept;
 
-    // ---- sweep.cc
-    void run_sweep() noexcept;
-    [[nodiscard]] bool drained() noexcept;
-    [[nodiscard]] bool no_room_is_made() noexcept;
-    void resume_room() noexcept;
-    void sweep_on() noexcept;
-    void send_sweep(std::uint32_t end) noexcept;
-    void report_sweep(std::size_t zones, Sweep::Step step) noexcept;
-    void sweep_judged(const Completion& completion) noexcept;
-    void sweep_acted(const Completion& completion) noexcept;
-    void sweep_explained(const Completion& completion) noexcept;
-    void sweep_returned(const Completion& completion) noexcept;
-    void end_sweep(Status status) noexcept;
-    void unpark_swept(std::uint32_t first, std::uint32_t last) noexcept;
-
     Zones& zones_;
     Channel channel_;
     std::array<Completion, 64> returned_ = {};
     std::size_t passed_appends_ = 0;  // native ones in the device
     List<Node> foreign_appends_;      // of those, other queues'
-    std::size_t sweeps_ = 0;          // own, not ended
     Sweep sweep_;
 };
 

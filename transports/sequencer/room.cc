@@ -119,7 +119,7 @@ void Room::count_ended(Channel& channel) noexcept {
             called.push(*line);
         }
     }
-    if (sweep_waits) channel.zones.poke_sweep();
+    if (sweep_waits) channel.zones.sweeps.wake_first();
     while (auto* line = called.pop()) try_again(channel, *line);
 }
 

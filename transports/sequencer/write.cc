@@ -26,7 +26,7 @@ void SequencedQueue::begin_write(Line& line, Command& command) noexcept {
         } else {
             if (length + request.length > limits().max_transfer) break;
             if (segments + request.data.size() > channel_.join_segments) break;
-            if (zones_.blocks(zone, node->order)) break;
+            if (zones_.sweeps.block(zone, node->order)) break;
             if (data.data() != command.pieces) {
                 std::copy(data.begin(), data.end(), command.pieces);
                 data = {command.pieces, segments};

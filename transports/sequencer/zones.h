@@ -14,6 +14,7 @@
 
 #include "transports/list.h"
 #include "transports/sequencer/room.h"
+#include "transports/sequencer/sweeps.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 
@@ -107,40 +108,11 @@ class Zones {
         return static_cast<std::uint32_t>(&line - lines_.data());
     }
 
-    // ---- Sweeps: actions on many zones. They have numbers in order of arrival and run one at a
-    // time. What was accepted before a sweep goes first, what came later waits, in its zones.
-
-    /// Sweeps accepted so far. Read it under a line's lock: a sweep that is not counted has yet to
-    /// look at that line.
-    [[nodiscard]] std::uint64_t order() const noexcept {
-        return accepted_.load(std::memory_order_acquire);
-    }
-    /// Whether a request of that order must wait for a sweep that is yet to end.
-    [[nodiscard]] bool blocks(std::uint32_t zone, std::uint64_t order) noexcept {
-        return order > ended_.load(std::memory_order_acquire) && is_swept(zone, order);
-    }
-
-    void add_sweep(Node& sweep) noexcept;
-    /// The sweep whose turn it is; null where there is none.
-    [[nodiscard]] Node* first_sweep() noexcept;
-    /// Takes a sweep out, ended or withdrawn, and pokes the first that is left. Lines parked for it
-    /// are the caller's to take up.
-    void remove_sweep(Node& sweep) noexcept;
-    /// Wakes the owner of the first sweep.
-    void poke_sweep() noexcept;
-
-    // ---- Room for zones that can't all be open at once.
-
+    Sweeps sweeps;
     Room room;
 
   private:
-    [[nodiscard]] bool is_swept(std::uint32_t zone, std::uint64_t order) noexcept;
-
     std::vector<Line> lines_;
-    std::atomic<std::uint64_t> accepted_ = 0;
-    std::atomic<std::uint64_t> ended_ = 0;  // all up to this number
-    std::mutex sweeps_lock_;
-    List<Node> sweeps_;  // under sweeps_lock_
 };
 
 }  // namespace zonebridge::sequencer
