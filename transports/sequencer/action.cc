@@ -4,54 +4,53 @@
 
 namespace zonebridge::sequencer {
 
-void SequencedQueue::begin_action(Carrier& carrier) noexcept {
-    const auto operation = carrier.nodes.first->request.operation;
+void SequencedQueue::begin_action(Command& command) noexcept {
+    const auto operation = command.nodes.first->request.operation;
     if (operation == Operation::open || operation == Operation::close)
-        return report(carrier, Carrier::Step::judge_action);
-    act(carrier);
+        return channel_.report(command, Command::Step::judge_action);
+    act(command);
 }
 
-void SequencedQueue::act(Carrier& carrier) noexcept {
-    carrier.step = Carrier::Step::act;
-    carrier.line->confirmed = false;
-    send(carrier.nodes.first->request, tag_of(carrier));
+void SequencedQueue::act(Command& command) noexcept {
+    command.step = Command::Step::act;
+    command.line->confirmed = false;
+    channel_.device.send(command.nodes.first->request, tag_of(command));
 }
 
-void SequencedQueue::action_judged(Carrier& carrier) noexcept {
-    learn(*carrier.line, carrier.zone);
-    const auto verdict = judge_action(carrier.nodes.first->request.operation, carrier.zone.state);
-    if (verdict) return end_action(carrier, {*verdict, {}});
-    act(carrier);
+void SequencedQueue::action_judged(Command& command) noexcept {
+    learn(*command.line, command.zone);
+    const auto verdict = judge_action(command.nodes.first->request.operation, command.zone.state);
+    if (verdict) return end_action(command, {*verdict, {}});
+    act(command);
 }
 
-void SequencedQueue::action_ended(Carrier& carrier, const Completion& completion) noexcept {
-    auto& line = *carrier.line;
+void SequencedQueue::action_ended(Command& command, const Completion& completion) noexcept {
+    auto& line = *command.line;
     if (!completion.status.ok()) {
-        carrier.failure = completion.status;
-        return report(carrier, Carrier::Step::explain_action);
+        command.failure = completion.status;
+        return channel_.report(command, Command::Step::explain_action);
     }
-    const auto operation = carrier.nodes.first->request.operation;
-    line.opened = false;
-    line.crowdings = 0;
+    const auto operation = command.nodes.first->request.operation;
+    zones_.room.note_acted(line);
     if (operation == Operation::reset) {
         line.known = Line::Known::pointer;
         line.pointer = limits().layout.start_of(zones_.index(line));
     } else if (operation == Operation::finish) {
         line.known = Line::Known::full;
     }
-    end_action(carrier, {});
+    end_action(command, {});
 }
 
-void SequencedQueue::action_explained(Carrier& carrier) noexcept {
-    learn(*carrier.line, carrier.zone);
-    if (wait_for_room(carrier)) return;
-    end_action(carrier, explain_action(carrier.nodes.first->request.operation, carrier.zone.state,
-                                       carrier.failure));
+void SequencedQueue::action_explained(Command& command) noexcept {
+    learn(*command.line, command.zone);
+    if (zones_.room.wait(channel_, command, command.nodes)) return;
+    end_action(command, explain_action(command.nodes.first->request.operation, command.zone.state,
+                                       command.failure));
 }
 
-void SequencedQueue::end_action(Carrier& carrier, Status status) noexcept {
-    finish(*carrier.nodes.pop(), status, status.ok() ? 1 : 0);
-    go_on(carrier);
+void SequencedQueue::end_action(Command& command, Status status) noexcept {
+    channel_.requests.finish(*command.nodes.pop(), status, status.ok() ? 1 : 0);
+    channel_.go_on(command);
 }
 
 }  // namespace zonebridge::sequencer

@@ -1,7 +1,6 @@
 // The end of a queue: what it did not issue is withdrawn, what it issued for others is ended, and
 // the lines it holds go to whoever waits there.
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 #include "transports/sequencer/queue.h"
@@ -9,8 +8,8 @@
 namespace zonebridge::sequencer {
 
 SequencedQueue::~SequencedQueue() {
-    closing_ = true;
-    if (inner_ != nullptr) {
+    channel_.closing = true;
+    if (channel_.device.is_open()) {
         withdraw();
         issue();
         while (busy())
@@ -20,82 +19,77 @@ SequencedQueue::~SequencedQueue() {
         if (busy()) abandon();
     }
     loop().remove_issuer(*this);
-    inner_.reset();
-    loop().unwatch(event_fd_);
-    ::close(event_fd_);
+    channel_.device.close();
+    loop().unwatch(channel_.inbox.event_fd());
 }
 
 void SequencedQueue::withdraw() noexcept {
-    std::erase_if(outgoing_, [this](const Request& request) { return is_withdrawable(request); });
-    for (auto& node : nodes_) {
+    channel_.device.withdraw([this](std::uint64_t tag) { return is_withdrawable(tag); });
+    for (auto& node : channel_.requests.all()) {
         if (node.use == Node::Use::sweeping) {
-            if (sweep_.node == &node && sweep_.step != Sweep::Step::drain) continue;
-            if (sweep_.node == &node) sweep_.node = nullptr;
-            zones_.remove_sweep(node);
-            --sweeps_;
-            unpark_swept(node.zone, node.last_zone);
+            if (!sweep_.withdraw(node)) continue;
         } else if (node.use == Node::Use::in_zone) {
             auto& line = zones_.line(node.zone);
             const std::lock_guard guard(line.lock);
             if (!node.waiting) continue;
             line.waiting.remove(node);
             node.waiting = false;
-            // No queue has it, so nobody else would.
-            if (line.parked && line.waiting.empty()) release(line);
+            // No queue has it, so nobody else would. With a wish for room it waits for native
+            // appends, and is taken up when they have ended.
+            if (line.state == Line::State::parked && line.waiting.empty() && !line.room.wanted)
+                channel_.lines.release(line);
         } else {
             continue;
         }
-        --in_zones_;
-        node.use = Node::Use::idle;
+        channel_.requests.withdraw(node);
     }
 }
 
-/// Not so: what carries others' requests, and appends, which are counted.
-bool SequencedQueue::is_withdrawable(const Request& outgoing) const noexcept {
-    if (outgoing.tag == sweep_tag || (outgoing.tag & carrier_mark) != 0) return false;
-    const auto& node = *reinterpret_cast<const Node*>(static_cast<std::uintptr_t>(outgoing.tag));
-    return node.owner == this && node.use == Node::Use::passing;
+/// Not so: commands, which others' requests may be in, and appends, which are counted.
+bool SequencedQueue::is_withdrawable(std::uint64_t tag) const noexcept {
+    if (tag == sweep_tag || command_of(tag) != nullptr) return false;
+    const auto& node = node_of(tag);
+    return channel_.requests.owns(node) && node.use == Node::Use::passing;
 }
 
 bool SequencedQueue::busy() const noexcept {
-    return in_zones_ != 0 || busy_carriers_ != 0 || passed_appends_ != 0 || !runnable_.empty() ||
-           !stalled_.empty() || mail_.load(std::memory_order_acquire);
+    return channel_.requests.ordered() != 0 || channel_.commands.in_use() != 0 ||
+           passed_appends_ != 0 || !channel_.lines.empty() || !channel_.inbox.is_empty();
 }
 
 void SequencedQueue::abandon() noexcept {
     const Completion lost{0, {StatusCode::io_error, {}}, 0};
-    outgoing_.clear();
-    inner_.reset();
-    in_device_ = 0;
-    for (auto& carrier : carriers_) {
-        if (carrier.line == nullptr) continue;
-        switch (carrier.step) {
-            case Carrier::Step::explain_append:
-                append_explained(carrier, false);
+    while (channel_.device.take_unsent()) continue;
+    channel_.device.close();
+    for (auto& command : channel_.commands.all()) {
+        if (command.line == nullptr) continue;
+        switch (command.step) {
+            case Command::Step::explain_append:
+                append_explained(command, false);
                 continue;
-            case Carrier::Step::explain_read:
-                read_explained(carrier, false);
+            case Command::Step::explain_read:
+                read_explained(command, false);
                 continue;
-            case Carrier::Step::look_for_room:
-            case Carrier::Step::close_for_room:
-                room_made(carrier);
+            case Command::Step::look_for_room:
+            case Command::Step::close_for_room:
+                zones_.room.ended(channel_, command);
                 continue;
-            case Carrier::Step::look:
-            case Carrier::Step::write:
-            case Carrier::Step::explain_write:
-            case Carrier::Step::judge_action:
-            case Carrier::Step::act:
-            case Carrier::Step::explain_action:
+            case Command::Step::look:
+            case Command::Step::write:
+            case Command::Step::explain_write:
+            case Command::Step::judge_action:
+            case Command::Step::act:
+            case Command::Step::explain_action:
                 break;
         }
-        while (auto* node = carrier.nodes.pop()) finish(*node, lost.status, 0);
-        carrier.line->known = Line::Known::nothing;
-        go_on(carrier);
+        while (auto* node = command.nodes.pop()) channel_.requests.finish(*node, lost.status, 0);
+        command.line->known = Line::Known::nothing;
+        channel_.go_on(command);
     }
     while (!foreign_appends_.empty()) append_passed(*foreign_appends_.first, lost);
-    for (auto& node : nodes_)
+    for (auto& node : channel_.requests.all())
         if (node.use == Node::Use::appending) append_passed(node, lost);
-    if (sweep_.node != nullptr) end_sweep(lost.status);
+    sweep_.abandon(lost.status);
     for (issue(); busy(); issue()) std::this_thread::yield();
 }
 

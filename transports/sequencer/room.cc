@@ -1,201 +1,254 @@
-// Closing one zone for another. A device with an open limit is to close an implicitly open zone when
-// a write needs its place; not every device does, or not always. Then the zone that a write opened
-// the longest ago is closed here, between two writes of its own, and the refused request comes
-// again: a report has shown that nothing of it was done.
+#include "transports/sequencer/room.h"
+
 #include <utility>
 
-#include "transports/sequencer/queue.h"
+#include "transports/sequencer/channel.h"
 
 namespace zonebridge::sequencer {
 namespace {
 
-constexpr std::uint8_t most_crowdings = 255;
+/// As often as that a request is refused before it fails: others may take the room again and again,
+/// or there is none to be made.
+constexpr std::uint8_t most_tries = 255;
 
 }  // namespace
 
-// ---- What all queues share.
+// ---- What becomes of a zone.
 
-void Zones::note_opened(Line& line) noexcept {
-    if (opened_.empty()) return;
-    const std::lock_guard guard(room_lock_);
-    if (line.listed) return;
-    line.listed = true;
-    opened_[(opened_head_ + opened_count_++) % opened_.size()] = index(line);
+void Room::note_reported(Line& line, ZoneState state) noexcept {
+    line.room.opened = state == ZoneState::implicit_open;
+    if (line.room.opened) list(line);
 }
 
-std::optional<std::uint32_t> Zones::take_oldest() noexcept {
-    const std::lock_guard guard(room_lock_);
-    if (opened_count_ == 0) return std::nullopt;
-    const auto zone = opened_[opened_head_];
-    opened_head_ = (opened_head_ + 1) % opened_.size();
-    --opened_count_;
-    lines_[zone].listed = false;
-    return zone;
+void Room::note_written(Line& line, bool is_full) noexcept {
+    line.room.tries = 0;
+    if (is_full) {
+        line.room.opened = false;
+    } else if (!line.room.opened) {
+        line.room.opened = true;
+        list(line);
+    }
 }
 
-void Zones::join_crowd(Line& line) noexcept {
-    const std::lock_guard guard(room_lock_);
-    crowd_.push(line);
+void Room::note_acted(Line& line) noexcept {
+    line.room.opened = false;
+    line.room.tries = 0;
 }
 
-bool Zones::leave_crowd(Line& line) noexcept {
-    const std::lock_guard guard(room_lock_);
-    for (const auto* at = crowd_.first; at != nullptr; at = at->next) {
+void Room::note_swept(Line& line) noexcept {
+    line.room.opened = false;
+}
+
+// ---- The list of opened zones.
+
+void Room::list(Line& line) noexcept {
+    if (!limited_) return;
+    const std::lock_guard guard(lock_);
+    if (std::exchange(line.room.listed, true)) return;
+    line.room.next_opened = nullptr;
+    (newest_ != nullptr ? newest_->room.next_opened : oldest_) = &line;
+    newest_ = &line;
+    ++listed_;
+}
+
+Line* Room::take_oldest() noexcept {
+    const std::lock_guard guard(lock_);
+    auto* line = oldest_;
+    if (line == nullptr) return nullptr;
+    oldest_ = line->room.next_opened;
+    if (oldest_ == nullptr) newest_ = nullptr;
+    --listed_;
+    line->room.listed = false;
+    return line;
+}
+
+std::size_t Room::listed() noexcept {
+    const std::lock_guard guard(lock_);
+    return listed_;
+}
+
+// ---- The lines that wait.
+
+void Room::join(Line& line) noexcept {
+    const std::lock_guard guard(lock_);
+    waiting_.push(line);
+}
+
+/// False if the line was called meanwhile.
+bool Room::leave(Line& line) noexcept {
+    const std::lock_guard guard(lock_);
+    for (const auto* at = waiting_.first; at != nullptr; at = at->next) {
         if (at != &line) continue;
-        crowd_.remove(line);
+        waiting_.remove(line);
         return true;
     }
     return false;
 }
 
-bool Zones::is_room_coming() noexcept {
-    const std::lock_guard guard(room_lock_);
-    return room_coming_ != 0;
+Line* Room::take_first_waiting() noexcept {
+    const std::lock_guard guard(lock_);
+    return waiting_.pop();
 }
 
-void Zones::expect_room() noexcept {
-    const std::lock_guard guard(room_lock_);
-    ++room_coming_;
+void Room::try_again(Channel& channel, Line& line) noexcept {
+    const std::lock_guard guard(line.lock);
+    channel.lines.hand_on(line);
 }
 
-List<Line> Zones::room_came() noexcept {
+// ---- How many zones are to be closed.
+
+/// False if none may be now.
+bool Room::count_begun() noexcept {
+    const std::lock_guard guard(lock_);
+    if (paused_) return false;
+    ++in_progress_;
+    ++begun_;
+    return true;
+}
+
+/// The line that has waited the longest tries again; all do once no zone is to be closed any more.
+void Room::count_ended(Channel& channel) noexcept {
     List<Line> called;
-    const std::lock_guard guard(room_lock_);
-    if (--room_coming_ == 0) return std::exchange(crowd_, {});
-    if (auto* line = crowd_.pop()) called.push(*line);
-    return called;
+    auto sweep_waits = false;
+    {
+        const std::lock_guard guard(lock_);
+        if (--in_progress_ == 0) {
+            called = std::exchange(waiting_, {});
+            sweep_waits = paused_;
+        } else if (auto* line = waiting_.pop()) {
+            called.push(*line);
+        }
+    }
+    if (sweep_waits) channel.zones.sweeps.wake_first();
+    while (auto* line = called.pop()) try_again(channel, *line);
 }
 
-Line* Zones::call_from_crowd() noexcept {
-    const std::lock_guard guard(room_lock_);
-    return crowd_.pop();
+std::uint64_t Room::begun() noexcept {
+    const std::lock_guard guard(lock_);
+    return begun_;
 }
 
-std::size_t Zones::opened() noexcept {
-    const std::lock_guard guard(room_lock_);
-    return opened_count_;
+bool Room::is_being_made() noexcept {
+    const std::lock_guard guard(lock_);
+    return in_progress_ != 0;
 }
 
-// ---- Who needs room.
+void Room::pause() noexcept {
+    const std::lock_guard guard(lock_);
+    paused_ = true;
+}
 
-/// `carrier`'s command failed and its zone was reported. Whether it is to come again, once another
-/// zone was closed; then the carrier is put down.
-bool SequencedQueue::wait_for_room(Carrier& carrier) noexcept {
-    auto& line = *carrier.line;
-    if (carrier.failure.code != StatusCode::too_many_open || closing_) return false;
-    const auto state = carrier.zone.state;
-    if (state != ZoneState::empty && state != ZoneState::closed) return false;
-    if (carrier.step == Carrier::Step::explain_write && line.pointer != carrier.offset)
+bool Room::is_paused() noexcept {
+    const std::lock_guard guard(lock_);
+    return paused_;
+}
+
+void Room::resume(Channel& channel) noexcept {
+    List<Line> called;
+    {
+        const std::lock_guard guard(lock_);
+        paused_ = false;
+        called = std::exchange(waiting_, {});
+    }
+    while (auto* line = called.pop()) try_again(channel, *line);
+}
+
+// ---- A request that was refused.
+
+bool Room::wait(Channel& channel, Command& command, List<Node> requests) noexcept {
+    auto& line = *command.line;
+    if (command.failure.code != StatusCode::too_many_open || channel.closing) return false;
+    if (command.zone.state != ZoneState::empty && command.zone.state != ZoneState::closed)
         return false;
-    // Others may take the room again and again, or there is none to be made.
-    if (line.crowdings == most_crowdings) {
-        line.crowdings = 0;
+    if (line.room.tries == most_tries) {
+        line.room.tries = 0;
         return false;
     }
-    auto was_to_make_room = false;
+    auto was_wanted = false;
     {
         const std::lock_guard guard(line.lock);
-        ++line.crowdings;
-        line.crowded = true;
-        was_to_make_room = std::exchange(line.make_room, false);  // it is not open any more
-        for (auto* node = carrier.nodes.first; node != nullptr; node = node->next)
-            node->waiting = true;
-        carrier.nodes.last->next = line.waiting.first;
-        if (line.waiting.empty()) line.waiting.last = carrier.nodes.last;
-        line.waiting.first = carrier.nodes.first;
+        ++line.room.tries;
+        line.state = Line::State::waiting_for_room;
+        was_wanted = std::exchange(line.room.wanted, false);  // the zone is not open any more
+        line.put_back(requests);
     }
-    carrier.nodes = {};
-    const auto zone = zones_.index(line);
-    zones_.join_crowd(line);
+    join(line);
     // From here on the line may be called, and be another queue's.
-    const auto asked = ask_for_room(zone);
-    if (was_to_make_room) end_room();
+    const auto asked = ask(channel, line);
+    if (was_wanted) count_ended(channel);
     if (asked) {
-        put_down(carrier);
-    } else if (zones_.leave_crowd(line)) {
+        channel.commands.give_back(command);
+    } else if (leave(line)) {
         // Tried once more all the same: its requests may have been withdrawn meanwhile, and the
         // device's own word is what they are to end with.
         {
             const std::lock_guard guard(line.lock);
-            line.crowded = false;
+            line.state = Line::State::held;
         }
-        line.crowdings = most_crowdings;
-        go_on(carrier);
+        line.room.tries = most_tries;
+        channel.go_on(command);
     } else {
-        put_down(carrier);
-        // It was somebody else's call.
-        if (auto* next = zones_.call_from_crowd()) call(*next);
+        channel.commands.give_back(command);
+        // Another line was meant by that call.
+        if (auto* next = take_first_waiting()) try_again(channel, *next);
     }
     return true;
 }
 
-/// Who waits the longest for room tries again; all do once no more is to come.
-void SequencedQueue::end_room() noexcept {
-    auto called = zones_.room_came();
-    while (auto* line = called.pop()) call(*line);
-}
-
-void SequencedQueue::call(Line& line) noexcept {
-    const std::lock_guard guard(line.lock);
-    line.crowded = false;
-    hand_on(line);
-}
-
-/// Has a zone closed that a write opened; false if there is none that could be, nor one that is to
-/// be already. Not one that waits for something itself, which may be us.
-bool SequencedQueue::ask_for_room(std::uint32_t zone) noexcept {
-    for (auto left = zones_.opened(); left != 0; --left) {
-        const auto oldest = zones_.take_oldest();
-        if (!oldest) break;
-        if (*oldest == zone) continue;
-        auto& line = zones_.line(*oldest);
+/// Has a zone closed that a write opened, or waits until a sweep has ended; false if there is none
+/// that could be closed, nor one that is to be already. Not a zone that waits for something itself,
+/// which may be `refused`.
+bool Room::ask(Channel& channel, const Line& refused) noexcept {
+    if (is_paused()) return true;
+    for (auto left = listed(); left != 0; --left) {
+        auto* oldest = take_oldest();
+        if (oldest == nullptr) break;
+        auto& line = *oldest;
+        if (&line == &refused) continue;
         const std::lock_guard guard(line.lock);
-        if (line.crowded || line.make_room) continue;
-        if (line.parked) {
-            zones_.note_opened(line);
+        if (line.state == Line::State::waiting_for_room || line.room.wanted) continue;
+        if (line.state == Line::State::parked) {
+            list(line);
             continue;
         }
-        line.make_room = true;
-        zones_.expect_room();
-        if (line.held) return true;
-        line.held = true;
-        runnable_.push(line);
+        if (!count_begun()) {
+            list(line);
+            return true;
+        }
+        line.room.wanted = true;
+        if (line.state == Line::State::held) return true;
+        line.state = Line::State::held;
+        channel.lines.add(line);
         return true;
     }
-    return zones_.is_room_coming();
+    return is_being_made();
 }
 
-// ---- Who makes room. The line is held by this queue, and nothing of it is in the device.
+// ---- A zone that is closed. Its line is held by this queue.
 
-void SequencedQueue::begin_room(Line& line, Carrier& carrier) noexcept {
-    carrier.line = &line;
-    carrier.nodes = {};
-    carrier.failure = {};
-    report(carrier, Carrier::Step::look_for_room);
+void Room::begin(Channel& channel, Command& command) noexcept {
+    command.line->room.wanted = false;
+    channel.report(command, Command::Step::look_for_room);
 }
 
-void SequencedQueue::room_looked(Carrier& carrier, bool known) noexcept {
-    auto& line = *carrier.line;
-    if (!known) return room_made(carrier);
-    learn(line, carrier.zone);
-    // Who opened a zone by an action wants it open.
-    if (carrier.zone.state != ZoneState::implicit_open) return room_made(carrier);
+void Room::looked(Channel& channel, Command& command, bool is_known) noexcept {
+    // What an action opened is to stay open.
+    if (!is_known || command.zone.state != ZoneState::implicit_open) return ended(channel, command);
+    auto& line = *command.line;
     line.confirmed = false;
-    line.opened = false;
-    carrier.step = Carrier::Step::close_for_room;
-    const auto& layout = limits().layout;
-    const auto zone = zones_.index(line);
-    Request request;
+    line.room.opened = false;
+    command.step = Command::Step::close_for_room;
+    const auto& layout = channel.limits.layout;
+    const auto zone = channel.zones.index(line);
+    auto& request = channel.device.add(tag_of(command));
     request.operation = Operation::close;
     request.offset = layout.start_of(zone);
     request.length = layout.length_of(zone);
-    send(request, tag_of(carrier));
 }
 
-/// Made or not: who was refused finds out by trying again.
-void SequencedQueue::room_made(Carrier& carrier) noexcept {
-    end_room();
-    go_on(carrier);
+void Room::ended(Channel& channel, Command& command) noexcept {
+    count_ended(channel);
+    channel.go_on(command);
 }
 
 }  // namespace zonebridge::sequencer

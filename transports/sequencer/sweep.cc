@@ -1,167 +1,207 @@
-// An action on many zones: it begins once every request accepted before it has ended in each of
-// them, and what was accepted after it waits there until it ends.
-#include <algorithm>
+#include "transports/sequencer/sweep.h"
 
-#include "transports/sequencer/queue.h"
+#include <algorithm>
+#include <utility>
+
 #include "transports/sequencer/verdict.h"
 
 namespace zonebridge::sequencer {
 
-void SequencedQueue::run_sweep() noexcept {
-    if (sweeps_ == 0 || sweep_.busy) return;
-    if (sweep_.node == nullptr) {
-        auto* first = zones_.first_sweep();
-        if (first == nullptr || first->owner != this) return;
-        sweep_.node = first;
-        sweep_.step = Sweep::Step::drain;
-        sweep_.zone = first->zone;
-        sweep_.stop.reset();
-    }
-    if (!drained()) return;
-    sweep_.zone = sweep_.node->zone;
-    sweep_on();
+void Sweep::add(Node& node) noexcept {
+    node.use = Node::Use::sweeping;
+    ++pending_;
+    channel_.zones.sweeps.add(node);
 }
 
-/// Looks at zone after zone, and is poked by the first that is not quiet once it is. A zone found
-/// quiet stays so: all that may come is held back.
-bool SequencedQueue::drained() noexcept {
-    const auto& node = *sweep_.node;
-    const auto& layout = limits().layout;
-    for (; sweep_.zone <= node.last_zone; ++sweep_.zone) {
-        if (layout.is_conventional(sweep_.zone)) continue;
-        auto& line = zones_.line(sweep_.zone);
+void Sweep::run() noexcept {
+    if (pending_ == 0 || in_device_) return;
+    if (node_ == nullptr) {
+        auto* first = channel_.zones.sweeps.first();
+        if (first == nullptr || !channel_.requests.owns(*first)) return;
+        node_ = first;
+        step_ = Step::drain;
+        zone_ = first->zone;
+        stop_.reset();
+        room_begun_ = channel_.zones.room.begun();
+    }
+    if (!is_drained() || !pause_room() || !is_drained()) return;
+    zone_ = node_->zone;
+    go_on();
+}
+
+/// Whether no zone is closed for room until the sweep ends. A zone that was may have been found
+/// quiet before; then all zones are looked at again.
+bool Sweep::pause_room() noexcept {
+    if (!room_paused_) {
+        room_paused_ = true;
+        channel_.zones.room.pause();
+        if (channel_.zones.room.begun() != room_begun_) zone_ = node_->zone;
+    }
+    return !channel_.zones.room.is_being_made();
+}
+
+void Sweep::resume_room() noexcept {
+    if (!std::exchange(room_paused_, false)) return;
+    channel_.zones.room.resume(channel_);
+}
+
+/// Looks at zone after zone, and has itself woken by the first that is not quiet once it is. A zone found
+/// quiet stays so, but for room: all that may come is held back.
+bool Sweep::is_drained() noexcept {
+    const auto& node = *node_;
+    const auto& layout = channel_.limits.layout;
+    for (; zone_ <= node.last_zone; ++zone_) {
+        if (layout.is_conventional(zone_)) continue;
+        auto& line = channel_.zones.line(zone_);
         const std::lock_guard guard(line.lock);
         const auto nobody_before =
-            !line.held || (line.waiting.first != nullptr &&
-                           line.waiting.first->order >= node.order && line.parked);
+            line.state == Line::State::idle ||
+            (line.state == Line::State::parked && line.waiting.first != nullptr &&
+             line.waiting.first->order >= node.order);
         if (!nobody_before || line.appends != 0) {
             line.sweep_waits = true;
             return false;
         }
         line.known = Line::Known::nothing;
-        line.opened = false;
+        channel_.zones.room.note_swept(line);
     }
     return true;
 }
 
 /// The next command of a sweep whose zones are quiet.
-void SequencedQueue::sweep_on() noexcept {
-    const auto& node = *sweep_.node;
+void Sweep::go_on() noexcept {
+    const auto& node = *node_;
     const auto& request = node.request;
     const auto judged =
         request.operation == Operation::open || request.operation == Operation::close;
-    if (request.scope == Scope::all || !judged) return send_sweep(node.last_zone + 1);
-    if (sweep_.zone > node.last_zone) return end_sweep({});
-    report_sweep(node.last_zone + 1 - sweep_.zone, Sweep::Step::judge);
+    if (request.scope == Scope::all || !judged) return act(node.last_zone + 1);
+    if (zone_ > node.last_zone) return end({});
+    report(node.last_zone + 1 - zone_, Step::judge);
 }
 
-void SequencedQueue::send_sweep(std::uint32_t end) noexcept {
-    const auto& layout = limits().layout;
-    auto request = sweep_.node->request;
+void Sweep::act(std::uint32_t end) noexcept {
+    const auto& layout = channel_.limits.layout;
+    auto request = node_->request;
     if (request.scope == Scope::zones) {
-        request.offset = layout.start_of(sweep_.zone);
+        request.offset = layout.start_of(zone_);
         request.length = layout.start_of(end - 1) + layout.length_of(end - 1) - request.offset;
     }
-    sweep_.step = Sweep::Step::act;
-    sweep_.end = end;
-    sweep_.busy = true;
-    send(request, sweep_tag);
+    step_ = Step::act;
+    end_ = end;
+    in_device_ = true;
+    channel_.device.send(request, sweep_tag);
 }
 
-void SequencedQueue::report_sweep(std::size_t zones, Sweep::Step step) noexcept {
-    Request request;
+void Sweep::report(std::size_t zones, Step step) noexcept {
+    auto& request = channel_.device.add(sweep_tag);
     request.operation = Operation::report;
-    request.offset = limits().layout.start_of(sweep_.zone);
-    request.zones = std::span(sweep_.zones).first(std::min(zones, sweep_.zones.size()));
-    sweep_.step = step;
-    sweep_.busy = true;
-    send(request, sweep_tag);
+    request.offset = channel_.limits.layout.start_of(zone_);
+    request.zones = std::span(zones_).first(std::min(zones, zones_.size()));
+    step_ = step;
+    in_device_ = true;
 }
 
-void SequencedQueue::sweep_returned(const Completion& completion) noexcept {
-    sweep_.busy = false;
-    switch (sweep_.step) {
-        case Sweep::Step::drain:
+void Sweep::completed(const Completion& completion) noexcept {
+    in_device_ = false;
+    switch (step_) {
+        case Step::drain:
             return;
-        case Sweep::Step::judge:
-            return sweep_judged(completion);
-        case Sweep::Step::act:
-            return sweep_acted(completion);
-        case Sweep::Step::explain:
-            return sweep_explained(completion);
+        case Step::judge:
+            return judged(completion);
+        case Step::act:
+            return acted(completion);
+        case Step::explain:
+            return explained(completion);
     }
 }
 
 /// The zones up to the first that refuses are acted on by one command.
-void SequencedQueue::sweep_judged(const Completion& completion) noexcept {
-    if (!completion.status.ok()) return end_sweep(completion.status);
-    const auto& layout = limits().layout;
-    const auto left = sweep_.node->last_zone + 1 - sweep_.zone;
+void Sweep::judged(const Completion& completion) noexcept {
+    if (!completion.status.ok()) return end(completion.status);
+    const auto& layout = channel_.limits.layout;
+    const auto left = node_->last_zone + 1 - zone_;
     const auto reported = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>({completion.result, left, sweep_.zones.size()}));
+        std::min<std::uint64_t>({completion.result, left, zones_.size()}));
     std::uint32_t good = 0;
-    sweep_.stop.reset();
+    stop_.reset();
     for (; good < reported; ++good) {
-        const auto& zone = sweep_.zones[good];
-        if (zone.start != layout.start_of(sweep_.zone + good)) break;
-        const auto verdict = judge_action(sweep_.node->request.operation, zone.state);
+        const auto& zone = zones_[good];
+        if (zone.start != layout.start_of(zone_ + good)) break;
+        const auto verdict = judge_action(node_->request.operation, zone.state);
         if (!verdict || *verdict == StatusCode::ok) continue;
-        sweep_.stop = *verdict;
+        stop_ = *verdict;
         break;
     }
-    if (good != 0) return send_sweep(sweep_.zone + good);
-    end_sweep({sweep_.stop.value_or(StatusCode::io_error), {}});
+    if (good != 0) return act(zone_ + good);
+    end({stop_.value_or(StatusCode::io_error), {}});
 }
 
-void SequencedQueue::sweep_acted(const Completion& completion) noexcept {
-    if (sweep_.node->request.scope == Scope::all) return end_sweep(completion.status);
+void Sweep::acted(const Completion& completion) noexcept {
+    if (node_->request.scope == Scope::all) return end(completion.status);
     if (completion.status.ok()) {
-        sweep_.zone = sweep_.end;
-        if (sweep_.stop) return end_sweep({*sweep_.stop, {}});
-        if (sweep_.zone > sweep_.node->last_zone) return end_sweep({});
-        return sweep_on();
+        zone_ = end_;
+        if (stop_) return end({*stop_, {}});
+        if (zone_ > node_->last_zone) return end({});
+        return go_on();
     }
-    const auto most = sweep_.end - sweep_.zone - 1;
-    sweep_.zone += static_cast<std::uint32_t>(std::min<std::uint64_t>(completion.result, most));
-    sweep_.failure = completion.status;
-    report_sweep(1, Sweep::Step::explain);
+    const auto most = end_ - zone_ - 1;
+    zone_ += static_cast<std::uint32_t>(std::min<std::uint64_t>(completion.result, most));
+    failure_ = completion.status;
+    report(1, Step::explain);
 }
 
-void SequencedQueue::sweep_explained(const Completion& completion) noexcept {
-    const auto& zone = sweep_.zones[0];
+void Sweep::explained(const Completion& completion) noexcept {
+    const auto& zone = zones_[0];
     const auto explained = completion.status.ok() && completion.result == 1 &&
-                           zone.start == limits().layout.start_of(sweep_.zone);
-    if (!explained) return end_sweep(sweep_.failure);
-    const auto status = explain_action(sweep_.node->request.operation, zone.state, sweep_.failure);
-    if (!status.ok()) return end_sweep(status);
+                           zone.start == channel_.limits.layout.start_of(zone_);
+    if (!explained) return end(failure_);
+    const auto status = explain_action(node_->request.operation, zone.state, failure_);
+    if (!status.ok()) return end(status);
     // There was nothing to change in that zone.
-    if (++sweep_.zone > sweep_.node->last_zone) return end_sweep({});
-    sweep_on();
+    if (++zone_ > node_->last_zone) return end({});
+    go_on();
 }
 
-void SequencedQueue::end_sweep(Status status) noexcept {
-    auto& node = *sweep_.node;
+void Sweep::end(Status status) noexcept {
+    auto& node = *node_;
     const auto all = node.request.scope == Scope::all;
     const auto first = node.zone;
     const auto last = node.last_zone;
-    const auto acted = all ? 0 : sweep_.zone - first;
-    sweep_.node = nullptr;
-    --sweeps_;
-    zones_.remove_sweep(node);
+    const auto done = all ? 0 : zone_ - first;
+    node_ = nullptr;
+    --pending_;
+    resume_room();  // before the next sweep can pause it
+    channel_.zones.sweeps.remove(node);
     node.status = status;
-    node.result = acted;
-    give_back(node);
-    unpark_swept(first, last);
+    node.result = done;
+    channel_.requests.give_back(node);
+    unpark(first, last);
+}
+
+bool Sweep::withdraw(Node& node) noexcept {
+    if (&node == node_) {
+        if (step_ != Step::drain) return false;
+        node_ = nullptr;
+        resume_room();
+    }
+    --pending_;
+    channel_.zones.sweeps.remove(node);
+    unpark(node.zone, node.last_zone);
+    return true;
+}
+
+void Sweep::abandon(Status status) noexcept {
+    if (node_ != nullptr) end(status);
 }
 
 /// Lines that were parked for a sweep which is gone go on.
-void SequencedQueue::unpark_swept(std::uint32_t first, std::uint32_t last) noexcept {
-    const auto& layout = limits().layout;
+void Sweep::unpark(std::uint32_t first, std::uint32_t last) noexcept {
+    const auto& layout = channel_.limits.layout;
     for (auto zone = first; zone <= last; ++zone) {
         if (layout.is_conventional(zone)) continue;
-        auto& line = zones_.line(zone);
+        auto& line = channel_.zones.line(zone);
         const std::lock_guard guard(line.lock);
-        unpark(line);
+        channel_.lines.unpark(line);
     }
 }
 

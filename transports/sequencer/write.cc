@@ -7,7 +7,7 @@ namespace zonebridge::sequencer {
 
 /// Takes all that continues at the pointer and fits into one command. Under the line's lock; the
 /// first of the waiting was judged to go.
-void SequencedQueue::begin_write(Line& line, Carrier& carrier) noexcept {
+void SequencedQueue::begin_write(Line& line, Command& command) noexcept {
     const auto& layout = limits().layout;
     const auto zone = zones_.index(line);
     const auto end = layout.start_of(zone) + layout.capacity_of(zone);
@@ -18,77 +18,73 @@ void SequencedQueue::begin_write(Line& line, Carrier& carrier) noexcept {
     while (auto* node = line.waiting.first) {
         const auto& request = node->request;
         const auto write = request.operation == Operation::write;
-        if (!write && (request.operation != Operation::append || native_append_)) break;
+        if (!write && (request.operation != Operation::append || channel_.native_append)) break;
         if (request.fua != fua || request.length > end - line.pointer - length) break;
         if (write && request.offset != line.pointer + length) break;
-        if (carrier.nodes.empty()) {
+        if (command.nodes.empty()) {
             data = request.data;
         } else {
             if (length + request.length > limits().max_transfer) break;
-            if (segments + request.data.size() > join_segments_) break;
-            if (zones_.blocks(zone, node->order)) break;
-            if (data.data() != carrier.pieces) {
-                std::copy(data.begin(), data.end(), carrier.pieces);
-                data = {carrier.pieces, segments};
+            if (segments + request.data.size() > channel_.join_segments) break;
+            if (zones_.sweeps.block(zone, node->order)) break;
+            if (data.data() != command.pieces) {
+                std::copy(data.begin(), data.end(), command.pieces);
+                data = {command.pieces, segments};
             }
-            std::copy(request.data.begin(), request.data.end(), carrier.pieces + segments);
-            data = {carrier.pieces, segments + request.data.size()};
+            std::copy(request.data.begin(), request.data.end(), command.pieces + segments);
+            data = {command.pieces, segments + request.data.size()};
         }
         length += request.length;
         segments += request.data.size();
         line.waiting.pop();
         node->waiting = false;
-        carrier.nodes.push(*node);
+        command.nodes.push(*node);
     }
     line.confirmed = false;
-    carrier.step = Carrier::Step::write;
-    carrier.offset = line.pointer;
-    carrier.length = length;
+    command.step = Command::Step::write;
+    command.offset = line.pointer;
+    command.length = length;
     Request request;
     request.operation = Operation::write;
     request.fua = fua;
     request.offset = line.pointer;
     request.length = length;
     request.data = data;
-    send(request, tag_of(carrier));
+    channel_.device.send(request, tag_of(command));
 }
 
-void SequencedQueue::write_ended(Carrier& carrier, Status status) noexcept {
-    auto& line = *carrier.line;
+void SequencedQueue::write_ended(Command& command, Status status) noexcept {
+    auto& line = *command.line;
     if (!status.ok()) {
-        carrier.failure = status;
-        return report(carrier, Carrier::Step::explain_write);
+        command.failure = status;
+        return channel_.report(command, Command::Step::explain_write);
     }
-    for (auto at = carrier.offset; auto* node = carrier.nodes.pop();) {
+    for (auto at = command.offset; auto* node = command.nodes.pop();) {
         const auto length = node->request.length;
-        finish(*node, {}, node->request.operation == Operation::append ? at : 0);
+        channel_.requests.finish(*node, {}, node->request.operation == Operation::append ? at : 0);
         at += length;
     }
     const auto& layout = limits().layout;
     const auto zone = zones_.index(line);
-    line.pointer = carrier.offset + carrier.length;
-    line.crowdings = 0;
-    if (line.pointer == layout.start_of(zone) + layout.capacity_of(zone)) {
-        line.known = Line::Known::full;
-        line.opened = false;
-    } else if (!line.opened) {
-        line.opened = true;
-        zones_.note_opened(line);
-    }
-    go_on(carrier);
+    line.pointer = command.offset + command.length;
+    const auto full = line.pointer == layout.start_of(zone) + layout.capacity_of(zone);
+    if (full) line.known = Line::Known::full;
+    zones_.room.note_written(line, full);
+    channel_.go_on(command);
 }
 
 /// The zone was reported after a write failed: what lies wholly below its pointer is there.
-void SequencedQueue::settle_write(Carrier& carrier) noexcept {
-    auto& line = *carrier.line;
-    learn(line, carrier.zone);
-    if (wait_for_room(carrier)) return;
-    const auto& failure = carrier.failure;
+void SequencedQueue::settle_write(Command& command) noexcept {
+    auto& line = *command.line;
+    learn(line, command.zone);
+    const auto untouched = line.pointer == command.offset;
+    if (untouched && zones_.room.wait(channel_, command, command.nodes)) return;
+    const auto& failure = command.failure;
     auto code = failure.code;
-    auto reached = carrier.offset;
+    auto reached = command.offset;
     switch (line.known) {
         case Line::Known::pointer:
-            if (line.pointer < carrier.offset || line.pointer > carrier.offset + carrier.length)
+            if (line.pointer < command.offset || line.pointer > command.offset + command.length)
                 code = StatusCode::unaligned_write;
             else
                 reached = line.pointer;
@@ -106,17 +102,17 @@ void SequencedQueue::settle_write(Carrier& carrier) noexcept {
         case Line::Known::nothing:
             break;
     }
-    for (auto at = carrier.offset; auto* node = carrier.nodes.pop();) {
+    for (auto at = command.offset; auto* node = command.nodes.pop();) {
         const auto append = node->request.operation == Operation::append;
         const auto end = at + node->request.length;
         // Below the pointer is not yet durable.
         if (end <= reached && !node->request.fua)
-            finish(*node, {}, append ? at : 0);
+            channel_.requests.finish(*node, {}, append ? at : 0);
         else
-            finish(*node, {code, failure.cause}, 0);
+            channel_.requests.finish(*node, {code, failure.cause}, 0);
         at = end;
     }
-    go_on(carrier);
+    channel_.go_on(command);
 }
 
 }  // namespace zonebridge::sequencer

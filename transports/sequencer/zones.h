@@ -8,19 +8,19 @@
 #pragma once
 
 #include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "transports/list.h"
+#include "transports/sequencer/room.h"
+#include "transports/sequencer/sweeps.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 
 namespace zonebridge::sequencer {
 
-class SequencedQueue;
+class Inbox;
 
 /// Four bytes, so that a zone's lock lies in the cache line it guards.
 class Lock {
@@ -53,7 +53,7 @@ struct alignas(64) Node {
 
     Request request = {};  // as the submitter gave it
     Node* next = nullptr;
-    SequencedQueue* owner = nullptr;
+    Inbox* owner = nullptr;
     Status status = {};  // once it ended
     std::uint64_t result = 0;
     std::uint64_t order = 0;      // sweeps accepted before it; a sweep's own number
@@ -63,27 +63,37 @@ struct alignas(64) Node {
     bool waiting = false;         // in its line's list; under the line's lock
 };
 
-/// One zone. It is *held* by at most one queue, which alone issues for it; that queue gives it up
-/// once nobody waits. While it is *parked* no queue holds it: what it waits for takes it up again.
+/// One zone.
 struct alignas(64) Line {
+    enum class State : std::uint8_t {
+        idle,    ///< No queue holds the line, and no request waits.
+        held,    ///< By one queue, which alone issues for it until no request waits.
+        parked,  ///< By none. The end of what the line waits for, a sweep or appends, takes it up.
+        waiting_for_room,  ///< By none. Room takes it up.
+    };
     enum class Known : std::uint8_t { nothing, pointer, full, read_only, offline };
+
+    /// Requests that were taken out wait again, before all others. Under lock.
+    void put_back(List<Node> requests) noexcept {
+        if (requests.empty()) return;
+        for (auto* node = requests.first; node != nullptr; node = node->next) node->waiting = true;
+        requests.last->next = waiting.first;
+        if (waiting.empty()) waiting.last = requests.last;
+        waiting.first = requests.first;
+    }
 
     Lock lock;
     std::uint32_t appends = 0;  // native ones in flight; under lock
     List<Node> waiting;         // under lock, in order of arrival
-    bool held = false;          // under lock
-    bool parked = false;        // under lock; held is true as well
+    State state = State::idle;  // under lock
     bool sweep_waits = false;   // under lock: a sweep is to be poked once the zone is quiet
-    bool crowded = false;       // under lock: waits for room; held is true, and no queue holds it
-    bool make_room = false;     // under lock: the holder closes the zone before all else
-    bool listed = false;        // in Zones' list of open zones; under that list's lock
 
     // The holder's. Whoever takes the line up finds them through the lock.
     Known known = Known::nothing;
-    bool confirmed = false;      // by a report, and nothing was issued since
-    bool opened = false;         // a write went well since the zone was last known not to be open
-    std::uint8_t crowdings = 0;  // how often the first that waits has waited for room
-    std::uint64_t pointer = 0;   // where the next write goes, if known says so
+    bool confirmed = false;     // by a report, and nothing was issued since
+    std::uint64_t pointer = 0;  // where the next write goes, if known says so
+
+    RoomMarks room;
     Line* next = nullptr;
 };
 static_assert(sizeof(Line) == 64);
@@ -91,73 +101,18 @@ static_assert(sizeof(Line) == 64);
 class Zones {
   public:
     /// `limited`: not every zone can be open at once.
-    Zones(const Layout& layout, bool limited)
-        : lines_(layout.zone_count()), opened_(limited ? layout.zone_count() : 0) {}
+    Zones(const Layout& layout, bool limited) : room(limited), lines_(layout.zone_count()) {}
 
     [[nodiscard]] Line& line(std::uint32_t zone) noexcept { return lines_[zone]; }
     [[nodiscard]] std::uint32_t index(const Line& line) const noexcept {
         return static_cast<std::uint32_t>(&line - lines_.data());
     }
 
-    // ---- Sweeps: actions on many zones. They have numbers in order of arrival and run one at a
-    // time. What was accepted before a sweep goes first, what came later waits, in its zones.
-
-    /// Sweeps accepted so far. Read it under a line's lock: a sweep that is not counted has yet to
-    /// look at that line.
-    [[nodiscard]] std::uint64_t order() const noexcept {
-        return accepted_.load(std::memory_order_acquire);
-    }
-    /// Whether a request of that order must wait for a sweep that is yet to end.
-    [[nodiscard]] bool blocks(std::uint32_t zone, std::uint64_t order) noexcept {
-        return order > ended_.load(std::memory_order_acquire) && is_swept(zone, order);
-    }
-
-    void add_sweep(Node& sweep) noexcept;
-    /// The sweep whose turn it is; null where there is none.
-    [[nodiscard]] Node* first_sweep() noexcept;
-    /// Takes a sweep out, ended or withdrawn, and pokes the first that is left. Lines parked for it
-    /// are the caller's to take up.
-    void remove_sweep(Node& sweep) noexcept;
-    /// Wakes the owner of the first sweep.
-    void poke_sweep() noexcept;
-
-    // ---- Room: zones that writes opened, oldest first, so that one of them can be closed for
-    // another where the device does not do that itself; and who waits for it (room.cc).
-
-    /// A write opened the zone.
-    void note_opened(Line& line) noexcept;
-    /// How many such zones are known of.
-    [[nodiscard]] std::size_t opened() noexcept;
-    /// Takes out the zone that was opened the longest ago, by a write.
-    [[nodiscard]] std::optional<std::uint32_t> take_oldest() noexcept;
-
-    void join_crowd(Line& line) noexcept;
-    /// False if the line was called meanwhile.
-    [[nodiscard]] bool leave_crowd(Line& line) noexcept;
-    /// Zones that are to be closed for those who wait.
-    void expect_room() noexcept;
-    [[nodiscard]] bool is_room_coming() noexcept;
-    /// One of them was. Who is to try again: the one that has waited the longest; all, if no more
-    /// room is to come.
-    [[nodiscard]] List<Line> room_came() noexcept;
-    /// Who has waited the longest; null if nobody does.
-    [[nodiscard]] Line* call_from_crowd() noexcept;
+    Sweeps sweeps;
+    Room room;
 
   private:
-    [[nodiscard]] bool is_swept(std::uint32_t zone, std::uint64_t order) noexcept;
-
     std::vector<Line> lines_;
-    std::atomic<std::uint64_t> accepted_ = 0;
-    std::atomic<std::uint64_t> ended_ = 0;  // all up to this number
-    std::mutex sweeps_lock_;
-    List<Node> sweeps_;  // under sweeps_lock_
-
-    std::mutex room_lock_;
-    std::vector<std::uint32_t> opened_;  // under room_lock_: a ring with a place for each zone
-    std::size_t opened_head_ = 0;        // under room_lock_
-    std::size_t opened_count_ = 0;       // under room_lock_
-    List<Line> crowd_;                   // under room_lock_
-    std::size_t room_coming_ = 0;        // under room_lock_
 };
 
 }  // namespace zonebridge::sequencer

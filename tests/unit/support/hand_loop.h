@@ -18,7 +18,7 @@
 
 namespace zonebridge::test {
 
-class HandLoop final : public Loop {
+class HandLoop : public Loop {
   public:
     tl::expected<void, Error> watch(int fd, Watcher& watcher) override {
         watchers_[fd] = &watcher;

@@ -46,6 +46,7 @@ class BareQueue final : public Queue, private Issuer {
     }
 
     bool holds(const Job& job) const {
+        if (device_.holds_back && device_.holds_back(job.request)) return true;
         switch (device_.held.load()) {
             case BareDevice::Held::none:
                 return false;

@@ -45,6 +45,8 @@ class BareDevice final : public Transport {
     /// Which requests stay where they are until this changes.
     enum class Held : std::uint8_t { none, writes, everything };
     std::atomic<Held> held = Held::none;
+    /// Of the others, those for which this is true stay as well; asked by the thread of their queue.
+    std::function<bool(const Request&)> holds_back;
     /// Each request waits up to so many turns, at random.
     std::uint32_t most_turns = 0;
     std::uint64_t seed = 1;
