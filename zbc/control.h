@@ -21,14 +21,6 @@ namespace zonebridge::zbc {
 /// No reply is longer.
 inline constexpr std::size_t max_control_reply = 2048;
 
-/// Whether the command is answered while a unit attention waits, without clearing it (SAM-5 5.14):
-/// INQUIRY, REPORT LUNS; and REQUEST SENSE, whose answer is the unit attention.
-[[nodiscard]] bool passes_attention(Command command) noexcept;
-
-/// Whether a stopped unit refuses the command (SBC-4 "stopped power condition"): what needs the
-/// medium, and TEST UNIT READY, which asks for just that.
-[[nodiscard]] bool needs_medium(Command command) noexcept;
-
 /// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT LUNS (of LUN 0) and
 /// REPORT SUPPORTED OPERATION CODES: the reply's length, cut at the allocation length, in `out`,
 /// which holds at least max_control_reply bytes.

@@ -78,7 +78,7 @@ class TargetQueue final : public TaskQueue {
     void start_transfer(Index index, const Task& task, const CommandInfo& info) noexcept;
     void start_verify(Index index, const Task& task, const CommandInfo& info) noexcept;
     void start_flush(Index index, const Task& task, const CommandInfo& info) noexcept;
-    void start_action(Index index, const Task& task, Operation operation) noexcept;
+    void start_action(Index index, const Task& task, const CommandInfo& info) noexcept;
     void start_report(Index index, const Task& task) noexcept;
 
     /// Why this initiator may not change the disk.

@@ -26,8 +26,8 @@ std::optional<Sense> TargetQueue::refuse_change(std::uint32_t initiator) noexcep
 
 void TargetQueue::start(Index index, const Task& task) noexcept {
     const ByteView cdb(task.cdb);
-    const auto found = find_command(cdb, facts_.unit.zoned());
-    const auto passes = found && passes_attention((*found)->command);
+    const auto found = find_target_command(cdb, facts_.unit.zoned());
+    const auto passes = found && (*found)->target->passes_attention;
     if (!passes && facts_.state.initiators().attention_pending(task.initiator)) {
         if (const auto attention = facts_.state.initiators().take_attention(task.initiator)) {
             refuse(index, unit_attention(*attention));
@@ -39,52 +39,43 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         return;
     }
     const auto& info = **found;
-    if (facts_.state.stopped() && needs_medium(info.command)) {
+    if (facts_.state.stopped() && info.target->needs_medium) {
         refuse(index, stopped());
         return;
     }
-    switch (info.command) {
-        case Command::test_unit_ready:
-        case Command::request_sense:
-        case Command::inquiry:
-        case Command::mode_sense:
-        case Command::read_capacity_10:
-        case Command::read_capacity_16:
-        case Command::report_luns:
-        case Command::report_supported_opcodes:
-        case Command::report_supported_tmfs:
+    switch (info.target->handler) {
+        case Handler::test_unit_ready:
+        case Handler::request_sense:
+        case Handler::inquiry:
+        case Handler::mode_sense:
+        case Handler::read_capacity_10:
+        case Handler::read_capacity_16:
+        case Handler::report_luns:
+        case Handler::report_supported_opcodes:
+        case Handler::report_supported_tmfs:
             start_control(index, task, info);
             return;
-        case Command::start_stop_unit:
+        case Handler::start_stop_unit:
             start_stop(index, task);
             return;
-        case Command::mode_select:
+        case Handler::mode_select:
             start_mode_select(index, task);
             return;
-        case Command::read:
-        case Command::write:
+        case Handler::read:
+        case Handler::write:
             start_transfer(index, task, info);
             return;
-        case Command::verify:
+        case Handler::verify:
             start_verify(index, task, info);
             return;
-        case Command::synchronize_cache:
+        case Handler::synchronize_cache:
             start_flush(index, task, info);
             return;
-        case Command::report_zones:
+        case Handler::report_zones:
             start_report(index, task);
             return;
-        case Command::close_zone:
-            start_action(index, task, Operation::close);
-            return;
-        case Command::finish_zone:
-            start_action(index, task, Operation::finish);
-            return;
-        case Command::open_zone:
-            start_action(index, task, Operation::open);
-            return;
-        case Command::reset_write_pointer:
-            start_action(index, task, Operation::reset);
+        case Handler::zone_action:
+            start_action(index, task, info);
             return;
     }
 }
@@ -167,7 +158,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     const auto& unit = facts_.unit;
     const auto& limits = facts_.disk.limits();
     const auto range = decode_block_range(info, ByteView(task.cdb));
-    const auto writes = info.command == Command::write;
+    const auto writes = info.touch == ZoneTouch::writes;
     auto& slot = slots_[index];
 
     if (range.protect != 0) {  // there is no protection information on this disk
@@ -191,7 +182,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     const auto offset = range.lba * unit.block_size;
     const auto length = std::uint64_t{range.blocks} * unit.block_size;
     if (length > limits.max_transfer) {
-        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        refuse(index, invalid_field_in_cdb(info.length.at));
         return;
     }
     if (const auto sense = writes ? facts_.geometry.refuse_write(offset, length)
@@ -208,7 +199,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     }
     // More pieces than the disk takes at once: splitting is not an option for a zoned write.
     if (!data || data->size() > limits.max_segments) {
-        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        refuse(index, invalid_field_in_cdb(info.length.at));
         return;
     }
     const auto fua = writes && (range.fua || !facts_.state.write_cache());
@@ -240,12 +231,12 @@ void TargetQueue::start_flush(Index index, const Task& task, const CommandInfo& 
     flush(index);
 }
 
-void TargetQueue::start_action(Index index, const Task& task, Operation operation) noexcept {
+void TargetQueue::start_action(Index index, const Task& task, const CommandInfo& info) noexcept {
     const auto& unit = facts_.unit;
     const auto& layout = facts_.disk.limits().layout;
     const auto fields = decode_zone_action(ByteView(task.cdb));
     auto& request = slots_[index].request;
-    request.operation = operation;
+    request.operation = *info.operation;
     if (const auto sense = refuse_change(task.initiator)) {
         refuse(index, *sense);
         return;

@@ -139,7 +139,7 @@ TEST(TargetControl, ReportLunsListsLunZero) {
 
 TEST(TargetControl, UnknownCommandsAreRefused) {
     Initiator initiator;
-    for (const auto& info : all_commands()) EXPECT_NE(info.opcode, 0x42);
+    for (const auto& info : target_commands()) EXPECT_NE(info.opcode, 0x42);
     EXPECT_EQ(initiator.run(hex("42 00*9")).words(), "5/20/00") << "UNMAP";
     EXPECT_EQ(initiator.run(hex("93 00*15")).words(), "5/20/00") << "WRITE SAME";
     EXPECT_EQ(initiator.run(hex("85 00*15")).words(), "5/20/00") << "ATA PASS-THROUGH";

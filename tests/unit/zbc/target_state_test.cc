@@ -28,16 +28,16 @@ TEST(TargetState, AStoppedUnitRefusesTheMediumAndNothingElse) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(stop).words(), "good");
     EXPECT_EQ(operations(initiator), std::vector{Operation::flush});
-    for (const auto& info : all_commands()) {
-        if (info.command == Command::start_stop_unit) continue;
-        Bytes cdb(info.length);
+    for (const auto& info : target_commands()) {
+        if (info.target->handler == Handler::start_stop_unit) continue;
+        Bytes cdb(info.cdb_length);
         cdb[0] = info.opcode;
-        if (info.service_action) cdb[1] = *info.service_action;
-        if (info.command == Command::mode_select) cdb[1] = 0x10;
-        if (info.command == Command::mode_sense) cdb[2] = 0x3F;
-        if (info.command == Command::report_luns) cdb[9] = 16;
+        if (info.action) cdb[1] = *info.action;
+        if (info.target->handler == Handler::mode_select) cdb[1] = 0x10;
+        if (info.target->handler == Handler::mode_sense) cdb[2] = 0x3F;
+        if (info.target->handler == Handler::report_luns) cdb[9] = 16;
         const auto outcome = initiator.run(cdb, 256, Bytes(256 * 512));
-        EXPECT_EQ(outcome.words(), needs_medium(info.command) ? "2/04/02" : "good") << info.name;
+        EXPECT_EQ(outcome.words(), info.target->needs_medium ? "2/04/02" : "good") << info.name;
     }
     EXPECT_EQ(initiator.disk.taken.size(), 1u);
     EXPECT_EQ(initiator.run(hex("03 00 00 00 ff 00"), 255).data,

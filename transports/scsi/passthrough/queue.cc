@@ -7,8 +7,8 @@
 #include "transports/scsi/bsg_ring.h"
 #include "transports/scsi/passthrough/deliver.h"
 #include "transports/scsi/passthrough/explain.h"
+#include "zbc/commands.h"
 #include "zbc/control.h"
-#include "zbc/time_limits.h"
 #include "zone/scatter.h"
 
 namespace zonebridge::scsi {

@@ -20,7 +20,7 @@
 #include "transports/scsi/passthrough/queue.h"
 #include "transports/scsi/status_bytes.h"
 #include "zbc/cdb.h"
-#include "zbc/time_limits.h"
+#include "zbc/commands.h"
 
 namespace zonebridge::scsi::test {
 
