@@ -133,8 +133,8 @@ class Hostile {
             make_buffers(slot.out, slot.out_list, slot.out_total);
             make_buffers(slot.in, slot.in_list, slot.in_total);
             slot.busy = true;
-            tasks.push_back({i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list,
-                             slot.in_list, static_cast<std::uint32_t>(pick(3))});
+            tasks.push_back(
+                {i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list, slot.in_list});
         }
         EXPECT_EQ(initiator_.queue->submit(tasks), tasks.size());
         in_flight_ += tasks.size();
