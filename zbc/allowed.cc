@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "zbc/passed_commands.h"
+#include "zbc/commands.h"
 
 namespace zonebridge::zbc {
 namespace {
@@ -70,7 +70,7 @@ std::string_view trimmed(std::string_view text) noexcept {
 }  // namespace
 
 Allowed::Allowed() noexcept {
-    for (const auto& command : all_passed_commands())
+    for (const auto& command : all_commands())
         if (command.passing == Passing::by_default) allow(command.opcode, command.action);
 }
 
@@ -106,7 +106,7 @@ tl::expected<void, Error> Allowed::add(std::string_view text) {
         }
         auto known = word == variable_length_name;
         if (known) more.allow(variable_length, std::nullopt);
-        for (const auto& command : all_passed_commands()) {
+        for (const auto& command : all_commands()) {
             if (command.allow_name != word) continue;
             known = true;
             more.allow(command.opcode, command.action);
@@ -122,7 +122,7 @@ tl::expected<void, Error> Allowed::add(std::string_view text) {
 }
 
 bool Allowed::passes(std::uint8_t opcode, std::uint16_t action) const noexcept {
-    const auto* const command = find_passed_command(opcode, action);
+    const auto* const command = find_command(opcode, action);
     if (command && command->passing == Passing::answered_above) return false;
     if (opcode == variable_length) return variable_.test(action);
     if (!has_action(opcode)) return actions_[opcode] != 0;
@@ -136,7 +136,7 @@ bool Allowed::passes(ByteView cdb) const noexcept {
 bool Allowed::shows(std::uint8_t opcode, bool with_action, std::uint16_t action) const noexcept {
     if (has_action(opcode) && !with_action)
         return opcode == variable_length ? variable_.any() : actions_[opcode] != 0;
-    const auto* const command = find_passed_command(opcode, action);
+    const auto* const command = find_command(opcode, action);
     if (command && command->passing == Passing::answered_above) return true;
     return passes(opcode, action);
 }
@@ -149,7 +149,7 @@ tl::expected<Allowed, Error> parse_allowed(std::string_view text) {
 
 std::string allow_names() {
     std::set<std::string_view> names;
-    for (const auto& command : all_passed_commands())
+    for (const auto& command : all_commands())
         if (command.passing == Passing::if_allowed) names.insert(command.allow_name);
     return fmt::format("{}", fmt::join(names, ", "));
 }

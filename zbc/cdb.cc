@@ -3,8 +3,6 @@
 namespace zonebridge::zbc {
 namespace {
 
-using enum Command;
-
 Cdb cdb_16(std::uint8_t opcode, std::uint64_t lba, std::uint32_t blocks) noexcept {
     Cdb cdb{};
     ByteWriter out(cdb);
@@ -14,41 +12,57 @@ Cdb cdb_16(std::uint8_t opcode, std::uint64_t lba, std::uint32_t blocks) noexcep
     return cdb;
 }
 
+/// Compilers make one load of this.
+std::uint32_t load_32(const std::uint8_t* bytes) noexcept {
+    return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
+           std::uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+/// Requires that the field is there.
+inline std::uint64_t load(const std::uint8_t* bytes, CdbField field) noexcept {
+    bytes += field.at;
+    switch (field.width) {
+        case 4:
+            return load_32(bytes);
+        case 8:
+            return std::uint64_t{load_32(bytes)} << 32 | load_32(bytes + 4);
+        default: {
+            std::uint64_t value = 0;
+            for (std::size_t i = 0; i < field.width; ++i) value = value << 8 | bytes[i];
+            return value;
+        }
+    }
+}
+
 }  // namespace
+
+std::uint64_t read_field(ByteView cdb, CdbField field) noexcept {
+    return cdb.covers(field.at, field.width) ? load(cdb.bytes().data(), field) : 0;
+}
+
+void write_field(ByteWriter cdb, CdbField field, std::uint64_t value) noexcept {
+    for (std::size_t i = field.width; i > 0; --i, value >>= 8) cdb.u8(field.at + i - 1, value);
+}
 
 BlockRange decode_block_range(const CommandInfo& info, ByteView cdb) noexcept {
     BlockRange range;
-    if (info.length == 6) {
-        range.lba = cdb.be24(1) & 0x1FFFFF;
-        range.blocks = cdb.u8(4) == 0 ? 256 : cdb.u8(4);
-        range.blocks_byte = 4;
+    if (!cdb.covers(0, info.cdb_length)) return range;
+    const auto* const bytes = cdb.bytes().data();
+    range.lba = load(bytes, info.lba);
+    range.blocks = static_cast<std::uint32_t>(load(bytes, info.length));
+    if (info.rule == LengthRule::blocks_256) {  // (6): no flags, and 21 bits of address
+        range.lba &= 0x1FFFFF;
+        if (range.blocks == 0) range.blocks = 256;
         return range;
     }
-    if (info.command != Command::synchronize_cache) {
-        range.protect = static_cast<std::uint8_t>(cdb.u8(1) >> 5);
-        range.dpo = cdb.bit(1, 4);
-    }
-    if (info.command == Command::verify)
-        range.byte_check = static_cast<std::uint8_t>(cdb.u8(1) >> 1 & 3);
+    if (info.rule == LengthRule::none) return range;  // SYNCHRONIZE CACHE, PRE-FETCH
+    const auto flags = bytes[flags_byte(info)];
+    range.protect = static_cast<std::uint8_t>(flags >> 5);
+    range.dpo = (flags & 0x10) != 0;
+    if (info.rule == LengthRule::verified)
+        range.byte_check = static_cast<std::uint8_t>(flags >> 1 & 3);
     else
-        range.fua = info.command != Command::synchronize_cache && cdb.bit(1, 3);
-    switch (info.length) {
-        case 10:
-            range.lba = cdb.be32(2);
-            range.blocks = cdb.be16(7);
-            range.blocks_byte = 7;
-            break;
-        case 12:
-            range.lba = cdb.be32(2);
-            range.blocks = cdb.be32(6);
-            range.blocks_byte = 6;
-            break;
-        default:
-            range.lba = cdb.be64(2);
-            range.blocks = cdb.be32(10);
-            range.blocks_byte = 10;
-            break;
-    }
+        range.fua = (flags & 0x08) != 0;
     return range;
 }
 
@@ -60,37 +74,6 @@ ReportZones decode_report_zones(ByteView cdb) noexcept {
 ZoneAction decode_zone_action(ByteView cdb) noexcept {
     const auto count = cdb.be16(12);
     return {cdb.be64(2), count == 0 ? std::uint32_t{1} : count, cdb.bit(14, 0)};
-}
-
-std::optional<Operation> zone_operation(Command command) noexcept {
-    switch (command) {
-        case close_zone:
-            return Operation::close;
-        case finish_zone:
-            return Operation::finish;
-        case open_zone:
-            return Operation::open;
-        case reset_write_pointer:
-            return Operation::reset;
-        case test_unit_ready:
-        case request_sense:
-        case inquiry:
-        case mode_select:
-        case mode_sense:
-        case read_capacity_10:
-        case read_capacity_16:
-        case Command::read:
-        case Command::write:
-        case synchronize_cache:
-        case report_luns:
-        case report_supported_opcodes:
-        case report_supported_tmfs:
-        case report_zones:
-        case start_stop_unit:
-        case verify:
-            return std::nullopt;
-    }
-    return std::nullopt;
 }
 
 Cdb encode_read_16(std::uint64_t lba, std::uint32_t blocks) noexcept {
@@ -133,9 +116,8 @@ Cdb encode_report_zones(const ReportZones& fields) noexcept {
 
 Cdb encode_zone_action(Operation operation, const ZoneAction& fields) noexcept {
     auto cdb = cdb_16(0x94, fields.zone_lba, fields.zones);
-    for (const auto& info : all_commands())
-        if (zone_operation(info.command) == operation)
-            cdb[1] = info.service_action.value_or(std::uint8_t{0});
+    for (const auto& info : commands_of(0x94))
+        if (info.operation == operation) cdb[1] = static_cast<std::uint8_t>(*info.action);
     cdb[14] = fields.all ? 1 : 0;
     return cdb;
 }

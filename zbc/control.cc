@@ -6,7 +6,7 @@
 #include "zbc/capacity.h"
 #include "zbc/inquiry.h"
 #include "zbc/mode.h"
-#include "zbc/opcodes.h"
+#include "zbc/supported_commands.h"
 #include "zone/scatter.h"
 
 namespace zonebridge::zbc {
@@ -49,80 +49,39 @@ Reply cut_reply(Reply length, std::uint64_t allocation) noexcept {
 
 }  // namespace
 
-bool passes_attention(Command command) noexcept {
-    return command == Command::inquiry || command == Command::report_luns ||
-           command == Command::request_sense;
-}
-
-bool needs_medium(Command command) noexcept {
-    switch (command) {
-        case Command::test_unit_ready:
-        case Command::read:
-        case Command::write:
-        case Command::verify:
-        case Command::synchronize_cache:
-        case Command::report_zones:
-        case Command::close_zone:
-        case Command::finish_zone:
-        case Command::open_zone:
-        case Command::reset_write_pointer:
-            return true;
-        case Command::request_sense:
-        case Command::inquiry:
-        case Command::mode_select:
-        case Command::mode_sense:
-        case Command::start_stop_unit:
-        case Command::read_capacity_10:
-        case Command::read_capacity_16:
-        case Command::report_luns:
-        case Command::report_supported_opcodes:
-        case Command::report_supported_tmfs:
-            return false;
-    }
-    return false;
-}
-
-tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std::uint32_t initiator,
-                                        const CommandInfo& info, ByteView cdb, Bytes out) noexcept {
-    constexpr std::array<std::uint64_t, 1> lun_0{0};
-    switch (info.command) {
-        case Command::test_unit_ready:
+tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, const CommandInfo& info,
+                                        ByteView cdb, Bytes out) noexcept {
+    switch (info.target->handler) {
+        case Handler::test_unit_ready:
             return std::size_t{0};
-        case Command::request_sense: {
-            const auto attention = state.initiators().take_attention(initiator);
+        case Handler::request_sense: {
+            const auto attention = state.attentions().take();
             const auto condition = state.stopped() ? stopped() : Sense{};
             return encode_request_sense(attention ? unit_attention(*attention) : condition, cdb,
                                         out);
         }
-        case Command::inquiry:
+        case Handler::inquiry:
             return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
-        case Command::mode_sense:
-            return cut_reply(encode_mode_sense(unit, state.mode_values(initiator), cdb, out),
-                             info.length == 10 ? cdb.be16(7) : cdb.u8(4));
-        case Command::read_capacity_10:
+        case Handler::mode_sense:
+            return cut_reply(encode_mode_sense(unit, state.mode_values(), cdb, out),
+                             info.cdb_length == 10 ? cdb.be16(7) : cdb.u8(4));
+        case Handler::read_capacity_10:
             return encode_read_capacity_10(unit, out);
-        case Command::read_capacity_16:
+        case Handler::read_capacity_16:
             return cut(encode_read_capacity_16(unit, out), cdb.be32(10));
-        case Command::report_luns: {
-            const auto length = luns_reply(lun_0, cdb, out);
-            if (length) state.initiators().drop_attention(initiator, Attention::luns_changed);
-            return length;
-        }
-        case Command::report_supported_opcodes:
+        case Handler::report_supported_opcodes:
             return cut_reply(encode_supported_opcodes(unit.zoned(), cdb, out), cdb.be32(6));
-        case Command::report_supported_tmfs:
+        case Handler::report_supported_tmfs:
             return cut(encode_supported_tmfs(cdb, out), cdb.be32(6));
-        case Command::mode_select:
-        case Command::start_stop_unit:
-        case Command::verify:
-        case Command::read:
-        case Command::write:
-        case Command::synchronize_cache:
-        case Command::report_zones:
-        case Command::close_zone:
-        case Command::finish_zone:
-        case Command::open_zone:
-        case Command::reset_write_pointer:
+        case Handler::mode_select:
+        case Handler::start_stop_unit:
+        case Handler::verify:
+        case Handler::read:
+        case Handler::write:
+        case Handler::synchronize_cache:
+        case Handler::report_zones:
+        case Handler::zone_action:
+        case Handler::front_end:
             break;
     }
     return tl::unexpected(invalid_opcode());
@@ -159,14 +118,14 @@ TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) 
     const auto listed = luns.first(std::min(luns.size(), most_luns));
 
     Reply length = tl::unexpected(lun_not_supported());
-    if (const auto info = find_command(cdb, false)) {
-        if ((*info)->command == Command::inquiry) {
+    if (const auto info = find_target_command(cdb, false)) {
+        if ((*info)->target->handler == Handler::inquiry) {
             length = cut(encode_absent_inquiry(bytes), cdb.be16(3));
             if ((cdb.u8(1) & 3) != 0 || cdb.u8(2) != 0)
                 length = tl::unexpected(invalid_field_in_cdb(2));
-        } else if ((*info)->command == Command::report_luns) {
+        } else if ((*info)->target->handler == Handler::front_end) {
             length = luns_reply(listed, cdb, bytes);
-        } else if ((*info)->command == Command::request_sense) {
+        } else if ((*info)->target->handler == Handler::request_sense) {
             length = encode_request_sense(lun_not_supported(), cdb, bytes);
         }
     }

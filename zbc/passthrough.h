@@ -1,12 +1,9 @@
 // Passing a command through to a SCSI disk: whether it may pass, what is sent and how many bytes it
-// moves, what it does to zones, and what is changed in the reply on its way back.
+// moves, what it does to zones, and what is edited in the disk's reply.
 //
-// Threads: pure functions.
-// Ownership: a Plan owns its CDB; it borrows the static command table.
-//
-// A CDB goes down as it is, with one exception: a reply that has to be edited is fetched whole, and
-// cut at the initiator's allocation length afterwards. Sense data, READ CAPACITY and REPORT ZONES
-// are never edited.
+// A CDB is sent as it is, with one exception: a reply that is edited is fetched whole, and cut at the
+// initiator's allocation length after the edit. Sense data, READ CAPACITY and REPORT ZONES are never
+// edited.
 #pragma once
 
 #include <array>
@@ -19,21 +16,21 @@
 
 #include "zbc/allowed.h"
 #include "zbc/bytes.h"
+#include "zbc/commands.h"
 #include "zbc/logical_unit.h"
-#include "zbc/passed_commands.h"
 #include "zbc/sense.h"
 #include "zone/request.h"
 
 namespace zonebridge::zbc {
 
-/// What a plan depends on besides the CDB. Learnt when the disk is opened.
+/// What a plan depends on besides the CDB: facts that were read when the disk was opened.
 struct PassthroughFacts {
     std::uint32_t block_size = 512;
     std::uint64_t max_transfer = 0;  ///< Bytes that the path carries in one command.
     bool read_only = false;
-    /// Page 00h lists B0h. If not, one is made up that tells the path's limit.
+    /// VPD page 00h lists B0h. Else page B0h is made here, and holds the path's limit alone.
     bool has_block_limits = true;
-    std::uint8_t peripheral = 0;  ///< Byte 0 of its INQUIRY data: for the page made up.
+    std::uint8_t peripheral = 0;  ///< Byte 0 of the disk's INQUIRY data, for a page made here.
 };
 
 /// What is changed in a reply.
@@ -41,31 +38,32 @@ enum class Edit : std::uint8_t {
     none,
     supported_pages,        ///< VPD page 00h: without 89h, with B0h.
     block_limits,           ///< VPD page B0h: the path's limits.
-    made_up_block_limits,   ///< The whole page B0h. Nothing is sent; plan.length is room for it.
+    made_up_block_limits,   ///< The whole page B0h. Nothing is sent; plan.length is its room.
     mode_header_6,          ///< MODE SENSE(6): WP set.
     mode_header_10,         ///< MODE SENSE(10): WP set.
     supported_opcodes_all,  ///< RSOC of all commands: only those that pass.
     supported_opcode_none,  ///< RSOC of one command that does not pass: not supported.
 };
 
-/// What has to be kept in order with what else is aimed at the same zones; in logical blocks.
+/// Which zones a command concerns, so that the order of commands to one zone is kept. In logical
+/// blocks.
 struct ZoneEffect {
     ZoneTouch touch = ZoneTouch::none;
     std::uint64_t lba = 0;     ///< reads, writes: the first block. acts: the zone id.
     std::uint64_t blocks = 0;  ///< reads, writes: may be 0; never beyond 2^64 - 1 blocks in all.
     std::uint32_t zones = 1;   ///< acts: ZONE COUNT, at least 1.
     bool all = false;          ///< acts: every zone; lba and zones say nothing.
-    /// acts: which; nothing for SEQUENTIALIZE ZONE, which the model has no word for.
+    /// acts: the action; absent for SEQUENTIALIZE ZONE, which the model does not have.
     std::optional<Operation> operation = std::nullopt;
 
     friend bool operator==(const ZoneEffect&, const ZoneEffect&) = default;
 };
 
 struct Plan {
-    /// The kernel's ways to a disk take no longer ones.
+    /// The kernel's interfaces to a disk take no longer CDB.
     static constexpr std::size_t max_cdb = 32;
 
-    const PassedCommand* command = nullptr;  ///< Null: allowed by number, and not in the table.
+    const CommandInfo* command = nullptr;  ///< Null: allowed by number, and not in the table.
     std::array<std::uint8_t, max_cdb> cdb{};
     std::uint8_t cdb_length = 0;
     Direction direction = Direction::none;

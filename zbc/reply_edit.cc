@@ -3,6 +3,7 @@
 
 #include "zbc/inquiry.h"
 #include "zbc/passthrough.h"
+#include "zbc/supported_commands.h"
 #include "zbc/zac_identify.h"
 
 namespace zonebridge::zbc {
@@ -15,11 +16,6 @@ constexpr std::size_t page_header = 4;
 constexpr std::size_t limits_length = 64;
 constexpr std::size_t shortest_limits = 16;  // the fields that are always edited are in it
 constexpr std::uint8_t write_protect = 0x80;
-
-constexpr std::size_t opcodes_header = 4;
-constexpr std::size_t command_descriptor = 8;
-constexpr std::size_t timeouts_descriptor = 12;
-constexpr std::uint8_t not_supported = 0x01;
 
 std::uint32_t path_blocks(const PassthroughFacts& facts) noexcept {
     const auto blocks = facts.block_size == 0 ? 0 : facts.max_transfer / facts.block_size;
@@ -88,36 +84,6 @@ std::size_t edit_mode_header(Bytes bytes, std::size_t arrived, std::size_t at) n
     return arrived;
 }
 
-std::size_t edit_supported_opcodes(Bytes bytes, std::size_t arrived,
-                                   const Allowed& allowed) noexcept {
-    const ByteView reply(bytes.first(arrived));
-    if (!reply.covers(0, opcodes_header)) return arrived;
-    const auto end = static_cast<std::size_t>(
-        std::min<std::uint64_t>(std::uint64_t{reply.be32(0)} + opcodes_header, arrived));
-    auto kept = opcodes_header;
-    for (auto at = opcodes_header; at < end;) {
-        const auto timeouts = reply.bit(at + 5, 1);  // CTDP
-        const auto length = command_descriptor + (timeouts ? timeouts_descriptor : 0);
-        if (length > end - at) break;
-        if (allowed.shows(reply.u8(at), reply.bit(at + 5, 0), reply.be16(at + 2))) {
-            const auto from = bytes.begin() + static_cast<std::ptrdiff_t>(at);
-            std::copy(from, from + static_cast<std::ptrdiff_t>(length),
-                      bytes.begin() + static_cast<std::ptrdiff_t>(kept));
-            kept += length;
-        }
-        at += length;
-    }
-    ByteWriter(bytes).be32(0, kept - opcodes_header);
-    return kept;
-}
-
-std::size_t deny_opcode(Bytes bytes) noexcept {
-    ByteWriter out(bytes);
-    out.clear(0, opcodes_header);
-    out.u8(1, not_supported);
-    return std::min(opcodes_header, bytes.size());
-}
-
 }  // namespace
 
 std::size_t edit_reply(const Plan& plan, const PassthroughFacts& facts, const Allowed& allowed,
@@ -147,7 +113,7 @@ std::size_t edit_reply(const Plan& plan, const PassthroughFacts& facts, const Al
             end = edit_supported_opcodes(bytes, arrived, allowed);
             break;
         case Edit::supported_opcode_none:
-            end = deny_opcode(bytes);
+            end = encode_unsupported_opcode(bytes);
             break;
     }
     return std::min<std::size_t>(end, plan.reply_limit);

@@ -21,23 +21,19 @@ std::optional<Refusal> asked_for(const CommandInfo& info, ByteView cdb, const Un
         return std::min(blocks, std::numeric_limits<std::uint64_t>::max() / unit.block_size) *
                unit.block_size;
     };
+    if (!info.operation) return std::nullopt;
     Refusal asked;
-    switch (info.command) {
-        case Command::read:
-        case Command::write:
-        case Command::verify: {
+    asked.operation = *info.operation;
+    switch (info.touch) {
+        case ZoneTouch::reads:
+        case ZoneTouch::writes: {
             const auto range = decode_block_range(info, cdb);
-            asked.operation = info.command == Command::write ? Operation::write : Operation::read;
             asked.offset = bytes(range.lba);
             asked.length = bytes(range.blocks);
             return asked;
         }
-        case Command::close_zone:
-        case Command::finish_zone:
-        case Command::open_zone:
-        case Command::reset_write_pointer: {
+        case ZoneTouch::acts: {
             const auto fields = decode_zone_action(cdb);
-            asked.operation = zone_operation(info.command).value_or(Operation::reset);
             asked.scope = fields.all ? Scope::all : Scope::zones;
             if (fields.all) return asked;
             asked.offset = bytes(fields.zone_lba);
@@ -48,22 +44,11 @@ std::optional<Refusal> asked_for(const CommandInfo& info, ByteView cdb, const Un
                 asked.length = layout.size() - asked.offset;
             return asked;
         }
-        case Command::report_zones:
-            asked.operation = Operation::report;
-            asked.offset = bytes(decode_report_zones(cdb).start_lba);
+        case ZoneTouch::none:  // with an operation of the model: REPORT ZONES
+            asked.offset = bytes(read_field(cdb, info.lba));
             return asked;
-        case Command::synchronize_cache:
-        case Command::test_unit_ready:
-        case Command::request_sense:
-        case Command::inquiry:
-        case Command::mode_sense:
-        case Command::mode_select:
-        case Command::read_capacity_10:
-        case Command::read_capacity_16:
-        case Command::report_luns:
-        case Command::report_supported_opcodes:
-        case Command::report_supported_tmfs:
-        case Command::start_stop_unit:
+        case ZoneTouch::flushes:
+        case ZoneTouch::everything:
             break;
     }
     return std::nullopt;
@@ -93,7 +78,7 @@ void TargetQueue::tell(const Task& task, const TaskResult& result) noexcept {
     if (!sense || sense->key == SenseKey::unit_attention || sense->key == SenseKey::not_ready)
         return;
     const ByteView cdb(task.cdb);
-    const auto info = find_command(cdb, facts_.unit.zoned());
+    const auto info = find_target_command(cdb, facts_.unit.zoned());
     if (!info) return;
     const auto& limits = facts_.disk.limits();
     auto asked = asked_for(**info, cdb, facts_.unit, limits.layout);

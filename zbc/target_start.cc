@@ -17,19 +17,18 @@ std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
     return std::nullopt;
 }
 
-std::optional<Sense> TargetQueue::refuse_change(std::uint32_t initiator) noexcept {
+std::optional<Sense> TargetQueue::refuse_change() const noexcept {
     if (facts_.unit.read_only) return write_protected();
-    if (facts_.state.initiators().software_write_protected(initiator))
-        return software_write_protected();
+    if (facts_.state.software_write_protected()) return software_write_protected();
     return std::nullopt;
 }
 
 void TargetQueue::start(Index index, const Task& task) noexcept {
     const ByteView cdb(task.cdb);
-    const auto found = find_command(cdb, facts_.unit.zoned());
-    const auto passes = found && passes_attention((*found)->command);
-    if (!passes && facts_.state.initiators().attention_pending(task.initiator)) {
-        if (const auto attention = facts_.state.initiators().take_attention(task.initiator)) {
+    const auto found = find_target_command(cdb, facts_.unit.zoned());
+    const auto passes = found && (*found)->target->passes_attention;
+    if (!passes && facts_.state.attentions().pending()) {
+        if (const auto attention = facts_.state.attentions().take()) {
             refuse(index, unit_attention(*attention));
             return;
         }
@@ -39,59 +38,51 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         return;
     }
     const auto& info = **found;
-    if (facts_.state.stopped() && needs_medium(info.command)) {
+    if (facts_.state.stopped() && info.target->needs_medium) {
         refuse(index, stopped());
         return;
     }
-    switch (info.command) {
-        case Command::test_unit_ready:
-        case Command::request_sense:
-        case Command::inquiry:
-        case Command::mode_sense:
-        case Command::read_capacity_10:
-        case Command::read_capacity_16:
-        case Command::report_luns:
-        case Command::report_supported_opcodes:
-        case Command::report_supported_tmfs:
+    switch (info.target->handler) {
+        case Handler::test_unit_ready:
+        case Handler::request_sense:
+        case Handler::inquiry:
+        case Handler::mode_sense:
+        case Handler::read_capacity_10:
+        case Handler::read_capacity_16:
+        case Handler::report_supported_opcodes:
+        case Handler::report_supported_tmfs:
             start_control(index, task, info);
             return;
-        case Command::start_stop_unit:
+        case Handler::start_stop_unit:
             start_stop(index, task);
             return;
-        case Command::mode_select:
+        case Handler::mode_select:
             start_mode_select(index, task);
             return;
-        case Command::read:
-        case Command::write:
+        case Handler::read:
+        case Handler::write:
             start_transfer(index, task, info);
             return;
-        case Command::verify:
+        case Handler::verify:
             start_verify(index, task, info);
             return;
-        case Command::synchronize_cache:
+        case Handler::synchronize_cache:
             start_flush(index, task, info);
             return;
-        case Command::report_zones:
+        case Handler::report_zones:
             start_report(index, task);
             return;
-        case Command::close_zone:
-            start_action(index, task, Operation::close);
+        case Handler::zone_action:
+            start_action(index, task, info);
             return;
-        case Command::finish_zone:
-            start_action(index, task, Operation::finish);
-            return;
-        case Command::open_zone:
-            start_action(index, task, Operation::open);
-            return;
-        case Command::reset_write_pointer:
-            start_action(index, task, Operation::reset);
+        case Handler::front_end:
+            refuse(index, invalid_opcode());
             return;
     }
 }
 
 void TargetQueue::start_control(Index index, const Task& task, const CommandInfo& info) noexcept {
-    const auto length =
-        answer(facts_.unit, facts_.state, task.initiator, info, ByteView(task.cdb), reply_);
+    const auto length = answer(facts_.unit, facts_.state, info, ByteView(task.cdb), reply_);
     if (!length) {
         refuse(index, length.error());
         return;
@@ -115,14 +106,14 @@ void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
         done(index);
         return;
     }
-    const auto before = facts_.state.mode_values(task.initiator);
+    const auto before = facts_.state.mode_values();
     const auto after = decode_mode_select(facts_.unit, before, cdb, ByteView(list));
     if (!after) {
         refuse(index, after.error());
         return;
     }
     result.data_out_length = length;
-    facts_.state.set_mode_values(task.initiator, *after);
+    facts_.state.set_mode_values(*after);
     // What was written before is to be durable as well, and protected once it is.
     const auto settles = (before.write_cache && !after->write_cache) ||
                          (!before.software_write_protect && after->software_write_protect);
@@ -167,7 +158,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     const auto& unit = facts_.unit;
     const auto& limits = facts_.disk.limits();
     const auto range = decode_block_range(info, ByteView(task.cdb));
-    const auto writes = info.command == Command::write;
+    const auto writes = info.touch == ZoneTouch::writes;
     auto& slot = slots_[index];
 
     if (range.protect != 0) {  // there is no protection information on this disk
@@ -175,7 +166,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
         return;
     }
     if (writes) {
-        if (const auto sense = refuse_change(task.initiator)) {
+        if (const auto sense = refuse_change()) {
             refuse(index, *sense);
             return;
         }
@@ -191,7 +182,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     const auto offset = range.lba * unit.block_size;
     const auto length = std::uint64_t{range.blocks} * unit.block_size;
     if (length > limits.max_transfer) {
-        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        refuse(index, invalid_field_in_cdb(info.length.at));
         return;
     }
     if (const auto sense = writes ? facts_.geometry.refuse_write(offset, length)
@@ -208,7 +199,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
     }
     // More pieces than the disk takes at once: splitting is not an option for a zoned write.
     if (!data || data->size() > limits.max_segments) {
-        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        refuse(index, invalid_field_in_cdb(info.length.at));
         return;
     }
     const auto fua = writes && (range.fua || !facts_.state.write_cache());
@@ -240,13 +231,13 @@ void TargetQueue::start_flush(Index index, const Task& task, const CommandInfo& 
     flush(index);
 }
 
-void TargetQueue::start_action(Index index, const Task& task, Operation operation) noexcept {
+void TargetQueue::start_action(Index index, const Task& task, const CommandInfo& info) noexcept {
     const auto& unit = facts_.unit;
     const auto& layout = facts_.disk.limits().layout;
     const auto fields = decode_zone_action(ByteView(task.cdb));
     auto& request = slots_[index].request;
-    request.operation = operation;
-    if (const auto sense = refuse_change(task.initiator)) {
+    request.operation = *info.operation;
+    if (const auto sense = refuse_change()) {
         refuse(index, *sense);
         return;
     }

@@ -36,7 +36,7 @@ void TargetQueue::start_verify(Index index, const Task& task, const CommandInfo&
     const auto length = std::uint64_t{range.blocks} * unit.block_size;
     // Page B0h limits what is transferred; what is only read from the medium has no limit.
     if (*check == ByteCheck::all && length > limits.max_transfer) {
-        refuse(index, invalid_field_in_cdb(range.blocks_byte));
+        refuse(index, invalid_field_in_cdb(info.length.at));
         return;
     }
     if (const auto sense = facts_.geometry.refuse_read(offset, length)) {

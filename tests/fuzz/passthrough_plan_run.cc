@@ -89,7 +89,7 @@ zbc::PassthroughFacts some_facts(Input& input) {
 }
 
 Bytes some_cdb(Input& input) {
-    const auto table = zbc::all_passed_commands();
+    const auto table = zbc::all_commands();
     const auto choice = input.byte();
     const auto& command = table[choice % table.size()];
     Bytes cdb(command.cdb_length);
@@ -180,8 +180,8 @@ void require_plan(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
     // As it is, but for the length of what is fetched to be edited.
     for (std::size_t i = 0; i < plan.cdb_length; ++i) {
         const auto sent = plan.cdb[i] == (i < cdb.size() ? cdb[i] : 0);
-        const std::size_t at = plan.command == nullptr ? 0 : plan.command->length_at;
-        const std::size_t width = plan.command == nullptr ? 0 : plan.command->length_width;
+        const std::size_t at = plan.command == nullptr ? 0 : plan.command->length.at;
+        const std::size_t width = plan.command == nullptr ? 0 : plan.command->length.width;
         require(sent || (plan.edit != Edit::none && i >= at && i < at + width));
     }
     const auto room = plan.direction == zbc::Direction::in    ? in

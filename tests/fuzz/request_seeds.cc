@@ -3,8 +3,8 @@
 #include <array>
 #include <random>
 
-#include "zbc/cdb.h"
-#include "zbc/passed_commands.h"
+#include "tests/unit/support/target_commands.h"
+#include "zbc/commands.h"
 
 namespace zonebridge::fuzz {
 namespace {
@@ -55,7 +55,7 @@ std::vector<Seed> scsi_target_seeds() {
             begin.insert(begin.end(), zones.begin() + 2, zones.end());
             // Every command in turn, with what mostly succeeds.
             auto plain = begin;
-            const auto count = static_cast<int>(zbc::all_commands().size());
+            const auto count = static_cast<int>(test::target_commands().size());
             for (int i = 0; i < 2 * count; ++i) {
                 const auto command = i % count;
                 for (const int what : {3, 2, 0, 0x3F, 0x0A}) {
@@ -74,7 +74,7 @@ std::vector<Seed> scsi_target_seeds() {
 
 std::vector<Seed> passthrough_plan_seeds() {
     std::vector<Seed> seeds;
-    const auto table = zbc::all_passed_commands();
+    const auto table = zbc::all_commands();
     // Replies that are edited: the pages there are, page B0h, RSOC of all commands, in this order.
     Bytes pages, limits(68), opcodes;
     append(pages, {0x14, 0, 0, 6, 0x00, 0x80, 0x83, 0x89, 0xB1, 0xB6});
@@ -91,8 +91,8 @@ std::vector<Seed> passthrough_plan_seeds() {
                 Bytes bytes;
                 append(bytes, {facts, allow, 0, static_cast<int>(i)});
                 Bytes cdb(command.cdb_length);
-                if (command.length_at != 0 && command.length_width != 0)
-                    cdb[command.length_at + command.length_width - std::size_t{1}] = 96;
+                if (command.length.at != 0 && command.length.width != 0)
+                    cdb[command.length.at + command.length.width - std::size_t{1}] = 96;
                 const auto is_inquiry = command.opcode == 0x12;
                 if (is_inquiry) cdb[1] = 1;  // EVPD
                 if (is_inquiry && facts == 8) cdb[2] = 0xB0;
@@ -137,7 +137,7 @@ std::vector<Seed> virtio_chain_seeds() {
         Bytes begin;
         append(begin, {choice});
         begin.insert(begin.end(), zones.begin(), zones.end());
-        const auto types = scsi ? static_cast<int>(zbc::all_commands().size()) : 16;
+        const auto types = scsi ? static_cast<int>(test::target_commands().size()) : 16;
         auto plain = begin;
         for (int i = 0; i < 3 * types; ++i) {
             append(plain, {0});

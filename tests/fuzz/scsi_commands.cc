@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 
+#include "tests/unit/support/target_commands.h"
 #include "zbc/cdb.h"
 
 namespace zonebridge::fuzz {
@@ -14,14 +15,14 @@ void put(zbc::Cdb& cdb, const zbc::CommandInfo& info, std::size_t at, std::uint6
          std::size_t width) {
     for (std::size_t i = 0; i < width; ++i) {
         auto& byte = cdb[at + width - 1 - i];
-        const auto mask = info.usage[at + width - 1 - i];
+        const auto mask = info.target->usage[at + width - 1 - i];
         byte = static_cast<std::uint8_t>((byte & ~mask) | (value >> 8 * i & mask));
     }
 }
 
 bool has_lba(const zbc::CommandInfo& info) {
-    if (info.length == 6) return info.opcode == 0x08 || info.opcode == 0x0A;
-    return std::all_of(info.usage.begin() + 2, info.usage.begin() + 6,
+    if (info.cdb_length == 6) return info.opcode == 0x08 || info.opcode == 0x0A;
+    return std::all_of(info.target->usage.begin() + 2, info.target->usage.begin() + 6,
                        [](auto byte) { return byte == 0xFF; }) &&
            info.opcode != 0xA3;
 }
@@ -104,7 +105,7 @@ std::size_t length_of(std::uint8_t opcode) {
 }  // namespace
 
 ScsiCommand some_command(Input& input, const DiskOracle& oracle) {
-    const auto table = zbc::all_commands();
+    static const auto table = test::target_commands();
     const auto choice = input.byte();
     const auto style = input.byte();
     const auto size = input.byte();
@@ -117,21 +118,21 @@ ScsiCommand some_command(Input& input, const DiskOracle& oracle) {
     ScsiCommand made;
     if (has_lba(info)) {
         const auto lba = some_lba(input, oracle, style, first, second);
-        put(cdb, info, info.length == 6 ? 1 : 2, lba,
-            info.length == 6    ? 3
-            : info.length == 16 ? 8
-                                : 4);
-        const auto report = info.command == zbc::Command::report_zones;
-        const auto action = zbc::zone_operation(info.command).has_value();
+        put(cdb, info, info.cdb_length == 6 ? 1 : 2, lba,
+            info.cdb_length == 6    ? 3
+            : info.cdb_length == 16 ? 8
+                                    : 4);
+        const auto report = info.target->handler == zbc::Handler::report_zones;
+        const auto action = info.touch == zbc::ZoneTouch::acts;
         const auto count = report   ? some_allocation(size)
                            : action ? std::uint64_t{size} % 4
                                     : some_blocks(oracle, lba, size);
         constexpr std::array<std::array<std::size_t, 2>, 4> fields{
             {{4, 1}, {7, 2}, {6, 4}, {10, 4}}};
-        const auto& [at, width] = fields[info.length == 6    ? 0
-                                         : info.length == 10 ? 1
-                                         : info.length == 12 ? 2
-                                                             : 3];
+        const auto& [at, width] = fields[info.cdb_length == 6    ? 0
+                                         : info.cdb_length == 10 ? 1
+                                         : info.cdb_length == 12 ? 2
+                                                                 : 3];
         put(cdb, info, at, count, width);
         made.moves = report ? count : count * block;
         if (report || (action && (style & 0x80) != 0)) put(cdb, info, 14, third, 1);
@@ -143,10 +144,11 @@ ScsiCommand some_command(Input& input, const DiskOracle& oracle) {
         const auto length = some_allocation(size);
         for (std::size_t at = 3; at < 14; ++at) {
             // A field of two bytes or more at the end of what is evaluated, or byte 4 of six.
-            const auto width = info.length == 6 ? std::size_t{1} : std::size_t{2};
-            if (info.length == 6 ? at == 4
-                                 : info.usage[at] == 0xFF && info.usage[at + 1] == 0xFF &&
-                                       info.usage[at + 2] == 0)
+            const auto width = info.cdb_length == 6 ? std::size_t{1} : std::size_t{2};
+            if (info.cdb_length == 6
+                    ? at == 4
+                    : info.target->usage[at] == 0xFF && info.target->usage[at + 1] == 0xFF &&
+                          info.target->usage[at + 2] == 0)
                 put(cdb, info, at, length, width);
         }
         made.moves = length;
@@ -155,9 +157,8 @@ ScsiCommand some_command(Input& input, const DiskOracle& oracle) {
     }
     if ((style & 0x40) != 0) put(cdb, info, 1, input.byte(), 1);
     cdb[0] = info.opcode;
-    if (info.service_action)
-        cdb[1] = static_cast<std::uint8_t>((cdb[1] & 0xE0) | *info.service_action);
-    made.cdb.assign(cdb.begin(), cdb.begin() + info.length);
+    if (info.action) cdb[1] = static_cast<std::uint8_t>((cdb[1] & 0xE0) | *info.action);
+    made.cdb.assign(cdb.begin(), cdb.begin() + info.cdb_length);
     if ((style & 0x38) == 0x38) mutate(input, made.cdb);
     made.moves = std::min<std::uint64_t>(made.moves, 64 << 10);
     return made;

@@ -16,8 +16,8 @@
 #include "transports/scsi/retry.h"
 #include "transports/scsi/zbc_dialect.h"
 #include "zbc/cdb.h"
+#include "zbc/commands.h"
 #include "zbc/inquiry_decode.h"
-#include "zbc/time_limits.h"
 #include "zbc/zac_identify.h"
 #include "zone/survey.h"
 

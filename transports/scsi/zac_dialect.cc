@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "transports/scsi/answer.h"
-#include "zbc/time_limits.h"
+#include "zbc/commands.h"
 #include "zbc/zac.h"
 #include "zbc/zac_report.h"
 #include "zbc/zac_sense.h"

@@ -12,8 +12,8 @@
 #include "transports/scsi/answer.h"
 #include "transports/scsi/retry.h"
 #include "transports/scsi/zac_dialect.h"
+#include "zbc/commands.h"
 #include "zbc/inquiry_decode.h"
-#include "zbc/time_limits.h"
 #include "zbc/zac.h"
 #include "zbc/zac_identify.h"
 

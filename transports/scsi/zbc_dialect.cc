@@ -2,7 +2,7 @@
 
 #include "transports/scsi/answer.h"
 #include "zbc/cdb.h"
-#include "zbc/time_limits.h"
+#include "zbc/commands.h"
 
 namespace zonebridge::scsi {
 

@@ -6,19 +6,19 @@ namespace zonebridge::zbc::test {
 namespace {
 
 std::string found(const Bytes& cdb, bool zoned = true) {
-    const auto info = find_command(ByteView(cdb), zoned);
+    const auto info = find_target_command(ByteView(cdb), zoned);
     return info ? std::string((*info)->name) : words(info.error());
 }
 
 TEST(Cdb, EveryCommandIsFoundByItsOwnUsageData) {
-    for (const auto& info : all_commands()) {
+    for (const auto& info : target_commands()) {
         Bytes cdb(32);
-        cdb[0] = info.usage[0];
-        if (info.service_action) cdb[1] = info.usage[1];
+        cdb[0] = info.target->usage[0];
+        if (info.action) cdb[1] = info.target->usage[1];
         EXPECT_EQ(found(cdb), info.name);
-        EXPECT_EQ(info.usage[0], info.opcode);
-        for (std::size_t i = info.length - 1; i < info.usage.size(); ++i)
-            EXPECT_EQ(info.usage[i], 0) << info.name << ": CONTROL and what follows";
+        EXPECT_EQ(info.target->usage[0], info.opcode);
+        for (std::size_t i = info.cdb_length - 1; i < info.target->usage.size(); ++i)
+            EXPECT_EQ(info.target->usage[i], 0) << info.name << ": CONTROL and what follows";
     }
 }
 
@@ -44,7 +44,7 @@ TEST(Cdb, ShortOnesAndNacaAreRefused) {
 }
 
 BlockRange range_of(const Bytes& cdb) {
-    return decode_block_range(**find_command(ByteView(cdb), true), ByteView(cdb));
+    return decode_block_range(**find_target_command(ByteView(cdb), true), ByteView(cdb));
 }
 
 TEST(Cdb, ReadAndWriteRangesInAllTheirLengths) {

@@ -1,7 +1,7 @@
 #include "zbc/mode.h"
 
 #include "tests/unit/zbc/support.h"
-#include "zbc/opcodes.h"
+#include "zbc/supported_commands.h"
 
 namespace zonebridge::zbc::test {
 namespace {
@@ -192,21 +192,22 @@ TEST(SupportedOpcodes, WhatIsNotThereIsSaidToBeNotSupported) {
 }
 
 TEST(SupportedOpcodes, EveryCommandIsFoundAloneWithItsUsageAndTimeouts) {
-    for (const auto& info : all_commands()) {
+    for (const auto& info : target_commands()) {
         auto cdb = hex("a3 0c 83 00 00 00 00 00 04 00 00 00");
         cdb[3] = info.opcode;
-        cdb[5] = info.service_action.value_or(std::uint8_t{0});
+        cdb[5] = static_cast<std::uint8_t>(info.action.value_or(0));
         const auto by_any = opcodes(cdb).bytes;
-        cdb[2] = info.service_action ? 0x82 : 0x81;
+        cdb[2] = info.action ? 0x82 : 0x81;
         const auto reply = opcodes(cdb).bytes;
         EXPECT_EQ(reply, by_any) << info.name;
-        ASSERT_EQ(reply.size(), 4u + info.length + 12u) << info.name;
+        ASSERT_EQ(reply.size(), 4u + info.cdb_length + 12u) << info.name;
         const ByteView view(reply);
         EXPECT_EQ(view.be16(0), 0x0083u) << info.name;
-        EXPECT_EQ(view.be16(2), info.length);
-        for (std::size_t i = 0; i < info.length; ++i) EXPECT_EQ(view.u8(4 + i), info.usage[i]);
-        EXPECT_EQ(view.be16(4 + info.length), 10);
-        EXPECT_EQ(view.be32(12 + info.length), info.timeouts.recommended);
+        EXPECT_EQ(view.be16(2), info.cdb_length);
+        for (std::size_t i = 0; i < info.cdb_length; ++i)
+            EXPECT_EQ(view.u8(4 + i), info.target->usage[i]);
+        EXPECT_EQ(view.be16(4 + info.cdb_length), 10);
+        EXPECT_EQ(view.be32(12 + info.cdb_length), info.target->timeouts.recommended);
     }
 }
 
@@ -239,19 +240,20 @@ TEST(SupportedOpcodes, TheListHoldsEveryCommandOnce) {
             ASSERT_EQ(view.be32(0) + 4u, list.size());
             ASSERT_EQ((list.size() - 4) % each, 0u);
             std::size_t at = 4;
-            for (const auto& info : all_commands()) {
-                if (info.zoned && !zoned) continue;
+            for (const auto& info : target_commands()) {
+                if (info.target->zoned && !zoned) continue;
                 EXPECT_EQ(view.u8(at), info.opcode);
-                EXPECT_EQ(view.be16(at + 2), info.service_action.value_or(std::uint8_t{0}));
-                EXPECT_EQ(view.bit(at + 5, 0), info.service_action.has_value());
+                EXPECT_EQ(view.be16(at + 2), info.action.value_or(0));
+                EXPECT_EQ(view.bit(at + 5, 0), info.action.has_value());
                 EXPECT_EQ(view.bit(at + 5, 1), each == 20);
-                EXPECT_EQ(view.be16(at + 6), info.length);
+                EXPECT_EQ(view.be16(at + 6), info.cdb_length);
                 if (each == 20) {
                     EXPECT_EQ(view.be16(at + 8), 10);
-                    EXPECT_EQ(view.be32(at + 12), info.timeouts.nominal);
-                    EXPECT_EQ(view.be32(at + 16), info.timeouts.recommended);
-                    EXPECT_GT(info.timeouts.nominal, 0u) << info.name;
-                    EXPECT_GT(info.timeouts.recommended, info.timeouts.nominal) << info.name;
+                    EXPECT_EQ(view.be32(at + 12), info.target->timeouts.nominal);
+                    EXPECT_EQ(view.be32(at + 16), info.target->timeouts.recommended);
+                    EXPECT_GT(info.target->timeouts.nominal, 0u) << info.name;
+                    EXPECT_GT(info.target->timeouts.recommended, info.target->timeouts.nominal)
+                        << info.name;
                 }
                 at += each;
             }

@@ -1,14 +1,13 @@
 // Which commands pass through to a disk: every opcode with every service action, against a list
 // that is written down here once more.
 
-#include "zbc/passed_commands.h"
-
 #include <map>
 #include <set>
 #include <utility>
 
 #include "tests/unit/zbc/support.h"
 #include "zbc/allowed.h"
+#include "zbc/commands.h"
 #include "zbc/passthrough.h"
 
 namespace zonebridge::zbc::test {
@@ -134,12 +133,12 @@ TEST(PassedCommands, NothingOfVariableLengthPasses) {
 TEST(PassedCommands, TheTableSaysTheSameAsTheDecision) {
     const Allowed allowed;
     std::size_t listed = 0;
-    for (const auto& command : all_passed_commands()) {
+    for (const auto& command : all_commands()) {
         const auto found = by_default().find(Key{command.opcode, command.action.value_or(0)});
         const auto may = found != by_default().end();
         EXPECT_EQ(command.passing == Passing::by_default, may) << command.name;
         EXPECT_TRUE(has_action(command.opcode) || !command.action) << command.name;
-        EXPECT_EQ(find_passed_command(command.opcode, command.action.value_or(0)), &command)
+        EXPECT_EQ(find_command(command.opcode, command.action.value_or(0)), &command)
             << command.name;
         if (!may) continue;
         ++listed;
@@ -176,7 +175,7 @@ TEST_P(RefusedCommand, PassesOnlyByItsName) {
 TEST_P(RefusedCommand, IsNotAllowedByAnotherName) {
     auto cdb = hex(GetParam().cdb);
     cdb.resize(32);
-    for (const auto& command : all_passed_commands()) {
+    for (const auto& command : all_commands()) {
         const ByteView view(cdb);
         if (command.allow_name == GetParam().allowed) continue;
         const auto allowed = parse_allowed(command.allow_name).value();
@@ -259,7 +258,7 @@ TEST(Allowed, AnOpcodeStandsForAllItsActionsAndAnActionForItself) {
 TEST(Allowed, ANameAddsItsCommandsAndNothingElse) {
     const Allowed before;
     std::set<std::string_view> names;
-    for (const auto& command : all_passed_commands()) names.insert(command.allow_name);
+    for (const auto& command : all_commands()) names.insert(command.allow_name);
     for (const auto name : names) {
         const auto after = parse_allowed(name).value();
         for (unsigned opcode = 0; opcode < 256; ++opcode) {
@@ -267,7 +266,7 @@ TEST(Allowed, ANameAddsItsCommandsAndNothingElse) {
             for (unsigned action = 0; action < 32; ++action) {
                 const auto code = static_cast<std::uint8_t>(opcode);
                 const auto number = static_cast<std::uint16_t>(action);
-                const auto* const command = find_passed_command(code, number);
+                const auto* const command = find_command(code, number);
                 const auto named = command != nullptr && command->allow_name == name &&
                                    command->passing != Passing::answered_above;
                 EXPECT_EQ(after.passes(code, number), named || before.passes(code, number))

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "tests/unit/zbc/support.h"
-#include "zbc/passed_commands.h"
+#include "zbc/commands.h"
 
 namespace zonebridge::zbc::test {
 namespace {
@@ -48,7 +48,7 @@ std::string limit_words(std::uint32_t limit_ms) {
 TEST(PassthroughDocs, EveryCommandHasItsRow) {
     const auto all = rows();
     ASSERT_GT(all.size(), 50U);
-    for (const auto& command : all_passed_commands()) {
+    for (const auto& command : all_commands()) {
         const auto code = command.action
                               ? fmt::format("{:02X}h/{:02X}h", command.opcode, *command.action)
                               : fmt::format("{:02X}h", command.opcode);
@@ -74,7 +74,7 @@ TEST(PassthroughDocs, TheManualPageListsEveryNameOfAllow) {
     std::ifstream file(ZONEBRIDGE_SOURCE "/docs/man/zonebridge-serve.1");
     std::stringstream text;
     text << file.rdbuf();
-    for (const auto& command : all_passed_commands()) {
+    for (const auto& command : all_commands()) {
         if (command.passing != Passing::if_allowed) continue;
         std::string line = "\n.BR ";
         for (const auto letter : command.allow_name)

@@ -1,7 +1,4 @@
 // What the tests of zbc/ share: bytes from hex, and sense in words.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/support/machine_disk.h"
+#include "tests/unit/support/target_commands.h"
 #include "zbc/bytes.h"
 #include "zbc/cdb.h"
 #include "zbc/sense.h"
@@ -23,6 +21,7 @@ namespace zonebridge::zbc::test {
 
 using zonebridge::test::MachineDisk;
 using zonebridge::test::MachineDiskShape;
+using zonebridge::test::target_commands;
 
 using Bytes = std::vector<std::uint8_t>;
 

@@ -114,8 +114,7 @@ TEST_F(TargetEmulated, AZoneIsFilledAtFullDepthInOrder) {
         cdbs.push_back(encode_write_16(5 * 2048 + i * 64, 64, false));
     }
     for (auto& bytes : data) buffers.push_back({bytes.data(), bytes.size()});
-    for (std::uint32_t i = 0; i < count; ++i)
-        tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}, 0});
+    for (std::uint32_t i = 0; i < count; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}});
     auto& queue = task_queue();
     ASSERT_EQ(queue.submit(tasks), count);
     for (std::uint32_t ended = 0; ended < count;) {

@@ -100,25 +100,27 @@ class Hostile {
         for (auto& byte : slot.cdb) byte = static_cast<std::uint8_t>(random_());
         slot.cdb_length = pick(50) == 0 ? pick(slot.cdb.size() + 1) : slot.cdb.size();
         if (pick(10) == 0) return;
-        const auto commands = all_commands();
+        static const auto commands = target_commands();
         const auto& info = commands[pick(commands.size())];
         ByteWriter out(slot.cdb);
         out.u8(0, info.opcode);
-        if (info.service_action && pick(20) != 0) out.u8(1, *info.service_action);
-        if (pick(20) != 0) out.u8(info.length - 1, 0);
-        if (info.length != 16) {
+        if (info.action && pick(20) != 0) out.u8(1, *info.action);
+        if (pick(20) != 0) out.u8(info.cdb_length - 1, 0);
+        if (info.cdb_length != 16) {
             if (pick(2) == 0)
-                for (std::size_t i = 1; i < info.length; ++i)
-                    slot.cdb[i] &= pick(2) == 0 ? info.usage[i] & 0x0F : info.usage[i];
+                for (std::size_t i = 1; i < info.cdb_length; ++i)
+                    slot.cdb[i] &=
+                        pick(2) == 0 ? info.target->usage[i] & 0x0F : info.target->usage[i];
             return;
         }
         out.be64(2, some_lba());
         out.be32(10, pick(8) == 0 ? random_() : pick(64));
-        if (info.command == Command::verify) out.u8(1, pick(16) == 0 ? random_() : pick(4) * 2);
-        if (info.command == Command::read || info.command == Command::write)
+        if (info.target->handler == Handler::verify)
+            out.u8(1, pick(16) == 0 ? random_() : pick(4) * 2);
+        if (info.target->handler == Handler::read || info.target->handler == Handler::write)
             out.u8(1, pick(16) == 0 ? random_() : pick(2) * 0x08);
-        if (info.command == Command::report_zones) out.be32(10, pick(4000));
-        if (info.command == Command::report_zones || info.opcode == 0x94)
+        if (info.target->handler == Handler::report_zones) out.be32(10, pick(4000));
+        if (info.target->handler == Handler::report_zones || info.opcode == 0x94)
             out.u8(14, pick(4) == 0 ? random_() : pick(2) * 0x80);
     }
 
@@ -131,8 +133,8 @@ class Hostile {
             make_buffers(slot.out, slot.out_list, slot.out_total);
             make_buffers(slot.in, slot.in_list, slot.in_total);
             slot.busy = true;
-            tasks.push_back({i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list,
-                             slot.in_list, static_cast<std::uint32_t>(pick(3))});
+            tasks.push_back(
+                {i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list, slot.in_list});
         }
         EXPECT_EQ(initiator_.queue->submit(tasks), tasks.size());
         in_flight_ += tasks.size();

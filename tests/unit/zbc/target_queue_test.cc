@@ -19,8 +19,7 @@ struct Batch {
             buffers.push_back({data[i].data(), data[i].size()});
             cdbs.push_back(encode_write_16(initiator.lba(4, i * 4 * KiB), 8, false));
         }
-        for (std::size_t i = 0; i < count; ++i)
-            tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}, 0});
+        for (std::size_t i = 0; i < count; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}});
     }
     std::vector<Bytes> data;
     std::vector<iovec> buffers;
@@ -45,7 +44,7 @@ TEST(TargetQueue, CommandsWithoutIoEndOnlyThroughReap) {
     Initiator initiator;
     (void)initiator.loop.turn(Loop::Wait::poll);
     const auto cdb = hex("00*6");
-    const Task task{77, cdb, {}, {}, 0};
+    const Task task{77, cdb, {}, {}};
     ASSERT_EQ(initiator.queue->submit({&task, 1}), 1u);
     EXPECT_TRUE(initiator.loop.ready());
     TaskResult result;
@@ -145,7 +144,7 @@ TEST(TargetQueue, ClosesWithTasksUnderWay) {
     initiator.queue.reset();
 }
 
-TEST(TargetQueue, QueuesOfATargetShareTheInitiatorsState) {
+TEST(TargetQueue, QueuesOfATargetShareItsState) {
     Initiator initiator;
     auto second = std::move(initiator.target->open_queue(initiator.loop, 2).value());
     std::swap(initiator.queue, second);

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "transports/scsi/answer.h"
-#include "zbc/passed_commands.h"
+#include "zbc/commands.h"
 
 namespace zonebridge::scsi {
 namespace {
@@ -32,7 +32,7 @@ void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refus
     std::array<char, 32> number{};
     const auto opcode = cdb[0];
     const auto action = zbc::action_of(zbc::ByteView(cdb));
-    const auto* const known = zbc::find_passed_command(opcode, action);
+    const auto* const known = zbc::find_command(opcode, action);
     auto allow = known != nullptr ? known->allow_name : std::string_view();
     if (allow.empty()) {
         const auto end = zbc::has_action(opcode)

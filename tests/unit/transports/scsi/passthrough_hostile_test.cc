@@ -10,7 +10,7 @@
 
 #include "tests/unit/transports/scsi/target_port.h"
 #include "transports/scsi/passthrough/queue.h"
-#include "zbc/passed_commands.h"
+#include "zbc/commands.h"
 #include "zbc/target.h"
 #include "zone/scatter.h"
 
@@ -131,7 +131,7 @@ class PassedHostileTest : public testing::Test {
         if (pick(8) == 0)
             for (auto& byte : cdb) byte = static_cast<std::uint8_t>(random_());
         if (cdb.size() < 32 || pick(16) == 0) return cdb;
-        const auto all = zbc::all_passed_commands();
+        const auto all = zbc::all_commands();
         auto command = all[pick(all.size())];
         while (command.passing != zbc::Passing::by_default && pick(8) != 0)
             command = all[pick(all.size())];
@@ -140,19 +140,19 @@ class PassedHostileTest : public testing::Test {
         if (pick(32) != 0) out.u8(1, 0);
         if (command.action) out.u8(1, *command.action);
         out.u8(command.cdb_length - std::size_t{1}, 0);
-        if (command.lba_width == 8) out.be64(command.lba_at, pick_lba());
-        if (command.lba_width == 4) out.be32(command.lba_at, pick_lba());
-        if (command.lba_width == 3) out.be24(command.lba_at, pick_lba() & 0x1FFFFF);
+        if (command.lba.width == 8) out.be64(command.lba.at, pick_lba());
+        if (command.lba.width == 4) out.be32(command.lba.at, pick_lba());
+        if (command.lba.width == 3) out.be24(command.lba.at, pick_lba() & 0x1FFFFF);
         const auto is_data =
             command.touch == zbc::ZoneTouch::reads || command.touch == zbc::ZoneTouch::writes;
         const std::uint64_t physical = shape_.physical_block_size / shape_.logical_block_size;
         const auto length = pick(32) == 0 ? random_()
                             : is_data     ? pick(5) * (pick(8) == 0 ? 1 : physical)
                                           : pick(pick(2) == 0 ? 16 : 600);
-        if (command.length_width == 4) out.be32(command.length_at, length);
-        if (command.length_width == 3) out.be24(command.length_at, length);
-        if (command.length_width == 2) out.be16(command.length_at, length);
-        if (command.length_width == 1) out.u8(command.length_at, length);
+        if (command.length.width == 4) out.be32(command.length.at, length);
+        if (command.length.width == 3) out.be24(command.length.at, length);
+        if (command.length.width == 2) out.be16(command.length.at, length);
+        if (command.length.width == 1) out.u8(command.length.at, length);
         switch (command.opcode) {
             case 0x12: {  // INQUIRY: a page, mostly
                 constexpr std::array<std::uint8_t, 8> pages{0x00, 0x80, 0x83, 0x89,
@@ -186,7 +186,7 @@ class PassedHostileTest : public testing::Test {
     std::pair<std::size_t, std::size_t> pick_buffers(const Bytes& cdb) {
         std::size_t length = pick(4) == 0 ? pick(64 << 10) : 0;
         const auto* const command =
-            zbc::find_passed_command(zbc::ByteView(cdb).u8(0), zbc::action_of(zbc::ByteView(cdb)));
+            zbc::find_command(zbc::ByteView(cdb).u8(0), zbc::action_of(zbc::ByteView(cdb)));
         // What it wants is seen where nothing limits it.
         auto free = facts_->facts;
         free.read_only = false;
@@ -298,8 +298,7 @@ TEST_F(PassedHostileTest, ADiskServedReadOnlyIsNeverChanged) {
     run_both(3000);
     EXPECT_EQ(memory_->bytes(), MachineDisk(shape_).bytes());
     for (const auto& cdb : target_->sent) {
-        const auto* const command =
-            zbc::find_passed_command(cdb[0], zbc::action_of(zbc::ByteView(cdb)));
+        const auto* const command = zbc::find_command(cdb[0], zbc::action_of(zbc::ByteView(cdb)));
         ASSERT_TRUE(command != nullptr && !command->changes);
     }
 }
