@@ -21,16 +21,15 @@
 
 #include <fmt/format.h>
 
+#include "base/unique_fd.h"
 #include "service/log.h"
 #include "virtio/notifier.h"
-#include "virtio/unique_fd.h"
 #include "virtio/vhost_user/listener.h"
 
 namespace zonebridge::service {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using virtio::UniqueFd;
 
 // No descriptors or no memory for another peer: how long until the next try.
 constexpr std::chrono::milliseconds until_next_accept{100};

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/iovec.h"
 #include "zbc/capacity.h"
 #include "zbc/inquiry.h"
 #include "zbc/mode.h"
 #include "zbc/opcodes.h"
-#include "zone/scatter.h"
 
 namespace zonebridge::zbc {
 namespace {
@@ -145,7 +145,7 @@ void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
         result.delivery = Delivery::overrun;
         return;
     }
-    result.data_in_length = scatter(bytes, data_in);
+    result.data_in_length = copy_to(data_in, 0, bytes);
 }
 
 TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) noexcept {

@@ -1,8 +1,5 @@
 // What is supported, as an initiator asks for it: the command table by REPORT SUPPORTED OPERATION
 // CODES, and the task management functions.
-//
-// Threads: a pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +8,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/sense.h"
 
 namespace zonebridge::zbc {

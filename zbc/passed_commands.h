@@ -17,7 +17,7 @@
 #include <span>
 #include <string_view>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/cdb.h"
 #include "zone/request.h"
 

@@ -1,7 +1,6 @@
 // Passing a command through to a SCSI disk: whether it may pass, what is sent and how many bytes it
 // moves, what it does to zones, and what is changed in the reply on its way back.
 //
-// Threads: pure functions.
 // Ownership: a Plan owns its CDB; it borrows the static command table.
 //
 // A CDB goes down as it is, with one exception: a reply that has to be edited is fetched whole, and
@@ -17,8 +16,8 @@
 
 #include <tl/expected.hpp>
 
+#include "base/bytes.h"
 #include "zbc/allowed.h"
-#include "zbc/bytes.h"
 #include "zbc/logical_unit.h"
 #include "zbc/passed_commands.h"
 #include "zbc/sense.h"

@@ -3,7 +3,6 @@
 // time-out makes the kernel reset the disk under everybody.
 //
 // Threads: constants and a pure function.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,7 @@ class NullQueue final : public Queue {
 
     std::size_t collect(std::span<Completion> out) noexcept override { return done_.take(out); }
 
-    Completions done_;
+    RingBuffer<Completion> done_;
 };
 
 class NullTransport final : public Transport {

@@ -14,8 +14,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
 #include "tests/unit/support/temporary.h"
-#include "virtio/unique_fd.h"
 
 namespace zonebridge::service {
 namespace {
@@ -82,7 +82,7 @@ class Peer {
     void half_close() const { ::shutdown(socket_.get(), SHUT_WR); }
 
   private:
-    virtio::UniqueFd socket_;
+    UniqueFd socket_;
     std::string bytes_;
 };
 

@@ -1,7 +1,4 @@
 // What the tests of zbc/ share: bytes from hex, and sense in words.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +11,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "tests/unit/support/machine_disk.h"
-#include "zbc/bytes.h"
 #include "zbc/cdb.h"
 #include "zbc/sense.h"
 
