@@ -2,7 +2,7 @@
 // sequenced, A B A B, and the median of each.
 //
 // Usage: sequencer
-#include "transports/sequencer/sequencer.h"
+#include "layers/sequencer/sequencer.h"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/unit/transports/sequencer/nothing.h"
+#include "tests/unit/layers/sequencer/nothing.h"
 #include "transports/ring.h"
 
 namespace {

@@ -62,8 +62,8 @@ struct Cost {
     double cpu;   // of the workers
 };
 
-virtio::SharedFd shared_copy(int fd) {
-    return std::make_shared<const virtio::UniqueFd>(::dup(fd));
+SharedFd shared_copy(int fd) {
+    return std::make_shared<const UniqueFd>(::dup(fd));
 }
 
 /// Requests made once, and sent again and again.

@@ -17,7 +17,7 @@ DeviceBackend::DeviceBackend(std::span<const std::unique_ptr<Worker>> workers) {
 }
 
 tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
-    event_fd_ = virtio::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    event_fd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!event_fd_) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     tl::expected<void, Error> result;
     for (auto& part : parts_) {
@@ -131,7 +131,7 @@ void DeviceBackend::set_call(std::uint16_t index, virtio::Notifier call) {
     part.worker->call([&](Ring&) { part.path->set_call(index, std::move(call)); });
 }
 
-void DeviceBackend::set_error(std::uint16_t index, virtio::SharedFd error) {
+void DeviceBackend::set_error(std::uint16_t index, SharedFd error) {
     auto& part = part_of(index);
     part.worker->call([&](Ring&) { part.path->set_error(index, std::move(error)); });
 }

@@ -16,10 +16,10 @@
 
 #include <tl/expected.hpp>
 
+#include "base/unique_fd.h"
 #include "service/data_path.h"
 #include "service/worker.h"
 #include "virtio/backend.h"
-#include "virtio/unique_fd.h"
 
 namespace zonebridge::service {
 
@@ -40,7 +40,7 @@ class DeviceBackend : public virtio::Backend {
     [[nodiscard]] std::uint16_t stop_queue(std::uint16_t index) override;
     void enable_queue(std::uint16_t index, bool enabled) override;
     void set_call(std::uint16_t index, virtio::Notifier call) override;
-    void set_error(std::uint16_t index, virtio::SharedFd error) override;
+    void set_error(std::uint16_t index, SharedFd error) override;
     void reset(virtio::ResetCause cause) override;
     [[nodiscard]] std::optional<int> event_fd() const noexcept override;
     [[nodiscard]] std::optional<virtio::BackendEvent> take_event() override;
@@ -89,7 +89,7 @@ class DeviceBackend : public virtio::Backend {
 
     std::vector<Part> parts_;  // as many as workers, from the start
     virtio::GuestMemory::Table memory_ = virtio::GuestMemory::none();
-    virtio::UniqueFd event_fd_;
+    UniqueFd event_fd_;
     std::mutex events_lock_;
     std::vector<virtio::BackendEvent> events_;  // under events_lock_
     bool faulty_ = false;                       // under events_lock_

@@ -17,7 +17,7 @@
 
 #include "service/log.h"
 #include "service/vdpa_users.h"
-#include "transports/thread.h"
+#include "base/thread.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {
@@ -49,8 +49,8 @@ tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(
     VdpaBus bus, const VduseOptions& options, int stop,
     const std::function<void(const VduseDisk&)>& on_ready) {
     auto helper = std::make_unique<BusHelper>(Private{}, std::move(bus), options, stop, on_ready);
-    helper->done_ = virtio::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    helper->session_over_ = virtio::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    helper->done_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    helper->session_over_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!helper->done_ || !helper->session_over_)
         return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     try {

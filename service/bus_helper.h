@@ -18,10 +18,10 @@
 
 #include <tl/expected.hpp>
 
+#include "base/unique_fd.h"
 #include "service/vdpa_bus.h"
 #include "service/vdpa_driver.h"
 #include "service/vduse_service.h"
-#include "virtio/unique_fd.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
@@ -72,9 +72,9 @@ class BusHelper {
     VdpaDriver driver_;
     int stop_;
     const std::function<void(const VduseDisk&)>& on_ready_;
-    virtio::UniqueFd done_;          // the helper tells the session
-    virtio::UniqueFd session_over_;  // the session tells the helper
-    Outcome outcome_;                // the helper's until it has ended
+    UniqueFd done_;          // the helper tells the session
+    UniqueFd session_over_;  // the session tells the helper
+    Outcome outcome_;        // the helper's until it has ended
     std::thread thread_;
 };
 

@@ -21,17 +21,16 @@
 
 #include <fmt/format.h>
 
+#include "base/unique_fd.h"
 #include "service/log.h"
-#include "transports/thread.h"
+#include "base/thread.h"
 #include "virtio/notifier.h"
-#include "virtio/unique_fd.h"
 #include "virtio/vhost_user/listener.h"
 
 namespace zonebridge::service {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using virtio::UniqueFd;
 
 /// The user at the other end, if that is neither us nor root.
 std::optional<uid_t> stranger(int socket) {

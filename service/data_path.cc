@@ -31,9 +31,9 @@ struct DataPath::Queue final : Watcher {
     std::uint16_t index;
     virtio::VirtQueue ring;
     std::shared_ptr<const virtio::InflightArea> inflight;
-    virtio::SharedFd kick;
+    SharedFd kick;
     virtio::Notifier call;
-    virtio::SharedFd error;
+    SharedFd error;
     bool enabled;
     bool started;  // was kicked, or need not be
     bool due;      // may hold chains that nobody will kick for again
@@ -177,7 +177,7 @@ void DataPath::set_call(std::uint16_t index, virtio::Notifier call) {
     }
 }
 
-void DataPath::set_error(std::uint16_t index, virtio::SharedFd error) {
+void DataPath::set_error(std::uint16_t index, SharedFd error) {
     if (auto* const queue = find(index)) queue->error = std::move(error);
 }
 

@@ -44,7 +44,7 @@ class DataPath final : public Member {
 
     void enable(std::uint16_t index, bool enabled);
     void set_call(std::uint16_t index, virtio::Notifier call);
-    void set_error(std::uint16_t index, virtio::SharedFd error);
+    void set_error(std::uint16_t index, SharedFd error);
     void set_log(std::shared_ptr<const virtio::DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings);
 

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "layers/explain/explain.h"
 #include "service/log.h"
-#include "transports/explain/explain.h"
 #include "transports/host/node.h"
 #include "transports/open.h"
 #include "transports/scsi/connection.h"

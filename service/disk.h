@@ -13,8 +13,8 @@
 
 #include <tl/expected.hpp>
 
+#include "layers/fault/fault.h"
 #include "transports/device.h"
-#include "transports/fault/fault.h"
 #include "transports/scsi/passthrough.h"
 #include "zbc/logical_unit.h"
 #include "zone/refusal.h"

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "service/explain_words.h"
-#include "transports/thread.h"
+#include "base/thread.h"
 
 namespace zonebridge::service {
 

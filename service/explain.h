@@ -20,7 +20,7 @@
 #include <thread>
 #include <vector>
 
-#include "transports/fault/fault.h"
+#include "layers/fault/fault.h"
 #include "zone/limits.h"
 #include "zone/refusal.h"
 

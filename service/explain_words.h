@@ -1,8 +1,5 @@
 // Why a request was refused or failed, in one sentence for a person: what was asked for, how the
 // zone stood, and the rule that was broken.
-//
-// Threads: a pure function.
-// Ownership: none.
 #pragma once
 
 #include <string>

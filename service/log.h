@@ -1,7 +1,4 @@
 // Lines for whoever watches a server: standard error, one line an event, whole lines only.
-//
-// Threads: any.
-// Ownership: none.
 #pragma once
 
 #include <string_view>

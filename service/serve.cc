@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "service/explain.h"
 #include "service/log.h"
 #include "service/lun_table.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"
-#include "virtio/unique_fd.h"
 #include "virtio/vhost_user/listener.h"
 
 namespace zonebridge::service {
@@ -26,7 +26,7 @@ namespace {
 
 /// SIGTERM and SIGINT as a descriptor. From here on they end nothing by themselves, in threads that
 /// start later either.
-tl::expected<virtio::UniqueFd, Error> take_over_signals() {
+tl::expected<UniqueFd, Error> take_over_signals() {
     sigset_t stops;
     sigemptyset(&stops);
     sigaddset(&stops, SIGTERM);
@@ -35,7 +35,7 @@ tl::expected<virtio::UniqueFd, Error> take_over_signals() {
         return tl::unexpected(os_failure(error, "can't block signals"));
     // A call descriptor may be a pipe, or standard error may be one that nobody reads any more.
     std::signal(SIGPIPE, SIG_IGN);
-    virtio::UniqueFd fd(::signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
+    UniqueFd fd(::signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return tl::unexpected(os_failure(errno, "can't make a signalfd"));
     return fd;
 }

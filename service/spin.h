@@ -3,7 +3,6 @@
 // says that work comes soon, and not for a while after somebody else wanted the CPU it looked on.
 //
 // Threads: a value of the worker's thread.
-// Ownership: none.
 #pragma once
 
 #include <algorithm>

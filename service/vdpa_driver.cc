@@ -7,9 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "base/unique_fd.h"
 #include "transports/host/places.h"
 #include "virtio/device_status.h"
-#include "virtio/unique_fd.h"
 
 namespace zonebridge::service {
 namespace {
@@ -164,7 +164,7 @@ std::optional<fs::path> VdpaDriver::virtio_device() const {
 
 tl::expected<void, Error> VdpaDriver::write(const fs::path& attribute,
                                             std::string_view value) const {
-    const virtio::UniqueFd file(::open(attribute.c_str(), O_WRONLY | O_CLOEXEC));
+    const UniqueFd file(::open(attribute.c_str(), O_WRONLY | O_CLOEXEC));
     if (!file || ::write(file.get(), value.data(), value.size()) < 0) {
         const int error = errno;
         return tl::unexpected(

@@ -13,7 +13,7 @@
 #include "service/log.h"
 #include "transports/host/claim.h"
 #include "transports/host/places.h"
-#include "transports/thread.h"
+#include "base/thread.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {
@@ -43,12 +43,12 @@ void write_out(const std::string& node) {
     const auto disk = disk_at(node);
     if (!disk) return;
     for (const auto& point : host::mount_points_of(*disk)) {
-        const virtio::UniqueFd place(::open(point.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+        const UniqueFd place(::open(point.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         if (!place || ::syncfs(place.get()) != 0)
             log("{}: what {} has in memory could not be written out: {}", node, point,
                 os_failure(errno, "syncfs").message);
     }
-    const virtio::UniqueFd whole(::open(node.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    const UniqueFd whole(::open(node.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!whole || ::fsync(whole.get()) != 0)
         log("{}: what is in memory could not be written out: {}", node,
             os_failure(errno, "fsync").message);

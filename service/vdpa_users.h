@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "service/vdpa_driver.h"
-#include "virtio/unique_fd.h"
 
 namespace zonebridge::service {
 
@@ -30,7 +30,7 @@ class WriteOut {
     [[nodiscard]] int done_fd() const noexcept { return done_.get(); }
 
   private:
-    virtio::UniqueFd done_;
+    UniqueFd done_;
     std::thread thread_;
 };
 

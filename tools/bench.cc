@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/size.h"
 #include "tools/bench_choose.h"
 #include "tools/bench_load.h"
 #include "tools/bench_report.h"
@@ -14,7 +15,6 @@
 #include "tools/files.h"
 #include "tools/session.h"
 #include "tools/verb.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/size.h"
 #include "tools/zones.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

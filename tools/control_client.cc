@@ -12,12 +12,11 @@
 
 #include <fmt/format.h>
 
-#include "virtio/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace zonebridge::tools {
 namespace {
 
-using virtio::UniqueFd;
 
 // A server greets at once, whatever it is doing.
 constexpr int greeting_patience_ms = 5000;

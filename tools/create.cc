@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/size.h"
 #include "tools/files.h"
 #include "tools/session.h"
 #include "tools/shape.h"
 #include "tools/verb.h"
 #include "transports/emulated/emulated.h"
 #include "transports/open.h"
-#include "transports/size.h"
 #include "zone/types.h"
 
 namespace zonebridge::tools {

@@ -1,6 +1,5 @@
 // How a verb fails: what is told on standard error, and with which exit status.
 //
-// Threads: plain values.
 // Ownership: a Failure owns its text.
 #pragma once
 

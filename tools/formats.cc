@@ -5,8 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/size.h"
 #include "tools/zones.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

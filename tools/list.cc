@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/size.h"
 #include "tools/disks.h"
 #include "tools/files.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

@@ -8,13 +8,13 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/size.h"
 #include "tools/control_client.h"
 #include "tools/files.h"
 #include "tools/lun_number.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
 #include "transports/open.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

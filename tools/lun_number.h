@@ -1,8 +1,5 @@
 // What `serve` and `lun` take in common on the command line: logical unit numbers, and how the disks
 // behind them are reached.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

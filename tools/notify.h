@@ -1,7 +1,4 @@
 // A word to the service manager that started us, where there is one.
-//
-// Threads: any.
-// Ownership: none.
 #pragma once
 
 #include <string_view>

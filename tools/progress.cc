@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "transports/size.h"
+#include "base/size.h"
 
 namespace zonebridge::tools {
 namespace {

@@ -1,7 +1,6 @@
 // Which zones a verb is about: by number, by bytes, or all of them.
 //
 // Threads: pure functions and plain values.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -6,8 +6,8 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "base/size.h"
 #include "transports/open.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

@@ -8,12 +8,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/size.h"
 #include "tools/files.h"
 #include "tools/pieces.h"
 #include "tools/progress.h"
 #include "tools/session.h"
 #include "tools/verb.h"
-#include "transports/size.h"
 
 namespace zonebridge::tools {
 namespace {

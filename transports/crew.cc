@@ -6,7 +6,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "transports/thread.h"
+#include "base/thread.h"
 
 namespace zonebridge {
 

@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "transports/list.h"
+#include "base/list.h"
 #include "zone/loop.h"
 
 namespace zonebridge {

@@ -1,13 +1,12 @@
 // What the transports of real devices are opened with.
 //
-// Threads: plain values.
 // Ownership: owns its text.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "zone/export.h"
+#include "base/export.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {

@@ -5,8 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/size.h"
 #include "transports/open.h"
-#include "transports/size.h"
 
 namespace zonebridge {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/loop.h"
 #include "zone/status.h"
 

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "layers/sequencer/sequencer.h"
 #include "transports/block/block.h"
 #include "transports/choose.h"
 #include "transports/emulated/emulated.h"
@@ -15,7 +16,6 @@
 #include "transports/null/null.h"
 #include "transports/nvme/nvme.h"
 #include "transports/scsi/scsi.h"
-#include "transports/sequencer/sequencer.h"
 
 namespace zonebridge {
 namespace {

@@ -1,6 +1,5 @@
 // From what a user names to an open device: picks the transport that matches, and says why.
 //
-// Threads: any.
 // Ownership: the caller owns the transport that is returned.
 #pragma once
 
@@ -10,8 +9,8 @@
 
 #include <tl/expected.hpp>
 
+#include "base/export.h"
 #include "transports/device.h"
-#include "zone/export.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 
@@ -51,7 +50,7 @@ struct DeviceName {
 
 /// Opens "emulated:PATH", "null:SIZE", "block:PATH", "scsi:PATH", "nvme:PATH" or a plain path, whose
 /// transport is found by looking at it (transports/choose). A real device comes with its zones in
-/// order (transports/sequencer). Identity::reason of the result says why, and what was tried before. The error names the device, what is wrong with it and,
+/// order (layers/sequencer). Identity::reason of the result says why, and what was tried before. The error names the device, what is wrong with it and,
 /// where there is one, what to do.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view device,
                                                                           OpenOptions options);

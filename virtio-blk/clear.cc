@@ -31,8 +31,7 @@ void BlockDevice::start_clear(Slot& slot) noexcept {
         return answer(slot, RequestStatus::io_error);
     for (std::size_t i = 0; i < count; ++i) {
         std::array<std::uint8_t, ClearSegment::size> bytes;
-        virtio::copy_from(slot.chain.readable, RequestHeader::size + i * bytes.size(),
-                          std::as_writable_bytes(std::span(bytes)));
+        copy_from(slot.chain.readable, RequestHeader::size + i * bytes.size(), bytes);
         auto& segment = slot.segments[i];
         segment = decode_segment(bytes);
         if (segment.unknown_flags || (segment.unmap && slot.type == RequestType::discard))

@@ -4,7 +4,7 @@
 #include <bit>
 #include <limits>
 
-#include "virtio/little_endian.h"
+#include "base/bytes.h"
 #include "virtio/slots.h"
 
 namespace zonebridge::virtio_blk {
@@ -106,27 +106,28 @@ Config make_config(const Limits& limits, std::uint16_t queues) noexcept {
 
 std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
     std::array<std::uint8_t, Config::size> bytes{};
-    virtio::put_le(bytes, 0, config.capacity);
-    virtio::put_le(bytes, 8, config.size_max);
-    virtio::put_le(bytes, 12, config.seg_max);
-    virtio::put_le(bytes, 20, config.block_size);
+    ByteWriter fields(bytes);
+    fields.le64(0, config.capacity);
+    fields.le32(8, config.size_max);
+    fields.le32(12, config.seg_max);
+    fields.le32(20, config.block_size);
     bytes[24] = config.physical_block_exponent;
     bytes[25] = config.alignment_offset;
-    virtio::put_le(bytes, 26, config.min_io_size);
-    virtio::put_le(bytes, 28, config.opt_io_size);
+    fields.le16(26, config.min_io_size);
+    fields.le32(28, config.opt_io_size);
     bytes[Config::writeback_at] = config.writeback ? 1 : 0;
-    virtio::put_le(bytes, 34, config.num_queues);
-    virtio::put_le(bytes, 36, config.max_discard_sectors);
-    virtio::put_le(bytes, 40, config.max_discard_segments);
-    virtio::put_le(bytes, 44, config.discard_sector_alignment);
-    virtio::put_le(bytes, 48, config.max_write_zeroes_sectors);
-    virtio::put_le(bytes, 52, config.max_write_zeroes_segments);
+    fields.le16(34, config.num_queues);
+    fields.le32(36, config.max_discard_sectors);
+    fields.le32(40, config.max_discard_segments);
+    fields.le32(44, config.discard_sector_alignment);
+    fields.le32(48, config.max_write_zeroes_sectors);
+    fields.le32(52, config.max_write_zeroes_segments);
     bytes[56] = config.write_zeroes_may_unmap ? 1 : 0;
-    virtio::put_le(bytes, 72, config.zone_sectors);
-    virtio::put_le(bytes, 76, config.max_open_zones);
-    virtio::put_le(bytes, 80, config.max_active_zones);
-    virtio::put_le(bytes, 84, config.max_append_sectors);
-    virtio::put_le(bytes, 88, config.write_granularity);
+    fields.le32(72, config.zone_sectors);
+    fields.le32(76, config.max_open_zones);
+    fields.le32(80, config.max_active_zones);
+    fields.le32(84, config.max_append_sectors);
+    fields.le32(88, config.write_granularity);
     bytes[92] = wire_model(config.model);
     return bytes;
 }

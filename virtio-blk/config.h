@@ -2,7 +2,6 @@
 // bits, from the limits of the disk behind it.
 //
 // Threads: pure functions and values.
-// Ownership: none.
 #pragma once
 
 #include <array>

@@ -101,9 +101,7 @@ BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
 bool BlockDevice::parse(Slot& slot) noexcept {
     const auto& chain = slot.chain;
     std::array<std::uint8_t, RequestHeader::size> bytes;
-    if (chain.writable_length == 0 ||
-        virtio::copy_from(chain.readable, 0, std::as_writable_bytes(std::span(bytes))) !=
-            bytes.size())
+    if (chain.writable_length == 0 || copy_from(chain.readable, 0, bytes) != bytes.size())
         return false;
     slot.header = decode_request(bytes);
     slot.type = slot.header.type.value_or(RequestType::in);
@@ -148,8 +146,7 @@ void BlockDevice::start(Slot& slot) noexcept {
             if (append && slot.reply_length < append_sector_size)
                 return answer(slot, RequestStatus::invalid_command);
             // The header was copied: what is left of it in the storage may go.
-            const auto data =
-                virtio::skip_front(slot.chain.readable, RequestHeader::size, slot.storage);
+            const auto data = skip_front(slot.chain.readable, RequestHeader::size, slot.storage);
             return start_data(slot, append ? Operation::append : Operation::write, *data,
                               slot.chain.readable_length - RequestHeader::size);
         }
@@ -245,7 +242,7 @@ bool BlockDevice::leaves_required_zone(std::uint64_t offset, std::uint64_t lengt
 }
 
 void BlockDevice::answer_id(Slot& slot) noexcept {
-    virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(id_)));
+    copy_to(slot.reply, 0, id_);
     answer(slot, RequestStatus::ok);
 }
 
@@ -275,7 +272,7 @@ void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
     const auto ok = completion.status.ok();
     if (ok && slot.type == RequestType::zone_append && !slot.flushing) {
         const auto sector = encode_append_sector(completion.result);
-        virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(sector)));
+        copy_to(slot.reply, 0, sector);
     }
     if (ok && slot.next_segment != slot.segment_count) return continue_clear(slot);
     if (ok && slot.flush_after && !slot.flushing) {

@@ -12,7 +12,7 @@ void BlockDevice::start_report(Slot& slot) noexcept {
     if (slot.reply_length < report_header_size + zone_descriptor_size ||
         slot.header.sector >= limits_.size() / sector_size)
         return answer(slot, RequestStatus::invalid_command);
-    slot.cursor = virtio::WriteCursor(slot.reply, report_header_size);
+    slot.cursor = IovecCursor(slot.reply, report_header_size);
     slot.room = (slot.reply_length - report_header_size) / zone_descriptor_size;
     slot.reported = 0;
     slot.position = slot.offset;
@@ -47,14 +47,14 @@ void BlockDevice::finish_report_piece(Slot& slot, const Completion& completion) 
             .first(std::min<std::uint64_t>(completion.result, slot.buffer->zones.size()));
     for (const auto& zone : zones) {
         const auto descriptor = encode(zone);
-        slot.cursor.write(std::as_bytes(std::span(descriptor)));
+        slot.cursor.write(descriptor);
     }
     slot.reported += zones.size();
     if (!zones.empty()) slot.position = zones.back().start + zones.back().length;
     if (!zones.empty() && slot.reported < slot.room && slot.position < limits_.size())
         return continue_report(slot);
     const auto header = encode_report_header(slot.reported);
-    virtio::copy_to(slot.reply, 0, std::as_bytes(std::span(header)));
+    copy_to(slot.reply, 0, header);
     end_report(slot, RequestStatus::ok);
 }
 

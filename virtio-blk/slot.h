@@ -12,8 +12,8 @@
 #include <memory>
 #include <span>
 
+#include "base/iovec.h"
 #include "virtio-blk/device.h"
-#include "virtio/iovec.h"
 #include "virtio/slots.h"
 
 namespace zonebridge::virtio_blk {
@@ -62,7 +62,7 @@ struct BlockDevice::Slot {
 
     // A report's own.
     ReportBuffer* buffer = nullptr;
-    virtio::WriteCursor cursor;
+    IovecCursor cursor;
     std::uint64_t position = 0;  ///< In the zone to go on with.
     std::uint64_t reported = 0;
     std::uint64_t room = 0;  ///< Descriptors that fit.

@@ -1,7 +1,4 @@
 // The model's statuses in virtio-blk's words.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include "virtio-blk/wire.h"

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "virtio/little_endian.h"
+#include "base/bytes.h"
 
 namespace zonebridge::virtio_blk {
 namespace {
@@ -26,15 +26,16 @@ std::uint64_t wire_pointer(const Zone& zone) noexcept {
 }  // namespace
 
 RequestHeader decode_request(std::span<const std::uint8_t, RequestHeader::size> bytes) noexcept {
-    return {.type = request_type(virtio::get_le<std::uint32_t>(bytes, 0)),
-            .sector = virtio::get_le<std::uint64_t>(bytes, 8)};
+    const ByteView fields(bytes);
+    return {.type = request_type(fields.le32(0)), .sector = fields.le64(8)};
 }
 
 ClearSegment decode_segment(std::span<const std::uint8_t, ClearSegment::size> bytes) noexcept {
+    const ByteView fields(bytes);
     constexpr std::uint32_t unmap = 1;
-    const auto flags = virtio::get_le<std::uint32_t>(bytes, 12);
-    return {.sector = virtio::get_le<std::uint64_t>(bytes, 0),
-            .sectors = virtio::get_le<std::uint32_t>(bytes, 8),
+    const auto flags = fields.le32(12);
+    return {.sector = fields.le64(0),
+            .sectors = fields.le32(8),
             .unmap = (flags & unmap) != 0,
             .unknown_flags = (flags & ~unmap) != 0};
 }
@@ -62,15 +63,16 @@ bool is_zone_request(RequestType type) noexcept {
 
 std::array<std::uint8_t, report_header_size> encode_report_header(std::uint64_t zones) noexcept {
     std::array<std::uint8_t, report_header_size> bytes{};
-    virtio::put_le(bytes, 0, zones);
+    ByteWriter(bytes).le64(0, zones);
     return bytes;
 }
 
 std::array<std::uint8_t, zone_descriptor_size> encode(const Zone& zone) noexcept {
     std::array<std::uint8_t, zone_descriptor_size> bytes{};
-    virtio::put_le(bytes, 0, zone.capacity / sector_size);
-    virtio::put_le(bytes, 8, zone.start / sector_size);
-    virtio::put_le(bytes, 16, wire_pointer(zone));
+    ByteWriter fields(bytes);
+    fields.le64(0, zone.capacity / sector_size);
+    fields.le64(8, zone.start / sector_size);
+    fields.le64(16, wire_pointer(zone));
     bytes[24] = static_cast<std::uint8_t>(zone.type);
     bytes[25] = static_cast<std::uint8_t>(zone.state);
     return bytes;
@@ -78,7 +80,7 @@ std::array<std::uint8_t, zone_descriptor_size> encode(const Zone& zone) noexcept
 
 std::array<std::uint8_t, append_sector_size> encode_append_sector(std::uint64_t offset) noexcept {
     std::array<std::uint8_t, append_sector_size> bytes{};
-    virtio::put_le(bytes, 0, offset / sector_size);
+    ByteWriter(bytes).le64(0, offset / sector_size);
     return bytes;
 }
 

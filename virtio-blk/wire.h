@@ -3,7 +3,6 @@
 // are in sectors of 512 bytes, whatever the block size; here they are in bytes already.
 //
 // Threads: pure functions and values.
-// Ownership: none.
 #pragma once
 
 #include <array>

@@ -6,8 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/iovec.h"
 #include "virtio-scsi/slot.h"
-#include "virtio/iovec.h"
 #include "zbc/capacity.h"
 #include "zbc/control.h"
 
@@ -193,8 +193,7 @@ void Controller::take_requests(Port& port) noexcept {
 void Controller::start(Slot& slot) noexcept {
     auto& chain = slot.chain;
     const auto head_size = RequestHeader::size + cdb_size_;
-    virtio::copy_from(chain.readable, 0,
-                      std::as_writable_bytes(std::span(slot.head).first(head_size)));
+    copy_from(chain.readable, 0, std::span(slot.head).first(head_size));
     const auto header = decode_request(std::span(slot.head).first<RequestHeader::size>());
     const auto address = decode_address(header.lun);
     slot.id = header.id;
@@ -264,8 +263,8 @@ void Controller::answer(Slot& slot, ResponseHeader header, std::span<const std::
     sense = sense.first(std::min<std::size_t>(sense.size(), sense_size_));
     header.sense_length = static_cast<std::uint32_t>(sense.size());
     const auto bytes = encode(header);
-    virtio::copy_to(slot.chain.writable, 0, std::as_bytes(std::span(bytes)));
-    virtio::copy_to(slot.chain.writable, bytes.size(), std::as_bytes(sense));
+    copy_to(slot.chain.writable, 0, bytes);
+    copy_to(slot.chain.writable, bytes.size(), sense);
     push(slot, ResponseHeader::size + sense_size_ + data_in_length);
 }
 

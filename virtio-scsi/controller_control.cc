@@ -13,9 +13,9 @@
 
 #include <fmt/format.h>
 
+#include "base/iovec.h"
 #include "virtio-scsi/controller.h"
 #include "virtio-scsi/slot.h"
-#include "virtio/iovec.h"
 
 namespace zonebridge::virtio_scsi {
 namespace {
@@ -27,8 +27,7 @@ constexpr std::size_t notification_response_size = 5;  // event_actual, response
 void Controller::take_control(Port& port) noexcept {
     while (auto* const slot = pop(port)) {
         std::array<std::uint8_t, TaskManagement::size> bytes{};
-        const auto got =
-            virtio::copy_from(slot->chain.readable, 0, std::as_writable_bytes(std::span(bytes)));
+        const auto got = copy_from(slot->chain.readable, 0, bytes);
         const auto type = decode_control_type(std::span(bytes).first<4>());
         const auto is_task = type == static_cast<std::uint32_t>(ControlType::task_management);
         const auto is_notification =
@@ -48,7 +47,7 @@ void Controller::take_control(Port& port) noexcept {
             // No asynchronous notifications (media change, power management) exist here: none is
             // subscribed to, and that is a successful answer.
             const std::array<std::uint8_t, notification_response_size> none{};
-            virtio::copy_to(slot->chain.writable, 0, std::as_bytes(std::span(none)));
+            copy_to(slot->chain.writable, 0, none);
             push(*slot, none.size());
             continue;
         }
@@ -171,7 +170,7 @@ void Controller::end_part(Slot& slot, bool found) noexcept {
 
 void Controller::respond(Slot& slot, Response response) noexcept {
     const std::array bytes{static_cast<std::uint8_t>(response)};
-    virtio::copy_to(slot.chain.writable, 0, std::as_bytes(std::span(bytes)));
+    copy_to(slot.chain.writable, 0, bytes);
     push(slot, bytes.size());
 }
 

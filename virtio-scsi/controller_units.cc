@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/iovec.h"
 #include "virtio-scsi/controller.h"
 #include "virtio-scsi/slot.h"
-#include "virtio/iovec.h"
 #include "zbc/capacity.h"
 #include "zbc/control.h"
 #include "zbc/sense.h"
@@ -105,7 +105,7 @@ void Controller::put_event(const Event& event) noexcept {
     auto told = event;
     if (std::exchange(events_missed_, false)) told.event |= Event::missed;
     const auto bytes = encode(told);
-    virtio::copy_to(slot->chain.writable, 0, std::as_bytes(std::span(bytes)));
+    copy_to(slot->chain.writable, 0, bytes);
     push(*slot, bytes.size());
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "virtio/little_endian.h"
+#include "base/bytes.h"
 
 namespace zonebridge::virtio_scsi {
 namespace {
@@ -44,39 +44,41 @@ std::array<std::uint8_t, 8> encode_address(const Address& address) noexcept {
 RequestHeader decode_request(std::span<const std::uint8_t, RequestHeader::size> bytes) noexcept {
     RequestHeader header;
     std::copy_n(bytes.begin(), header.lun.size(), header.lun.begin());
-    header.id = virtio::get_le<std::uint64_t>(bytes, 8);
+    header.id = ByteView(bytes).le64(8);
     return header;
 }
 
 std::array<std::uint8_t, ResponseHeader::size> encode(const ResponseHeader& header) noexcept {
     std::array<std::uint8_t, ResponseHeader::size> bytes{};
-    virtio::put_le(bytes, 0, header.sense_length);
-    virtio::put_le(bytes, 4, header.residual);
+    ByteWriter fields(bytes);
+    fields.le32(0, header.sense_length);
+    fields.le32(4, header.residual);
     bytes[10] = header.status;
     bytes[11] = static_cast<std::uint8_t>(header.response);
     return bytes;
 }
 
 std::uint32_t decode_control_type(std::span<const std::uint8_t, 4> bytes) noexcept {
-    return virtio::get_le<std::uint32_t>(bytes, 0);
+    return ByteView(bytes).le32(0);
 }
 
 TaskManagement decode_task_management(
     std::span<const std::uint8_t, TaskManagement::size> bytes) noexcept {
     TaskManagement request;
-    const auto function = virtio::get_le<std::uint32_t>(bytes, 4);
+    const auto function = ByteView(bytes).le32(4);
     if (function <= static_cast<std::uint32_t>(TaskFunction::query_task_set))
         request.function = static_cast<TaskFunction>(function);
     std::copy_n(bytes.begin() + 8, request.lun.size(), request.lun.begin());
-    request.id = virtio::get_le<std::uint64_t>(bytes, 16);
+    request.id = ByteView(bytes).le64(16);
     return request;
 }
 
 std::array<std::uint8_t, Event::size> encode(const Event& event) noexcept {
     std::array<std::uint8_t, Event::size> bytes{};
-    virtio::put_le(bytes, 0, event.event);
+    ByteWriter fields(bytes);
+    fields.le32(0, event.event);
     std::copy(event.lun.begin(), event.lun.end(), bytes.begin() + 4);
-    virtio::put_le(bytes, 12, event.reason);
+    fields.le32(12, event.reason);
     return bytes;
 }
 
@@ -91,22 +93,23 @@ Event parameter_change(std::uint16_t lun, const zbc::Sense& sense) noexcept {
 
 std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
     std::array<std::uint8_t, Config::size> bytes{};
-    virtio::put_le(bytes, 0, config.num_queues);
-    virtio::put_le(bytes, 4, config.seg_max);
-    virtio::put_le(bytes, 8, config.max_sectors);
-    virtio::put_le(bytes, 12, config.cmd_per_lun);
-    virtio::put_le(bytes, 16, config.event_info_size);
-    virtio::put_le(bytes, sense_size_at, config.sense_size);
-    virtio::put_le(bytes, cdb_size_at, config.cdb_size);
-    virtio::put_le(bytes, 28, config.max_channel);
-    virtio::put_le(bytes, 30, config.max_target);
-    virtio::put_le(bytes, 32, config.max_lun);
+    ByteWriter fields(bytes);
+    fields.le32(0, config.num_queues);
+    fields.le32(4, config.seg_max);
+    fields.le32(8, config.max_sectors);
+    fields.le32(12, config.cmd_per_lun);
+    fields.le32(16, config.event_info_size);
+    fields.le32(sense_size_at, config.sense_size);
+    fields.le32(cdb_size_at, config.cdb_size);
+    fields.le16(28, config.max_channel);
+    fields.le16(30, config.max_target);
+    fields.le32(32, config.max_lun);
     return bytes;
 }
 
 bool write_config(Config& config, std::span<const std::uint8_t, Config::size> bytes) noexcept {
-    const auto sense_size = virtio::get_le<std::uint32_t>(bytes, sense_size_at);
-    const auto cdb_size = virtio::get_le<std::uint32_t>(bytes, cdb_size_at);
+    const auto sense_size = ByteView(bytes).le32(sense_size_at);
+    const auto cdb_size = ByteView(bytes).le32(cdb_size_at);
     if (sense_size > 252 || cdb_size == 0 || cdb_size > 260) return false;
     config.sense_size = sense_size;
     config.cdb_size = cdb_size;

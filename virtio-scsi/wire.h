@@ -2,7 +2,6 @@
 // decoded from and encoded into byte copies, never cast in place.
 //
 // Threads: pure functions and values.
-// Ownership: none.
 #pragma once
 
 #include <array>

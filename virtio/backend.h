@@ -15,11 +15,11 @@
 
 #include <tl/expected.hpp>
 
+#include "base/unique_fd.h"
 #include "virtio/dirty_log.h"
 #include "virtio/inflight.h"
 #include "virtio/memory.h"
 #include "virtio/notifier.h"
-#include "virtio/unique_fd.h"
 #include "virtio/virtqueue.h"
 
 namespace zonebridge::virtio {

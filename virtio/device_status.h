@@ -1,7 +1,4 @@
 // The bits of a device's status (VIRTIO 1.2, 2.1).
-//
-// Threads: plain values.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

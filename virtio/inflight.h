@@ -19,8 +19,8 @@
 
 #include <tl/expected.hpp>
 
+#include "base/unique_fd.h"
 #include "virtio/mapping.h"
-#include "virtio/unique_fd.h"
 
 namespace zonebridge::virtio {
 

@@ -8,7 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include "virtio/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace zonebridge::virtio {
 

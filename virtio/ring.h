@@ -1,8 +1,5 @@
 // The split virtqueue as it lies in memory, and the feature bits that concern rings (VIRTIO 1.2,
 // 2.7 and 6).
-//
-// Threads: plain values.
-// Ownership: none.
 #pragma once
 
 #include <bit>

@@ -1,7 +1,6 @@
 // How a session ended, by vhost-user or VDUSE.
 //
 // Threads: a plain value.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zone/status.h"
 
 namespace zonebridge::zbc {

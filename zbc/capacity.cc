@@ -1,6 +1,6 @@
 #include "zbc/capacity.h"
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zbc {
 

@@ -1,8 +1,5 @@
 // READ CAPACITY (10) and (16), REPORT LUNS.
 //
-// Threads: pure functions.
-// Ownership: none.
-//
 // Each encoder writes what fits into `out` and returns the length of the whole reply.
 #pragma once
 

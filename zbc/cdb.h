@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/commands.h"
 #include "zone/request.h"
 

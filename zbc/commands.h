@@ -18,7 +18,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/sense.h"
 #include "zone/request.h"
 

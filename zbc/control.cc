@@ -7,7 +7,7 @@
 #include "zbc/inquiry.h"
 #include "zbc/mode.h"
 #include "zbc/supported_commands.h"
-#include "zone/scatter.h"
+#include "base/iovec.h"
 
 namespace zonebridge::zbc {
 namespace {
@@ -104,7 +104,7 @@ void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
         result.delivery = Delivery::overrun;
         return;
     }
-    result.data_in_length = scatter(bytes, data_in);
+    result.data_in_length = copy_to(data_in, 0, bytes);
 }
 
 TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) noexcept {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/sense.h"
 
 namespace zonebridge::zbc {

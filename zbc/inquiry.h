@@ -1,8 +1,5 @@
 // INQUIRY data: the standard page and the vital product data pages of a disk with or without zones.
 //
-// Threads: pure functions.
-// Ownership: none.
-//
 // Each encoder writes what fits into `out` and returns the length of the whole page, so that the
 // caller can cut it at the allocation length.
 #pragma once

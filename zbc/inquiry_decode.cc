@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zbc {
 namespace {

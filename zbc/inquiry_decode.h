@@ -1,7 +1,6 @@
 // What a disk says of itself, read by a host: INQUIRY data, vital product data pages, READ
 // CAPACITY(16), and the header of mode pages.
 //
-// Threads: plain values and pure functions.
 // Ownership: results own their strings.
 //
 // A disk may say anything and as little as it likes: bytes that did not come count as zero, text is

@@ -1,8 +1,5 @@
 // Mode pages: what MODE SENSE shows and MODE SELECT may change.
 //
-// Threads: pure functions.
-// Ownership: none.
-//
 // There are read-write error recovery (01h), caching (08h), control (0Ah) and informational
 // exceptions control (1Ch). What can be changed are WCE of the caching page, which all initiators
 // share, and D_SENSE and SWP of the control page, which are each initiator's own (VPD page 87h says
@@ -15,7 +12,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/sense.h"
 #include "zbc/unit.h"
 

@@ -15,7 +15,7 @@
 #include <tl/expected.hpp>
 
 #include "zbc/allowed.h"
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/commands.h"
 #include "zbc/logical_unit.h"
 #include "zbc/sense.h"

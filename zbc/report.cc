@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zbc {
 namespace {

@@ -1,8 +1,5 @@
 // REPORT ZONES data: zone descriptors, which zones a reporting option lists, and the header.
 //
-// Threads: plain values and pure functions.
-// Ownership: none.
-//
 // A zone of the model whose capacity is below its length is two on the wire: a sequential zone as
 // long as the capacity, and a gap zone after it.
 #pragma once

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zbc {
 namespace {

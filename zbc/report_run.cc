@@ -13,7 +13,7 @@ void ReportRun::begin(const Unit& unit, const Geometry& geometry, const ReportZo
     fields_ = fields;
     option_ = option;
     data_in_ = data_in;
-    writer_ = ScatterWriter(data_in);
+    writer_ = IovecCursor(data_in);
     start_ = next_ = fields.start_lba * unit.block_size;
     stored_ = std::min<std::uint64_t>(report_header_length, fields.allocation_length);
     overrun_ = writer_.skip(stored_) < stored_;
@@ -78,7 +78,7 @@ void ReportRun::finish(TaskResult& result) noexcept {
     const auto header = encode_report_header(
         {listed_, same_.value(), unit_->blocks - 1, unit_->zone_granularity_blocks});
     const auto length = std::min<std::size_t>(header.size(), fields_.allocation_length);
-    scatter(std::span(header).first(length), data_in_);
+    copy_to(data_in_, 0, std::span(header).first(length));
     result.data_in_length = stored_;
 }
 

@@ -15,12 +15,12 @@
 #include <span>
 #include <sys/uio.h>
 
+#include "base/iovec.h"
 #include "zbc/cdb.h"
 #include "zbc/geometry.h"
 #include "zbc/logical_unit.h"
 #include "zbc/report.h"
 #include "zbc/unit.h"
-#include "zone/scatter.h"
 #include "zone/types.h"
 
 namespace zonebridge::zbc {
@@ -51,7 +51,7 @@ class ReportRun {
     const Unit* unit_ = nullptr;
     const Geometry* geometry_ = nullptr;
     std::span<const iovec> data_in_;
-    ScatterWriter writer_;
+    IovecCursor writer_;
     ReportZones fields_;
     ReportingOption option_ = ReportingOption::all;
     SameField same_;

@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zbc {
 namespace {

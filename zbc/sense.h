@@ -1,7 +1,4 @@
 // Sense data: why a command failed, in the two formats of SPC-4 4.5.
-//
-// Threads: plain values and pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstddef>

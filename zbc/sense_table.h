@@ -1,8 +1,5 @@
 // Between a StatusCode and sense data, both ways, in one table: what a ZBC initiator is told when a
 // request to the model ended, and what a ZBC disk's sense data mean to the model.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <optional>

@@ -10,7 +10,7 @@
 #include <tl/expected.hpp>
 
 #include "zbc/allowed.h"
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/sense.h"
 
 namespace zonebridge::zbc {

@@ -14,10 +14,10 @@
 #include <span>
 #include <vector>
 
+#include "base/ring_buffer.h"
 #include "zbc/cdb.h"
 #include "zbc/control.h"
 #include "zbc/geometry.h"
-#include "zbc/index_ring.h"
 #include "zbc/logical_unit.h"
 #include "zbc/report_run.h"
 #include "zbc/unit.h"
@@ -124,11 +124,12 @@ class TargetQueue final : public TaskQueue {
     TargetFacts& facts_;
     Loop& loop_;
     std::vector<Slot> slots_;
-    std::vector<Index> free_;   // a stack, never grows
-    IndexRing waiting_;         // slots whose request the storage queue has not taken yet, in order
-    IndexRing done_;            // slots whose result waits to be reaped
-    IndexRing buffer_waiters_;  // slots whose report waits for a buffer
-    IndexRing scratch_waiters_;  // slots whose verification waits for the scratch
+    std::vector<Index> free_;  // a stack, never grows
+    RingBuffer<std::uint32_t>
+        waiting_;  // slots whose request the storage queue has not taken yet, in order
+    RingBuffer<std::uint32_t> done_;             // slots whose result waits to be reaped
+    RingBuffer<std::uint32_t> buffer_waiters_;   // slots whose report waits for a buffer
+    RingBuffer<std::uint32_t> scratch_waiters_;  // slots whose verification waits for the scratch
     bool scratch_taken_ = false;
     std::size_t at_storage_ = 0;
     std::size_t cut_size_;

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <array>
 
+#include "base/iovec.h"
 #include "zbc/mode.h"
 #include "zbc/target_queue.h"
-#include "zone/scatter.h"
 
 namespace zonebridge::zbc {
 
@@ -101,7 +101,7 @@ void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
     }
     std::array<std::uint8_t, max_mode_parameters> parameters{};
     const auto list = std::span(parameters).first(length);
-    if (gather(task.data_out, list) < length) {
+    if (copy_from(task.data_out, 0, list) < length) {
         result.delivery = Delivery::overrun;
         done(index);
         return;

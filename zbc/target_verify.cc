@@ -80,7 +80,7 @@ void TargetQueue::begin_verify(Index index) noexcept {
             break;
         case ByteCheck::one_block: {
             const auto block = scratch().subspan(piece_, facts_.unit.block_size);
-            gather(slot.data_out, block);
+            copy_from(slot.data_out, 0, block);
             slot.verify.compare_with(std::span<const std::uint8_t>(block));
             break;
         }

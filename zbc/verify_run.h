@@ -13,8 +13,8 @@
 #include <span>
 #include <sys/uio.h>
 
+#include "base/iovec.h"
 #include "zone/limits.h"
-#include "zone/scatter.h"
 
 namespace zonebridge::zbc {
 
@@ -39,7 +39,7 @@ class VerifyRun {
     void begin(const Layout& layout, std::uint64_t offset, std::uint64_t length,
                ByteCheck check) noexcept;
     /// What the range is held against: the data, or with ByteCheck::one_block the block.
-    void compare_with(std::span<const iovec> data) noexcept { data_ = ScatterComparer(data); }
+    void compare_with(std::span<const iovec> data) noexcept { data_ = IovecCursor(data); }
     void compare_with(std::span<const std::uint8_t> block) noexcept { block_ = block; }
 
     [[nodiscard]] ByteCheck check() const noexcept { return check_; }
@@ -53,7 +53,7 @@ class VerifyRun {
 
   private:
     const Layout* layout_ = nullptr;
-    ScatterComparer data_;
+    IovecCursor data_;
     std::span<const std::uint8_t> block_;
     std::uint64_t start_ = 0;
     std::uint64_t next_ = 0;

@@ -1,9 +1,6 @@
 // ATA ZAC through SAT: ATA PASS-THROUGH(16) CDBs for the commands a zoned ATA disk is driven by.
 // For disks behind a translation layer (SATL) that does not know ZBC.
 //
-// Threads: pure functions.
-// Ownership: none.
-//
 // SAT-4 "ATA PASS-THROUGH (16) command", ACS-4 for the commands, ZAC-2 for the zoned ones. All
 // numbers here are the wire's: logical sectors of the disk, pages of 512 bytes.
 #pragma once

@@ -5,14 +5,14 @@
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "zbc/zac.h"
-#include "zbc/zac_bytes.h"
 
 namespace zonebridge::zbc::zac {
 namespace {
 
 std::uint16_t word(ByteView page, unsigned number) noexcept {
-    return le16(page, std::size_t{2} * number);
+    return page.le16(std::size_t{2} * number);
 }
 bool word_bit(ByteView page, unsigned number, unsigned bit) noexcept {
     return (word(page, number) >> bit & 1) != 0;
@@ -36,7 +36,7 @@ std::string text(ByteView page, unsigned first, unsigned words) {
 }
 
 std::uint64_t words_64(ByteView page, unsigned first) noexcept {
-    return le64(page, std::size_t{2} * first);
+    return page.le64(std::size_t{2} * first);
 }
 
 /// The last word: a mark, and what makes all bytes' sum zero.
@@ -49,12 +49,12 @@ bool is_damaged(ByteView page) noexcept {
 /// The first qword of a log page names it.
 bool is_page(ByteView page, std::uint8_t number) noexcept {
     return page.covers(0, page_length) && page.bit(7, 7) && page.u8(2) == number &&
-           le16(page, 0) != 0;
+           page.le16(0) != 0;
 }
 
 /// A qword whose upper bit says that the rest means something.
 std::optional<std::uint64_t> valid_qword(ByteView page, std::size_t offset) noexcept {
-    const auto value = le64(page, offset);
+    const auto value = page.le64(offset);
     if (value >> 63 == 0) return std::nullopt;
     return value & ~(std::uint64_t{1} << 63);
 }

@@ -1,7 +1,6 @@
 // Who an ATA disk says it is: IDENTIFY DEVICE data and the pages of the IDENTIFY DEVICE data log
 // that tell of zones (ACS-4 7.13 and 9.11, ZAC-2).
 //
-// Threads: plain values and pure functions.
 // Ownership: the values own their text.
 #pragma once
 
@@ -11,7 +10,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zbc::zac {
 

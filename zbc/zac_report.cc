@@ -1,13 +1,13 @@
 #include "zbc/zac_report.h"
 
+#include "base/bytes.h"
 #include "zbc/report.h"
-#include "zbc/zac_bytes.h"
 
 namespace zonebridge::zbc::zac {
 std::optional<ReportListHeader> decode_report_header(std::span<const std::uint8_t> bytes) noexcept {
     const ByteView view(bytes);
     if (!view.covers(0, report_header_length)) return std::nullopt;
-    return ReportListHeader{le32(view, 0), le64(view, 8), le64(view, 16)};
+    return ReportListHeader{view.le32(0), view.le64(8), view.le64(16)};
 }
 
 std::optional<RawZone> decode_zone_descriptor(std::span<const std::uint8_t> bytes,
@@ -18,8 +18,8 @@ std::optional<RawZone> decode_zone_descriptor(std::span<const std::uint8_t> byte
     if (!all.covers(at, zone_descriptor_length)) return std::nullopt;
     const auto view = all.sub(at, zone_descriptor_length);
     return RawZone{static_cast<std::uint8_t>(view.u8(0) & 0x0F),
-                   static_cast<std::uint8_t>(view.u8(1) >> 4), le64(view, 8), le64(view, 16),
-                   le64(view, 24)};
+                   static_cast<std::uint8_t>(view.u8(1) >> 4), view.le64(8), view.le64(16),
+                   view.le64(24)};
 }
 
 }  // namespace zonebridge::zbc::zac

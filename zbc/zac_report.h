@@ -1,7 +1,6 @@
 // REPORT ZONES EXT data: ZBC's layout in ATA's byte order (ZAC-2 "Report Zones data"). What the
 // fields mean is zbc/report_decode.h's to say.
 //
-// Threads: pure functions.
 // Ownership: none; views borrow their bytes.
 #pragma once
 

@@ -1,6 +1,6 @@
 #include "zbc/zac_sense.h"
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/sense_table.h"
 
 namespace zonebridge::zbc::zac {

@@ -1,9 +1,6 @@
 // What became of an ATA command, as a SATL tells it: the ATA registers inside sense data, and what
 // they and the sense data mean together.
 //
-// Threads: plain values and pure functions.
-// Ownership: none.
-//
 // SAT-4 "ATA PASS-THROUGH sense data". Fixed format has no room for all of the registers: COUNT and
 // LBA are there in their lower parts, with marks for upper parts that are not zero.
 #pragma once

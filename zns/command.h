@@ -2,7 +2,6 @@
 // command set's appends, reports and zone actions.
 //
 // Threads: pure functions on plain values.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

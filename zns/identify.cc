@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "zns/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zns {
 namespace {
@@ -34,9 +34,9 @@ std::optional<std::uint32_t> count_of(std::uint32_t field) {
 
 Controller decode_controller(std::span<const std::uint8_t> data) {
     const ByteView fields(data);
-    return {.serial = text_of(fields.sub(4, 20)),
-            .model = text_of(fields.sub(24, 40)),
-            .firmware = text_of(fields.sub(64, 8)),
+    return {.serial = text_of(fields.sub(4, 20).bytes()),
+            .model = text_of(fields.sub(24, 40).bytes()),
+            .firmware = text_of(fields.sub(64, 8).bytes()),
             .mdts = fields.u8(77),
             .volatile_cache = (fields.u8(525) & 1) != 0};
 }
@@ -71,9 +71,9 @@ tl::expected<Namespace, std::string> decode_namespace(std::span<const std::uint8
         return tl::unexpected(fmt::format("the namespace says that it has {} blocks of {} bytes",
                                           found.blocks, found.block_size));
     found.write_protected = (fields.u8(99) & 1) != 0;
-    const auto nguid = fields.sub(104, 16);
+    const auto nguid = fields.sub(104, 16).bytes();
     std::copy(nguid.begin(), nguid.end(), found.nguid.begin());
-    const auto eui64 = fields.sub(120, 8);
+    const auto eui64 = fields.sub(120, 8).bytes();
     std::copy(eui64.begin(), eui64.end(), found.eui64.begin());
     return found;
 }

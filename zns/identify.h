@@ -1,6 +1,5 @@
 // Identify data, as a device sent it, of controllers and namespaces, with and without zones.
 //
-// Threads: plain values and pure functions.
 // Ownership: values own their text.
 #pragma once
 

@@ -1,7 +1,4 @@
 // From Identify data and what the host can send to the model's limits.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

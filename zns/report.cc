@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "zns/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::zns {
 namespace {
@@ -68,7 +68,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
 std::span<const std::uint8_t> Report::extension(std::size_t index) const noexcept {
     const ByteView fields(bytes_);
     if (index >= count_ || (fields.u8(place(index) + 2) & extension_valid) == 0) return {};
-    return fields.sub(place(index) + descriptor_size, extension_);
+    return fields.sub(place(index) + descriptor_size, extension_).bytes();
 }
 
 const char* fault_of(const Zone& zone, std::uint32_t number, const Layout& layout) noexcept {

@@ -1,7 +1,6 @@
 // Zone Management Receive's data, as a device sent it: the header and the zone descriptors. (ZNS
 // Command Set Specification, "Report Zones Data Structure", "Zone Descriptor Data Structure".)
 //
-// Threads: plain values and pure functions.
 // Ownership: a report borrows its bytes.
 #pragma once
 

@@ -1,7 +1,4 @@
 // NVMe completion statuses, and what they mean in the model.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,6 @@
 // How the machine keeps its zones: a cell each, and the order in which zones were opened
 // implicitly. For zone/machine only.
 //
-// Threads: plain values.
 // Ownership: ImplicitOrder owns its links, allocated once; it borrows the cells from call to call.
 #pragma once
 

@@ -1,11 +1,8 @@
 // The one stateless validation of a request against a device's limits. It runs once, at the seam
 // (Queue::submit); what depends on a zone's state is the machine's or the device's to say.
-//
-// Threads: a pure function.
-// Ownership: none.
 #pragma once
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 #include "zone/status.h"

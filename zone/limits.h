@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/types.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC

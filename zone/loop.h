@@ -11,7 +11,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/status.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC

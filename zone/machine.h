@@ -26,8 +26,8 @@
 
 #include <tl/expected.hpp>
 
+#include "base/export.h"
 #include "zone/cell.h"
-#include "zone/export.h"
 #include "zone/limits.h"
 #include "zone/request.h"
 #include "zone/status.h"

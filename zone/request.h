@@ -1,6 +1,5 @@
 // What is asked of a disk, and how the answer looks.
 //
-// Threads: plain values.
 // Ownership: a request borrows its buffers, its iovec array and its zone array until its completion
 // was reaped; it owns nothing.
 #pragma once
@@ -9,7 +8,7 @@
 #include <span>
 #include <sys/uio.h>
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/status.h"
 #include "zone/types.h"
 

@@ -1,7 +1,6 @@
 // How a request ended: a small stable code that every front end can put in its own protocol's
 // words, beside the native cause (errno, sense data, NVMe status) for the log.
 //
-// Threads: plain values.
 // Ownership: nothing here owns anything but Error, which owns its text.
 #pragma once
 
@@ -10,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "zone/export.h"
+#include "base/export.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {

@@ -13,7 +13,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/limits.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC

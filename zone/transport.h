@@ -12,8 +12,8 @@
 
 #include <tl/expected.hpp>
 
-#include "zone/completions.h"
-#include "zone/export.h"
+#include "base/export.h"
+#include "base/ring_buffer.h"
 #include "zone/limits.h"
 #include "zone/loop.h"
 #include "zone/request.h"
@@ -65,7 +65,7 @@ class Queue {
     const Limits& limits_;
     std::size_t depth_;
     std::size_t in_flight_ = 0;
-    Completions refused_;  // by the check
+    RingBuffer<Completion> refused_;  // by the check
 };
 
 struct QueueOptions {

@@ -12,7 +12,7 @@
 #include <optional>
 #include <string_view>
 
-#include "zone/export.h"
+#include "base/export.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {

@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "transports/explain/explain.h"
-#include "transports/fault/fault.h"
+#include "layers/explain/explain.h"
+#include "layers/fault/fault.h"
 
 namespace zonebridge::contract {
 namespace {

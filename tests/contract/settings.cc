@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "transports/size.h"
+#include "base/size.h"
 
 namespace zonebridge::contract {
 namespace {
@@ -131,7 +131,7 @@ DESTROYED.
   --offline-zone N      this zone is offline (repeatable)
   --read-only-zone N    this zone is read only (repeatable)
   --fault RULE          the device misbehaves so, as `zonebridge serve --fault` has it (repeatable)
-  --explained           what it refuses is explained, to nobody (transports/explain)
+  --explained           what it refuses is explained, to nobody (layers/explain)
   --vanish COMMAND      takes the device away; the last test runs it while requests are in flight
   --label NAME          the device's name in the table
   --table FILE          FILE gets one more row: how many tests passed, failed, were skipped and why

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "base/bytes.h"
 #include "tests/driver/ring.h"
 #include "tests/fuzz/blk_requests.h"
 #include "tests/fuzz/disk_oracle.h"
@@ -20,7 +21,6 @@
 #include "tests/unit/support/hand_loop.h"
 #include "virtio-blk/config.h"
 #include "virtio-blk/device.h"
-#include "virtio/little_endian.h"
 
 namespace zonebridge::fuzz {
 namespace {
@@ -323,7 +323,7 @@ class Session {
         if (!ok)
             return require(flight.fault_waits || !fits(length, flight.out_pieces) || !allowed ||
                            !oracle_.is_required(zone));
-        const auto went = virtio::get_le<std::uint64_t>(flight.reply(), 0) * sector_size;
+        const auto went = ByteView(flight.reply()).le64(0) * sector_size;
         require(allowed && !flight.fault_waits && went == at);
         oracle_.write(at, data);
     }
@@ -374,7 +374,7 @@ class Session {
     void judge_report(const Flight& flight, std::uint64_t offset) {
         require(mode_.zoned && offset < oracle_.size() && flight.request.in_length >= 128);
         const auto reply = flight.reply();
-        const auto count = virtio::get_le<std::uint64_t>(reply, 0);
+        const auto count = ByteView(reply).le64(0);
         const auto first =
             static_cast<std::size_t>(&oracle_.zone_at(offset) - oracle_.zones().data());
         const auto room = reply.size() / 64 - 1;
@@ -382,10 +382,10 @@ class Session {
         for (std::size_t i = 0; i < count; ++i) {
             const auto& zone = oracle_.zones()[first + i];
             const auto at = 64 + i * 64;
-            require(virtio::get_le<std::uint64_t>(reply, at) == zone.capacity / sector_size);
-            require(virtio::get_le<std::uint64_t>(reply, at + 8) == zone.start / sector_size);
+            require(ByteView(reply).le64(at) == zone.capacity / sector_size);
+            require(ByteView(reply).le64(at + 8) == zone.start / sector_size);
             if (const auto pointer = DiskOracle::pointer_of(zone))
-                require(virtio::get_le<std::uint64_t>(reply, at + 16) == *pointer / sector_size);
+                require(ByteView(reply).le64(at + 16) == *pointer / sector_size);
             require(reply[at + 25] == static_cast<std::uint8_t>(zone.state));
         }
         const auto end = 64 + count * 64;

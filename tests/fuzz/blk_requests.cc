@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "virtio/little_endian.h"
+#include "base/bytes.h"
 
 namespace zonebridge::fuzz {
 namespace {
@@ -65,8 +65,8 @@ std::uint64_t some_length(const DiskOracle& oracle, std::uint64_t sector, std::u
 
 std::vector<std::uint8_t> BlkRequest::readable() const {
     std::vector<std::uint8_t> bytes(16 + out.size());
-    virtio::put_le(bytes, 0, type);
-    virtio::put_le(bytes, 8, sector);
+    ByteWriter(bytes).le32(0, type);
+    ByteWriter(bytes).le64(8, sector);
     std::copy(out.begin(), out.end(), bytes.begin() + 16);
     return bytes;
 }
@@ -112,12 +112,12 @@ BlkRequest some_blk_request(Input& input, const DiskOracle& oracle, std::uint64_
             request.out.resize(count * range_size + ((style & 0x80) != 0 ? near % 3 : 0));
             for (int i = 0; i < count; ++i) {
                 const auto at = static_cast<std::size_t>(i) * range_size;
-                virtio::put_le(request.out, at,
-                               i == 0 ? request.sector
-                                      : some_sector(input, oracle, style, where + i, near, false));
-                virtio::put_le(request.out, at + 8,
-                               static_cast<std::uint32_t>(length / sector_size));
-                virtio::put_le(request.out, at + 12, static_cast<std::uint32_t>(flags));
+                ByteWriter(request.out)
+                    .le64(at, i == 0 ? request.sector
+                                     : some_sector(input, oracle, style, where + i, near, false));
+                ByteWriter(request.out)
+                    .le32(at + 8, static_cast<std::uint32_t>(length / sector_size));
+                ByteWriter(request.out).le32(at + 12, static_cast<std::uint32_t>(flags));
             }
             request.sector = 0;
             break;
@@ -131,9 +131,9 @@ BlkRequest some_blk_request(Input& input, const DiskOracle& oracle, std::uint64_
 std::vector<ClearRange> ranges_of(const BlkRequest& request) {
     std::vector<ClearRange> ranges;
     for (std::size_t at = 0; at + range_size <= request.out.size(); at += range_size)
-        ranges.push_back({virtio::get_le<std::uint64_t>(request.out, at) * sector_size,
-                          virtio::get_le<std::uint32_t>(request.out, at + 8) * sector_size,
-                          virtio::get_le<std::uint32_t>(request.out, at + 12)});
+        ranges.push_back({ByteView(request.out).le64(at) * sector_size,
+                          ByteView(request.out).le32(at + 8) * sector_size,
+                          ByteView(request.out).le32(at + 12)});
     return ranges;
 }
 

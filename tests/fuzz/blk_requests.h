@@ -1,6 +1,5 @@
 // virtio-blk requests that are mostly right, made of a fuzzer's bytes.
 //
-// Threads: pure functions.
 // Ownership: a BlkRequest owns its bytes.
 #pragma once
 

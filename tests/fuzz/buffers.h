@@ -10,8 +10,8 @@
 #include <sys/uio.h>
 #include <vector>
 
+#include "base/iovec.h"
 #include "tests/fuzz/input.h"
-#include "zone/scatter.h"
 
 namespace zonebridge::fuzz {
 
@@ -38,13 +38,13 @@ class Buffers {
             list_.push_back({pieces_[i].data(), lengths_[i]});
     }
     /// From the front on.
-    void fill(std::span<const std::uint8_t> bytes) { scatter(bytes, list_); }
+    void fill(std::span<const std::uint8_t> bytes) { copy_to(list_, 0, bytes); }
 
     [[nodiscard]] std::span<const iovec> list() const { return list_; }
     [[nodiscard]] std::uint64_t total() const { return total_length(list_); }
     [[nodiscard]] std::vector<std::uint8_t> contents() const {
         std::vector<std::uint8_t> out(total());
-        gather(list_, out);
+        copy_from(list_, 0, out);
         return out;
     }
     /// Nothing behind any of the buffers was written to.

@@ -1,7 +1,4 @@
 // What every layout that a survey let through has to be, whatever the device said.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -134,7 +134,7 @@ void require_reply(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
     std::copy_n(said.begin(), arrived, reply.begin());
     const auto length = zbc::edit_reply(plan, facts, allowed, reply, arrived);
     require(length <= reply.size() && length <= plan.reply_limit);
-    const zbc::ByteView bytes(std::span<const std::uint8_t>(reply).first(length));
+    const ByteView bytes(std::span<const std::uint8_t>(reply).first(length));
     switch (plan.edit) {
         case Edit::none:
             break;
@@ -170,7 +170,7 @@ void require_reply(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
 void require_plan(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
                   const zbc::Allowed& allowed, const Bytes& cdb, std::uint64_t out,
                   std::uint64_t in, bool by_default) {
-    require(allowed.passes(zbc::ByteView(cdb)));
+    require(allowed.passes(ByteView(cdb)));
     require(!by_default || !is_dangerous(cdb));
     require(!by_default || plan.command != nullptr);
     require(out == 0 || in == 0);
@@ -247,7 +247,7 @@ Tally run_passthrough_plan(std::span<const std::uint8_t> bytes) {
             const auto both = buffers >= 0xF8 ? room : 0;
             const auto out = way == 0 ? room : both;
             const auto in = way == 0 ? both : room;
-            const auto plan = zbc::plan_passthrough(zbc::ByteView(cdb), allowed, facts, out, in);
+            const auto plan = zbc::plan_passthrough(ByteView(cdb), allowed, facts, out, in);
             if (cdb.empty()) {
                 require(!plan);
                 continue;

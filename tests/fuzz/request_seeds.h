@@ -1,7 +1,4 @@
 // Inputs for the targets that drive whole devices: walks through everything they can ask for.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,6 @@
 // CDBs that are mostly right, made of a fuzzer's bytes and of the target's own table of commands; and
 // what a CDB does to a disk, read once more from the standards and not with the target's decoder.
 //
-// Threads: pure functions.
 // Ownership: a ScsiCommand owns its bytes.
 #pragma once
 

@@ -18,7 +18,7 @@ void require_text(std::string_view text) {
 }
 
 void read_ata(std::span<const std::uint8_t> bytes) {
-    const zbc::ByteView page(bytes);
+    const ByteView page(bytes);
     if (const auto disk = zbc::zac::decode_identify(page)) {
         require_text(disk->model);
         require_text(disk->firmware);

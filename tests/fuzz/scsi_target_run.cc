@@ -415,7 +415,7 @@ class Session {
             require(attentions_-- > 0);
         }
         const auto bytes = flights[0]->in.contents();
-        const zbc::ByteView view(bytes);
+        const ByteView view(bytes);
         const auto length = flights[0]->result->data_in_length;
         require(length >= 64 && length == 64 + view.be32(0));
         std::size_t at = 64;

@@ -2,7 +2,6 @@
 // what it thought up, seeds_test with the seeds and with changes of them.
 //
 // Threads: one at a time.
-// Ownership: none.
 #pragma once
 
 #include <array>

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "base/bytes.h"
 #include "tests/fuzz/blk_requests.h"
 #include "tests/fuzz/chains.h"
 #include "tests/fuzz/disk_oracle.h"
@@ -23,7 +24,6 @@
 #include "virtio-blk/device.h"
 #include "virtio-scsi/controller.h"
 #include "virtio/device.h"
-#include "virtio/little_endian.h"
 #include "zbc/target.h"
 
 namespace zonebridge::fuzz {
@@ -251,8 +251,8 @@ class Session {
         if (sent.ring == scsi::control_queue) return require(sent.writable < 1 || bytes[0] <= 12);
         if (sent.ring != scsi::first_request_queue) return;
         const std::span reply(bytes, sent.writable);
-        const auto sense = virtio::get_le<std::uint32_t>(reply, 0);
-        const auto residual = virtio::get_le<std::uint32_t>(reply, 4);
+        const auto sense = ByteView(reply).le32(0);
+        const auto residual = ByteView(reply).le32(4);
         const auto room = sent.readable - head_size + sent.writable - response_size;
         require(sense <= scsi::Config::default_sense_size && residual <= room);
         require(reply[11] <= static_cast<std::uint8_t>(scsi::Response::failure));
@@ -313,7 +313,7 @@ class Session {
             static_cast<std::uint8_t>((lun & 7) == 7 ? 5 : (lun & 1) * second_lun)};
         std::copy(address.begin(), address.end(), bytes.begin());
         if (lun == 0xF7) bytes[0] = 0xC1;
-        virtio::put_le(bytes, 8, std::uint64_t{++stamps_});
+        ByteWriter(bytes).le64(8, std::uint64_t{++stamps_});
         std::copy(made.cdb.begin(), made.cdb.end(), bytes.begin() + scsi::RequestHeader::size);
         const auto moves = std::min(made.moves, max_data);
         const auto effect = meaning_of(made.cdb).effect;
@@ -332,12 +332,12 @@ class Session {
     Bytes control_request() {
         const auto type = input_.byte();
         Bytes bytes(scsi::TaskManagement::size);
-        virtio::put_le(bytes, 0, std::uint32_t{type} / 64 % 4);
-        virtio::put_le(bytes, 4, std::uint32_t{type} % 9);
+        ByteWriter(bytes).le32(0, std::uint32_t{type} / 64 % 4);
+        ByteWriter(bytes).le32(4, std::uint32_t{type} % 9);
         bytes[8] = 1;
         bytes[10] = 0x40;
         bytes[11] = (type & 0x10) != 0 ? second_lun : 0;
-        virtio::put_le(bytes, 16, stamps_ - type % 4);
+        ByteWriter(bytes).le64(16, stamps_ - type % 4);
         return bytes;
     }
 

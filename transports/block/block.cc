@@ -10,11 +10,11 @@
 
 #include <fmt/format.h>
 
+#include "base/unique_fd.h"
 #include "transports/block/disk.h"
 #include "transports/block/geometry.h"
 #include "transports/block/identity.h"
 #include "transports/block/queue.h"
-#include "transports/descriptor.h"
 #include "transports/emulated/emulated.h"
 #include "transports/emulated/lock.h"
 #include "transports/host/claim.h"
@@ -77,10 +77,10 @@ class BlockTransport final : public Transport {
     bool closed_ = false;
 };
 
-tl::expected<Descriptor, int> open_with(const std::string& path, bool writable, int flags) {
+tl::expected<UniqueFd, int> open_with(const std::string& path, bool writable, int flags) {
     const int fd = ::open(path.c_str(), (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | flags);
     if (fd < 0) return tl::make_unexpected(errno);
-    return Descriptor(fd);
+    return UniqueFd(fd);
 }
 
 tl::unexpected<Error> failed_to_open(const std::string& path, bool writable, int error) {

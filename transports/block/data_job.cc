@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <fcntl.h>
 
-#include "zone/scatter.h"
+#include "base/iovec.h"
 
 namespace zonebridge::block {
 namespace {
@@ -23,7 +23,7 @@ void DataJob::begin(const Request& request, std::span<std::uint8_t> bounce) noex
     status_ = {};
     way_ = may_give_back(request) ? Way::give_back : Way::keep;
     if (!bounce_.empty() && request_.operation == zonebridge::Operation::write)
-        gather(request_.data, bounce_);
+        copy_from(request_.data, 0, bounce_);
     issue();
 }
 
@@ -107,7 +107,7 @@ void DataJob::complete(const Result& result) noexcept {
         return issue();
     }
     if (!bounce_.empty() && request_.operation == zonebridge::Operation::read)
-        scatter(bounce_, request_.data);
+        copy_to(request_.data, 0, bounce_);
     end({});
 }
 

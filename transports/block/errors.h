@@ -1,7 +1,4 @@
 // What errno of a block device means.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include "zone/status.h"

@@ -1,7 +1,4 @@
 // What a block device's sysfs folder and its zone report make of its limits.
-//
-// Threads: any.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,5 @@
 // Who a block device says it is, as sysfs tells it.
 //
-// Threads: any.
 // Ownership: plain values.
 #pragma once
 

@@ -58,7 +58,7 @@ class BlockQueue final : public Queue,
     std::vector<DataJob*> retrying_;
     std::vector<Request> bounce_waiters_;   // oldest first
     std::vector<Request> control_waiters_;  // oldest first
-    Completions done_;
+    RingBuffer<Completion> done_;
 
     std::vector<ControlJob*> idle_control_;
     std::vector<std::unique_ptr<ControlJob>> control_jobs_;

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <sys/eventfd.h>
 
-#include "transports/thread.h"
+#include "base/thread.h"
 
 namespace zonebridge::emulated {
 

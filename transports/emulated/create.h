@@ -1,6 +1,5 @@
 // Putting an empty disk into a file. A seam inside this folder; users call create() of emulated.h.
 //
-// Threads: any.
 // Ownership: borrows the file.
 #pragma once
 

@@ -12,7 +12,7 @@
 
 #include <tl/expected.hpp>
 
-#include "zone/export.h"
+#include "base/export.h"
 #include "zone/status.h"
 #include "zone/transport.h"
 #include "zone/types.h"

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
-#include "transports/emulated/bytes.h"
+#include "base/bytes.h"
 #include "transports/emulated/table.h"
 
 namespace zonebridge::emulated {
@@ -48,8 +48,8 @@ std::uint64_t checksum_of(const std::uint8_t* sector) noexcept {
     return XXH3_64bits(sector, at_checksum);
 }
 
-std::optional<std::uint32_t> limit_at(const std::uint8_t* at) noexcept {
-    const auto value = get<std::uint32_t>(at);
+std::optional<std::uint32_t> limit_at(ByteView fields, std::size_t at) noexcept {
+    const auto value = fields.le32(at);
     if (value == 0) return std::nullopt;
     return value;
 }
@@ -61,13 +61,14 @@ Error damaged(std::string message) {
 tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     if (std::memcmp(sector, magic.data(), magic.size()) != 0)
         return tl::make_unexpected(damaged("is not an emulated zoned disk (no magic number)"));
+    const ByteView fields({sector, sector_size});
     // The version comes before the checksum: a newer format may keep that elsewhere.
-    const auto version = get<std::uint32_t>(sector + at_version);
+    const auto version = fields.le32(at_version);
     if (version > format_version && version < 0x10000)
         return tl::make_unexpected(damaged(
             fmt::format("has format version {}, this program knows {}: use a newer zonebridge",
                         version, format_version)));
-    if (get<std::uint64_t>(sector + at_checksum) != checksum_of(sector))
+    if (fields.le64(at_checksum) != checksum_of(sector))
         return tl::make_unexpected(damaged("is damaged: the superblock's checksum is wrong"));
     if (version != format_version)
         return tl::make_unexpected(
@@ -75,20 +76,20 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
 
     Superblock result;
     std::copy_n(sector + at_uuid, result.uuid.size(), result.uuid.begin());
-    result.generation = get<std::uint64_t>(sector + at_generation);
+    result.generation = fields.le64(at_generation);
     result.clean = sector[at_clean] != 0;
-    result.table_digest = get<std::uint64_t>(sector + at_digest);
-    result.file_size = get<std::uint64_t>(sector + at_file_size);
+    result.table_digest = fields.le64(at_digest);
+    result.file_size = fields.le64(at_file_size);
     auto& shape = result.shape;
-    shape.size = get<std::uint64_t>(sector + at_size);
-    shape.zone_size = get<std::uint64_t>(sector + at_zone_size);
-    if (const auto capacity = get<std::uint64_t>(sector + at_capacity); capacity != 0)
+    shape.size = fields.le64(at_size);
+    shape.zone_size = fields.le64(at_zone_size);
+    if (const auto capacity = fields.le64(at_capacity); capacity != 0)
         shape.zone_capacity = capacity;
-    shape.conventional = get<std::uint32_t>(sector + at_conventional);
-    shape.max_open = limit_at(sector + at_max_open);
-    shape.max_active = limit_at(sector + at_max_active);
-    shape.logical_block_size = get<std::uint32_t>(sector + at_logical);
-    shape.physical_block_size = get<std::uint32_t>(sector + at_physical);
+    shape.conventional = fields.le32(at_conventional);
+    shape.max_open = limit_at(fields, at_max_open);
+    shape.max_active = limit_at(fields, at_max_active);
+    shape.logical_block_size = fields.le32(at_logical);
+    shape.physical_block_size = fields.le32(at_physical);
     if (sector[at_model] > static_cast<std::uint8_t>(Model::host_managed))
         return tl::make_unexpected(
             damaged(fmt::format("is damaged: there is no zone model {}", sector[at_model])));
@@ -122,30 +123,31 @@ Geometry::Geometry(const Shape& shape)
 }
 
 std::uint64_t Superblock::seed() const noexcept {
-    return get<std::uint64_t>(uuid.data());
+    return ByteView(uuid).le64(0);
 }
 
 SectorBytes encode(const Superblock& superblock) noexcept {
     SectorBytes sector{};
     auto* at = sector.data();
     std::copy(magic.begin(), magic.end(), at);
-    put(at + at_version, format_version);
+    ByteWriter fields(sector);
+    fields.le32(at_version, format_version);
     at[at_model] = static_cast<std::uint8_t>(superblock.shape.model);
     at[at_clean] = superblock.clean ? 1 : 0;
     std::copy(superblock.uuid.begin(), superblock.uuid.end(), at + at_uuid);
-    put(at + at_generation, superblock.generation);
-    put(at + at_digest, superblock.table_digest);
-    put(at + at_file_size, superblock.file_size);
+    fields.le64(at_generation, superblock.generation);
+    fields.le64(at_digest, superblock.table_digest);
+    fields.le64(at_file_size, superblock.file_size);
     const auto& shape = superblock.shape;
-    put(at + at_size, shape.size);
-    put(at + at_zone_size, shape.zone_size);
-    put(at + at_capacity, shape.zone_capacity.value_or(0));
-    put(at + at_conventional, shape.conventional);
-    put(at + at_max_open, shape.max_open.value_or(0));
-    put(at + at_max_active, shape.max_active.value_or(0));
-    put(at + at_logical, shape.logical_block_size);
-    put(at + at_physical, shape.physical_block_size);
-    put(at + at_checksum, checksum_of(at));
+    fields.le64(at_size, shape.size);
+    fields.le64(at_zone_size, shape.zone_size);
+    fields.le64(at_capacity, shape.zone_capacity.value_or(0));
+    fields.le32(at_conventional, shape.conventional);
+    fields.le32(at_max_open, shape.max_open.value_or(0));
+    fields.le32(at_max_active, shape.max_active.value_or(0));
+    fields.le32(at_logical, shape.logical_block_size);
+    fields.le32(at_physical, shape.physical_block_size);
+    fields.le64(at_checksum, checksum_of(at));
     return sector;
 }
 

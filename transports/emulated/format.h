@@ -10,9 +10,6 @@
 // Of two copies the one with the higher generation holds; copy A's generations are even, copy B's
 // odd, so the next write always goes over the older one. docs/decisions/emulated-disk-format.md
 // says why.
-//
-// Threads: plain values and pure functions.
-// Ownership: none.
 #pragma once
 
 #include <array>

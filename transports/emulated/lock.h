@@ -1,7 +1,6 @@
 // One writer at a time: a lock on the open file that ends with it, however the process ends.
 //
 // Threads: pure functions on a file descriptor.
-// Ownership: none.
 #pragma once
 
 #include <optional>

@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "transports/emulated/bytes.h"
+#include "base/bytes.h"
 #include "transports/emulated/emulated.h"
 #include "transports/emulated/lock.h"
 #include "transports/emulated/queue.h"
@@ -34,7 +34,7 @@ class EmulatedDisk final : public Transport {
 };
 
 Identity identity_of(const Disk& disk, const std::string& path, const std::string& reason) {
-    const auto unique_id = get<std::uint64_t>(disk.superblock().uuid.data());
+    const auto unique_id = ByteView(disk.superblock().uuid).le64(0);
     return {.vendor = "ZBRIDGE",
             .product = "EMULATED DISK",
             .revision = "1",

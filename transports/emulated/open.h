@@ -1,6 +1,5 @@
 // Opening a disk in any File. A seam inside this folder; users call open() of emulated.h.
 //
-// Threads: any.
 // Ownership: the caller owns the disk.
 #pragma once
 

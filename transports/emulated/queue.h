@@ -77,7 +77,7 @@ class DiskQueue final : public Queue,
     std::size_t unrequested_ = 0;  // the last of waiting_ that have no commit yet
     std::vector<Parked> parked_;
     std::vector<Parked> retrying_;
-    Completions done_;
+    RingBuffer<Completion> done_;
     std::vector<Writer::Outcome> outcomes_;
     std::vector<ReadJob> reads_;
     std::vector<ReadJob*> idle_reads_;

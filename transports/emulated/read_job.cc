@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-#include "transports/emulated/buffers.h"
+#include "base/iovec.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -22,7 +22,7 @@ bool ReadJob::begin(const Request& request) noexcept {
 
 void ReadJob::complete(const Result& result) noexcept {
     if (result.value == -EAGAIN || result.value == -EINTR)
-        take(disk_.file().read(std::span(pieces_).first(count_), *extent_.file_at));
+        take(disk_.file().read(slice_.pieces, *extent_.file_at));
     else if (result.value < 0)
         take(tl::make_unexpected(-result.value));
     else
@@ -37,14 +37,14 @@ bool ReadJob::proceed() noexcept {
             continue;
         }
         if (!find_next()) continue;
-        const auto pieces = std::span(pieces_).first(count_);
+        const auto pieces = slice_.pieces;
         const auto moved = disk_.file().read_cached(pieces, *extent_.file_at);
         if (!moved && moved.error() == EAGAIN) {
             const auto fd = disk_.file().descriptor();
             auto* entry = ring_ != nullptr && fd ? ring_->prepare(*this) : nullptr;
             if (entry != nullptr) {
-                io_uring_prep_readv(entry, *fd, pieces_.data(), static_cast<unsigned>(count_),
-                                    *extent_.file_at);
+                io_uring_prep_readv(entry, *fd, slice_.pieces.data(),
+                                    static_cast<unsigned>(slice_.pieces.size()), *extent_.file_at);
                 return false;
             }
             take(disk_.file().read(pieces, *extent_.file_at));
@@ -59,17 +59,17 @@ bool ReadJob::proceed() noexcept {
 bool ReadJob::find_next() noexcept {
     epoch_ = disk_.reuse_epoch();
     extent_ = disk_.extent_at(request_.offset + done_, request_.length - done_);
-    covered_ = slice(request_.data, done_, extent_.length, pieces_, count_);
+    slice_ = IovecCursor(request_.data, done_).slice(extent_.length, pieces_);
     if (extent_.file_at) return true;
     fill_zeroes();
     return false;
 }
 
 void ReadJob::fill_zeroes() noexcept {
-    if (const auto error = disk_.zeroes().fill(std::span(pieces_).first(count_)))
+    if (const auto error = disk_.zeroes().fill(slice_.pieces))
         fail(error);
     else
-        done_ += covered_;
+        done_ += slice_.length;
 }
 
 void ReadJob::take(File::Moved moved) noexcept {
@@ -89,7 +89,7 @@ void ReadJob::read_under_lock() noexcept {
     const std::lock_guard guard(
         disk_.stripe(disk_.limits().layout.zone_of(request_.offset + done_)));
     if (!find_next()) return;
-    take(disk_.file().read(std::span(pieces_).first(count_), *extent_.file_at));
+    take(disk_.file().read(slice_.pieces, *extent_.file_at));
 }
 
 void ReadJob::fail(int error) noexcept {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <sys/uio.h>
 
+#include "base/iovec.h"
 #include "transports/emulated/disk.h"
 #include "transports/ring.h"
 #include "zone/request.h"
@@ -55,9 +56,8 @@ class ReadJob final : public Ring::Operation {
     // The piece being read.
     Disk::Extent extent_;
     std::uint64_t epoch_ = 0;
-    std::uint64_t covered_ = 0;
-    std::size_t count_ = 0;
     std::array<iovec, 64> pieces_;
+    IovecCursor::Slice slice_;  // of the buffers: where the extent goes; in pieces_
 };
 
 }  // namespace zonebridge::emulated

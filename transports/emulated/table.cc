@@ -4,7 +4,7 @@
 
 #include <xxhash.h>
 
-#include "transports/emulated/bytes.h"
+#include "base/bytes.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -35,54 +35,53 @@ enum : std::size_t {
 void encode(const TableSector& sector, std::span<const ZoneRecord> records, std::uint64_t seed,
             std::span<std::uint8_t, sector_size> out) noexcept {
     std::fill(out.begin(), out.end(), std::uint8_t{0});
-    auto* at = out.data();
-    put(at + at_magic, magic);
-    put(at + at_index, sector.index);
-    put(at + at_generation, sector.generation);
-    put(at + at_commit, sector.commit);
-    auto* record = at + at_records;
+    ByteWriter fields(out);
+    fields.le32(at_magic, magic);
+    fields.le32(at_index, sector.index);
+    fields.le64(at_generation, sector.generation);
+    fields.le64(at_commit, sector.commit);
+    std::size_t at = at_records;
     for (const auto& zone : records) {
-        record[in_state] = static_cast<std::uint8_t>(zone.state);
-        put(record + in_slot, zone.slot ? *zone.slot + 1 : std::uint32_t{0});
-        put(record + in_proven, zone.proven);
-        put(record + in_written, zone.written);
-        put(record + in_hash, zone.hash);
-        record += record_size;
+        fields.u8(at + in_state, static_cast<std::uint8_t>(zone.state));
+        fields.le32(at + in_slot, zone.slot ? *zone.slot + 1 : std::uint32_t{0});
+        fields.le64(at + in_proven, zone.proven);
+        fields.le64(at + in_written, zone.written);
+        fields.le64(at + in_hash, zone.hash);
+        at += record_size;
     }
-    put(at + at_checksum, std::uint64_t{XXH3_64bits_withSeed(at, at_checksum, seed)});
+    fields.le64(at_checksum, XXH3_64bits_withSeed(out.data(), at_checksum, seed));
 }
 
 std::optional<TableSector> decode_sector(std::span<const std::uint8_t, sector_size> bytes,
                                          std::uint32_t index, std::size_t copy,
                                          std::uint64_t seed) noexcept {
-    const auto* at = bytes.data();
-    if (get<std::uint32_t>(at + at_magic) != magic) return std::nullopt;
-    if (get<std::uint32_t>(at + at_index) != index) return std::nullopt;
-    if (get<std::uint64_t>(at + at_checksum) != XXH3_64bits_withSeed(at, at_checksum, seed))
+    const ByteView fields(bytes);
+    if (fields.le32(at_magic) != magic) return std::nullopt;
+    if (fields.le32(at_index) != index) return std::nullopt;
+    if (fields.le64(at_checksum) != XXH3_64bits_withSeed(bytes.data(), at_checksum, seed))
         return std::nullopt;
-    const TableSector sector{index, get<std::uint64_t>(at + at_generation),
-                             get<std::uint64_t>(at + at_commit)};
+    const TableSector sector{index, fields.le64(at_generation), fields.le64(at_commit)};
     if (sector.generation % 2 != copy) return std::nullopt;
     return sector;
 }
 
 std::optional<ZoneRecord> decode_record(std::span<const std::uint8_t, sector_size> bytes,
                                         std::size_t i) noexcept {
-    const auto* at = bytes.data() + at_records + i * record_size;
-    const auto state = zone_state_of(at[in_state]);
-    if (!state || at[1] != 0 || at[2] != 0 || at[3] != 0) return std::nullopt;
+    const auto fields = ByteView(bytes).sub(at_records + i * record_size, record_size);
+    const auto state = zone_state_of(fields.u8(in_state));
+    if (!state || fields.u8(1) != 0 || fields.u8(2) != 0 || fields.u8(3) != 0) return std::nullopt;
     ZoneRecord record;
     record.state = *state;
-    if (const auto slot = get<std::uint32_t>(at + in_slot); slot != 0) record.slot = slot - 1;
-    record.proven = get<std::uint64_t>(at + in_proven);
-    record.written = get<std::uint64_t>(at + in_written);
-    record.hash = get<std::uint64_t>(at + in_hash);
+    if (const auto slot = fields.le32(in_slot); slot != 0) record.slot = slot - 1;
+    record.proven = fields.le64(in_proven);
+    record.written = fields.le64(in_written);
+    record.hash = fields.le64(in_hash);
     return record;
 }
 
 std::uint64_t digest_part(std::uint32_t index, std::uint64_t generation) noexcept {
     std::uint8_t bytes[8];
-    put(bytes, generation);
+    ByteWriter(bytes).le64(0, generation);
     return XXH3_64bits_withSeed(bytes, sizeof bytes, index);
 }
 

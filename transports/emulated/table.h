@@ -1,7 +1,4 @@
 // The zone table: what is kept of every zone, in 512-byte sectors that are written whole.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstddef>

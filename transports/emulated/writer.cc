@@ -4,8 +4,8 @@
 #include <array>
 #include <cerrno>
 
+#include "base/iovec.h"
 #include "transports/emulated/block_hash.h"
-#include "transports/emulated/buffers.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -132,13 +132,12 @@ Writer::Outcome Writer::write_pieces(const Request& request, bool may_wait) noex
     for (std::uint64_t done = 0; done < request.length;) {
         const auto at = request.offset + done;
         const auto length = std::min(request.length - done, end_of_stretch(at) - at);
-        std::size_t count = 0;
-        static_cast<void>(slice(request.data, done, length, piece_buffers_, count));
+        const auto slice = IovecCursor(request.data, done).slice(length, piece_buffers_);
         const Request piece{.operation = request.operation,
                             .may_unmap = request.may_unmap,
                             .offset = at,
                             .length = length,
-                            .data = std::span(piece_buffers_).first(count),
+                            .data = slice.pieces,
                             .zones = {}};
         static_cast<void>(write({&piece, 1}, {&outcome, 1}, may_wait));
         if (!outcome.status.ok() || outcome.wait != Disk::Grant::Wait::nothing) return outcome;
@@ -202,7 +201,7 @@ Writer::Put Writer::put(std::uint64_t file_at) noexcept {
             result.error = done.error();
             return result;
         }
-        left = advance(left, *done);
+        left = trim_front(left, *done);
         result.bytes += *done;
         if (*done == 0 && !left.empty()) {
             result.error = EIO;

@@ -27,7 +27,7 @@ class NullQueue final : public Queue {
         return count;
     }
 
-    Completions done_;
+    RingBuffer<Completion> done_;
 };
 
 class NullTransport final : public Transport {

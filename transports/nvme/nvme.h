@@ -1,7 +1,6 @@
 // The nvme transport's one door: an NVMe namespace by passthrough commands: libnvme for control,
 // io_uring for data.
 //
-// Threads: any.
 // Ownership: the caller owns the transport that is returned.
 #pragma once
 
@@ -16,7 +15,7 @@
 namespace zonebridge::nvme {
 
 /// Opens `path`. What it gives is the bare device: writes to one sequential zone must come one at a
-/// time and in order, which is the sequencer's part (transports/sequencer). The error names the
+/// time and in order, which is the sequencer's part (layers/sequencer). The error names the
 /// path, what is wrong and, where there is one, what to do.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    const DeviceOptions& options);

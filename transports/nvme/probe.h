@@ -1,7 +1,6 @@
 // Which of the two ways commands take: through io_uring, or by ioctls. The kernel is asked by
 // trying.
 //
-// Threads: any.
 // Ownership: borrows the namespace during the call.
 #pragma once
 

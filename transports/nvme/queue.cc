@@ -6,9 +6,9 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/iovec.h"
 #include "transports/nvme/status.h"
 #include "transports/nvme/uring_command.h"
-#include "zone/scatter.h"
 
 namespace zonebridge::nvme {
 namespace {
@@ -170,7 +170,7 @@ void NvmeQueue::send_copied(Slot& slot) noexcept {
     const auto place = bounces_.take(request.length);
     if (!place) return uncopied_.push_back(&slot);
     slot.bounce = *place;
-    if (request.operation != Operation::read) gather(request.data, slot.bounce);
+    if (request.operation != Operation::read) copy_from(request.data, 0, slot.bounce);
     slot.data = {slot.bounce.data(), static_cast<std::uint32_t>(request.length), false};
     send(slot);
 }
@@ -185,7 +185,7 @@ bool NvmeQueue::end_copied(Slot& slot) noexcept {
         return false;
     }
     if (slot.answer.value == 0 && slot.request.operation == Operation::read)
-        scatter(slot.bounce, slot.request.data);
+        copy_to(slot.request.data, 0, slot.bounce);
     bounces_.give_back(std::exchange(slot.bounce, {}));
     if (uncopied_.empty() || closing_) return true;
     auto* next = uncopied_.front();

@@ -124,7 +124,7 @@ class NvmeQueue final : public Queue, private Issuer {
     std::vector<Slot*> unsent_;  // the ring had no room
     std::vector<Slot*> resending_;
     std::vector<Slot*> uncopied_;  // wait for a place to be copied through
-    Completions done_;
+    RingBuffer<Completion> done_;
 
     BouncePool bounces_;
 

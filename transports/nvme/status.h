@@ -1,7 +1,4 @@
 // From Linux's answer to an NVMe command to a Status.
-//
-// Threads: a pure function.
-// Ownership: none.
 #pragma once
 
 #include <cerrno>

@@ -1,8 +1,5 @@
 // What became of a pass-through command, in one place: from SAM status, sense data and the kernel's
 // own bytes to a Status, to words, and to whether it may be sent again.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

@@ -27,12 +27,12 @@ bool is_scsi(const host::Node& node) {
     return node.kind == host::Node::Kind::block && (node.sg || node.bsg);
 }
 
-tl::expected<Descriptor, int> open_node(const std::string& path, bool writable) {
+tl::expected<UniqueFd, int> open_node(const std::string& path, bool writable) {
     // Not to wait for somebody who has the sg node for himself.
     const auto fd = scsi_pt_open_flags(path.c_str(),
                                        (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC, 0);
     if (fd < 0) return tl::unexpected(fd == -1 ? EPERM : -fd);
-    return Descriptor(fd);
+    return UniqueFd(fd);
 }
 
 std::vector<DataNode> data_nodes(const host::Node& node) {

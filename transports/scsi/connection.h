@@ -12,7 +12,7 @@
 
 #include <tl/expected.hpp>
 
-#include "transports/descriptor.h"
+#include "base/unique_fd.h"
 #include "transports/host/node.h"
 #include "transports/scsi/control_port.h"
 #include "transports/scsi/data_port.h"
@@ -25,7 +25,7 @@ namespace zonebridge::scsi {
 
 /// Opens a node to send commands through; commands that change something need `writable`. The error
 /// is errno.
-[[nodiscard]] tl::expected<Descriptor, int> open_node(const std::string& path, bool writable);
+[[nodiscard]] tl::expected<UniqueFd, int> open_node(const std::string& path, bool writable);
 
 /// The node that data goes through by SG_IO.
 struct DataNode {

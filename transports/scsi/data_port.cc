@@ -10,7 +10,7 @@
 
 #include <scsi/sg.h>
 
-#include "zone/scatter.h"
+#include "base/iovec.h"
 
 namespace zonebridge::scsi {
 namespace {
@@ -131,14 +131,14 @@ Answer DataPort::send_copied(const Command& command) noexcept {
         }
         std::this_thread::yield();  // there is one for each thread of the queue
     }
-    if (command.direction == Direction::out) gather(command.data, *place);
+    if (command.direction == Direction::out) copy_from(command.data, 0, *place);
     const iovec flat{place->data(), command.length};
     auto copied = command;
     copied.data = {&flat, 1};
     const auto answer = send(copied);
     if (command.direction == Direction::in && answer.os_error == 0)
-        scatter(place->first(command.length - std::min(answer.residual, command.length)),
-                command.data);
+        copy_to(command.data, 0,
+                place->first(command.length - std::min(answer.residual, command.length)));
     const std::lock_guard guard(lock_);
     bounces_.give_back(*place);
     return answer;

@@ -1,6 +1,5 @@
 // An open SCSI disk as a transport: what was found out about it, and how it is reached.
 //
-// Threads: any.
 // Ownership: owns the way to the disk and lends it to its queues.
 #pragma once
 

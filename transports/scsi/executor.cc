@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/iovec.h"
 #include "transports/scsi/reporter.h"
 #include "transports/scsi/retry.h"
 
@@ -11,34 +12,6 @@ namespace zonebridge::scsi {
 namespace {
 
 constexpr std::size_t most_buffers = 1024;  // UIO_MAXIOV
-
-/// Buffers, taken a piece at a time.
-class Slicer {
-  public:
-    explicit Slicer(std::span<const iovec> data) noexcept : data_(data) {}
-
-    /// The next `length` bytes.
-    [[nodiscard]] std::span<const iovec> take(std::uint64_t length) noexcept {
-        std::size_t count = 0;
-        while (length != 0 && !data_.empty() && count < slice_.size()) {
-            const auto& buffer = data_.front();
-            const auto part = std::min<std::uint64_t>(length, buffer.iov_len - used_);
-            if (part != 0)
-                slice_[count++] = {static_cast<std::uint8_t*>(buffer.iov_base) + used_, part};
-            used_ += part;
-            length -= part;
-            if (used_ != buffer.iov_len) continue;
-            used_ = 0;
-            data_ = data_.subspan(1);
-        }
-        return std::span(slice_).first(count);
-    }
-
-  private:
-    std::span<const iovec> data_;
-    std::size_t used_ = 0;
-    std::array<iovec, most_buffers> slice_;
-};
 
 Command command_of(const Call& call, std::span<const iovec> data, std::uint64_t length) noexcept {
     return {.cdb = call.cdb(),
@@ -169,12 +142,13 @@ bool Executor::was_not_written(const Request& request) noexcept {
 }
 
 Status Executor::read_pieces(const Request& request) noexcept {
-    Slicer slicer(request.data);
+    IovecCursor place(request.data);
+    std::array<iovec, most_buffers> pieces;
     const auto end = request.offset + request.length;
     for (auto from = request.offset; from < end;) {
         auto gap = false;
         const auto to = piece_end(from, end, gap);
-        const auto data = slicer.take(to - from);
+        const auto data = place.slice(to - from, pieces).pieces;
         if (gap) {
             // No disk reads a gap: it is what lies past every pointer.
             if (!limits_.reads_past_pointer) return {StatusCode::read_past_pointer, {}};

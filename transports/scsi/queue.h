@@ -24,8 +24,8 @@ namespace zonebridge::scsi {
 /// The ports of one queue, and what they stand on. An sg node carries at most 16 commands for one
 /// opening of it, so each queue opens its own.
 struct Ports {
-    Descriptor control_node;
-    Descriptor data_node;
+    UniqueFd control_node;
+    UniqueFd data_node;
     std::unique_ptr<Port> control;
     std::unique_ptr<Port> data;
     std::optional<int> bsg_ring;  ///< The bsg node for commands in the ring.
@@ -62,7 +62,7 @@ class ScsiQueue final : public Queue, private Issuer {
     std::vector<std::unique_ptr<Job>> jobs_;
     std::vector<Job*> idle_;
     std::vector<Job*> fresh_;
-    Completions done_;
+    RingBuffer<Completion> done_;
 
     std::unique_ptr<Crew> crew_;  // last: its threads end before the jobs do
 };

@@ -2,7 +2,6 @@
 // ends.
 //
 // Threads: the functions block; any thread.
-// Ownership: none.
 #pragma once
 
 #include <chrono>

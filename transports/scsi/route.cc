@@ -156,7 +156,7 @@ tl::expected<DataWay, Error> open_data_way(const Route& route, const Disk& disk,
         way.bsg_ring = route.bsg_ring->get();
     }
     auto fd = route.block_node.get();
-    if (!route.block_node.is_open()) {
+    if (!route.block_node) {
         auto node = open_node(route.data.path, route.writable);
         if (!node) return cannot_open_again(route.data.path, node.error());
         way.node = std::move(*node);

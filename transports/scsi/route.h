@@ -26,9 +26,9 @@ namespace zonebridge::scsi {
 struct Route {
     std::string control;  ///< The node that was named.
     DataNode data;
-    Descriptor control_node;             ///< Held while the disk is open.
-    Descriptor block_node;               ///< Set where data goes through the block node.
-    std::optional<Descriptor> bsg_ring;  ///< Set where commands go through the ring.
+    UniqueFd control_node;             ///< Held while the disk is open.
+    UniqueFd block_node;               ///< Set where data goes through the block node.
+    std::optional<UniqueFd> bsg_ring;  ///< Set where commands go through the ring.
     HostLimits limits;
     host::Claim claim;
     bool writable = false;
@@ -47,7 +47,7 @@ struct FoundDisk {
 
 /// One queue's own way to the data node; or the block node that all share.
 struct DataWay {
-    Descriptor node;  ///< Set where it is the queue's own: an sg node carries 16 commands at most.
+    UniqueFd node;  ///< Set where it is the queue's own: an sg node carries 16 commands at most.
     std::unique_ptr<Port> port;
     std::optional<int> bsg_ring;  ///< The bsg node for commands in the ring.
 };

@@ -1,7 +1,6 @@
 // The scsi transport's one door: a SCSI disk by SG_IO or io_uring commands, spoken to in ZBC or, by
 // ATA pass-through, in ZAC.
 //
-// Threads: any.
 // Ownership: the caller owns the transport that is returned.
 #pragma once
 
@@ -16,7 +15,7 @@
 namespace zonebridge::scsi {
 
 /// Opens `path`. What it gives is the bare device: writes to one sequential zone must come one at a
-/// time and in order, which is the sequencer's part (transports/sequencer). The error names the
+/// time and in order, which is the sequencer's part (layers/sequencer). The error names the
 /// path, what is wrong and, where there is one, what to do.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    const DeviceOptions& options);

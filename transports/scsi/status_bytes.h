@@ -1,7 +1,6 @@
 // The numbers in which a command's end is told: SAM's status codes and Linux's host and driver bytes.
 //
 // Threads: constants.
-// Ownership: none.
 #pragma once
 
 #include <cstdint>

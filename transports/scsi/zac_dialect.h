@@ -2,7 +2,6 @@
 // whose SATL does not translate ZBC (SAT-4, ZAC-2, ACS-4).
 //
 // Threads: immutable; any thread.
-// Ownership: none.
 #pragma once
 
 #include "transports/scsi/dialect.h"

@@ -21,7 +21,6 @@ namespace zonebridge::scsi {
 namespace {
 
 namespace zac = zbc::zac;
-using zbc::ByteView;
 
 class Asker {
   public:

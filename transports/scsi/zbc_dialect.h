@@ -1,7 +1,6 @@
 // A zoned disk spoken to in ZBC's own commands (ZBC-2, SBC-4).
 //
 // Threads: immutable; any thread.
-// Ownership: none.
 #pragma once
 
 #include "transports/scsi/dialect.h"

@@ -16,7 +16,7 @@
 
 #include <tl/expected.hpp>
 
-#include "virtio/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace zonebridge::virtio::vduse {
 

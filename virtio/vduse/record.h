@@ -14,8 +14,8 @@
 
 #include <tl/expected.hpp>
 
+#include "base/unique_fd.h"
 #include "virtio/inflight.h"
-#include "virtio/unique_fd.h"
 #include "virtio/vduse/device.h"
 
 namespace zonebridge::virtio::vduse {

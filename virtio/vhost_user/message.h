@@ -2,7 +2,6 @@
 // between payload structs and bytes (QEMU's "Vhost-user Protocol" is the standard). Numbers are in
 // the machine's own byte order.
 //
-// Threads: plain values.
 // Ownership: none; descriptors travel beside a message (channel.h).
 #pragma once
 

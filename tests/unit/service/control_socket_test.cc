@@ -17,7 +17,7 @@
 
 #include "tests/unit/support/few_descriptors.h"
 #include "tests/unit/support/temporary.h"
-#include "virtio/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace zonebridge::service {
 namespace {
@@ -84,7 +84,7 @@ class Peer {
     void half_close() const { ::shutdown(socket_.get(), SHUT_WR); }
 
   private:
-    virtio::UniqueFd socket_;
+    UniqueFd socket_;
     std::string bytes_;
 };
 

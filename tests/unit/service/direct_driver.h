@@ -1,7 +1,6 @@
 // What a test needs to drive a Backend without a session: memory tables and queue setups made from the
 // driver's own.
 //
-// Threads: pure functions.
 // Ownership: descriptors are copied.
 #pragma once
 
@@ -31,8 +30,8 @@ T must(tl::expected<T, E> result) {
     if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
-inline virtio::SharedFd shared_copy(int fd) {
-    return std::make_shared<const virtio::UniqueFd>(::dup(fd));
+inline SharedFd shared_copy(int fd) {
+    return std::make_shared<const UniqueFd>(::dup(fd));
 }
 
 inline virtio::GuestMemory::Table table(std::initializer_list<const driver::SharedMemory*> parts) {

@@ -14,7 +14,7 @@
 
 #include "transports/ring.h"
 #include "virtio/sigbus.h"
-#include "virtio/unique_fd.h"
+#include "base/unique_fd.h"
 
 namespace zonebridge {
 namespace {
@@ -166,7 +166,7 @@ struct Touching final : Crew::Job {
 
 TEST_F(Crews, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
     constexpr std::size_t size = 4096;
-    const virtio::UniqueFd file(::memfd_create("guest", MFD_CLOEXEC));
+    const UniqueFd file(::memfd_create("guest", MFD_CLOEXEC));
     ASSERT_EQ(::ftruncate(file.get(), size), 0);
     auto* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
     ASSERT_NE(page, MAP_FAILED);

@@ -9,7 +9,7 @@
 
 #include <fmt/format.h>
 
-#include "virtio/iovec.h"
+#include "base/iovec.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::virtio {
@@ -301,7 +301,7 @@ void EchoBackend::answer_held(Running& running) {
 }
 
 void EchoBackend::answer(Running& running, const Chain& chain) {
-    std::vector<std::byte> bytes(std::min(chain.readable_length, chain.writable_length));
+    std::vector<std::uint8_t> bytes(std::min(chain.readable_length, chain.writable_length));
     copy_from(chain.readable, 0, bytes);
     copy_to(chain.writable, 0, bytes);
     running.queue.push(chain, static_cast<std::uint32_t>(bytes.size()));

@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
 #include "tests/unit/virtio/ring_pair.h"
-#include "virtio/unique_fd.h"
 
 namespace zonebridge::virtio {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/iovec.h"
 #include "tests/unit/virtio/ring_pair.h"
-#include "virtio/iovec.h"
 
 namespace zonebridge::virtio {
 namespace {
@@ -52,7 +52,10 @@ TEST_P(VirtQueueFeatures, CarriesAChainThereAndBack) {
     EXPECT_EQ(pair.pop(), PopResult::empty);
 
     const std::string answer = "goodbye";
-    EXPECT_EQ(copy_to(pair.chain.writable, 0, std::as_bytes(std::span(answer))), 7u);
+    EXPECT_EQ(
+        copy_to(pair.chain.writable, 0,
+                std::span(reinterpret_cast<const std::uint8_t*>(answer.data()), answer.size())),
+        7u);
     pair.queue->push(pair.chain, 7);
     EXPECT_FALSE(pair.ring->take_used()) << "staged only";
     EXPECT_TRUE(pair.queue->publish());

@@ -13,7 +13,7 @@
 
 #include "tests/unit/support/machine_disk.h"
 #include "tests/unit/support/target_commands.h"
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/cdb.h"
 #include "zbc/sense.h"
 

@@ -6,13 +6,13 @@
 
 #include <gtest/gtest.h>
 
-#include "zbc/index_ring.h"
+#include "base/ring_buffer.h"
 
 namespace zonebridge::zbc::test {
 namespace {
 
-TEST(IndexRing, KeepsItsOrderThroughItsEnd) {
-    IndexRing ring(3);
+TEST(RingBuffer<std::uint32_t>, KeepsItsOrderThroughItsEnd) {
+    RingBuffer<std::uint32_t> ring(3);
     for (std::uint32_t i = 0; i < 10; ++i) {
         ring.push(i);
         ring.push(i + 100);

@@ -1,7 +1,6 @@
 // What the tests of the zone model share: small disks to try things on, and a count of allocations.
 //
 // Threads: plain functions and values; the count is the whole program's.
-// Ownership: none.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,5 @@
 // What an initiator is told of a command that was passed through: the disk's own status, sense and
 // residual; or, where the kernel says that it did not get there or back, how it went astray.
-//
-// Threads: pure functions.
-// Ownership: none.
 #pragma once
 
 #include <optional>

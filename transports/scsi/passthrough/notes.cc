@@ -15,14 +15,14 @@ namespace {
 using Name = std::array<char, 80>;
 
 std::string_view name_of(std::span<const std::uint8_t> cdb, Name& room) noexcept {
-    return {room.data(), std::min(zbc::describe_cdb(zbc::ByteView(cdb), room), room.size())};
+    return {room.data(), std::min(zbc::describe_cdb(ByteView(cdb), room), room.size())};
 }
 
 }  // namespace
 
 bool Notes::first_time(std::span<const std::uint8_t> cdb) noexcept {
     if (cdb.empty()) return false;
-    const auto bit = 1u << zbc::action_of(zbc::ByteView(cdb)) % 32;
+    const auto bit = 1u << zbc::action_of(ByteView(cdb)) % 32;
     return (told_[cdb[0]].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
 }
 
@@ -31,7 +31,7 @@ void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refus
     Name room;
     std::array<char, 32> number{};
     const auto opcode = cdb[0];
-    const auto action = zbc::action_of(zbc::ByteView(cdb));
+    const auto action = zbc::action_of(ByteView(cdb));
     const auto* const known = zbc::find_command(opcode, action);
     auto allow = known != nullptr ? known->allow_name : std::string_view();
     if (allow.empty()) {

@@ -1,7 +1,6 @@
 // What there is to say, to whoever watches the server, of commands that were refused or went astray:
 // a few lines a minute, and each refused command once.
 //
-// Threads: any.
 // Ownership: owns the disk's name.
 #pragma once
 
@@ -11,7 +10,7 @@
 #include <span>
 #include <string>
 
-#include "transports/rate_limit.h"
+#include "base/rate_limit.h"
 #include "transports/scsi/passthrough.h"
 #include "transports/scsi/port.h"
 #include "zbc/passthrough.h"

@@ -17,7 +17,7 @@
 #include <optional>
 #include <vector>
 
-#include "transports/list.h"
+#include "base/list.h"
 #include "zbc/passthrough.h"
 #include "zone/limits.h"
 

@@ -9,7 +9,7 @@
 #include "transports/scsi/passthrough/explain.h"
 #include "zbc/commands.h"
 #include "zbc/control.h"
-#include "zone/scatter.h"
+#include "base/iovec.h"
 
 namespace zonebridge::scsi {
 namespace {
@@ -147,7 +147,7 @@ void PassedQueue::begin(Job& job, const zbc::Task& task) noexcept {
     job.answered = job.concluded = false;
     if (tell_attention(job, task)) return finish(job);
     const auto plan =
-        zbc::plan_passthrough(zbc::ByteView(task.cdb), facts_.allowed, facts_.facts,
+        zbc::plan_passthrough(ByteView(task.cdb), facts_.allowed, facts_.facts,
                               total_length(task.data_out), total_length(task.data_in));
     if (!plan) {
         const auto& refusal = plan.error();
@@ -179,7 +179,7 @@ bool PassedQueue::tell_attention(Job& job, const zbc::Task& task) noexcept {
         return true;
     }
     std::array<std::uint8_t, zbc::max_descriptor_sense_length> bytes{};
-    const auto length = zbc::encode_request_sense(sense, zbc::ByteView(task.cdb), bytes);
+    const auto length = zbc::encode_request_sense(sense, ByteView(task.cdb), bytes);
     zbc::reply(job.result, std::span(bytes).first(length), task.data_in);
     return true;
 }
@@ -259,7 +259,7 @@ void PassedQueue::send_and_edit(Job& job) noexcept {
     if (job.result.delivery == zbc::Delivery::done && job.result.status == zbc::ScsiStatus::good) {
         const auto length = std::min(
             zbc::edit_reply(plan, facts_.facts, facts_.allowed, *place, arrived), place->size());
-        job.result.data_in_length = scatter(place->first(length), job.data);
+        job.result.data_in_length = copy_to(job.data, 0, place->first(length));
     }
     const std::lock_guard guard(lock_);
     replies_.give_back(*place);

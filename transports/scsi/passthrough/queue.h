@@ -23,7 +23,7 @@
 #include "transports/scsi/passthrough/notes.h"
 #include "transports/scsi/passthrough/order.h"
 #include "transports/scsi/route.h"
-#include "zbc/index_ring.h"
+#include "base/ring_buffer.h"
 #include "zbc/logical_unit.h"
 #include "zbc/passthrough.h"
 #include "zbc/unit_state.h"
@@ -93,7 +93,7 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     std::vector<std::unique_ptr<Job>> jobs_;
     std::vector<Index> idle_;
     std::vector<Job*> fresh_;
-    zbc::IndexRing done_;
+    RingBuffer<std::uint32_t> done_;
 
     // Last: their threads end before the jobs do.
     std::unique_ptr<Crew> quick_;

@@ -13,10 +13,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
 #include "tests/unit/support/hand_loop.h"
 #include "tests/unit/support/temporary.h"
 #include "transports/block/block.h"
-#include "transports/descriptor.h"
 #include "transports/emulated/emulated.h"
 #include "transports/ring.h"
 
@@ -296,11 +296,11 @@ TEST_P(BlockFile, HasOneWriter) {
 // As the kernel does for what went through a ring.
 TEST_P(BlockFile, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) {
     open(true);
-    std::optional<Descriptor> held;
+    std::optional<UniqueFd> held;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
         std::error_code failed;
         if (std::filesystem::read_symlink(entry, failed) != path) continue;
-        held = Descriptor(::dup(std::stoi(entry.path().filename())));
+        held = UniqueFd(::dup(std::stoi(entry.path().filename())));
     }
     ASSERT_TRUE(held);
     queue.reset();

@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
 #include "tests/unit/transports/emulated/support.h"
-#include "transports/descriptor.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -90,7 +90,7 @@ TEST_F(OpenedDisk, HasOneWriterAndTheSecondIsToldWho) {
 
 // As the kernel does for what went through a ring.
 TEST_F(OpenedDisk, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) {
-    std::vector<Descriptor> held;
+    std::vector<UniqueFd> held;
     {
         const Rig rig(path_);
         for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {

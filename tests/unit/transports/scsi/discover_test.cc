@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "tests/unit/transports/scsi/target_port.h"
-#include "zbc/bytes.h"
 
 namespace zonebridge::scsi::test {
 namespace {
@@ -76,11 +76,11 @@ TEST(Discover, AHostAwareDiskAndAPlainOne) {
 
 /// Changes the reply to commands of one opcode (and VPD page).
 auto change(std::uint8_t opcode, std::optional<std::uint8_t> page,
-            std::function<void(zbc::ByteWriter)> how) {
+            std::function<void(ByteWriter)> how) {
     return [=](const Command& command, std::span<std::uint8_t> bytes) {
         if (command.cdb[0] != opcode || (page && command.cdb[2] != *page)) return;
         if (opcode == 0x12 && !page && (command.cdb[1] & 1) != 0) return;
-        how(zbc::ByteWriter(bytes));
+        how(ByteWriter(bytes));
     };
 }
 
@@ -111,7 +111,7 @@ TEST(Discover, BrokenDisksAreRefusedInWords) {
         const char* words;
         std::uint8_t opcode;
         std::optional<std::uint8_t> page;
-        std::function<void(zbc::ByteWriter)> how;
+        std::function<void(ByteWriter)> how;
     } rows[] = {
         {"no device behind it", 0x12, {}, [](auto out) { out.u8(0, 0x7F); }},
         {"device type is 05h", 0x12, {}, [](auto out) { out.u8(0, 0x05); }},
@@ -173,7 +173,7 @@ TEST(Discover, AnAtaDiskBehindATranslationWithoutZonesIsAskedInAta) {
     EXPECT_TRUE(discover(port, "d", with_zac)) << "no ATA disk";
     port.tamper = [](const Command& command, std::span<std::uint8_t> bytes) {
         if (command.cdb[0] != 0x12) return;
-        zbc::ByteWriter out(bytes);
+        ByteWriter out(bytes);
         if ((command.cdb[1] & 1) == 0) out.ascii(8, "ATA", 8);
         // Page 00h: 80h gives way to 89h.
         if ((command.cdb[1] & 1) != 0 && command.cdb[2] == 0) out.u8(5, 0x89);
@@ -193,7 +193,7 @@ TEST(Discover, AHostManagedDiskThatNobodyCanSpeakToIsNoPlainDisk) {
     port.instead = {{0x95, {check_condition(5, 0x20, 0)}, false}};
     port.tamper = [](const Command& command, std::span<std::uint8_t> bytes) {
         if (command.cdb[0] != 0x12) return;
-        zbc::ByteWriter out(bytes);
+        ByteWriter out(bytes);
         if ((command.cdb[1] & 1) == 0) out.ascii(8, "ATA", 8);
         if ((command.cdb[1] & 1) != 0 && command.cdb[2] == 0) out.u8(5, 0x89);
     };

@@ -215,7 +215,7 @@ class PassedQueueTest : public testing::Test {
     std::vector<std::uint64_t> writes_begun() {
         std::vector<std::uint64_t> lbas;
         for (const auto& one : gate_->began())
-            if (one.cdb[0] == 0x8A) lbas.push_back(zbc::ByteView(one.cdb).be64(2));
+            if (one.cdb[0] == 0x8A) lbas.push_back(ByteView(one.cdb).be64(2));
         return lbas;
     }
 

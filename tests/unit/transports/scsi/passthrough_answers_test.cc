@@ -105,7 +105,7 @@ TEST_F(PassedQueueTest, EditedPagesAreCutAtTheAllocationLength) {
     }
     const auto limits = submit(bytes(zbc::encode_inquiry(0xB0, 255)), 255);
     EXPECT_EQ(wait(limits).result.data_in_length, 64u);
-    EXPECT_EQ(zbc::ByteView(in_of(limits)).be32(8), disk_.limits.max_transfer / block);
+    EXPECT_EQ(ByteView(in_of(limits)).be32(8), disk_.limits.max_transfer / block);
     EXPECT_EQ(run(bytes(zbc::encode_inquiry(0x89, 255)), 255).sense_code, 0x052400u);
     // What the disk refuses is refused as it says, with nothing edited.
     target_->instead = {{0x12, {check_condition(0x5, 0x24, 0x00)}}};

@@ -12,7 +12,7 @@
 #include "transports/scsi/passthrough/queue.h"
 #include "zbc/commands.h"
 #include "zbc/target.h"
-#include "zone/scatter.h"
+#include "base/iovec.h"
 
 namespace zonebridge::scsi::test {
 namespace {
@@ -135,7 +135,7 @@ class PassedHostileTest : public testing::Test {
         auto command = all[pick(all.size())];
         while (command.passing != zbc::Passing::by_default && pick(8) != 0)
             command = all[pick(all.size())];
-        zbc::ByteWriter out(cdb);
+        ByteWriter out(cdb);
         out.u8(0, command.opcode);
         if (pick(32) != 0) out.u8(1, 0);
         if (command.action) out.u8(1, *command.action);
@@ -186,12 +186,12 @@ class PassedHostileTest : public testing::Test {
     std::pair<std::size_t, std::size_t> pick_buffers(const Bytes& cdb) {
         std::size_t length = pick(4) == 0 ? pick(64 << 10) : 0;
         const auto* const command =
-            zbc::find_command(zbc::ByteView(cdb).u8(0), zbc::action_of(zbc::ByteView(cdb)));
+            zbc::find_command(ByteView(cdb).u8(0), zbc::action_of(ByteView(cdb)));
         // What it wants is seen where nothing limits it.
         auto free = facts_->facts;
         free.read_only = false;
         for (const auto out : {true, false}) {
-            const auto plan = zbc::plan_passthrough(zbc::ByteView(cdb), facts_->allowed, free,
+            const auto plan = zbc::plan_passthrough(ByteView(cdb), facts_->allowed, free,
                                                     out ? 1 << 20 : 0, out ? 0 : 1 << 20);
             if (!plan || plan->direction == zbc::Direction::none) continue;
             const auto wanted = plan->edit == zbc::Edit::none ? plan->length : plan->reply_limit;
@@ -226,12 +226,12 @@ class PassedHostileTest : public testing::Test {
             const Pieces out(out_length, random_, true);
             const Pieces in(in_length, random_, false);
             const Pieces twin_in(in_length, random_, false);
-            const auto plan = zbc::plan_passthrough(zbc::ByteView(cdb), facts_->allowed,
+            const auto plan = zbc::plan_passthrough(ByteView(cdb), facts_->allowed,
                                                     facts_->facts, out_length, in_length);
             const auto sent_before = target_->sent.size();
             const auto result = passed({static_cast<std::uint64_t>(round), cdb, out.list, in.list});
             const auto where = fmt::format("round {}: opcode {:02X}h, {} out, {} in", round,
-                                           zbc::ByteView(cdb).u8(0), out_length, in_length);
+                                           ByteView(cdb).u8(0), out_length, in_length);
             EXPECT_LE(result.data_in_length, in_length) << where;
             EXPECT_LE(result.data_out_length, out_length) << where;
             if (!plan) {
@@ -298,7 +298,7 @@ TEST_F(PassedHostileTest, ADiskServedReadOnlyIsNeverChanged) {
     run_both(3000);
     EXPECT_EQ(memory_->bytes(), MachineDisk(shape_).bytes());
     for (const auto& cdb : target_->sent) {
-        const auto* const command = zbc::find_command(cdb[0], zbc::action_of(zbc::ByteView(cdb)));
+        const auto* const command = zbc::find_command(cdb[0], zbc::action_of(ByteView(cdb)));
         ASSERT_TRUE(command != nullptr && !command->changes);
     }
 }
@@ -349,7 +349,7 @@ TEST_F(PassedHostileTest, ManyAtOnceAllEndOnceAndOnlyWhatIsAllowedGetsThere) {
     EXPECT_EQ(ended, begun);
     EXPECT_GT(target_->sent.size(), rounds / 8);
     for (const auto& cdb : target_->sent) {
-        ASSERT_TRUE(facts_->allowed.passes(zbc::ByteView(cdb)));
+        ASSERT_TRUE(facts_->allowed.passes(ByteView(cdb)));
         ASSERT_LE(cdb.size(), zbc::Plan::max_cdb);
     }
 }

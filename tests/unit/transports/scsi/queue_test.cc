@@ -8,9 +8,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "tests/unit/transports/scsi/target_port.h"
 #include "transports/scsi/discover.h"
-#include "zbc/bytes.h"
 
 namespace zonebridge::scsi::test {
 namespace {
@@ -146,7 +146,7 @@ TEST_F(ScsiQueueTest, ReportsBeginAnywhereAndHaveTheirGapsFoldedIn) {
 TEST_F(ScsiQueueTest, AReportThatChangesTheGeometryIsAnError) {
     start();
     port_->tamper = [](const Command& command, std::span<std::uint8_t> bytes) {
-        if (command.cdb[0] == 0x95) zbc::ByteWriter(bytes).be64(64 + 8, 64);
+        if (command.cdb[0] == 0x95) ByteWriter(bytes).be64(64 + 8, 64);
     };
     std::vector<Zone> zones(1);
     EXPECT_EQ(run({.operation = Operation::report, .offset = zone(3), .zones = zones}).status.code,

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <string_view>
 
-#include "zbc/bytes.h"
+#include "base/bytes.h"
 #include "zbc/report.h"
 #include "zbc/sense_table.h"
 #include "zbc/zac_sense.h"
@@ -92,7 +92,7 @@ Answer SimulatedAta::run(const Command& command) noexcept {
     if (bytes_in(command) != command.length ||
         (command.length == 0) != (command.direction == Direction::none))
         return broken_command();
-    const auto ata = zbc::zac::decode(zbc::ByteView(command.cdb));
+    const auto ata = zbc::zac::decode(ByteView(command.cdb));
     if (!ata) return run_scsi(command);
     if (shape_.forbidden) {
         Answer answer;
@@ -114,7 +114,7 @@ Answer SimulatedAta::run_scsi(const Command& command) {
             const auto& limits = disk_.limits();
             const auto block = told_block_size.value_or(limits.logical_block_size);
             Page page(32, 0);
-            zbc::ByteWriter out(page);
+            ByteWriter out(page);
             out.be64(0, limits.size() / limits.logical_block_size - 1);
             out.be32(8, block);
             auto exponent = 0U;
@@ -145,7 +145,7 @@ Answer SimulatedAta::run_inquiry(const Command& command) {
             page = Page(572, 0);
             page[0] = shape_.peripheral_type;
             page[1] = 0x89;
-            zbc::ByteWriter(page).be16(2, page.size() - 4);
+            ByteWriter(page).be16(2, page.size() - 4);
             page[36] = 0x34;
             if (shape_.keeps_signature && disk_.limits().model == Model::host_managed &&
                 !shape_.no_zones) {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "layers/sequencer/sequencer.h"
 #include "tests/unit/transports/scsi/simulated_disk.h"
-#include "transports/sequencer/sequencer.h"
 
 namespace zonebridge::test {
 namespace {

@@ -1,0 +1,148 @@
+#include "layers/explain/queue.h"
+
+#include <algorithm>
+
+namespace zonebridge::explaining {
+namespace {
+
+/// Whether a look at a zone says more than the code alone does.
+bool zone_tells(StatusCode code) noexcept {
+    return matter_of(code) == Matter::zone || code == StatusCode::media_error ||
+           code == StatusCode::io_error;
+}
+
+/// Of several zones the one that the code is about, as far as it shows.
+const Zone& pick(std::span<const Zone> zones, StatusCode code) noexcept {
+    for (const auto& zone : zones)
+        if ((code == StatusCode::zone_offline && zone.state == ZoneState::offline) ||
+            (code == StatusCode::zone_read_only && zone.state == ZoneState::read_only))
+            return zone;
+    return zones.front();
+}
+
+}  // namespace
+
+ExplainingQueue::ExplainingQueue(Loop& loop, const Limits& limits, RefusalSink& sink,
+                                 std::unique_ptr<Queue> inner)
+    : Queue(loop, limits, inner->depth()),
+      sink_(sink),
+      slots_(inner->depth()),
+      done_(inner->depth()),
+      inner_(std::move(inner)) {
+    for (auto& slot : slots_) idle_.push(slot);
+    for (auto& inquiry : inquiries_) idle_inquiries_.push(inquiry);
+}
+
+ExplainingQueue::Slot& ExplainingQueue::remember(const Request& request) noexcept {
+    auto& slot = *idle_.pop();  // there is one for each request in flight
+    slot.tag = request.tag;
+    slot.operation = request.operation;
+    slot.scope = request.scope;
+    slot.offset = request.offset;
+    slot.length = request.length;
+    return slot;
+}
+
+std::size_t ExplainingQueue::accept(std::span<const Request> requests) noexcept {
+    std::array<Request, 32> batch;
+    std::size_t accepted = 0;
+    while (accepted < requests.size()) {
+        const auto count = std::min(batch.size(), requests.size() - accepted);
+        for (std::size_t i = 0; i < count; ++i) {
+            batch[i] = requests[accepted + i];
+            batch[i].tag = reinterpret_cast<std::uintptr_t>(&remember(batch[i]));
+        }
+        const auto taken = inner_->submit(std::span(batch).first(count));
+        for (auto i = taken; i < count; ++i)
+            idle_.push(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(batch[i].tag)));
+        accepted += taken;
+        if (taken < count) break;
+    }
+    return accepted;
+}
+
+bool ExplainingQueue::take_refused(const Request& request, StatusCode code) noexcept {
+    ended(remember(request), {0, {code, {}}, 0});
+    if (!done_.empty()) loop().note_ready();
+    return true;
+}
+
+std::size_t ExplainingQueue::collect(std::span<Completion> out) noexcept {
+    for (auto count = returned_.size(); count == returned_.size();) {
+        count = inner_->reap(returned_);
+        for (const auto& completion : std::span(returned_).first(count)) {
+            const auto address = static_cast<std::uintptr_t>(completion.tag);
+            if ((address & inquiry_mark) != 0)
+                answered(*reinterpret_cast<Inquiry*>(address & ~inquiry_mark), completion);
+            else
+                ended(*reinterpret_cast<Slot*>(address), completion);
+        }
+    }
+    const auto count = done_.take(out);
+    if (!done_.empty()) loop().note_ready();
+    return count;
+}
+
+void ExplainingQueue::ended(Slot& slot, const Completion& completion) noexcept {
+    if (!completion.status.ok()) [[unlikely]] {
+        if (ask(slot, completion)) return;
+        tell(slot, completion.status, nullptr);
+    }
+    finish(slot, completion);
+}
+
+bool ExplainingQueue::ask(Slot& slot, const Completion& completion) noexcept {
+    const auto& layout = limits().layout;
+    if (!zone_tells(completion.status.code) || slot.operation == Operation::flush ||
+        slot.operation == Operation::report || slot.scope == Scope::all ||
+        layout.zone_count() == 0 || slot.offset >= layout.size() || !sink_.wants())
+        return false;
+    auto* const inquiry = idle_inquiries_.pop();
+    if (inquiry == nullptr) return false;
+    auto first = layout.zone_of(slot.offset);
+    // The first that it failed for.
+    if (is_zone_action(slot.operation) && completion.result < layout.zone_count() - first)
+        first += static_cast<std::uint32_t>(completion.result);
+    const auto several = !is_zone_action(slot.operation) && slot.operation != Operation::append &&
+                         slot.length != 0 && slot.length <= layout.size() - slot.offset;
+    const auto last = several ? layout.zone_of(slot.offset + slot.length - 1) : first;
+    const auto count = std::min<std::size_t>(inquiry->zones.size(), last - first + 1);
+    inquiry->slot = &slot;
+    inquiry->completion = completion;
+    Request report;
+    report.tag = reinterpret_cast<std::uintptr_t>(inquiry) | inquiry_mark;
+    report.operation = Operation::report;
+    report.offset = layout.start_of(first);
+    report.zones = std::span(inquiry->zones).first(count);
+    if (inner_->submit({&report, 1}) == 1) return true;
+    idle_inquiries_.push(*inquiry);
+    return false;
+}
+
+void ExplainingQueue::answered(Inquiry& inquiry, const Completion& report) noexcept {
+    const auto known = report.status.ok() && report.result != 0;
+    const auto zones =
+        std::span(inquiry.zones).first(known ? static_cast<std::size_t>(report.result) : 0);
+    const auto& completion = inquiry.completion;
+    tell(*inquiry.slot, completion.status, known ? &pick(zones, completion.status.code) : nullptr);
+    finish(*inquiry.slot, completion);
+    idle_inquiries_.push(inquiry);
+}
+
+void ExplainingQueue::tell(const Slot& slot, Status status, const Zone* zone) noexcept {
+    Refusal refusal;
+    refusal.operation = slot.operation;
+    refusal.scope = slot.scope;
+    refusal.offset = slot.offset;
+    refusal.length = slot.length;
+    refusal.status = status;
+    if (zone != nullptr) refusal.zone = *zone;
+    sink_.refused(refusal);
+}
+
+void ExplainingQueue::finish(Slot& slot, const Completion& completion) noexcept {
+    done_.push({slot.tag, completion.status, completion.result});
+    idle_.push(slot);
+}
+
+}  // namespace zonebridge::explaining

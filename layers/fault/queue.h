@@ -1,0 +1,99 @@
+// One thread's way to a disk that misbehaves: every request is judged by the rules when it comes,
+// and its answer again when it goes.
+//
+// Threads: belongs to its loop's thread.
+// Ownership: owns the queue below and a slot for each request in flight; borrows the loop and the
+// rules.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/list.h"
+#include "layers/fault/rules.h"
+#include "zone/loop.h"
+#include "zone/transport.h"
+
+namespace zonebridge::fault {
+
+class FaultyQueue final : public Queue, private Watcher {
+    struct Private {};
+
+  public:
+    [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Loop& loop,
+                                                                          Transport& disk,
+                                                                          Rules& rules,
+                                                                          QueueOptions options);
+    FaultyQueue(Private, Loop& loop, const Limits& limits, Rules& rules,
+                std::unique_ptr<Queue> inner);  // by open()
+    ~FaultyQueue() override;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+
+    struct Slot {
+        Request request = {};  // as the submitter gave it
+        Slot* next = nullptr;
+        std::chrono::microseconds latency{0};
+        /// The state of the zone that ends an action on a range; it goes down as far as that zone.
+        std::optional<ZoneState> stop;
+        bool walks = false;  // an action on all zones, carried out one by one (walk.cc)
+    };
+    struct Held {
+        Clock::time_point due;
+        std::uint64_t order = 0;  // the first held of those due at once goes first
+        Completion completion;
+    };
+
+    std::size_t accept(std::span<const Request> requests) noexcept override;
+    std::size_t collect(std::span<Completion> out) noexcept override;
+    void on_ready() override {}  // being awake is all
+
+    void take(const Request& request) noexcept;
+    [[nodiscard]] std::optional<Rules::Bad> find_bad(const Request& request) const noexcept;
+    void send(const Request& request) noexcept;
+    void flush_outgoing() noexcept;
+    void returned(Slot& slot, const Completion& completion) noexcept;
+    void show_states(const Request& request, std::uint64_t count) const noexcept;
+    void finish(Slot& slot, Status status, std::uint64_t result) noexcept;
+    void release_due() noexcept;
+    void set_timer() noexcept;
+
+    // ---- walk.cc: Scope::all where zones have gone bad that the disk below knows nothing of.
+    void begin_walk() noexcept;
+    void look_on() noexcept;
+    void act_on() noexcept;
+    void walked(const Completion& completion) noexcept;
+    void looked(std::uint64_t count) noexcept;
+    void end_walk(Status status) noexcept;
+
+    struct Walk {
+        Slot* slot = nullptr;
+        bool looking = false;
+        std::uint32_t zone = 0;        // the next to look at, or to act on
+        std::uint32_t would_open = 0;  // open: explicitly open zones and those it would open
+        std::array<Zone, 64> zones = {};
+        std::vector<bool> wanted;  // by zone; has its full size from the start
+    };
+
+    Rules& rules_;
+    int timer_fd_ = -1;
+    std::vector<Slot> slots_;
+    List<Slot> idle_;
+    std::vector<Request> outgoing_;  // not yet taken by inner_, from outgoing_head_ on
+    std::size_t outgoing_head_ = 0;
+    std::vector<Held> held_;  // a heap, the first due on top
+    std::uint64_t held_order_ = 0;
+    std::optional<Clock::time_point> timer_;
+    RingBuffer<Completion> done_;
+    List<Slot> walkers_;
+    Walk walk_;
+    std::array<Completion, 64> returned_ = {};
+    std::unique_ptr<Queue> inner_;  // last: it lets go of the zones above before they end
+};
+
+}  // namespace zonebridge::fault

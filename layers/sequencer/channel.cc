@@ -1,0 +1,67 @@
+#include "layers/sequencer/channel.h"
+
+#include <algorithm>
+
+namespace zonebridge::sequencer {
+namespace {
+
+/// Pieces in a joined write, where the device would take more.
+constexpr std::uint32_t most_pieces = 256;
+
+}  // namespace
+
+// Handed over at the end of a turn: requests that pass the order by, native appends for other
+// queues, commands, a sweep.
+Channel::Channel(Loop& loop, const Limits& limits_, Zones& zones_, std::size_t depth, int event_fd)
+    : limits(limits_),
+      zones(zones_),
+      native_append(limits_.append == Support::native),
+      join_segments(std::clamp(limits_.max_segments, 1U, most_pieces)),
+      inbox(event_fd),
+      requests(depth, inbox),
+      commands(depth + spare_commands, join_segments),
+      lines(zones_, inbox),
+      device(loop, 2 * depth + depth + spare_commands + 1) {}
+
+void Channel::report(Command& command, Command::Step step) noexcept {
+    command.step = step;
+    auto& request = device.add(tag_of(command));
+    request.operation = Operation::report;
+    request.offset = limits.layout.start_of(zones.index(*command.line));
+    request.zones = {&command.zone, 1};
+}
+
+std::optional<Status> Channel::find_fault(const Command& command,
+                                          const Completion& completion) const noexcept {
+    if (!completion.status.ok()) return completion.status;
+    const auto& layout = limits.layout;
+    const auto index = zones.index(*command.line);
+    const auto start = layout.start_of(index);
+    const auto& zone = command.zone;
+    const Status nonsense{StatusCode::io_error, {}};
+    if (completion.result != 1 || zone.start != start) return nonsense;
+    switch (zone.state) {
+        case ZoneState::empty:
+        case ZoneState::implicit_open:
+        case ZoneState::explicit_open:
+        case ZoneState::closed:
+            if (!zone.write_pointer || *zone.write_pointer < start ||
+                *zone.write_pointer > start + layout.capacity_of(index))
+                return nonsense;
+            return std::nullopt;
+        case ZoneState::full:
+        case ZoneState::read_only:
+        case ZoneState::offline:
+            return std::nullopt;
+        case ZoneState::not_write_pointer:
+            break;
+    }
+    return nonsense;
+}
+
+void Channel::go_on(Command& command) noexcept {
+    lines.add(*command.line);
+    commands.give_back(command);
+}
+
+}  // namespace zonebridge::sequencer

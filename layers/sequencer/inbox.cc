@@ -1,0 +1,46 @@
+#include "layers/sequencer/inbox.h"
+
+#include <cstdint>
+#include <unistd.h>
+#include <utility>
+
+#include "layers/sequencer/zones.h"
+
+namespace zonebridge::sequencer {
+
+Inbox::~Inbox() {
+    ::close(event_fd_);
+}
+
+void Inbox::wake(const std::lock_guard<std::mutex>&) noexcept {
+    // The eventfd is never read: every write wakes the watch anew. Under the lock, since a queue
+    // that has all it waited for may end.
+    if (filled_.exchange(true, std::memory_order_acq_rel)) return;
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(event_fd_, &one, sizeof one);
+}
+
+void Inbox::receive(Node& node) noexcept {
+    const std::lock_guard guard(lock_);
+    contents_.nodes.push(node);
+    wake(guard);
+}
+
+void Inbox::receive(Line& line) noexcept {
+    const std::lock_guard guard(lock_);
+    contents_.lines.push(line);
+    wake(guard);
+}
+
+void Inbox::wake() noexcept {
+    const std::lock_guard guard(lock_);
+    wake(guard);
+}
+
+Inbox::Contents Inbox::take() noexcept {
+    const std::lock_guard guard(lock_);
+    filled_.store(false, std::memory_order_release);
+    return std::exchange(contents_, {});
+}
+
+}  // namespace zonebridge::sequencer

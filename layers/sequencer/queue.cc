@@ -1,0 +1,160 @@
+#include "layers/sequencer/queue.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/eventfd.h>
+#include <utility>
+
+namespace zonebridge::sequencer {
+
+tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Transport& device,
+                                                                 const Limits& limits, Zones& zones,
+                                                                 std::size_t depth) {
+    const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event_fd < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    auto queue = std::make_unique<SequencedQueue>(Private{}, loop, limits, zones,
+                                                  std::max<std::size_t>(depth, 1), event_fd);
+    if (auto watched = loop.watch(event_fd, *queue); !watched)
+        return tl::unexpected(watched.error());
+    // Before the device's queue adds its own: what is issued here must reach the kernel in the same
+    // turn.
+    loop.add_issuer(*queue);
+    auto inner = device.open_queue(loop, {.depth = queue->depth() + Channel::spare_commands});
+    if (!inner) return tl::unexpected(std::move(inner.error()));
+    queue->channel_.device.open(std::move(*inner));
+    return queue;
+}
+
+SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones,
+                               std::size_t depth, int event_fd)
+    : Queue(loop, limits, depth),
+      zones_(zones),
+      channel_(loop, limits, zones, depth, event_fd),
+      sweep_(channel_) {}
+
+bool SequencedQueue::needs_order(const Request& request) const noexcept {
+    switch (request.operation) {
+        case Operation::write: {
+            const auto& layout = limits().layout;
+            return !layout.is_conventional(layout.zone_of(request.offset));
+        }
+        case Operation::append:
+        case Operation::open:
+        case Operation::close:
+        case Operation::finish:
+        case Operation::reset:
+            return true;
+        case Operation::read:
+        case Operation::flush:
+        case Operation::report:
+        case Operation::discard:  // never of a zone that has an order
+        case Operation::write_zeroes:
+            return false;
+    }
+    return false;
+}
+
+std::size_t SequencedQueue::accept(std::span<const Request> requests) noexcept {
+    std::size_t taken = 0;
+    for (const auto& request : requests) {
+        auto* node = channel_.requests.take();
+        if (node == nullptr) break;
+        ++taken;
+        if (needs_order(request)) {
+            node->request = request;
+            enqueue(*node);
+        } else {
+            node->use = Node::Use::passing;
+            node->request.tag = request.tag;
+            node->request.operation = request.operation;
+            node->request.offset = request.offset;
+            node->request.length = request.length;
+            channel_.device.send(request, tag_of(*node));
+        }
+    }
+    return taken;
+}
+
+void SequencedQueue::enqueue(Node& node) noexcept {
+    const auto& layout = limits().layout;
+    const auto& request = node.request;
+    channel_.requests.note_ordered();
+    const auto all = request.scope == Scope::all;
+    node.zone = all ? 0 : layout.zone_of(request.offset);
+    node.last_zone = node.zone;
+    if (all)
+        node.last_zone = layout.zone_count() - 1;
+    else if (is_zone_action(request.operation))
+        node.last_zone = layout.zone_of(request.offset + request.length - 1);
+    if (all || node.last_zone != node.zone) {
+        return sweep_.add(node);
+    }
+
+    node.use = Node::Use::in_zone;
+    auto& line = zones_.line(node.zone);
+    const std::lock_guard guard(line.lock);
+    node.order = zones_.sweeps.accepted();
+    if (channel_.native_append && request.operation == Operation::append &&
+        line.state == Line::State::idle && !zones_.sweeps.block(node.zone, node.order))
+        return pass_append(line, node);
+    node.waiting = true;
+    line.waiting.push(node);
+    if (line.state != Line::State::idle) return;
+    line.state = Line::State::held;
+    channel_.lines.add(line);
+}
+
+void SequencedQueue::issue() noexcept {
+    pump();
+    channel_.lines.run_all([this](Line& line) { run(line); });
+    sweep_.run();
+    hand_over();
+    if (channel_.requests.has_completions() || channel_.lines.are_runnable()) loop().note_ready();
+}
+
+std::size_t SequencedQueue::collect(std::span<Completion> out) noexcept {
+    pump();
+    const auto count = channel_.requests.collect(out);
+    if (channel_.requests.has_completions()) loop().note_ready();
+    return count;
+}
+
+void SequencedQueue::on_ready() {
+    empty_inbox();
+    if (channel_.requests.has_completions()) loop().note_ready();
+}
+
+void SequencedQueue::pump() noexcept {
+    if (!channel_.inbox.is_empty()) empty_inbox();
+    while (channel_.device.in_device() != 0) {
+        const auto count = channel_.device.reap(returned_);
+        for (std::size_t i = 0; i < count; ++i) take_completion(returned_[i]);
+        if (count < returned_.size()) return;
+    }
+}
+
+void SequencedQueue::empty_inbox() noexcept {
+    auto [nodes, lines] = channel_.inbox.take();
+    while (auto* line = lines.pop()) channel_.lines.add(*line);
+    while (auto* node = nodes.pop()) channel_.requests.give_back(*node);
+}
+
+void SequencedQueue::take_completion(const Completion& completion) noexcept {
+    if (completion.tag == sweep_tag) return sweep_.completed(completion);
+    if (auto* command = command_of(completion.tag)) return carried(*command, completion);
+    auto& node = node_of(completion.tag);
+    // A passing node is always this queue's own; of others' there are only appends.
+    if (!channel_.requests.owns(node) || node.use != Node::Use::passing)
+        return append_passed(node, completion);
+    if (!completion.status.ok() && explain(node, completion.status)) return;
+    channel_.requests.finish(node, completion.status, completion.result);
+}
+
+/// What is handed over when the device's queue was given up fails.
+void SequencedQueue::hand_over() noexcept {
+    if (channel_.device.is_open()) return channel_.device.flush();
+    while (const auto tag = channel_.device.take_unsent())
+        take_completion({*tag, {StatusCode::io_error, {}}, 0});
+}
+
+}  // namespace zonebridge::sequencer
