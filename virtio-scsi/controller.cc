@@ -8,7 +8,6 @@
 
 #include "base/iovec.h"
 #include "virtio-scsi/slot.h"
-#include "zbc/capacity.h"
 #include "zbc/control.h"
 
 namespace zonebridge::virtio_scsi {

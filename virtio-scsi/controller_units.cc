@@ -6,7 +6,6 @@
 #include "base/iovec.h"
 #include "virtio-scsi/controller.h"
 #include "virtio-scsi/slot.h"
-#include "zbc/capacity.h"
 #include "zbc/control.h"
 #include "zbc/sense.h"
 

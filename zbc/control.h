@@ -1,11 +1,9 @@
-// The commands a logical unit answers out of what it knows, with no I/O: a CDB in, a reply out.
-//
-// Threads: pure but for the unit's state, which any thread may change.
-// Ownership: borrows everything.
+// The commands that a logical unit answers from its memory, without I/O: a CDB in, a reply out.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <tl/expected.hpp>
@@ -21,14 +19,27 @@ namespace zonebridge::zbc {
 /// No reply is longer.
 inline constexpr std::size_t max_control_reply = 2048;
 
-/// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT SUPPORTED OPERATION
-/// CODES and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS: the reply's length, cut at the allocation length, in `out`,
-/// which holds at least max_control_reply bytes.
-[[nodiscard]] tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state,
-                                                      const CommandInfo& info, ByteView cdb,
-                                                      std::span<std::uint8_t> out) noexcept;
+// ---- The replies of commands: the length, cut at the allocation length, of what is in `out`, which
+// holds at least max_control_reply bytes.
 
-/// What REQUEST SENSE is answered with: `sense` in the format that its CDB asks for, cut at its
+using Reply = tl::expected<std::size_t, Sense>;
+
+/// Takes the first pending unit attention.
+[[nodiscard]] Reply answer_request_sense(UnitState& state, ByteView cdb,
+                                         std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_inquiry(const Unit& unit, ByteView cdb,
+                                   std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_mode_sense(const Unit& unit, const UnitState& state,
+                                      const CommandInfo& info, ByteView cdb,
+                                      std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_read_capacity_16(const Unit& unit, const CommandInfo& info, ByteView cdb,
+                                            std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_supported_opcodes(const Unit& unit, const CommandInfo& info,
+                                             ByteView cdb, std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_supported_tmfs(const CommandInfo& info, ByteView cdb,
+                                          std::span<std::uint8_t> out) noexcept;
+
+/// The reply to REQUEST SENSE: `sense` in the format that its CDB asks for, cut at its
 /// allocation length; the length.
 [[nodiscard]] std::size_t encode_request_sense(const Sense& sense, ByteView cdb,
                                                std::span<std::uint8_t> out) noexcept;
@@ -45,5 +56,26 @@ void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
 /// to all others.
 [[nodiscard]] TaskResult answer_absent(const Task& task,
                                        std::span<const std::uint64_t> luns) noexcept;
+
+// ---- READ CAPACITY and REPORT LUNS: each writes what fits into `out`, and returns the length of the
+// whole reply.
+
+/// SBC-4 "READ CAPACITY (10) parameter data": the last LBA is FFFFFFFFh where it needs more bits.
+std::size_t encode_read_capacity_10(const Unit& unit, std::span<std::uint8_t> out) noexcept;
+
+/// SBC-4 "READ CAPACITY (16) parameter data". RC_BASIS is 1: the last LBA is the device's, not that
+/// of the leading conventional zones.
+std::size_t encode_read_capacity_16(const Unit& unit, std::span<std::uint8_t> out) noexcept;
+
+/// A logical unit number (up to 16383) in its eight-byte form, single level (SAM-5 4.7): peripheral
+/// device addressing below 256, flat space addressing from there on.
+[[nodiscard]] std::uint64_t encode_lun(std::uint16_t number) noexcept;
+
+/// SPC-5 "REPORT LUNS parameter data" for `luns` in their eight-byte form. SELECT REPORT 00h and
+/// 02h list them, 01h (well-known ones only) and 10h to 12h (administrative and subsidiary ones)
+/// nothing; nothing comes back for any other value.
+[[nodiscard]] std::optional<std::size_t> encode_report_luns(std::span<const std::uint64_t> luns,
+                                                            std::uint8_t select,
+                                                            std::span<std::uint8_t> out) noexcept;
 
 }  // namespace zonebridge::zbc
