@@ -12,6 +12,7 @@
 #include "zbc/logical_unit.h"
 #include "zbc/sense.h"
 #include "zbc/unit.h"
+#include "zbc/unit_state.h"
 #include "zone/refusal.h"
 #include "zone/request.h"
 #include "zone/transport.h"
