@@ -7,6 +7,7 @@
 
 #include "virtio-blk/slot.h"
 #include "virtio-blk/status.h"
+#include "zone/check.h"
 
 namespace zonebridge::virtio_blk {
 namespace {
@@ -105,9 +106,8 @@ bool BlockDevice::parse(Slot& slot) noexcept {
         return false;
     slot.header = decode_request(bytes);
     slot.type = slot.header.type.value_or(RequestType::in);
-    slot.offset = slot.header.sector < limits_.size() / sector_size
-                      ? slot.header.sector * sector_size
-                      : limits_.size();
+    constexpr auto most = std::numeric_limits<std::uint64_t>::max() / sector_size;
+    slot.offset = std::min(slot.header.sector, most) * sector_size;
     slot.flush_after = false;
     slot.flushing = false;
     slot.recovery = Recovery::none;
@@ -172,25 +172,18 @@ void BlockDevice::start(Slot& slot) noexcept {
     }
 }
 
-std::uint64_t BlockDevice::asked_offset(const Slot& slot) noexcept {
-    constexpr auto most = std::numeric_limits<std::uint64_t>::max() / sector_size;
-    return std::min(slot.header.sector, most) * sector_size;
-}
-
 void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const iovec> data,
                              std::uint64_t length) noexcept {
     const auto refuse = [&](StatusCode code) {
-        this->refuse(slot, operation, asked_offset(slot), length, code);
+        this->refuse(slot, operation, slot.offset, length, code);
     };
     if (operation == Operation::append) {
         if (max_append_ == 0) return refuse(StatusCode::unsupported);
         if (length > max_append_) return refuse(StatusCode::too_large);
     }
-    if (slot.offset >= limits_.size() || length > limits_.size() - slot.offset)
-        return refuse(StatusCode::out_of_range);
-    if (length > limits_.max_transfer) return refuse(StatusCode::too_large);
     // The model may allow it; virtio-blk does not.
-    if (operation == Operation::read && mode_.zoned && leaves_required_zone(slot.offset, length))
+    if (operation == Operation::read && mode_.zoned &&
+        leaves_required_zone(limits_.layout, slot.offset, length))
         return refuse(StatusCode::read_crosses_boundary);
 
     Request request;
@@ -214,7 +207,7 @@ void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
         request.scope = Scope::all;
     } else {
         if (slot.offset >= limits_.size())
-            return refuse(slot, operation, asked_offset(slot), limits_.layout.zone_size(),
+            return refuse(slot, operation, slot.offset, limits_.layout.zone_size(),
                           StatusCode::out_of_range);
         request.offset = slot.offset;
         // Anywhere but at a zone's start the offset is refused, whatever the length.
@@ -228,17 +221,6 @@ void BlockDevice::start_flush(Slot& slot) noexcept {
     request.tag = reinterpret_cast<std::uintptr_t>(&slot);
     request.operation = Operation::flush;
     enqueue(request);
-}
-
-bool BlockDevice::leaves_required_zone(std::uint64_t offset, std::uint64_t length) const noexcept {
-    const auto& layout = limits_.layout;
-    if (layout.zone_count() == 0 || length == 0 || length > limits_.size() - offset) return false;
-    const auto first = layout.zone_of(offset);
-    const auto last = layout.zone_of(offset + length - 1);
-    if (first == last) return false;
-    for (auto zone = first; zone <= last; ++zone)
-        if (layout.is_required(zone)) return true;
-    return false;
 }
 
 void BlockDevice::answer_id(Slot& slot) noexcept {

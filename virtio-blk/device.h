@@ -83,8 +83,6 @@ class BlockDevice final : public virtio::Device {
     void start_action(Slot& slot, Operation operation) noexcept;
     void start_flush(Slot& slot) noexcept;
     /// Whether the range covers several zones and one of them is sequential write required.
-    [[nodiscard]] bool leaves_required_zone(std::uint64_t offset,
-                                            std::uint64_t length) const noexcept;
     void answer_id(Slot& slot) noexcept;
 
     // What a server before this one took and never answered, in recover.cc.
@@ -116,7 +114,6 @@ class BlockDevice final : public virtio::Device {
     [[nodiscard]] RequestStatus status_of(const Slot& slot, StatusCode code) const noexcept;
     void answer(Slot& slot, RequestStatus status) noexcept;
     /// Bytes, on the disk or past its end.
-    [[nodiscard]] static std::uint64_t asked_offset(const Slot& slot) noexcept;
     /// Answers what is not asked of the disk, and tells of it.
     void refuse(Slot& slot, Operation operation, std::uint64_t offset, std::uint64_t length,
                 StatusCode code) noexcept;

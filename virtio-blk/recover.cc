@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "virtio-blk/slot.h"
+#include "zone/check.h"
 
 namespace zonebridge::virtio_blk {
 namespace {
@@ -64,7 +65,7 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
             if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
             // One over several zones is refused if it touches a sequential write required one.
             return !layout.is_required(layout.zone_of(slot.offset)) &&
-                   !leaves_required_zone(slot.offset, data_length(slot.chain));
+                   !leaves_required_zone(limits_.layout, slot.offset, data_length(slot.chain));
         }
         case RequestType::zone_append:
         case RequestType::zone_open:
@@ -82,7 +83,8 @@ bool BlockDevice::zone_tells(const Slot& slot) const noexcept {
         return false;
     const auto length = data_length(slot.chain);
     return length != 0 && length <= limits_.max_transfer &&
-           length <= limits_.size() - slot.offset && !leaves_required_zone(slot.offset, length);
+           length <= limits_.size() - slot.offset &&
+           !leaves_required_zone(limits_.layout, slot.offset, length);
 }
 
 void BlockDevice::ask_zone(Slot& slot) noexcept {

@@ -1,5 +1,7 @@
 #include "zbc/geometry.h"
 
+#include "zone/check.h"
+
 namespace zonebridge::zbc {
 namespace {
 
@@ -73,11 +75,8 @@ std::optional<Sense> Geometry::refuse_write(std::uint64_t offset,
     if (in_gap(offset)) return refused(attempt_to_access_gap_zone);
     const auto end = offset + length;
     const auto first = layout_.zone_of(offset);
-    const auto last = layout_.zone_of(end - 1);
-    if (first != last)
-        for (auto zone = first; zone <= last; ++zone)
-            if (layout_.is_required(zone)) return refused(write_boundary_violation);
-    if (touches_gap(offset, end)) return refused(write_boundary_violation);
+    if (leaves_required_zone(layout_, offset, length) || touches_gap(offset, end))
+        return refused(write_boundary_violation);
     if (layout_.is_required(first) && (offset | length) % limits_.physical_block_size != 0)
         return refused(unaligned_write_command);
     return std::nullopt;

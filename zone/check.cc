@@ -3,11 +3,6 @@
 namespace zonebridge {
 namespace {
 
-bool moves_data(Operation operation) noexcept {
-    return operation == Operation::read || operation == Operation::write ||
-           operation == Operation::append;
-}
-
 bool adds_up(std::span<const iovec> data, std::uint64_t length) noexcept {
     auto rest = length;
     for (const auto& buffer : data) {
@@ -35,14 +30,6 @@ bool is_whole_blocks(std::uint64_t offset, std::uint64_t length, std::uint32_t b
     return ((offset | length) & (block - 1)) == 0;  // blocks are powers of two
 }
 
-/// Whether the range leaves one zone for another and touches a sequential write required one.
-bool leaves_required_zone(const Layout& layout, std::uint32_t first, std::uint32_t last) noexcept {
-    if (first == last) return false;
-    for (auto zone = first; zone <= last; ++zone)
-        if (layout.is_required(zone)) return true;
-    return false;
-}
-
 StatusCode check_action(const Layout& layout, const Request& request) noexcept {
     const auto first = layout.zone_of(request.offset);
     if (request.offset != layout.start_of(first)) return StatusCode::not_sequential;
@@ -55,20 +42,19 @@ StatusCode check_action(const Layout& layout, const Request& request) noexcept {
 }
 
 StatusCode check_read(const Limits& limits, const Request& request) noexcept {
-    const auto& layout = limits.layout;
-    if (limits.reads_across_zones) return StatusCode::ok;
-    const auto first = layout.zone_of(request.offset);
-    const auto last = layout.zone_of(request.offset + request.length - 1);
-    return leaves_required_zone(layout, first, last) ? StatusCode::read_crosses_boundary
-                                                     : StatusCode::ok;
+    if (limits.reads_across_zones ||
+        !leaves_required_zone(limits.layout, request.offset, request.length))
+        return StatusCode::ok;
+    return StatusCode::read_crosses_boundary;
 }
 
 StatusCode check_write(const Limits& limits, const Request& request) noexcept {
     const auto& layout = limits.layout;
+    if (leaves_required_zone(layout, request.offset, request.length))
+        return StatusCode::crosses_boundary;
     const auto end = request.offset + request.length;
     const auto first = layout.zone_of(request.offset);
     const auto last = layout.zone_of(end - 1);
-    if (leaves_required_zone(layout, first, last)) return StatusCode::crosses_boundary;
     for (auto zone = first; zone < last; ++zone)
         if (layout.capacity_of(zone) != layout.length_of(zone)) return StatusCode::crosses_boundary;
     if (end > layout.start_of(last) + layout.capacity_of(last)) return StatusCode::crosses_boundary;
@@ -102,10 +88,24 @@ StatusCode check_append(const Limits& limits, const Request& request) noexcept {
     return StatusCode::ok;
 }
 
-bool is_supported(const Limits& limits, const Request& request) noexcept {
+}  // namespace
+
+bool leaves_required_zone(const Layout& layout, std::uint64_t offset,
+                          std::uint64_t length) noexcept {
+    if (layout.zone_count() == 0 || length == 0 || offset >= layout.size() ||
+        length > layout.size() - offset)
+        return false;
+    const auto first = layout.zone_of(offset);
+    const auto last = layout.zone_of(offset + length - 1);
+    if (first == last) return false;
+    for (auto zone = first; zone <= last; ++zone)
+        if (layout.is_required(zone)) return true;
+    return false;
+}
+
+bool offers(const Limits& limits, Operation operation) noexcept {
     const auto zoned = limits.layout.zone_count() != 0;
-    if (request.fua && limits.fua == Support::absent) return false;
-    switch (request.operation) {
+    switch (operation) {
         case Operation::read:
         case Operation::write:
         case Operation::flush:
@@ -126,16 +126,13 @@ bool is_supported(const Limits& limits, const Request& request) noexcept {
     return false;
 }
 
-}  // namespace
-
 StatusCode check(const Limits& limits, const Request& request) noexcept {
     const auto operation = request.operation;
     const auto action = is_zone_action(operation);
     if (!is_well_formed(request)) return StatusCode::invalid_request;
-    if (!is_supported(limits, request)) return StatusCode::unsupported;
-    if (limits.read_only && (action || clears(operation) || operation == Operation::write ||
-                             operation == Operation::append))
-        return StatusCode::read_only;
+    if (!offers(limits, operation) || (request.fua && limits.fua == Support::absent))
+        return StatusCode::unsupported;
+    if (limits.read_only && changes(operation)) return StatusCode::read_only;
     if (operation == Operation::flush || (action && request.scope == Scope::all))
         return StatusCode::ok;
 

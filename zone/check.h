@@ -10,6 +10,15 @@
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {
 
+/// Whether a device with these limits has the operation at all.
+[[nodiscard]] bool offers(const Limits& limits, Operation operation) noexcept;
+
+/// Whether [offset, offset + length) leaves one zone for another and touches a sequential write
+/// required zone. False for a range that is empty or reaches past the end, and on a disk without
+/// zones.
+[[nodiscard]] bool leaves_required_zone(const Layout& layout, std::uint64_t offset,
+                                        std::uint64_t length) noexcept;
+
 /// ok, or the first of: invalid_request, unsupported, read_only, misaligned, out_of_range,
 /// too_large, not_sequential, crosses_boundary, read_crosses_boundary, unaligned_write (not whole
 /// physical blocks into a sequential write required zone).

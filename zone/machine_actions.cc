@@ -8,6 +8,7 @@ namespace zonebridge {
 // ---- One zone.
 
 StatusCode Machine::act(Operation operation, std::uint32_t zone) noexcept {
+    if (!is_zone_action(operation)) return StatusCode::invalid_request;
     switch (cells_[zone].state()) {
         case ZoneState::read_only:
             return StatusCode::zone_read_only;
@@ -22,23 +23,15 @@ StatusCode Machine::act(Operation operation, std::uint32_t zone) noexcept {
         case ZoneState::full:
             break;
     }
-    switch (operation) {
-        case Operation::open:
+    switch (zone_action_of(operation)) {
+        case ZoneAction::open:
             return open(zone);
-        case Operation::close:
+        case ZoneAction::close:
             return close(zone);
-        case Operation::finish:
+        case ZoneAction::finish:
             return finish(zone);
-        case Operation::reset:
+        case ZoneAction::reset:
             return reset(zone);
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            break;
     }
     return StatusCode::invalid_request;
 }
@@ -85,28 +78,21 @@ StatusCode Machine::reset(std::uint32_t zone) noexcept {
 // ---- All zones.
 
 StatusCode Machine::act_all(Operation operation) noexcept {
+    if (!is_zone_action(operation)) return StatusCode::invalid_request;
     const auto each = [&](auto act) {
         for (std::uint32_t zone = 0; zone < cells_.size(); ++zone)
             if (all_acts_on(operation, cells_[zone].state())) act(zone);
         return StatusCode::ok;
     };
-    switch (operation) {
-        case Operation::open:
+    switch (zone_action_of(operation)) {
+        case ZoneAction::open:
             return open_all();
-        case Operation::close:
+        case ZoneAction::close:
             return each([this](std::uint32_t zone) { close_open_zone(zone); });
-        case Operation::finish:
+        case ZoneAction::finish:
             return each([this](std::uint32_t zone) { change(zone, ZoneState::full); });
-        case Operation::reset:
+        case ZoneAction::reset:
             return each([this](std::uint32_t zone) { static_cast<void>(reset(zone)); });
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            break;
     }
     return StatusCode::invalid_request;
 }

@@ -1,93 +1,34 @@
 #include "zone/request.h"
 
 namespace zonebridge {
+namespace {
 
-std::string_view to_string(Operation operation) noexcept {
-    switch (operation) {
-        case Operation::read:
-            return "read";
-        case Operation::write:
-            return "write";
-        case Operation::append:
-            return "append";
-        case Operation::flush:
-            return "flush";
-        case Operation::open:
-            return "open";
-        case Operation::close:
-            return "close";
-        case Operation::finish:
-            return "finish";
-        case Operation::reset:
-            return "reset";
-        case Operation::report:
-            return "report";
-        case Operation::discard:
-            return "discard";
-        case Operation::write_zeroes:
-            return "write-zeroes";
-    }
-    return "unknown";
+constexpr bool rows_are_in_order() {
+    for (std::size_t i = 0; i < operations.size(); ++i)
+        if (static_cast<std::size_t>(operations[i].operation) != i) return false;
+    return true;
 }
+static_assert(rows_are_in_order());
+static_assert(static_cast<std::size_t>(Operation::write_zeroes) + 1 == operations.size());
+static_assert(zone_action_of(Operation::open) == ZoneAction::open &&
+              zone_action_of(Operation::close) == ZoneAction::close &&
+              zone_action_of(Operation::finish) == ZoneAction::finish &&
+              zone_action_of(Operation::reset) == ZoneAction::reset);
 
-bool is_zone_action(Operation operation) noexcept {
-    switch (operation) {
-        case Operation::open:
-        case Operation::close:
-        case Operation::finish:
-        case Operation::reset:
-            return true;
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            return false;
-    }
-    return false;
-}
+}  // namespace
 
-bool all_acts_on(Operation operation, ZoneState state) noexcept {
+bool all_acts_on(Operation action, ZoneState state) noexcept {
     const auto open = state == ZoneState::implicit_open || state == ZoneState::explicit_open;
     const auto closed = state == ZoneState::closed;
-    switch (operation) {
-        case Operation::open:
+    switch (zone_action_of(action)) {
+        case ZoneAction::open:
             return closed;
-        case Operation::close:
+        case ZoneAction::close:
             return open;
-        case Operation::finish:
+        case ZoneAction::finish:
             return open || closed;
-        case Operation::reset:
+        case ZoneAction::reset:
             return open || closed || state == ZoneState::full;
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            break;
-    }
-    return false;
-}
-
-bool clears(Operation operation) noexcept {
-    switch (operation) {
-        case Operation::discard:
-        case Operation::write_zeroes:
-            return true;
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::open:
-        case Operation::close:
-        case Operation::finish:
-        case Operation::reset:
-        case Operation::report:
-            return false;
     }
     return false;
 }

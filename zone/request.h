@@ -4,8 +4,11 @@
 // was reaped; it owns nothing.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <sys/uio.h>
 
 #include "base/export.h"
@@ -65,13 +68,56 @@ struct Completion {
     std::uint64_t result = 0;
 };
 
-[[nodiscard]] std::string_view to_string(Operation operation) noexcept;
-/// Open, close, finish and reset.
-[[nodiscard]] bool is_zone_action(Operation operation) noexcept;
-/// Whether a zone action with Scope::all does something to a zone in this state.
-[[nodiscard]] bool all_acts_on(Operation operation, ZoneState state) noexcept;
-/// Discard and write_zeroes: they change a range without data. As durable as writes: by a flush.
-[[nodiscard]] bool clears(Operation operation) noexcept;
+/// What an operation is. A new one is a member of Operation and a row here.
+struct OperationRow {
+    Operation operation;
+    std::string_view name;  ///< In messages, options and JSON.
+    bool moves_data;        ///< Takes buffers of `length` bytes in all.
+    bool changes;           ///< The disk's data or zones: refused where the disk is read-only.
+    bool zone_action;       ///< Open, close, finish and reset.
+    /// Changes a range without data. As durable as writes: by a flush.
+    bool clears;
+};
+inline constexpr std::array operations = {
+    OperationRow{Operation::read, "read", true, false, false, false},
+    OperationRow{Operation::write, "write", true, true, false, false},
+    OperationRow{Operation::append, "append", true, true, false, false},
+    OperationRow{Operation::flush, "flush", false, false, false, false},
+    OperationRow{Operation::open, "open", false, true, true, false},
+    OperationRow{Operation::close, "close", false, true, true, false},
+    OperationRow{Operation::finish, "finish", false, true, true, false},
+    OperationRow{Operation::reset, "reset", false, true, true, false},
+    OperationRow{Operation::report, "report", false, false, false, false},
+    OperationRow{Operation::discard, "discard", false, true, false, true},
+    OperationRow{Operation::write_zeroes, "write-zeroes", false, true, false, true},
+};
+[[nodiscard]] constexpr const OperationRow& row_of(Operation operation) noexcept {
+    return operations[static_cast<std::size_t>(operation)];
+}
+[[nodiscard]] constexpr std::string_view to_string(Operation operation) noexcept {
+    return row_of(operation).name;
+}
+[[nodiscard]] constexpr bool moves_data(Operation operation) noexcept {
+    return row_of(operation).moves_data;
+}
+[[nodiscard]] constexpr bool changes(Operation operation) noexcept {
+    return row_of(operation).changes;
+}
+[[nodiscard]] constexpr bool is_zone_action(Operation operation) noexcept {
+    return row_of(operation).zone_action;
+}
+[[nodiscard]] constexpr bool clears(Operation operation) noexcept {
+    return row_of(operation).clears;
+}
+
+/// The zone actions by themselves, for code that knows no other operation.
+enum class ZoneAction : std::uint8_t { open, close, finish, reset };
+/// Requires is_zone_action(operation).
+[[nodiscard]] constexpr ZoneAction zone_action_of(Operation operation) noexcept {
+    return static_cast<ZoneAction>(static_cast<int>(operation) - static_cast<int>(Operation::open));
+}
+/// Whether the action, with Scope::all, does something to a zone in this state.
+[[nodiscard]] bool all_acts_on(Operation action, ZoneState state) noexcept;
 /// What it clears need not keep its space: a discard, or a write of zeroes that may unmap.
 [[nodiscard]] inline bool may_give_back(const Request& request) noexcept {
     return request.operation == Operation::discard || request.may_unmap;

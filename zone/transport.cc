@@ -19,9 +19,8 @@ std::size_t Queue::submit(std::span<const Request> requests) noexcept {
         auto code = StatusCode::ok;
         while (end < limit && (code = check(limits_, requests[end])) == StatusCode::ok) ++end;
         if (end > taken) {
-            const auto accepted = accept(requests.subspan(taken, end - taken));
-            taken += accepted;
-            if (taken < end) break;  // the transport itself is full
+            accept(requests.subspan(taken, end - taken));
+            taken = end;
         }
         if (end < limit) {
             if (!take_refused(requests[end], code))
@@ -32,6 +31,11 @@ std::size_t Queue::submit(std::span<const Request> requests) noexcept {
     in_flight_ += taken;
     if (refused_.size() != refused_before) loop_.note_ready();
     return taken;
+}
+
+void Queue::take_checked(std::span<const Request> requests) noexcept {
+    in_flight_ += requests.size();
+    accept(requests);
 }
 
 bool Queue::take_refused(const Request&, StatusCode) noexcept {

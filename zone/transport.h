@@ -34,10 +34,17 @@ class Queue {
     Queue& operator=(const Queue&) = delete;
     virtual ~Queue() = default;
 
-    /// Takes a prefix of `requests` and returns its length; 0 means full: reap first. Makes no
-    /// system call that the loop's turn could make for it. Requests that fail zone/check complete
-    /// as refused.
+    /// Takes a prefix of `requests` and returns its length: all of them, but for what would be more
+    /// than depth() in flight; 0 means full: reap first. Makes no system call that the loop's turn
+    /// could make for it. Requests that fail zone/check complete as refused.
     [[nodiscard]] std::size_t submit(std::span<const Request> requests) noexcept;
+
+    /// For layers (a transport over a transport) only: takes all of `requests`, which passed
+    /// zone/check in the queue above and were changed in nothing but their tags since. So a request
+    /// is checked once, where it enters the model. What a layer makes or changes goes through
+    /// submit. Requires that there is room for all of them, and that this transport allows what the
+    /// limits of the queue above allow.
+    void take_checked(std::span<const Request> requests) noexcept;
 
     /// Hands out what is done, at most out.size(); returns how many.
     [[nodiscard]] std::size_t reap(std::span<Completion> out) noexcept;
@@ -48,13 +55,15 @@ class Queue {
   protected:
     Queue(Loop& loop, const Limits& limits, std::size_t depth);
 
-    /// As submit, for requests that passed zone/check.
-    [[nodiscard]] virtual std::size_t accept(std::span<const Request> requests) noexcept = 0;
+    /// Takes all of `requests`, which passed zone/check: with them there are at most depth() in
+    /// flight.
+    virtual void accept(std::span<const Request> requests) noexcept = 0;
     /// As reap. What is done and does not fit into `out` must be noted with Loop::note_ready(), or
     /// the loop may sleep on it.
     [[nodiscard]] virtual std::size_t collect(std::span<Completion> out) noexcept = 0;
     /// A request that zone/check refuses. True: the queue has taken it, and collect() hands out its
-    /// completion; false: it completes as refused by itself.
+    /// completion; false: it completes as refused by itself. For a layer that looks at the zone
+    /// before the completion goes out.
     [[nodiscard]] virtual bool take_refused(const Request& request, StatusCode code) noexcept;
 
     [[nodiscard]] Loop& loop() const noexcept { return loop_; }

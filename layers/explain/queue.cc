@@ -43,22 +43,17 @@ ExplainingQueue::Slot& ExplainingQueue::remember(const Request& request) noexcep
     return slot;
 }
 
-std::size_t ExplainingQueue::accept(std::span<const Request> requests) noexcept {
+void ExplainingQueue::accept(std::span<const Request> requests) noexcept {
     std::array<Request, 32> batch;
-    std::size_t accepted = 0;
-    while (accepted < requests.size()) {
-        const auto count = std::min(batch.size(), requests.size() - accepted);
+    while (!requests.empty()) {
+        const auto count = std::min(batch.size(), requests.size());
         for (std::size_t i = 0; i < count; ++i) {
-            batch[i] = requests[accepted + i];
+            batch[i] = requests[i];
             batch[i].tag = reinterpret_cast<std::uintptr_t>(&remember(batch[i]));
         }
-        const auto taken = inner_->submit(std::span(batch).first(count));
-        for (auto i = taken; i < count; ++i)
-            idle_.push(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(batch[i].tag)));
-        accepted += taken;
-        if (taken < count) break;
+        inner_->take_checked(std::span(batch).first(count));
+        requests = requests.subspan(count);
     }
-    return accepted;
 }
 
 bool ExplainingQueue::take_refused(const Request& request, StatusCode code) noexcept {
@@ -114,9 +109,9 @@ bool ExplainingQueue::ask(Slot& slot, const Completion& completion) noexcept {
     report.operation = Operation::report;
     report.offset = layout.start_of(first);
     report.zones = std::span(inquiry->zones).first(count);
-    if (inner_->submit({&report, 1}) == 1) return true;
-    idle_inquiries_.push(*inquiry);
-    return false;
+    // There is room: the request that the report is about is not in flight below any more.
+    static_cast<void>(inner_->submit({&report, 1}));
+    return true;
 }
 
 void ExplainingQueue::answered(Inquiry& inquiry, const Completion& report) noexcept {

@@ -41,7 +41,7 @@ class ExplainingQueue final : public Queue {
     // In the tags below: the address of a slot or, marked, of an inquiry.
     static constexpr std::uint64_t inquiry_mark = 1;
 
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     [[nodiscard]] bool take_refused(const Request& request, StatusCode code) noexcept override;
 

@@ -46,7 +46,6 @@ FaultyQueue::FaultyQueue(Private, Loop& loop, const Limits& limits, Rules& rules
       done_(inner->depth()),
       inner_(std::move(inner)) {
     for (auto& slot : slots_) idle_.push(slot);
-    outgoing_.reserve(2 * slots_.size());
     if (rules.has_latencies()) held_.reserve(slots_.size());
     if (rules.has_states()) walk_.wanted.resize(limits.layout.zone_count());
 }
@@ -57,13 +56,10 @@ FaultyQueue::~FaultyQueue() {
     ::close(timer_fd_);
 }
 
-std::size_t FaultyQueue::accept(std::span<const Request> requests) noexcept {
-    // All of them: what has been counted can't be given back, and there is a slot for each.
+void FaultyQueue::accept(std::span<const Request> requests) noexcept {
     for (const auto& request : requests) take(request);
-    flush_outgoing();
     if (!done_.empty()) loop().note_ready();
     if (!held_.empty()) set_timer();
-    return requests.size();
 }
 
 void FaultyQueue::take(const Request& request) noexcept {
@@ -95,13 +91,13 @@ void FaultyQueue::take(const Request& request) noexcept {
             auto part = request;
             part.length = start - request.offset;
             part.tag = reinterpret_cast<std::uintptr_t>(&slot);
-            return send(part);
+            return make(part);
         }
     }
     if (verdict.error) return finish(slot, {*verdict.error, {}}, 0);
     auto passed = request;
     passed.tag = reinterpret_cast<std::uintptr_t>(&slot);
-    send(passed);
+    inner_->take_checked({&passed, 1});
 }
 
 std::optional<Rules::Bad> FaultyQueue::find_bad(const Request& request) const noexcept {
@@ -129,23 +125,9 @@ std::optional<Rules::Bad> FaultyQueue::find_bad(const Request& request) const no
                            request.operation == Operation::read);
 }
 
-void FaultyQueue::send(const Request& request) noexcept {
-    if (outgoing_.size() == outgoing_.capacity()) {
-        outgoing_.erase(outgoing_.begin(),
-                        outgoing_.begin() + static_cast<std::ptrdiff_t>(outgoing_head_));
-        outgoing_head_ = 0;
-    }
-    outgoing_.push_back(request);
-}
-
-void FaultyQueue::flush_outgoing() noexcept {
-    while (outgoing_head_ != outgoing_.size()) {
-        const auto taken = inner_->submit(std::span(outgoing_).subspan(outgoing_head_));
-        if (taken == 0) return;
-        outgoing_head_ += taken;
-    }
-    outgoing_.clear();
-    outgoing_head_ = 0;
+/// A request of our own: one at a time for each slot, so there is room.
+void FaultyQueue::make(const Request& request) noexcept {
+    static_cast<void>(inner_->submit({&request, 1}));
 }
 
 std::size_t FaultyQueue::collect(std::span<Completion> out) noexcept {
@@ -155,7 +137,6 @@ std::size_t FaultyQueue::collect(std::span<Completion> out) noexcept {
             returned(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag)),
                      completion);
     }
-    flush_outgoing();
     if (!held_.empty()) release_due();
     const auto count = done_.take(out);
     if (!done_.empty()) loop().note_ready();

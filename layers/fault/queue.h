@@ -49,14 +49,13 @@ class FaultyQueue final : public Queue, private Watcher {
         Completion completion;
     };
 
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void on_ready() override {}  // being awake is all
 
     void take(const Request& request) noexcept;
     [[nodiscard]] std::optional<Rules::Bad> find_bad(const Request& request) const noexcept;
-    void send(const Request& request) noexcept;
-    void flush_outgoing() noexcept;
+    void make(const Request& request) noexcept;
     void returned(Slot& slot, const Completion& completion) noexcept;
     void show_states(const Request& request, std::uint64_t count) const noexcept;
     void finish(Slot& slot, Status status, std::uint64_t result) noexcept;
@@ -84,8 +83,6 @@ class FaultyQueue final : public Queue, private Watcher {
     int timer_fd_ = -1;
     std::vector<Slot> slots_;
     List<Slot> idle_;
-    std::vector<Request> outgoing_;  // not yet taken by inner_, from outgoing_head_ on
-    std::size_t outgoing_head_ = 0;
     std::vector<Held> held_;  // a heap, the first due on top
     std::uint64_t held_order_ = 0;
     std::optional<Clock::time_point> timer_;

@@ -8,16 +8,12 @@
 #include <fmt/format.h>
 
 #include "base/size.h"
+#include "zone/check.h"
 
 namespace zonebridge::fault {
 namespace {
 
 using Wrong = std::optional<std::string>;
-
-constexpr std::array all_operations{Operation::read,    Operation::write,       Operation::append,
-                                    Operation::flush,   Operation::open,        Operation::close,
-                                    Operation::finish,  Operation::reset,       Operation::report,
-                                    Operation::discard, Operation::write_zeroes};
 
 constexpr std::string_view keys =
     "zone, offset, state, error, latency, operation, after, count, probability, seed";
@@ -115,9 +111,9 @@ Wrong take_operations(Rule& rule, std::string_view text) {
         const auto [word, more] = split(*rest, '+');
         rest = more;
         auto found = false;
-        for (const auto operation : all_operations)
-            if (word == "any" || word == to_string(operation)) {
-                rule.operations.add(operation);
+        for (const auto& row : zonebridge::operations)
+            if (word == "any" || word == row.name) {
+                rule.operations.add(row.operation);
                 found = true;
             }
         if (!found)
@@ -191,12 +187,10 @@ Wrong look_over(const Rule& rule, int effects, bool seeded) {
 }  // namespace
 
 Operations data_operations() noexcept {
-    return Operations()
-        .add(Operation::read)
-        .add(Operation::write)
-        .add(Operation::append)
-        .add(Operation::discard)
-        .add(Operation::write_zeroes);
+    Operations found;
+    for (const auto& row : zonebridge::operations)
+        if (row.moves_data || row.clears) found.add(row.operation);
+    return found;
 }
 
 tl::expected<Rule, std::string> parse_rule(std::string_view text) {
@@ -242,32 +236,8 @@ std::optional<std::string> find_fault(const Rule& rule, const Limits& limits) {
     }
     // What the disk does not have is refused before it gets here.
     auto possible = false;
-    for (const auto operation : all_operations) {
-        if (!rule.operations.has(operation)) continue;
-        switch (operation) {
-            case Operation::open:
-            case Operation::close:
-            case Operation::finish:
-            case Operation::reset:
-            case Operation::report:
-                possible |= count != 0;
-                break;
-            case Operation::append:
-                possible |= limits.append != Support::absent;
-                break;
-            case Operation::discard:
-                possible |= limits.max_discard.has_value();
-                break;
-            case Operation::write_zeroes:
-                possible |= limits.max_write_zeroes.has_value();
-                break;
-            case Operation::read:
-            case Operation::write:
-            case Operation::flush:
-                possible = true;
-                break;
-        }
-    }
+    for (const auto& row : zonebridge::operations)
+        possible |= rule.operations.has(row.operation) && offers(limits, row.operation);
     if (!possible) return std::string("the disk has no such operation");
     return std::nullopt;
 }

@@ -24,7 +24,7 @@ void FaultyQueue::look_on() noexcept {
     report.operation = Operation::report;
     report.offset = limits().layout.start_of(walk_.zone);
     report.zones = walk_.zones;
-    send(report);
+    make(report);
 }
 
 void FaultyQueue::looked(std::uint64_t count) noexcept {
@@ -56,7 +56,7 @@ void FaultyQueue::act_on() noexcept {
     action.operation = walk_.slot->request.operation;
     action.offset = layout.start_of(walk_.zone);
     action.length = layout.length_of(walk_.zone);
-    send(action);
+    make(action);
     ++walk_.zone;
 }
 

@@ -54,25 +54,21 @@ bool SequencedQueue::needs_order(const Request& request) const noexcept {
     return false;
 }
 
-std::size_t SequencedQueue::accept(std::span<const Request> requests) noexcept {
-    std::size_t taken = 0;
+void SequencedQueue::accept(std::span<const Request> requests) noexcept {
     for (const auto& request : requests) {
-        auto* node = channel_.requests.take();
-        if (node == nullptr) break;
-        ++taken;
+        auto& node = *channel_.requests.take();  // there is one for each request in flight
         if (needs_order(request)) {
-            node->request = request;
-            enqueue(*node);
+            node.request = request;
+            enqueue(node);
         } else {
-            node->use = Node::Use::passing;
-            node->request.tag = request.tag;
-            node->request.operation = request.operation;
-            node->request.offset = request.offset;
-            node->request.length = request.length;
-            channel_.device.send(request, tag_of(*node));
+            node.use = Node::Use::passing;
+            node.request.tag = request.tag;
+            node.request.operation = request.operation;
+            node.request.offset = request.offset;
+            node.request.length = request.length;
+            channel_.device.send(request, tag_of(node));
         }
     }
-    return taken;
 }
 
 void SequencedQueue::enqueue(Node& node) noexcept {

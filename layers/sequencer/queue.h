@@ -31,7 +31,7 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     ~SequencedQueue() override;
 
   private:
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
     void on_ready() override;

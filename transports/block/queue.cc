@@ -57,10 +57,8 @@ BlockQueue::~BlockQueue() {
     while (in_ring_ != 0 && ring_.turn(Loop::Wait::sleep)) continue;
 }
 
-std::size_t BlockQueue::accept(std::span<const Request> requests) noexcept {
-    // The seam lets in no more than depth(), so there is a place for each.
+void BlockQueue::accept(std::span<const Request> requests) noexcept {
     for (const auto& request : requests) start(request);
-    return requests.size();
 }
 
 void BlockQueue::start(const Request& request) noexcept {

@@ -33,7 +33,7 @@ class BlockQueue final : public Queue,
     ~BlockQueue() override;
 
   private:
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
     void data_ended(DataJob& job) noexcept override;

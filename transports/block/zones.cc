@@ -22,26 +22,18 @@ std::uint64_t to_bytes(std::uint64_t sectors) noexcept {
     return std::min(sectors, most) * sector;  // nonsense stays too large to be believed
 }
 
-std::optional<unsigned long> request_for(Operation operation) noexcept {
-    switch (operation) {
-        case Operation::open:
+unsigned long request_for(ZoneAction action) noexcept {
+    switch (action) {
+        case ZoneAction::open:
             return BLKOPENZONE;
-        case Operation::close:
+        case ZoneAction::close:
             return BLKCLOSEZONE;
-        case Operation::finish:
+        case ZoneAction::finish:
             return BLKFINISHZONE;
-        case Operation::reset:
-            return BLKRESETZONE;
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
-            return std::nullopt;
+        case ZoneAction::reset:
+            break;
     }
-    return std::nullopt;
+    return BLKRESETZONE;
 }
 
 bool has_pointer(ZoneState state) noexcept {
@@ -89,10 +81,10 @@ tl::expected<std::size_t, int> KernelZones::report(std::uint64_t offset, std::si
 }
 
 int KernelZones::act(Operation operation, std::uint64_t offset, std::uint64_t length) noexcept {
-    const auto request = request_for(operation);
-    if (!request) return EINVAL;
+    if (!is_zone_action(operation)) return EINVAL;
+    const auto request = request_for(zone_action_of(operation));
     blk_zone_range range{offset / sector, length / sector};
-    return ::ioctl(fd_, *request, &range) == 0 ? 0 : errno;
+    return ::ioctl(fd_, request, &range) == 0 ? 0 : errno;
 }
 
 Zone to_zone(const blk_zone& raw, std::uint32_t flags, ZonePort::From from) noexcept {

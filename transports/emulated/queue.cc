@@ -56,12 +56,8 @@ DiskQueue::~DiskQueue() {
     ::close(waker_.event_fd);
 }
 
-std::size_t DiskQueue::accept(std::span<const Request> requests) noexcept {
-    const auto room = fresh_.capacity() - fresh_.size();
-    const auto taken = std::min(requests.size(), room);
-    fresh_.insert(fresh_.end(), requests.begin(),
-                  requests.begin() + static_cast<std::ptrdiff_t>(taken));
-    return taken;
+void DiskQueue::accept(std::span<const Request> requests) noexcept {
+    fresh_.insert(fresh_.end(), requests.begin(), requests.end());
 }
 
 std::size_t DiskQueue::collect(std::span<Completion> out) noexcept {

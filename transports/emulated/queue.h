@@ -44,7 +44,7 @@ class DiskQueue final : public Queue,
         bool may_wait = true;
     };
 
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
     void on_ready() override { look_at_commits(); }

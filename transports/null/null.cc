@@ -14,11 +14,9 @@ class NullQueue final : public Queue {
         : Queue(loop, limits, depth), done_(Queue::depth()) {}
 
   private:
-    std::size_t accept(std::span<const Request> requests) noexcept override {
-        const auto taken = std::min(requests.size(), depth() - done_.size());
-        for (const auto& request : requests.first(taken)) done_.push({request.tag, {}, 0});
-        if (taken > 0) loop().note_ready();
-        return taken;
+    void accept(std::span<const Request> requests) noexcept override {
+        for (const auto& request : requests) done_.push({request.tag, {}, 0});
+        if (!requests.empty()) loop().note_ready();
     }
 
     std::size_t collect(std::span<Completion> out) noexcept override {

@@ -97,15 +97,13 @@ NvmeQueue::~NvmeQueue() {
     while (sent_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
 }
 
-std::size_t NvmeQueue::accept(std::span<const Request> requests) noexcept {
-    const auto taken = std::min(requests.size(), idle_.size());
-    for (const auto& request : requests.first(taken)) {
+void NvmeQueue::accept(std::span<const Request> requests) noexcept {
+    for (const auto& request : requests) {
         auto& slot = *idle_.back();
         idle_.pop_back();
         slot.request = request;
         begin(slot);
     }
-    return taken;
 }
 
 std::size_t NvmeQueue::collect(std::span<Completion> out) noexcept {

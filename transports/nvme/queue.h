@@ -81,7 +81,7 @@ class NvmeQueue final : public Queue, private Issuer {
         std::size_t next = 0;
     };
 
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
 

@@ -11,21 +11,14 @@ constexpr std::uint32_t zone_timeout = 120'000;
 constexpr std::uint32_t all_zones_timeout = 3'600'000;
 
 zns::Action action_of(Operation operation) noexcept {
-    switch (operation) {
-        case Operation::open:
+    switch (zone_action_of(operation)) {
+        case ZoneAction::open:
             return zns::Action::open;
-        case Operation::close:
+        case ZoneAction::close:
             return zns::Action::close;
-        case Operation::finish:
+        case ZoneAction::finish:
             return zns::Action::finish;
-        case Operation::reset:
-        case Operation::read:
-        case Operation::write:
-        case Operation::append:
-        case Operation::flush:
-        case Operation::report:
-        case Operation::discard:
-        case Operation::write_zeroes:
+        case ZoneAction::reset:
             break;
     }
     return zns::Action::reset;

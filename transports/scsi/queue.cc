@@ -85,16 +85,13 @@ ScsiQueue::~ScsiQueue() {
     while (in_ring_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
 }
 
-std::size_t ScsiQueue::accept(std::span<const Request> requests) noexcept {
-    // What was accepted and not reaped is never more than depth(), so done_ has room for all.
-    const auto taken = std::min(requests.size(), idle_.size());
-    for (const auto& request : requests.first(taken)) {
+void ScsiQueue::accept(std::span<const Request> requests) noexcept {
+    for (const auto& request : requests) {
         auto* const job = idle_.back();
         idle_.pop_back();
         job->begin(request);
         fresh_.push_back(job);
     }
-    return taken;
 }
 
 std::size_t ScsiQueue::collect(std::span<Completion> out) noexcept {

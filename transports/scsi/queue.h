@@ -47,7 +47,7 @@ class ScsiQueue final : public Queue, private Issuer {
   private:
     class Job;
 
-    std::size_t accept(std::span<const Request> requests) noexcept override;
+    void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
     [[nodiscard]] bool start_in_ring(Job& job) noexcept;

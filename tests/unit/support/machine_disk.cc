@@ -11,20 +11,17 @@ class MachineQueue final : public Queue {
     MachineQueue(MachineDisk& disk, Loop& loop, std::size_t depth)
         : Queue(loop, disk.limits(), depth), disk_(disk) {
         finished_.reserve(depth);
+        accepted_.reserve(depth);
     }
 
   protected:
-    std::size_t accept(std::span<const Request> requests) noexcept override {
-        const std::lock_guard lock(disk_.mutex_);
-        const auto count = std::min(requests.size(), disk_.take_at_most);
-        for (const auto& request : requests.first(count)) {
-            finished_.push_back(disk_.carry_out(request));
-            if (!disk_.hold) loop().note_ready();
-        }
-        return count;
+    void accept(std::span<const Request> requests) noexcept override {
+        accepted_.insert(accepted_.end(), requests.begin(), requests.end());
+        begin();
     }
 
     std::size_t collect(std::span<Completion> out) noexcept override {
+        begin();
         if (disk_.hold) return 0;
         if (disk_.reverse) std::reverse(finished_.begin(), finished_.end());
         const auto count = std::min(out.size(), finished_.size());
@@ -35,7 +32,19 @@ class MachineQueue final : public Queue {
     }
 
   private:
+    void begin() noexcept {
+        const std::lock_guard lock(disk_.mutex_);
+        const auto count = std::min(accepted_.size(), disk_.take_at_most);
+        for (const auto& request : std::span(accepted_).first(count)) {
+            finished_.push_back(disk_.carry_out(request));
+            if (!disk_.hold) loop().note_ready();
+        }
+        accepted_.erase(accepted_.begin(), accepted_.begin() + static_cast<std::ptrdiff_t>(count));
+        if (!accepted_.empty()) loop().note_ready();
+    }
+
     MachineDisk& disk_;
+    std::vector<Request> accepted_;  // and not begun
     std::vector<Completion> finished_;
 };
 

@@ -57,7 +57,7 @@ class MachineDisk final : public Transport {
 
     // ---- What a test makes the disk do.
 
-    /// A submit takes at most so many.
+    /// Begins at most so many requests a turn; the others wait, in order.
     std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
     /// Requests are carried out, but their completions stay back until this is false again.
     bool hold = false;

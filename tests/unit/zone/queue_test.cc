@@ -28,11 +28,10 @@ class CountingLoop final : public Loop {
     int noted = 0;
 };
 
-/// Takes at most `room` requests at once and completes them, in order, when told to.
+/// Completes requests, in order, when told to.
 class HandQueue final : public Queue {
   public:
-    HandQueue(Loop& loop, const Limits& limits, std::size_t depth, std::size_t room)
-        : Queue(loop, limits, depth), room_(room) {
+    HandQueue(Loop& loop, const Limits& limits, std::size_t depth) : Queue(loop, limits, depth) {
         runs.reserve(4096);
     }
 
@@ -48,11 +47,9 @@ class HandQueue final : public Queue {
     std::size_t collected = 0;
 
   protected:
-    std::size_t accept(std::span<const Request> requests) noexcept override {
+    void accept(std::span<const Request> requests) noexcept override {
         runs.push_back(requests.size());
-        const auto taken = std::min(requests.size(), room_ - held_.size());
-        for (const auto& request : requests.first(taken)) held_.push_back(request.tag);
-        return taken;
+        for (const auto& request : requests) held_.push_back(request.tag);
     }
     std::size_t collect(std::span<Completion> out) noexcept override {
         ++collected;
@@ -65,7 +62,6 @@ class HandQueue final : public Queue {
     }
 
   private:
-    std::size_t room_;
     std::deque<std::uint64_t> held_;
     std::deque<Completion> done_;
 };
@@ -87,9 +83,7 @@ Request bad(std::uint64_t tag) {
 
 class QueueTest : public testing::Test {
   protected:
-    HandQueue make(std::size_t depth, std::size_t room = 1000) {
-        return {loop, limits, depth, room};
-    }
+    HandQueue make(std::size_t depth) { return {loop, limits, depth}; }
     static std::vector<Completion> reap(Queue& queue, std::size_t most = 64) {
         std::vector<Completion> out(most);
         out.resize(queue.reap(out));
@@ -164,25 +158,16 @@ TEST_F(QueueTest, RefusedOnesAloneCanFillIt) {
     EXPECT_EQ(queue.submit(std::span(batch).subspan(3)), 1U);
 }
 
-TEST_F(QueueTest, StopsWhereTheTransportIsFull) {
-    auto queue = make(16, 2);
-    const std::array batch{good(1), good(2), good(3), bad(4), good(5)};
-    EXPECT_EQ(queue.submit(batch), 2U);
-    EXPECT_TRUE(reap(queue).empty()) << "4 comes after 3, which was not taken";
+TEST_F(QueueTest, TakesWhatALayerAboveHasCheckedWithoutASecondCheck) {
+    auto queue = make(4);
+    const std::array batch{good(1), bad(2), good(3)};
+    queue.take_checked(batch);
+    EXPECT_EQ(queue.runs, (std::vector<std::size_t>{3}));
     EXPECT_EQ(loop.noted, 0);
-    EXPECT_EQ(queue.submit(std::span(batch).subspan(2)), 0U);
-    queue.complete(2);
-    EXPECT_EQ(tags(reap(queue)), (Tags{1, 2}));
-    EXPECT_EQ(queue.submit(std::span(batch).subspan(2)), 3U);
-    EXPECT_EQ(queue.held(), 2U);
-}
-
-TEST_F(QueueTest, ReportsWhatItTookBeforeTheTransportWasFull) {
-    auto queue = make(16, 1);
-    const std::array batch{bad(1), good(2), bad(3), good(4)};
+    EXPECT_EQ(queue.submit(batch), 1U) << "they count as in flight";
+    queue.complete(4);
+    EXPECT_EQ(tags(reap(queue)), (Tags{1, 2, 3, 1}));
     EXPECT_EQ(queue.submit(batch), 3U);
-    EXPECT_EQ(loop.noted, 1);
-    EXPECT_EQ(tags(reap(queue)), (Tags{1, 3}));
 }
 
 TEST_F(QueueTest, KeepsTheLoopAwakeWhileRefusalsAreLeft) {
@@ -215,7 +200,7 @@ TEST_F(QueueTest, ADepthOfNoneIsOne) {
 
 TEST_F(QueueTest, EveryAcceptedRequestCompletesExactlyOnceWhateverTheOrder) {
     constexpr std::size_t depth = 7;
-    auto queue = make(depth, 5);
+    auto queue = make(depth);
     std::mt19937 random(2024);
     std::set<std::uint64_t> in_flight, refused;
     std::uint64_t next = 0;

@@ -26,23 +26,18 @@ class BareQueue final : public Queue, private Issuer {
         std::vector<iovec> cut;
     };
 
-    std::size_t accept(std::span<const Request> requests) noexcept override {
-        std::size_t taken = 0;
-        const auto most = std::min(requests.size(), device_.take_at_most);
-        for (const auto& request : requests.first(most)) {
+    void accept(std::span<const Request> requests) noexcept override {
+        for (const auto& request : requests) {
             const auto idle = std::find_if(jobs_.begin(), jobs_.end(), [](const Job& job) {
                 return job.place == Job::Place::idle;
             });
-            if (idle == jobs_.end()) break;
             *idle = {};
             idle->place = Job::Place::here;
             idle->request = request;
             if (device_.most_turns != 0)
                 idle->turns = static_cast<std::uint32_t>(random_() % (device_.most_turns + 1));
             device_.enter(request);
-            ++taken;
         }
-        return taken;
     }
 
     bool holds(const Job& job) const {

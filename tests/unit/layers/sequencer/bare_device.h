@@ -50,8 +50,6 @@ class BareDevice final : public Transport {
     /// Each request waits up to so many turns, at random.
     std::uint32_t most_turns = 0;
     std::uint64_t seed = 1;
-    /// A submit takes at most so many.
-    std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
 
     // ---- What a test asks.
 

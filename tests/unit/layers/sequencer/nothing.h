@@ -22,7 +22,7 @@ class NothingQueue final : public Queue {
     }
 
   private:
-    std::size_t accept(std::span<const Request> requests) noexcept override {
+    void accept(std::span<const Request> requests) noexcept override {
         for (const auto& request : requests) {
             Completion completion{request.tag, {}, 0};
             if (request.operation == Operation::report) {
@@ -41,7 +41,6 @@ class NothingQueue final : public Queue {
             done_.push_back(completion);
         }
         loop().note_ready();
-        return requests.size();
     }
     std::size_t collect(std::span<Completion> out) noexcept override {
         const auto count = std::min(out.size(), done_.size());

@@ -66,7 +66,6 @@ struct Course {
     std::size_t depth = 8;
     std::uint32_t most_turns = 0;
     Support append = Support::absent;
-    std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
 };
 
 class Random {
@@ -78,7 +77,6 @@ class Random {
           model_(memory_.transport->limits()) {
         memory_.bare->most_turns = course.most_turns;
         memory_.bare->seed = seed;
-        memory_.bare->take_at_most = course.take_at_most;
         for (auto* machine : {&model_.machine(), &memory_.disk->machine()}) {
             EXPECT_TRUE(machine->restore(8, ZoneState::read_only, block));
             EXPECT_TRUE(machine->restore(9, ZoneState::offline, 0));
@@ -192,7 +190,7 @@ TEST(RandomRequests, OfFourQueuesOverADeviceThatMixesThem) {
     run({.users = 4, .depth = 16, .most_turns = 4});
 }
 TEST(RandomRequests, OverADeviceThatTakesOneAtATime) {
-    run({.users = 2, .depth = 16, .most_turns = 1, .take_at_most = 1});
+    run({.users = 2, .depth = 16, .most_turns = 1});
 }
 TEST(RandomRequests, OverADeviceThatAppendsItself) {
     run({.depth = 16, .append = Support::native});
