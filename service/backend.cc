@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "service/answers.h"
 #include "virtio/notifier.h"
@@ -107,9 +110,19 @@ void DeviceBackend::set_log(std::shared_ptr<const virtio::DirtyLog> log,
 
 tl::expected<void, std::string> DeviceBackend::start_queue(std::uint16_t index,
                                                            const virtio::QueueSetup& setup) {
-    tl::expected<void, std::string> result;
     auto& part = part_of(index);
+    queue_bytes_.resize(std::max<std::size_t>(queue_bytes_.size(), index + 1));
+    const auto needed = part.device->bytes_for(setup.ring.size);
+    const auto others = std::accumulate(queue_bytes_.begin(), queue_bytes_.end(), std::size_t{0});
+    if (others + needed > most_queue_bytes)
+        return tl::unexpected(
+            fmt::format("queue {}: with its ring of {} descriptors, all rings would take {} MiB "
+                        "here, and {} are "
+                        "the most: give the device fewer or smaller queues",
+                        index, setup.ring.size, (others + needed) >> 20, most_queue_bytes >> 20));
+    tl::expected<void, std::string> result;
     part.worker->call([&](Ring&) { result = part.path->start(index, setup); });
+    if (result) queue_bytes_[index] = needed;
     return result;
 }
 
@@ -118,7 +131,9 @@ std::uint16_t DeviceBackend::stop_queue(std::uint16_t index) {
     part_of(index).worker->post([path = part_of(index).path.get(), index, stopped] {
         path->stop(index, [stopped](std::uint16_t available) { stopped.give(available); });
     });
-    return stopped.wait_for_one();
+    const auto base = stopped.wait_for_one();
+    if (index < queue_bytes_.size()) queue_bytes_[index] = 0;
+    return base;
 }
 
 void DeviceBackend::enable_queue(std::uint16_t index, bool enabled) {
