@@ -127,7 +127,8 @@ ControlLun lun_of(const service::LunInfo& info) {
             .size = layout.size(),
             .zone_size = layout.zone_size(),
             .zone_count = layout.zone_count(),
-            .block_size = info.limits.logical_block_size};
+            .block_size = info.limits.logical_block_size,
+            .size_before = std::nullopt};
 }
 
 Json success(Json luns) {
