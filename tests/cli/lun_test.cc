@@ -140,7 +140,7 @@ TEST(Lun, ADiskThatGrewIsSeenAsItIs) {
     const Disk disk;
     write_file(disk / "file", std::string(1 << 20, 'x'));
     Server server(disk, {"3=block:" + (disk / "file")});
-    EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "its size is what it was"));
+    EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "its size did not change"));
     std::filesystem::resize_file(disk / "file", 3 << 20);
     EXPECT_EQ(server.luns()[0]["size"], 1 << 20);
     EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "it was 1 MiB, and is 3 MiB now"));
@@ -176,7 +176,7 @@ TEST(Lun, WhereNoServerIsItSaysWhatIsThere) {
         return failed({"lun", "list", "--socket", path});
     };
     EXPECT_TRUE(contains(list(disk / "none"), "serve --control"));
-    EXPECT_TRUE(contains(list(disk.path()), "no socket"));
+    EXPECT_TRUE(contains(list(disk.path()), "is not a socket"));
     EXPECT_TRUE(contains(list(disk / std::string(200, 's')), "107"));
     {
         const auto dead = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
