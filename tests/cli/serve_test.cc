@@ -175,9 +175,9 @@ TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
         return result.err;
     };
     for (const auto* const device : {"scsi", "blk"})
-        EXPECT_NE(
-            said({"--virtio", device, "--workers", "5", "--queues", "3"}).find("so that many run"),
-            std::string::npos)
+        EXPECT_NE(said({"--virtio", device, "--workers", "5", "--queues", "3"})
+                      .find("so only that many run"),
+                  std::string::npos)
             << device;
     for (const auto& options : std::vector<std::vector<std::string>>{
              {"--virtio", "scsi"},
