@@ -146,8 +146,8 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
         if (disturbed && !writer && attempt < 10) continue;
         auto identity = identity_of(**disk, path, options.reason);
         if (writer)
-            identity.notice = fmt::format(
-                "in use by {}: what is shown here is the last flushed state", *writer);
+            identity.notice =
+                fmt::format("in use by {}: what is shown here is the last flushed state", *writer);
         else if (!(*disk)->superblock().clean && (*disk)->older_sectors() != 0)
             identity.notice = fmt::format(
                 "{} damaged sectors of the zone table were read from their older copy: the data "
