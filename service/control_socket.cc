@@ -177,7 +177,7 @@ class ControlSocket::Peers {
         }
         if (::poll(waits.data(), waits.size(), time_left(resume)) < 0) {
             if (errno == EINTR) return true;
-            log("control: nobody is heard any more: {}", std::strerror(errno));
+            log("control: the server takes no more commands: {}", std::strerror(errno));
             return false;
         }
         for (auto& done : doer_.take_done()) tell(done);
@@ -216,7 +216,7 @@ class ControlSocket::Peers {
     void accept() {
         auto socket = listener_.accept_waiting();
         if (!socket) {
-            log("control: {}; no more are let in", socket.error());
+            log("control: {}; accepting no connections for now", socket.error());
             listening_ = false;
             return;
         }
@@ -225,8 +225,8 @@ class ControlSocket::Peers {
         peer.id = next_id_++;
         peer.socket = std::move(**socket);
         if (const auto who = stranger(peer.socket.get())) {
-            log("control: user {} was sent away", *who);
-            complain(peer, "only the user who runs this server, and root, may tell it anything");
+            log("control: refused user {}", *who);
+            complain(peer, "only root and the user who runs this server may send it commands");
         } else {
             say(peer, protocol_.greeting());
         }
@@ -261,14 +261,14 @@ class ControlSocket::Peers {
                 auto line = peer.in.substr(0, end);
                 peer.in.erase(0, end + 1);
                 if (line.find('\0') != std::string::npos) {
-                    complain(peer, "a request is text, and has no byte of zero");
+                    complain(peer, "a request must be text, without a zero byte");
                     continue;
                 }
                 peer.asked = true;
                 doer_.give({peer.id, std::move(line)});
             } else if (peer.in.size() >= limits_.line) {
-                complain(peer,
-                         fmt::format("a request is a line of less than {} bytes", limits_.line));
+                complain(peer, fmt::format("a request must be a line of less than {} bytes",
+                                           limits_.line));
             } else if (peer.ended) {
                 peer.socket.close();
             } else if (!receive(peer)) {

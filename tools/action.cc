@@ -166,13 +166,12 @@ Outcome run(const Options& options, const Wording& wording) {
     const auto ways =
         int{selection.zones.has_value()} + int{selection.offset.has_value()} + int{selection.all};
     if (ways == 0)
-        return tl::unexpected(misuse("which zones? Give one of --zone, --offset and --all"));
-    if (ways > 1)
-        return tl::unexpected(misuse("--zone, --offset and --all exclude each other: give one"));
+        return tl::unexpected(misuse("no zones are given: give one of --zone, --offset and --all"));
+    if (ways > 1) return tl::unexpected(misuse("give only one of --zone, --offset and --all"));
     if (selection.length && !selection.offset)
-        return tl::unexpected(misuse("--length goes with --offset only"));
+        return tl::unexpected(misuse("--length works only with --offset"));
     if (selection.length && *selection.length == 0)
-        return tl::unexpected(misuse("--length 0 names no zone"));
+        return tl::unexpected(misuse("--length 0 selects no zone"));
 
     auto session = Session::open(options.device, Session::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
@@ -194,9 +193,9 @@ Outcome run(const Options& options, const Wording& wording) {
         print(out, *session, wording, *target, result);
     if (const auto closed = session->close(); !closed) return closed;
     if (const auto flushed = out.flush(); !flushed)
-        return tl::unexpected(
-            refusal(fmt::format("{}: the zones were {}, but: {}", options.device.name, wording.past,
-                                failure_of(flushed.error()).message)));
+        return tl::unexpected(refusal(
+            fmt::format("{}: the zones were {}, but the result could not be printed: {}",
+                        options.device.name, wording.past, failure_of(flushed.error()).message)));
     return {};
 }
 
@@ -213,9 +212,9 @@ Verb add_action(CLI::App& program, Wording wording) {
     add_zones(*app, "--zone", selection.zones, "The zone with this number, or the zones N to M");
     add_size(*app, "--offset", selection.offset, "The zone that starts at this byte");
     add_size(*app, "--length", selection.length,
-             "With --offset: all zones in so many bytes (default: one zone)");
+             "With --offset: all zones in this many bytes (default: one zone)");
     add_flag(*app, "--all", selection.all, "Every zone that the action applies to");
-    add_flag(*app, "--json", options->json, "Tell what was done as one JSON document");
+    add_flag(*app, "--json", options->json, "Print the result as one JSON document");
     return {app, [options, wording = std::move(wording)] { return run(*options, wording); }};
 }
 
@@ -226,12 +225,13 @@ std::vector<Verb> add_actions(CLI::App& program) {
     verbs.push_back(add_action(
         program, {Operation::open, "Open zones explicitly: keep them open for writing", "opened"}));
     verbs.push_back(add_action(
-        program,
-        {Operation::close, "Close open zones: free their place among the open", "closed"}));
+        program, {Operation::close, "Close open zones: they no longer count as open", "closed"}));
     verbs.push_back(add_action(
-        program, {Operation::finish, "Finish zones: no more is written to them", "finished"}));
-    verbs.push_back(
-        add_action(program, {Operation::reset, "Reset zones: what is in them is gone", "reset"}));
+        program,
+        {Operation::finish, "Finish zones: they become full and take no more data", "finished"}));
+    verbs.push_back(add_action(
+        program,
+        {Operation::reset, "Reset zones: they become empty, and their data is lost", "reset"}));
     return verbs;
 }
 

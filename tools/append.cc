@@ -112,14 +112,13 @@ Outcome check(const Options& options, Session& session, const File& input) {
     if (!length || *length == 0) return {};
     const auto block = granularity_at(limits, start);
     if (*length % block != 0)
-        return refuse(
-            fmt::format("{} has {} bytes, which are no whole {}-byte blocks: {} bytes "
-                        "are too many",
-                        input.name(), *length, block, *length % block));
+        return refuse(fmt::format(
+            "{} has {} bytes, which is not a whole number of {}-byte blocks: {} bytes are too many",
+            input.name(), *length, block, *length % block));
     if (options.single && *length > limits.max_append)
         return refuse(
-            fmt::format("{} has {} bytes, but one append takes {} at most; without "
-                        "--single it goes in several",
+            fmt::format("{} has {} bytes, but one append takes {} at most; without --single, "
+                        "several appends take it",
                         input.name(), *length, limits.max_append));
     Zone zone;
     const auto reported = session.report(start, {&zone, 1});
@@ -171,8 +170,8 @@ Outcome append_all(const Options& options, Session& session, const File& file, I
         if (!data) return stopped(data.error().message);
         if (options.single && data->size() > largest)
             return stopped(
-                fmt::format("{} has more than {} bytes, the largest append; without "
-                            "--single it goes in several",
+                fmt::format("{} has more than {} bytes, but one append takes no more; without "
+                            "--single, several appends take it",
                             file.name(), largest));
         const auto rest = data->size() % block;
         const auto whole = data->first(data->size() - rest);
@@ -181,7 +180,7 @@ Outcome append_all(const Options& options, Session& session, const File& file, I
             if (auto done = append_piece(session, start, whole, landings); !done) return done;
         if (rest != 0)
             return stopped(fmt::format(
-                "the input's last {} bytes were not appended: they are no whole {}-byte block",
+                "the input's last {} bytes were not appended: they do not fill a {}-byte block",
                 rest, block));
         if (!options.json) (void)out.flush();
         if (out.failed()) return {};
@@ -200,14 +199,14 @@ Outcome run(const Options& options) {
     if (const auto target = resolve(selection, limits.layout, options.device.name); !target)
         return tl::unexpected(target.error());
     if (limits.append == Support::absent || limits.max_append < limits.physical_block_size)
-        return tl::unexpected(refusal(
-            fmt::format("{}: this disk has no zone append; 'zonebridge write' at the zone's write "
-                        "pointer does the same",
-                        options.device.name)));
+        return tl::unexpected(
+            refusal(fmt::format("{}: this disk has no zone append; use 'zonebridge write' at the "
+                                "zone's write pointer instead",
+                                options.device.name)));
     if (limits.layout.is_conventional(options.zone))
         return tl::unexpected(
             refusal(fmt::format("{}: zone {} is conventional and has no write pointer to append "
-                                "at; 'zonebridge write' writes to it",
+                                "at; use 'zonebridge write' instead",
                                 options.device.name, options.zone)));
     const auto file = File::open(options.input, File::Mode::read, session->file());
     if (!file) return tl::unexpected(failure_of(file.error()));
@@ -251,8 +250,9 @@ Verb add_append(CLI::App& program) {
                        }));
     add_path(*app, "--input", options->input, "The file to read (default: standard input)");
     add_flag(*app, "--single", options->single,
-             "Refuse what does not fit one append, instead of cutting it");
-    add_flag(*app, "--json", options->json, "Tell where pieces landed as one JSON document");
+             "Refuse data that does not fit one append, instead of splitting it");
+    add_flag(*app, "--json", options->json,
+             "Print where each piece was written as one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

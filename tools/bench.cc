@@ -37,16 +37,17 @@ Outcome check(const Options& options) {
         return tl::unexpected(misuse("--work is required: append, seqwrite, randread or report"));
     const auto depth = options.depth.value_or(1);
     if (depth == 0 || depth > largest_depth)
-        return tl::unexpected(misuse(fmt::format("--depth is from 1 to {}", largest_depth)));
-    if (options.load.block_size == 0) return tl::unexpected(misuse("--block-size 0 moves nothing"));
+        return tl::unexpected(misuse(fmt::format("--depth must be from 1 to {}", largest_depth)));
+    if (options.load.block_size == 0)
+        return tl::unexpected(misuse("--block-size must be more than 0"));
     if (options.load.block_size > largest_memory / depth)
         return tl::unexpected(misuse(fmt::format(
-            "--block-size {} at --depth {} takes more memory than the {} this has for it",
+            "--block-size {} at --depth {} takes more memory than the {} that bench may use",
             options.load.block_size, depth, readable_size(largest_memory))));
     if (options.load.zones_in_flight == 0U)
-        return tl::unexpected(misuse("--zones-in-flight 0 writes nothing"));
+        return tl::unexpected(misuse("--zones-in-flight must be more than 0"));
     if (options.load.zones_in_flight && !writes(*options.work))
-        return tl::unexpected(misuse("--zones-in-flight goes with append and seqwrite"));
+        return tl::unexpected(misuse("--zones-in-flight works only with append and seqwrite"));
     return {};
 }
 
@@ -98,7 +99,8 @@ std::optional<std::string> parse_seconds(const std::string& text, double& second
     const auto parsed = std::from_chars(text.data(), end, value, std::chars_format::fixed);
     constexpr double longest = 7 * 24 * 3600.0;
     if (parsed.ec != std::errc{} || parsed.ptr != end || !(value > 0) || value > longest)
-        return fmt::format("'{}' is no time: seconds, as 10 or 0.5, up to a week", text);
+        return fmt::format("'{}' is not a time: give seconds, such as 10 or 0.5, up to a week",
+                           text);
     seconds = value;
     return std::nullopt;
 }
@@ -108,7 +110,7 @@ std::optional<std::string> parse_seconds(const std::string& text, double& second
 Verb add_bench(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app = add_verb(
-        program, "bench", "Measure a device: requests a second, latency, processor time",
+        program, "bench", "Measure a device: requests per second, latency, processor time",
         {"zonebridge bench disk.img --work append --depth 16 --zones-in-flight 4",
          "zonebridge bench /dev/nvme0n1 --work randread --depth 32 --runtime 30 --json result"});
     add_device(*app, options->device, Session::Access::write);
@@ -116,15 +118,17 @@ Verb add_bench(CLI::App& program) {
                [options](const std::string& text) -> std::optional<std::string> {
                    options->work = parse_work(text);
                    if (options->work) return std::nullopt;
-                   return fmt::format("'{}' is no work: append, seqwrite, randread or report",
-                                      text);
+                   return fmt::format(
+                       "'{}' is not a kind of work: give append, seqwrite, randread or report",
+                       text);
                });
     add_number(*app, "--depth", options->depth, "Requests in flight (default: 1)");
-    add_size(*app, "--block-size", options->load.block_size, "Bytes of a request (default: 4K)");
+    add_size(*app, "--block-size", options->load.block_size,
+             "Size of a request, in bytes (default: 4K)");
     add_number(*app, "--zones-in-flight", options->load.zones_in_flight,
-               "With append and seqwrite: zones written side by side (default: 1)");
+               "With append and seqwrite: zones written at the same time (default: 1)");
     add_parsed(
-        *app, "--runtime", "S", "Seconds, as 10 or 0.5 (default: 10)",
+        *app, "--runtime", "S", "How long to run, in seconds, such as 10 or 0.5 (default: 10)",
         [options](const std::string& text) { return parse_seconds(text, options->runtime); });
     add_path(*app, "--json", options->json,
              "Write the results to this file as one JSON document (-: standard output)");

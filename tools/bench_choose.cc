@@ -51,8 +51,8 @@ Outcome make_empty(Session& session, const Survey& survey, bool force) {
         return refuse(
             session,
             fmt::format(
-                "{} not empty: {} in {} would be lost, because this work resets "
-                "every zone it uses; --force does it",
+                "{} not empty: {} in {} would be lost, because this work resets every zone it "
+                "uses; give --force to do so",
                 survey.not_empty == 1 ? "a zone is" : count_zones(survey.not_empty) + " are",
                 readable_size(survey.bytes), survey.not_empty == 1 ? "it" : "them"));
     Request reset;
@@ -75,9 +75,10 @@ tl::expected<std::unique_ptr<Load>, Failure> load_of_zone_writes(Session& sessio
     for (const auto& [limit, word] :
          {std::pair{limits.max_open, "open"}, std::pair{limits.max_active, "active"}})
         if (limit && lanes > *limit)
-            return refuse(session, fmt::format("{} in flight are more than the {} that may "
-                                               "be {} at once",
-                                               count_zones(lanes), *limit, word));
+            return refuse(
+                session,
+                fmt::format("{} in flight are too many: on this disk at most {} may be {} at once",
+                            count_zones(lanes), *limit, word));
     if (lanes > survey->zones.size())
         return refuse(session, fmt::format("{} in flight are more than the {} sequential "
                                            "zones that can be written",
@@ -98,18 +99,19 @@ tl::expected<std::unique_ptr<Load>, Failure> load_of_writes(Session& session,
     const auto& limits = session.limits();
     if (options.work == Work::append &&
         (limits.append == Support::absent || options.block_size > limits.max_append))
-        return refuse(session, limits.append == Support::absent
-                                   ? "this disk has no zone append"
-                                   : fmt::format("--block-size {} is more than one append takes: "
-                                                 "{} at most",
-                                                 options.block_size, limits.max_append));
+        return refuse(session,
+                      limits.append == Support::absent
+                          ? "this disk has no zone append"
+                          : fmt::format("--block-size {} is too large: one append takes {} at most",
+                                        options.block_size, limits.max_append));
     if (limits.layout.zone_count() != 0) return load_of_zone_writes(session, options);
     if (options.zones_in_flight)
-        return refuse(session, "has no zones: --zones-in-flight goes with zoned disks");
+        return refuse(session,
+                      "this disk has no zones: --zones-in-flight works only on zoned disks");
     if (!options.force && session.identity().transport != "null")
         return refuse(session,
-                      fmt::format("has no zones that could be seen to be empty: all of its {} "
-                                  "may be overwritten; --force does it",
+                      fmt::format("this disk has no zones, so that bench can't see whether it is "
+                                  "empty: all of its {} may be overwritten; give --force to do so",
                                   readable_size(limits.size())));
     return std::make_unique<PlainWrites>(limits.size(), options.block_size);
 }
@@ -131,15 +133,15 @@ tl::expected<std::unique_ptr<Load>, Failure> load_of_reads(Session& session,
         };
         extents.erase(std::remove_if(extents.begin(), extents.end(), too_short), extents.end());
         if (extents.empty() && session.limits().reads_past_pointer) {
-            note = "nothing is written: reads go to the whole disk and may never reach its medium";
+            note = "no zone holds data: reads go to the whole disk and may never reach its medium";
             for (std::uint32_t zone = 0; zone < layout.zone_count(); ++zone)
                 if (layout.capacity_of(zone) >= options.block_size)
                     extents.push_back({layout.start_of(zone), layout.capacity_of(zone)});
         }
     }
     if (extents.empty() || extents.front().length < options.block_size)
-        return refuse(session, fmt::format("no zone holds {} written bytes to read; 'bench --work "
-                                           "seqwrite' writes some",
+        return refuse(session, fmt::format("no zone holds {} written bytes to read; write some "
+                                           "with 'bench --work seqwrite' first",
                                            options.block_size));
     return std::make_unique<RandomReads>(std::move(extents), options.block_size);
 }
@@ -151,7 +153,8 @@ tl::expected<std::unique_ptr<Load>, Failure> choose_load(Session& session,
                                                          std::string& note) {
     const auto& limits = session.limits();
     if (options.work == Work::report) {
-        if (limits.layout.zone_count() == 0) return refuse(session, "has no zones to report");
+        if (limits.layout.zone_count() == 0)
+            return refuse(session, "this disk has no zones to report");
         return std::make_unique<Reports>(limits.layout, zones_a_report);
     }
     if (options.block_size % limits.logical_block_size != 0)
@@ -160,7 +163,7 @@ tl::expected<std::unique_ptr<Load>, Failure> choose_load(Session& session,
                                            options.block_size, limits.logical_block_size));
     if (options.block_size > limits.max_transfer || options.block_size > limits.size())
         return refuse(
-            session, fmt::format("--block-size {} is more than one request takes: {} at most",
+            session, fmt::format("--block-size {} is too large: one request takes {} at most",
                                  options.block_size, std::min(limits.max_transfer, limits.size())));
     if (writes(options.work)) return load_of_writes(session, options);
     return load_of_reads(session, options, note);

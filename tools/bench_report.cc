@@ -82,7 +82,7 @@ void print(Output& out, const BenchSummary& summary, const BenchResult& result) 
         out.print(", {} {:.1f}", key,
                   micros(static_cast<double>(result.latency.percentile(percent))));
     out.print(", max {:.1f}\n", micros(static_cast<double>(result.latency.max())));
-    out.print("CPU       user {:.2f} s, system {:.2f} s: {:.2f} us a request\n",
+    out.print("CPU       user {:.2f} s, system {:.2f} s: {:.2f} us per request\n",
               result.user_seconds, result.system_seconds, micros_each(result));
 }
 

@@ -132,8 +132,9 @@ class Bench {
     }
 
     Failure failure(const Load::Item& item, const Status& status) const {
-        auto what = fmt::format("{}: after {} good requests, {} at offset {}", session_.device(),
-                                result_.requests, to_string(item.operation), item.offset);
+        auto what =
+            fmt::format("{}: after {} successful requests, {} at offset {}", session_.device(),
+                        result_.requests, to_string(item.operation), item.offset);
         if (item.length > 0) what += fmt::format(" of {} bytes", item.length);
         return failure_of(status, what + " failed");
     }

@@ -32,29 +32,32 @@ tl::expected<UniqueFd, Failure> connect_to(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
-        return refuse(fmt::format("{}: a socket's path has at most {} bytes", path,
-                                  sizeof address.sun_path - 1));
+        return refuse(fmt::format("{}: this path is too long for a socket: {} bytes are the most",
+                                  path, sizeof address.sun_path - 1));
     std::memcpy(address.sun_path, path.data(), path.size());
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) {
         if (errno == ENOENT)
             return refuse(fmt::format(
-                "{}: no server is there; one listens there if it is started with 'zonebridge "
-                "serve --control {}'",
+                "{}: no server is listening there; start one with 'zonebridge serve --control {}'",
                 path, path));
         return system_failure(errno, path);
     }
-    if (!S_ISSOCK(info.st_mode)) return refuse(fmt::format("{} is no socket", path));
+    if (!S_ISSOCK(info.st_mode)) return refuse(fmt::format("{} is not a socket", path));
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (!socket) return system_failure(errno, "can't make a socket");
+    if (!socket) return system_failure(errno, "can't create a socket");
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
         return socket;
     if (errno == ECONNREFUSED)
-        return refuse(fmt::format("{}: nobody listens there any more; the server has ended", path));
+        return refuse(
+            fmt::format("{}: no server is listening there any more: the server that created this "
+                        "socket has ended",
+                        path));
     if (errno == EACCES)
-        return system_failure(errno, fmt::format("{}: only the user who runs the server, and root, "
-                                                 "may tell it anything",
-                                                 path));
+        return system_failure(
+            errno,
+            fmt::format("{}: only root and the user who runs the server may send it commands",
+                        path));
     return system_failure(errno, path);
 }
 
@@ -99,8 +102,8 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
     auto line = encode(request);
     if (!line)
         return refuse(
-            "the name of the device is not UTF-8, which a server can't be told; give the "
-            "file another name, or a link");
+            "the device's name is not UTF-8, and a server takes only names in UTF-8; rename the "
+            "file, or make a link to it");
     const auto socket = connect_to(path);
     if (!socket) return tl::unexpected(socket.error());
     Lines lines(socket->get());
@@ -108,9 +111,8 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
     const auto greeting = lines.next(greeting_patience_ms);
     if (!greeting)
         return refuse(
-            fmt::format("{}: this is no control socket; is it the server's --socket, where guests "
-                        "come in? Give "
-                        "the path of its --control",
+            fmt::format("{}: this is not a control socket; if it is the server's --socket, which "
+                        "is for guests, give the path of the server's --control instead",
                         path));
     if (const auto known = check_greeting(*greeting); !known)
         return refuse(fmt::format("{}: {}", path, known.error()));
@@ -127,10 +129,9 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
     const auto said = lines.next(-1);
     if (!said)
         return refuse(fmt::format(
-            "{}: the server ended before it answered; what was asked for may have been done",
-            path));
+            "{}: the server ended before it answered; it may have carried out the command", path));
     auto answer = parse_answer(*said);
-    if (!answer) return refuse(fmt::format("{}: the server's answer makes no sense", path));
+    if (!answer) return refuse(fmt::format("{}: the server's answer is malformed", path));
     if (!*answer) return refuse(answer->error());
     return std::move(**answer);
 }

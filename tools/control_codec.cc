@@ -83,14 +83,14 @@ class Fields {
         if (json_[name].is_string() && is_clean(json_[name].get_ref<const std::string&>()))
             value = json_[name].get<std::string>();
         else
-            blame(fmt::format("'{}' is no text of one line", name));
+            blame(fmt::format("'{}' is not a text of one line", name));
     }
     void take(const char* name, std::vector<std::string>& values) {
         if (!json_.contains(name)) return;
-        if (!json_[name].is_array()) return blame(fmt::format("'{}' is no list", name));
+        if (!json_[name].is_array()) return blame(fmt::format("'{}' is not a list", name));
         for (const auto& value : json_[name]) {
             if (!value.is_string() || !is_clean(value.get_ref<const std::string&>()))
-                return blame(fmt::format("'{}' is no list of words", name));
+                return blame(fmt::format("'{}' is not a list of words", name));
             values.push_back(value.get<std::string>());
         }
     }
@@ -100,7 +100,7 @@ class Fields {
         if (json_[name].is_number_unsigned() && json_[name].get<std::uint64_t>() <= most)
             value = static_cast<Number>(json_[name].get<std::uint64_t>());
         else
-            blame(fmt::format("'{}' is no number from 0 to {}", name, most));
+            blame(fmt::format("'{}' is not a number from 0 to {}", name, most));
     }
 
   private:
@@ -113,7 +113,7 @@ std::optional<std::string> wrong_device(const std::string& device) {
     const auto name = parse_device_name(device);
     if (!name) return name.error().message;
     if (name->kind != DeviceName::Kind::null && !name->path.starts_with('/'))
-        return fmt::format("'{}' is no absolute path", name->path);
+        return fmt::format("'{}' is not an absolute path", name->path);
     return std::nullopt;
 }
 
@@ -215,7 +215,8 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
         return tl::unexpected(BadRequest{std::move(message), hopeless});
     };
     const auto json = parse_object(line);
-    if (!json) return bad("a request is a JSON object on one line, with each name once", true);
+    if (!json)
+        return bad("a request must be one JSON object on one line, with each name once", true);
     Fields fields(*json);
     fields.need("version");
     fields.need("command");
@@ -223,7 +224,7 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     fields.take_number("version", version, control_version);
     if (version != control_version || fields.wrong())
         return bad(fmt::format("{}; this server speaks version {}",
-                               fields.wrong().value_or("that is another version"),
+                               fields.wrong().value_or("the request has another version"),
                                control_version));
     std::string word;
     fields.take("command", word);
@@ -232,12 +233,13 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     const auto* const known = std::find_if(commands.begin(), commands.end(),
                                            [&](const Known& one) { return one.word == word; });
     if (known == commands.end())
-        return bad(fmt::format("there is no command '{}': it is one of list, add, remove, refresh",
-                               one_line(word)));
+        return bad(
+            fmt::format("there is no command '{}'; the commands are list, add, remove, refresh",
+                        one_line(word)));
     for (const auto& [name, value] : json->items())
         if (name != "version" && name != "command" &&
             std::find(known->fields.begin(), known->fields.end(), name) == known->fields.end())
-            return bad(fmt::format("'{}' has no field '{}'", word, one_line(name)));
+            return bad(fmt::format("the command '{}' has no field '{}'", word, one_line(name)));
 
     ControlRequest request;
     request.command = known->command;
@@ -297,12 +299,12 @@ tl::expected<void, std::string> check_greeting(std::string_view line) {
         return tl::unexpected(answer->error());
     if (!json.is_object() || !json.contains("server") || json["server"] != "zonebridge" ||
         !json.contains("version"))
-        return tl::unexpected(std::string("who answers there is no 'zonebridge serve --control'"));
+        return tl::unexpected(std::string("no Zonebridge server is listening there"));
     if (json["version"] != control_version)
-        return tl::unexpected(
-            fmt::format("the server there speaks version {} of the control protocol, and this "
-                        "program version {}: use the zonebridge that belongs to it",
-                        one_line(to_line(json["version"])), control_version));
+        return tl::unexpected(fmt::format(
+            "the server there speaks version {} of the control protocol, and this program speaks "
+            "version {}: use the zonebridge program that started the server",
+            one_line(to_line(json["version"])), control_version));
     return {};
 }
 

@@ -31,7 +31,8 @@ CLI::Option* add_block_size(CLI::App& app, const std::string& name,
                       [&value](const std::string& text) -> std::optional<std::string> {
                           const auto size = parse_size(text);
                           if (!size || (*size != 512 && *size != 4096))
-                              return fmt::format("'{}' is not a block size: 512 or 4096", text);
+                              return fmt::format("'{}' is not a block size: give 512 or 4096",
+                                                 text);
                           value = static_cast<std::uint32_t>(*size);
                           return std::nullopt;
                       });
@@ -44,7 +45,8 @@ CLI::Option* add_model(CLI::App& app, std::optional<Model>& model) {
                           const auto parsed = parse_model(text);
                           if (!parsed)
                               return fmt::format(
-                                  "'{}' is not a model: host-managed, host-aware or none", text);
+                                  "'{}' is not a model: give host-managed, host-aware or none",
+                                  text);
                           model = *parsed;
                           return std::nullopt;
                       });
@@ -66,7 +68,7 @@ tl::expected<emulated::Shape, Failure> shape_for(const Options& options) {
         if (!options.shape.size) return tl::unexpected(misuse("--size is required (or --like)"));
         auto shape = options.shape.over({});
         if (shape.model != Model::none && !options.shape.zone_size)
-            return tl::unexpected(misuse("--zone-size is required (but for --model none)"));
+            return tl::unexpected(misuse("--zone-size is required (except with --model none)"));
         return shape;
     }
     const auto session = Session::open(options.like, Session::Access::read);
@@ -99,8 +101,9 @@ Outcome run(const Options& options) {
                   describe(shape, layout));
     }
     if (const auto flushed = out.flush(); !flushed)
-        return tl::unexpected(refusal(fmt::format("{} was created, but: {}", options.file,
-                                                  failure_of(flushed.error()).message)));
+        return tl::unexpected(
+            refusal(fmt::format("{} was created, but the result could not be printed: {}",
+                                options.file, failure_of(flushed.error()).message)));
     return {};
 }
 
@@ -115,14 +118,15 @@ Verb add_create(CLI::App& program) {
                   "--max-active 14",
                   "zonebridge create twin.img --like /dev/nvme0n1"});
     require(add_parsed(
-        *app, "FILE", "", "The file to make; nothing is ever overwritten",
+        *app, "FILE", "", "The file to create; an existing file is never overwritten",
         [options](const std::string& text) -> std::optional<std::string> {
             auto name = parse_device_name(text);
             if (!name) return name.error().message;
             if (name->kind == DeviceName::Kind::null)
-                return "null: devices need not be created, just named";
+                return "a null: device needs no file: name it where you use it, without creating "
+                       "it";
             if (name->kind != DeviceName::Kind::path && name->kind != DeviceName::Kind::emulated)
-                return fmt::format("'{}' names a real device: create makes files", text);
+                return fmt::format("'{}' names a real device, but 'create' makes only files", text);
             options->file = std::move(name->path);
             return std::nullopt;
         }));
@@ -142,14 +146,15 @@ Verb add_create(CLI::App& program) {
                    "The physical block, the unit of sequential writes (default: 4096)");
     add_model(*app, shape.model);
     add_parsed(*app, "--like", "DEVICE",
-               "As this disk is, which is only looked at; what other options say goes before it",
+               "Copy the size, zones and limits of this disk, which is not changed; other options "
+               "override them",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (const auto name = parse_device_name(text); !name)
                        return name.error().message;
                    options->like.name = text;
                    return std::nullopt;
                });
-    add_flag(*app, "--json", options->json, "Tell what was made as one JSON document");
+    add_flag(*app, "--json", options->json, "Print the result as one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

@@ -69,10 +69,11 @@ std::string why_not(const Node& node, const ZoneFacts& facts) {
     }
     if (facts.device == Zoned::drive_managed)
         return "drive-managed: the drive hides its zones, and is used as an ordinary disk";
-    if (facts.size == 0U) return "it has no size: no medium, or not set up";
+    if (facts.size == 0U) return "it has no size: it has no medium, or is not set up";
     if (node.name.starts_with("dm-")) return "a device mapper device without zones";
     if (node.block && !facts.block_layer)
-        return "this kernel's block layer knows no zoned disks, and the disk says nothing of zones";
+        return "this kernel's block layer does not support zoned disks, and the disk itself "
+               "reports no zones";
     return "it has no zones";
 }
 
@@ -112,7 +113,8 @@ void sort_in(const Node& node, Disks& disks) {
         disk.reason = choices.front().reason;
     }
     if (node.block && has_zones(facts.device) && !has_zones(facts.block_layer))
-        disk.note = "this kernel's block layer shows it without zones, so that block: is no way";
+        disk.note =
+            "this kernel's block layer shows it without zones, so that block: can't reach them";
     auto has_any = known;
     if (ask) has_any = ask_the_disk(disk, disk.ways.front()) && (known || disk.untold.empty());
     if (node.kind == Node::Kind::block) add_partitions(node, disks.others);
@@ -120,7 +122,7 @@ void sort_in(const Node& node, Disks& disks) {
         disks.others.push_back(
             {node.path, disk.untold.empty()
                             ? why_not(node, facts)
-                            : fmt::format("it could not be looked at: {}", disk.untold)});
+                            : fmt::format("it could not be examined: {}", disk.untold)});
         return;
     }
     if (node.block)

@@ -22,9 +22,11 @@ bool same_file(int fd, const std::string& path) {
 }
 
 Error is_the_disk(const std::string& name) {
-    return {StatusCode::invalid_request,
-            fmt::format("{}: is the disk itself: data can't go from a disk to the same disk", name),
-            {}};
+    return {
+        StatusCode::invalid_request,
+        fmt::format(
+            "{}: this is the disk itself: data can't be copied from a disk to the same disk", name),
+        {}};
 }
 
 }  // namespace

@@ -201,7 +201,7 @@ Verb add_info(CLI::App& program) {
     auto* app = add_verb(program, "info", "Show a device's identity, limits and zone counts",
                          {"zonebridge info disk.img", "zonebridge info --json disk.img"});
     add_device(*app, options->device, Session::Access::read);
-    add_flag(*app, "--json", options->json, "Give one JSON document");
+    add_flag(*app, "--json", options->json, "Print one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

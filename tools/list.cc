@@ -62,7 +62,7 @@ void print(Output& out, const ZonedDisk& disk) {
     if (!disk.note.empty()) out.print("    note: {}\n", disk.note);
     for (const auto& holder : disk.holders)
         out.print("    in use: {}{}\n", holder.starts_with('/') ? "" : "it ", one_line(holder));
-    if (!disk.untold.empty()) out.print("    untold: {}\n", one_line(disk.untold));
+    if (!disk.untold.empty()) out.print("    could not be examined: {}\n", one_line(disk.untold));
 }
 
 Outcome run(const Options& options) {
@@ -81,7 +81,7 @@ Outcome run(const Options& options) {
         for (const auto& disk : found.zoned) print(out, disk);
         if (found.zoned.empty())
             out.print("this host has no zoned disk{}\n",
-                      options.all ? "" : "; 'zonebridge list --all' says what the others are");
+                      options.all ? "" : "; 'zonebridge list --all' lists the other disks");
         if (options.all)
             for (const auto& disk : found.others)
                 out.print("{}: not listed: {}\n", one_line(disk.path), one_line(disk.reason));
@@ -97,8 +97,9 @@ Verb add_list(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app = add_verb(program, "list", "List the zoned disks of this host",
                          {"zonebridge list", "zonebridge list --all --json"});
-    add_flag(*app, "--all", options->all, "Also say of every other disk why it is not listed");
-    add_flag(*app, "--json", options->json, "Give one JSON document");
+    add_flag(*app, "--all", options->all,
+             "Also list every other disk, with the reason why it is not a zoned disk");
+    add_flag(*app, "--json", options->json, "Print one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

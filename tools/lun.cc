@@ -64,7 +64,7 @@ void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
 
 /// How a refreshed disk is now.
 std::string change_of(const ControlLun& lun) {
-    if (!lun.size_before || *lun.size_before == lun.size) return "its size is what it was";
+    if (!lun.size_before || *lun.size_before == lun.size) return "its size did not change";
     return fmt::format("it was {}, and is {} now", readable_size(*lun.size_before),
                        readable_size(lun.size));
 }
@@ -80,7 +80,8 @@ std::optional<Command> chosen(const Options& options) {
 Outcome run(Options options) {
     const auto command = chosen(options);
     if (!command)
-        return tl::unexpected(misuse("what is to be done? Give one of list, add, remove, refresh"));
+        return tl::unexpected(
+            misuse("no command is given: give one of list, add, remove, refresh"));
     auto& request = options.request;
     request.command = *command;
     request.device = absolute(request.device);
@@ -113,7 +114,7 @@ Outcome run(Options options) {
 
 void add_socket(CLI::App& app, Options& options) {
     require(add_path(app, "--socket", options.socket,
-                     "The server's control socket: where its --control listens"));
+                     "The server's control socket: the path given to its --control"));
 }
 
 void add_number(CLI::App& app, Options& options) {
@@ -144,14 +145,14 @@ Verb add_lun(CLI::App& program) {
     };
     options->list = part("list", "List the disks that are served",
                          "zonebridge lun list --socket /run/control.sock --json");
-    add_flag(*options->list, "--json", options->json, "Give one JSON document");
+    add_flag(*options->list, "--json", options->json, "Print one JSON document");
 
     auto* const add = options->add =
-        part("add", "Serve one more disk; the guest is told",
+        part("add", "Serve one more disk, and tell the guest",
              "zonebridge lun add 2=/dev/sg1 --socket /run/control.sock");
     auto& how = options->request.options;
     require(add_parsed(*add, "N=DEVICE", "",
-                       "The logical unit number, 0 to 255, and the disk, as 'serve' takes it",
+                       "The logical unit number, 0 to 255, and the disk, named as for 'serve'",
                        [options](const std::string& text) -> std::optional<std::string> {
                            auto lun = parse_numbered_device(text);
                            if (!lun) return lun.error();
@@ -161,27 +162,25 @@ Verb add_lun(CLI::App& program) {
                        }));
     add_flag(*add, "--read-only", how.read_only, "The guest can't change the disk");
     add_flag(*add, "--translate", how.translate,
-             "Do not let the guest talk to a SCSI disk itself; translate, as for all others");
+             "Translate a SCSI disk, too, instead of passing it through to the guest");
     add_parsed(
         *add, "--allow", "COMMAND",
-        "Let this command through to a disk that is passed through, too (repeatable)",
+        "Also pass this SCSI command to a disk that is passed through (repeatable)",
         [options](const std::string& text) -> std::optional<std::string> {
             options->request.options.allow.push_back(text);
             return std::nullopt;
         },
         Repeat::yes);
-    add_flag(*add, "--force", how.force,
-             "Serve it even if the disk is partitioned or held by another");
+    add_flag(*add, "--force", how.force, "Serve the disk even if it is partitioned or in use");
 
     options->remove = part("remove", "Take a disk from the guest, and close it",
                            "zonebridge lun remove 2 --socket /run/control.sock");
     add_number(*options->remove, *options);
     add_flag(*options->remove, "--now", options->now,
-             "Do not wait for the guest to write out what it holds");
+             "Do not wait for the guest to write out its cached data");
 
-    options->refresh =
-        part("refresh", "Open a disk again, since its size changed; the guest is told",
-             "zonebridge lun refresh 0 --socket /run/control.sock");
+    options->refresh = part("refresh", "Reopen a disk whose size changed, and tell the guest",
+                            "zonebridge lun refresh 0 --socket /run/control.sock");
     add_number(*options->refresh, *options);
     return {app, [options] { return run(*options); }};
 }

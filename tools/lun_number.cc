@@ -33,9 +33,9 @@ tl::expected<std::pair<std::uint16_t, std::string>, std::string> parse_numbered_
 
 Outcome check_passing(bool translate, const std::vector<std::string>& allow) {
     if (!translate || allow.empty()) return {};
-    return tl::unexpected(misuse(
-        "--allow is for disks that are passed through, and --translate passes none: give one "
-        "of them"));
+    return tl::unexpected(
+        misuse("--allow works only on disks that are passed through, and with --translate no disk "
+               "is: give only one of the two"));
 }
 
 }  // namespace zonebridge::tools

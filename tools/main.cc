@@ -24,7 +24,7 @@ int complain(const Failure& failure, const std::string& where) {
     const auto prefix = where.empty() ? std::string() : where + ": ";
     fmt::print(stderr, "zonebridge: {}{}\n", prefix, one_line(failure.message));
     if (failure.exit == Exit::usage)
-        fmt::print(stderr, "'zonebridge {}{}--help' tells more.\n", where,
+        fmt::print(stderr, "See 'zonebridge {}{}--help' for help.\n", where,
                    where.empty() ? "" : " ");
     return finish(failure.exit);
 }
@@ -48,14 +48,15 @@ std::string list_of(const std::vector<Verb>& verbs) {
 
 /// What the command line is wrong about, if CLI11 would only say that something was not expected.
 std::optional<std::string> wrong_verb(int argc, char** argv, const std::vector<Verb>& verbs) {
-    if (argc < 2) return "what is to be done? Give one of " + list_of(verbs);
+    if (argc < 2) return "no command is given: give one of " + list_of(verbs);
     const std::string_view word = argv[1];
     if (word == "-h" || word == "--help" || word == "--version") return std::nullopt;
     for (const auto& verb : verbs)
         if (verb.app->get_name() == word) return std::nullopt;
     if (!word.empty() && word.front() == '-')
-        return fmt::format("a verb goes first, not '{}': one of {}", word, list_of(verbs));
-    return fmt::format("there is no verb '{}': it is one of {}", word, list_of(verbs));
+        return fmt::format("the command must come first, not '{}': give one of {}", word,
+                           list_of(verbs));
+    return fmt::format("there is no command '{}'; the commands are {}", word, list_of(verbs));
 }
 
 /// CLI11 misses what is required before it minds what it does not know; a mistyped option is the
@@ -69,17 +70,17 @@ std::string reason_of(const CLI::ParseError& error, const Verb* verb) {
 }
 
 int run(int argc, char** argv) {
-    CLI::App program("Any zoned disk of the host, to any guest.", "zonebridge");
+    CLI::App program("Serve zoned disks of this host to virtual machines, and manage them.",
+                     "zonebridge");
     program.require_subcommand(1);
     program.set_version_flag("--version", "zonebridge " ZONEBRIDGE_VERSION);
     program.footer(
-        "DEVICE is a path (a disk of this host or an emulated one), or one with the transport in "
-        "front: block:PATH, scsi:PATH, nvme:PATH, emulated:PATH; or null:SIZE. Sizes and offsets "
-        "are bytes and take K, M, G, T (1024).\nExit status: 0 done, 1 the operation failed, 2 "
-        "wrong usage.\n\nExample:\n"
-        "  zonebridge create disk.img --size 10G --zone-size 256M\n"
-        "  zonebridge report disk.img --map\n"
-        "  zonebridge list\n\nMore: man zonebridge");
+        "DEVICE is the path of a disk of this host or of an emulated disk. A prefix chooses the "
+        "transport: block:PATH, scsi:PATH, nvme:PATH, emulated:PATH; null:SIZE is a device that "
+        "stores nothing. Sizes and offsets are in bytes and take K, M, G, T (1024).\nExit status: "
+        "0 done, 1 the operation failed, 2 the command line is wrong.\n\nExample:\n  zonebridge "
+        "create disk.img --size 10G --zone-size 256M\n  zonebridge report disk.img --map\n  "
+        "zonebridge list\n\nMore: man zonebridge");
     std::vector<Verb> verbs;
     verbs.push_back(add_list(program));
     verbs.push_back(add_create(program));
@@ -114,7 +115,7 @@ int run(int argc, char** argv) {
                         verb != nullptr ? verb->app->get_name() : "");
     }
     const auto* verb = chosen();
-    if (verb == nullptr) return complain(misuse("which verb?"), "");
+    if (verb == nullptr) return complain(misuse("no command is given"), "");
     if (const auto outcome = verb->run(); !outcome)
         return complain(outcome.error(), verb->app->get_name());
     return finish(Exit::done);

@@ -49,8 +49,9 @@ class Reader {
                 if (auto waited = wait(); !waited) return waited;
             if (!slot.status.ok())
                 return tl::unexpected(failure_of(
-                    slot.status, fmt::format("{}: offset {} can't be read after {} good bytes",
-                                             session_.device(), slot.offset, written)));
+                    slot.status,
+                    fmt::format("{}: offset {} can't be read, after {} bytes that were read",
+                                session_.device(), slot.offset, written)));
             const auto put =
                 write_fully(output.fd(), output.name(), slot.buffer.bytes().first(slot.length));
             if (!put) return tl::unexpected(failure_of(put.error()));
@@ -159,10 +160,10 @@ Verb add_read(CLI::App& program) {
                          {"zonebridge read disk.img --offset 1G --length 4K | hexdump -C",
                           "zonebridge read disk.img --offset 256M --length 256M --output zone1"});
     add_device(*app, options->device, Session::Access::read);
-    require(add_size(*app, "--offset", options->offset, "Where to begin, in bytes"));
+    require(add_size(*app, "--offset", options->offset, "Where to start, in bytes"));
     require(add_size(*app, "--length", options->length, "How much to read, in bytes"));
     add_path(*app, "--output", options->output,
-             "The file to write, emptied first (default: standard output)");
+             "The file to write; its old content is lost (default: standard output)");
     return {app, [options] { return run(*options); }};
 }
 

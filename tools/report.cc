@@ -45,7 +45,7 @@ tl::expected<Span, Failure> span_of(const Options& options, const Session& sessi
     const auto& layout = session.layout();
     if (layout.zone_count() == 0)
         return tl::unexpected(refusal(fmt::format(
-            "{}: has no zones: it is an ordinary disk (model none)", session.device())));
+            "{}: this disk has no zones: it is an ordinary disk (model none)", session.device())));
     const auto offset = options.offset.value_or(0);
     if (offset >= layout.size())
         return tl::unexpected(
@@ -111,7 +111,7 @@ Outcome draw_map(Session& session, const Options& options, Span span, Output& ou
 
 Outcome run(const Options& options) {
     if (int{options.json} + int{options.csv} + int{options.map} > 1)
-        return tl::unexpected(misuse("--json, --csv and --map exclude each other: give one"));
+        return tl::unexpected(misuse("give only one of --json, --csv and --map"));
     auto session = Session::open(options.device, Session::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto span = span_of(options, *session);
@@ -139,7 +139,7 @@ void add_words(CLI::App& app, const std::string& name, const std::string& metava
         [&values, parse, known = std::move(known),
          metavar](const std::string& text) -> std::optional<std::string> {
             const auto value = parse(text);
-            if (!value) return fmt::format("'{}' is none of: {}", text, known);
+            if (!value) return fmt::format("'{}' is not one of: {}", text, known);
             values.push_back(*value);
             return std::nullopt;
         },
@@ -161,12 +161,12 @@ std::string words_of(const List& list) {
 Verb add_report(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app =
-        add_verb(program, "report", "List a device's zones, or paint them",
+        add_verb(program, "report", "List a device's zones, or draw a map of them",
                  {"zonebridge report disk.img", "zonebridge report disk.img --map",
                   "zonebridge report disk.img --state implicit-open --state closed --json"});
     add_device(*app, options->device, Session::Access::read);
-    add_size(*app, "--offset", options->offset, "Begin with the zone that holds this byte");
-    add_parsed(*app, "--count", "N", "At most N zones",
+    add_size(*app, "--offset", options->offset, "Start with the zone that holds this byte");
+    add_parsed(*app, "--count", "N", "Show at most N zones",
                [options](const std::string& text) -> std::optional<std::string> {
                    const auto count = parse_number(text);
                    if (!count) return count.error();
@@ -176,14 +176,14 @@ Verb add_report(CLI::App& program) {
     const auto states = words_of(all_states);
     const auto types = words_of(all_types);
     add_words(*app, "--state", "STATE",
-              "Only zones in this state; repeat it for several states: " + states, options->states,
-              parse_zone_state, states);
+              "Show only zones in this state; repeat the option for several states: " + states,
+              options->states, parse_zone_state, states);
     add_words(*app, "--type", "TYPE",
-              "Only zones of this type; repeat it for several types: " + types, options->types,
-              parse_zone_type, types);
-    add_flag(*app, "--json", options->json, "One JSON document, in bytes");
-    add_flag(*app, "--csv", options->csv, "Comma-separated values, in bytes");
-    add_flag(*app, "--map", options->map, "A picture of the zones");
+              "Show only zones of this type; repeat the option for several types: " + types,
+              options->types, parse_zone_type, types);
+    add_flag(*app, "--json", options->json, "Print one JSON document, in bytes");
+    add_flag(*app, "--csv", options->csv, "Print comma-separated values, in bytes");
+    add_flag(*app, "--map", options->map, "Draw a map of the zones");
     return {app, [options] { return run(*options); }};
 }
 

@@ -55,7 +55,8 @@ tl::expected<Target, Failure> resolve_bytes(std::uint64_t offset,
     if (offset + *length != end)
         return refuse(
             "length", *length,
-            fmt::format("does not end where a zone does: whole zones would be {}", end - offset));
+            fmt::format("does not end at the end of a zone: whole zones would be {} bytes",
+                        end - offset));
     return Target{Scope::zones, first, last - first + 1};
 }
 
@@ -67,10 +68,12 @@ tl::expected<ZoneRange, std::string> parse_zone_range(std::string_view text) {
     const auto last = dash == std::string_view::npos ? first : whole_number(text.substr(dash + 1));
     if (!first || !last)
         return tl::unexpected(
-            fmt::format("'{}' names no zones: give a number as in 7, or two as in 7-12", text));
+            fmt::format("'{}' is not a zone or a range of zones: give a number, such as 7, or a "
+                        "range, such as 7-12",
+                        text));
     if (*last < *first)
         return tl::unexpected(
-            fmt::format("'{}' runs backwards: the smaller number goes first", text));
+            fmt::format("'{}' is backwards: give the smaller number first", text));
     return ZoneRange{*first, *last};
 }
 
@@ -82,8 +85,8 @@ tl::expected<std::uint64_t, std::string> parse_number(std::string_view text) {
 tl::expected<Target, Failure> resolve(const Selection& selection, const Layout& layout,
                                       std::string_view device) {
     if (layout.zone_count() == 0)
-        return tl::unexpected(
-            refusal(fmt::format("{}: has no zones: it is an ordinary disk (model none)", device)));
+        return tl::unexpected(refusal(fmt::format(
+            "{}: this disk has no zones: it is an ordinary disk (model none)", device)));
     if (selection.all) return Target{Scope::all, 0, layout.zone_count()};
     if (selection.zones) return resolve_zones(*selection.zones, layout, device);
     return resolve_bytes(selection.offset.value_or(0), selection.length, layout, device);

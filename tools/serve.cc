@@ -113,16 +113,15 @@ Outcome choose_way(ServeArguments& options) {
     auto& serve = options.serve;
     const int ways = (serve.socket ? 1 : 0) + (serve.fd ? 1 : 0) + (options.vduse ? 1 : 0);
     if (!options.guest_device && !options.vduse)
-        return tl::unexpected(misuse("--virtio is required: as which device? scsi or blk"));
-    if (ways == 0) return tl::unexpected(misuse("where? Give one of --socket, --fd and --vduse"));
-    if (ways > 1)
-        return tl::unexpected(misuse("--socket, --fd and --vduse exclude each other: give one"));
+        return tl::unexpected(misuse("--virtio is required: give scsi or blk"));
+    if (ways == 0) return tl::unexpected(misuse("give one of --socket, --fd and --vduse"));
+    if (ways > 1) return tl::unexpected(misuse("give only one of --socket, --fd and --vduse"));
     if (!options.vduse && options.attach)
-        return tl::unexpected(misuse("--attach is for --vduse alone"));
+        return tl::unexpected(misuse("--attach works only with --vduse"));
     serve.disk.kind = options.guest_device.value_or(service::GuestDeviceKind::blk);
     if (options.vduse && serve.disk.kind == service::GuestDeviceKind::scsi)
         return tl::unexpected(misuse(
-            "VDUSE carries block devices only: --virtio blk, or by --socket as --virtio scsi"));
+            "VDUSE carries only block devices: give --virtio blk, or --socket with --virtio scsi"));
     if (options.vduse)
         serve.vduse = {.name = *options.vduse,
                        .attach = options.attach.value_or(service::VdpaAttach::host)};
@@ -138,8 +137,8 @@ Outcome choose_disks(ServeArguments& options) {
     if (!options.device.name.empty())
         serve.luns.insert(serve.luns.begin(), {0, options.device.name});
     if (!scsi && (options.device.name.empty() || serve.luns.size() > 1))
-        return tl::unexpected(
-            misuse("a blk device is one disk, DEVICE: --lun is for --virtio scsi"));
+        return tl::unexpected(misuse(
+            "a blk device is one disk, given as DEVICE; --lun works only with --virtio scsi"));
     std::set<std::uint16_t> numbers;
     for (const auto& lun : serve.luns)
         if (!numbers.insert(lun.number).second)
@@ -149,7 +148,7 @@ Outcome choose_disks(ServeArguments& options) {
     if (!scsi &&
         (disk.translate || !disk.allow.empty() || disk.reads_past_pointer || serve.control))
         return tl::unexpected(
-            misuse("--translate, --allow, --urswrz and --control are for --virtio scsi"));
+            misuse("--translate, --allow, --urswrz and --control work only with --virtio scsi"));
     if (const auto possible = check_passing(disk.translate, disk.allow); !possible) return possible;
     disk.force = options.device.force;
     disk.data_path = options.device.data_path;
@@ -161,8 +160,8 @@ Outcome run(ServeArguments options) {
         return print_capabilities(options.guest_device.value_or(service::GuestDeviceKind::scsi));
     if (options.device.name.empty() && options.serve.luns.empty() && !options.serve.control)
         return tl::unexpected(
-            misuse("which disk? Give a DEVICE or, with --virtio scsi, --lun N=DEVICE, or --control "
-                   "PATH, by which disks come later"));
+            misuse("no disk is given: give a DEVICE or, with --virtio scsi, --lun N=DEVICE, or "
+                   "--control PATH to add disks later"));
     if (const auto way = choose_way(options); !way) return way;
     if (const auto disks = choose_disks(options); !disks) return disks;
     // Before anything else is opened and takes the number.

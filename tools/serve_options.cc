@@ -41,7 +41,7 @@ std::optional<std::string> take_lun(const std::string& text,
 void add_disks(CLI::App& app, const Arguments& options) {
     require(add_device(app, options->device, Session::Access::write), false);
     add_parsed(app, "--virtio", "scsi|blk",
-               "The device the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk "
+               "The device that the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk "
                "(--vduse: always blk)",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (text == "scsi")
@@ -49,23 +49,21 @@ void add_disks(CLI::App& app, const Arguments& options) {
                    else if (text == "blk")
                        options->guest_device = service::GuestDeviceKind::blk;
                    else
-                       return fmt::format("'{}' is no device this version serves: scsi or blk",
-                                          text);
+                       return fmt::format(
+                           "'{}' is not a device that this version serves: give scsi or blk", text);
                    return std::nullopt;
                });
     add_parsed(
         app, "--lun", "N=DEVICE",
-        "scsi: serve a disk by this number, 0 to 255; DEVICE alone is LUN 0 (repeatable)",
+        "scsi: serve a disk with this logical unit number, 0 to 255; DEVICE is LUN 0 (repeatable)",
         [options](const std::string& text) { return take_lun(text, options->serve.luns); },
         Repeat::yes);
     add_flag(app, "--read-only", options->serve.disk.read_only, "The guest can't change the disk");
-    add_flag(
-        app, "--translate", options->serve.disk.translate,
-        "scsi: do not let the guest talk to SCSI disks themselves; translate, as for all others");
+    add_flag(app, "--translate", options->serve.disk.translate,
+             "scsi: translate SCSI disks, too, instead of passing them through to the guest");
     add_parsed(
         app, "--allow", "COMMAND",
-        "scsi: let this command through to disks that are passed through, beside those that always "
-        "are (repeatable)",
+        "scsi: also pass this SCSI command to disks that are passed through (repeatable)",
         [options](const std::string& text) -> std::optional<std::string> {
             if (const auto known = zbc::parse_allowed(text); !known) return known.error().message;
             options->serve.disk.allow.push_back(text);
@@ -73,8 +71,8 @@ void add_disks(CLI::App& app, const Arguments& options) {
         },
         Repeat::yes);
     add_parsed(app, "--urswrz", "0|1",
-               "scsi: whether reads past a write pointer succeed, where the disk is translated "
-               "(default: as the disk has it)",
+               "scsi: whether reads past a write pointer succeed on a translated disk (default: as "
+               "on the disk itself)",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (text != "0" && text != "1")
                        return fmt::format("'{}' is neither 0 nor 1", text);
@@ -86,7 +84,7 @@ void add_disks(CLI::App& app, const Arguments& options) {
 /// What helps those who test zoned software.
 void add_trials(CLI::App& app, const Arguments& options) {
     add_flag(app, "--explain", options->serve.explain,
-             "Log why a request was refused: its zone, the write pointer, the rule broken");
+             "Log why each request was refused: its zone, the write pointer, the broken rule");
     add_parsed(
         app, "--fault", "RULE",
         "Make the disk misbehave on purpose, e.g. zone=7,state=read-only,after=100 (repeatable)",
@@ -118,8 +116,8 @@ void add_ways_in(CLI::App& app, const Arguments& options) {
                    return std::nullopt;
                });
     add_parsed(app, "--attach", "host|guest",
-               "Who gets it with --vduse: host, as /dev/vdX here (the default), or guest, as "
-               "/dev/vhost-vdpa-N for a virtual machine",
+               "With --vduse, where the disk appears: host, as /dev/vdX on this host (the "
+               "default), or guest, as /dev/vhost-vdpa-N for a virtual machine",
                [options](const std::string& text) -> std::optional<std::string> {
                    if (text == "host")
                        options->attach = service::VdpaAttach::host;
@@ -146,25 +144,25 @@ void add_threads(CLI::App& app, const Arguments& options) {
         [options](const std::string& text) -> std::optional<std::string> {
             return take_count(text, service::ServeOptions::most_workers, options->serve.workers);
         });
-    add_parsed(
-        app, "--spin", "auto|off|USEC",
-        fmt::format("How long an idle worker looks for more before it sleeps (default: auto, "
-                    "{} us where a CPU is spare)",
-                    service::Spin::usual.count()),
-        [options](const std::string& text) -> std::optional<std::string> {
-            constexpr std::uint64_t most = service::Spin::most.count();
-            const auto number = parse_number(text);
-            if (text == "auto")
-                options->serve.spin.reset();
-            else if (text == "off")
-                options->serve.spin = std::chrono::microseconds{0};
-            else if (number && *number <= most)
-                options->serve.spin = std::chrono::microseconds{*number};
-            else
-                return fmt::format("'{}' is neither auto, off nor 0 to {} microseconds", text,
-                                   most);
-            return std::nullopt;
-        });
+    add_parsed(app, "--spin", "auto|off|USEC",
+               fmt::format("How long an idle worker polls for more requests before it sleeps "
+                           "(default: auto, {} us where a CPU is spare)",
+                           service::Spin::usual.count()),
+               [options](const std::string& text) -> std::optional<std::string> {
+                   constexpr std::uint64_t most = service::Spin::most.count();
+                   const auto number = parse_number(text);
+                   if (text == "auto")
+                       options->serve.spin.reset();
+                   else if (text == "off")
+                       options->serve.spin = std::chrono::microseconds{0};
+                   else if (number && *number <= most)
+                       options->serve.spin = std::chrono::microseconds{*number};
+                   else
+                       return fmt::format(
+                           "'{}' is not auto, off or a number of microseconds from 0 to {}", text,
+                           most);
+                   return std::nullopt;
+               });
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ Outcome Session::flush() {
     if (!completion) return tl::unexpected(completion.error());
     if (!completion->status.ok())
         return tl::unexpected(failure_of(
-            completion->status, fmt::format("{}: what was written is not durable", device_)));
+            completion->status, fmt::format("{}: the written data is not durable", device_)));
     return {};
 }
 

@@ -46,23 +46,22 @@ tl::expected<emulated::Shape, Failure> shape_like(const Limits& limits, const Sh
     shape.physical_block_size = limits.physical_block_size;
     if (!options.block_size && !can_be_emulated(limits.logical_block_size))
         return refuse(
-            fmt::format("has blocks of {} bytes, an emulated disk 512 or 4096; "
-                        "--block-size chooses",
+            fmt::format("this disk has blocks of {} bytes, and an emulated disk has blocks of 512 "
+                        "or 4096; choose with --block-size",
                         limits.logical_block_size));
     if (!options.physical_block_size && !can_be_emulated(limits.physical_block_size))
         return refuse(
-            fmt::format("has physical blocks of {} bytes, an emulated disk 512 or 4096; "
-                        "--physical-block-size chooses",
+            fmt::format("this disk has physical blocks of {} bytes, and an emulated disk has 512 "
+                        "or 4096; choose with --physical-block-size",
                         limits.physical_block_size));
     shape.model = options.model.value_or(limits.model);
     if (shape.model == Model::none || layout.zone_count() == 0) return options.over(shape);
 
     if (!options.conventional && !conventional_ones_come_first(layout))
-        return refuse(
-            fmt::format("has conventional zones behind sequential ones, which an "
-                        "emulated disk can't have; --conventional N makes its first N "
-                        "zones conventional (it has {})",
-                        layout.conventional_count()));
+        return refuse(fmt::format(
+            "this disk has conventional zones behind sequential ones, which an emulated disk can't "
+            "have; give --conventional N to make the first N zones conventional (this disk has {})",
+            layout.conventional_count()));
     shape.zone_size = layout.zone_size();
     if (layout.zone_capacity() != layout.zone_size()) shape.zone_capacity = layout.zone_capacity();
     shape.conventional = layout.conventional_count();

@@ -81,17 +81,17 @@ CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access 
                    })
             ->required();
     if (access == Session::Access::write)
-        app.add_flag("--force", device.force,
-                     "Write even if the disk is partitioned or held by another");
-    add_parsed(app, "--data-path", "any|ioctl|io_uring",
-               "How SCSI and NVMe commands reach the kernel (default: the better one there is)",
-               [&device](const std::string& text) -> std::optional<std::string> {
-                   const auto path = parse_data_path(text);
-                   if (!path)
-                       return fmt::format("'{}' is no data path: any, ioctl or io_uring", text);
-                   device.data_path = *path;
-                   return std::nullopt;
-               });
+        app.add_flag("--force", device.force, "Write even if the disk is partitioned or in use");
+    add_parsed(
+        app, "--data-path", "any|ioctl|io_uring",
+        "How SCSI and NVMe commands reach the kernel (default: the better one of those available)",
+        [&device](const std::string& text) -> std::optional<std::string> {
+            const auto path = parse_data_path(text);
+            if (!path)
+                return fmt::format("'{}' is not a data path: give any, ioctl or io_uring", text);
+            device.data_path = *path;
+            return std::nullopt;
+        });
     return option;
 }
 
@@ -134,7 +134,7 @@ CLI::Option* add_path(CLI::App& app, const std::string& name, std::optional<std:
                       const std::string& help) {
     return add_parsed(app, name, "FILE", help,
                       [&path](const std::string& text) -> std::optional<std::string> {
-                          if (text.empty()) return "a file name is expected, but it is empty";
+                          if (text.empty()) return "the file name is empty";
                           path = text;
                           return std::nullopt;
                       });

@@ -58,8 +58,8 @@ class Writer {
             if (rest == 0) continue;
             if (auto settled = settle(); !settled) return settled;
             return stopped(fmt::format(
-                "the input's last {} bytes were not written: they are no whole {}-byte block", rest,
-                granularity_at(session_.limits(), position_)));
+                "the input's last {} bytes were not written: they do not fill a {}-byte block",
+                rest, granularity_at(session_.limits(), position_)));
         }
         return settle();
     }
@@ -105,7 +105,7 @@ class Writer {
         const auto more = read_fully(input, {&probe, 1});
         if (!more) return stopped(failure_of(more.error()).message);
         if (*more == 0) return {};
-        return stopped(no_room_at(session_.layout(), position_) + ", but the input goes on");
+        return stopped(no_room_at(session_.layout(), position_) + ", but the input has more data");
     }
 
     Outcome stopped(std::string_view why) const {
@@ -140,10 +140,9 @@ Outcome check(const Options& options, const Session& session, const File& input)
                                   limits.size()));
     const auto block = granularity_at(limits, options.offset);
     if (options.offset % block != 0)
-        return refuse(
-            fmt::format("offset {} is not a multiple of the {}-byte blocks writes here "
-                        "are made of",
-                        options.offset, block));
+        return refuse(fmt::format(
+            "offset {} is not a multiple of the {}-byte blocks that can be written there",
+            options.offset, block));
     const auto length = input.remaining();
     if (!length) return {};
     if (*length > limits.size() - options.offset)
@@ -153,10 +152,9 @@ Outcome check(const Options& options, const Session& session, const File& input)
     if (*length == 0) return {};
     const auto last_block = granularity_at(limits, options.offset + *length - 1);
     if (*length % last_block != 0)
-        return refuse(
-            fmt::format("{} has {} bytes, which are no whole {}-byte blocks: {} bytes "
-                        "are too many",
-                        input.name(), *length, last_block, *length % last_block));
+        return refuse(fmt::format(
+            "{} has {} bytes, which is not a whole number of {}-byte blocks: {} bytes are too many",
+            input.name(), *length, last_block, *length % last_block));
     return {};
 }
 
@@ -204,8 +202,8 @@ Outcome run(const Options& options) {
     }
     if (const auto told = out.flush(); !told)
         return tl::unexpected(
-            refusal(fmt::format("{}: all was written, but: {}", options.device.name,
-                                failure_of(told.error()).message)));
+            refusal(fmt::format("{}: all data was written, but the result could not be printed: {}",
+                                options.device.name, failure_of(told.error()).message)));
     return {};
 }
 
@@ -218,9 +216,9 @@ Verb add_write(CLI::App& program) {
                           "head -c 1M /dev/urandom | zonebridge write disk.img --offset 1G"});
     add_device(*app, options->device, Session::Access::write);
     require(add_size(*app, "--offset", options->offset,
-                     "Where to begin, in bytes; in a sequential zone its write pointer"));
+                     "Where to start, in bytes; in a sequential zone, its write pointer"));
     add_path(*app, "--input", options->input, "The file to read (default: standard input)");
-    add_flag(*app, "--json", options->json, "Tell what was written as one JSON document");
+    add_flag(*app, "--json", options->json, "Print the result as one JSON document");
     return {app, [options] { return run(*options); }};
 }
 

@@ -140,13 +140,13 @@ TEST(Lun, ADiskThatGrewIsSeenAsItIs) {
     const Disk disk;
     write_file(disk / "file", std::string(1 << 20, 'x'));
     Server server(disk, {"3=block:" + (disk / "file")});
-    EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "its size is what it was"));
+    EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "its size did not change"));
     std::filesystem::resize_file(disk / "file", 3 << 20);
     EXPECT_EQ(server.luns()[0]["size"], 1 << 20);
     EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "it was 1 MiB, and is 3 MiB now"));
     EXPECT_EQ(server.luns()[0]["size"], 3 << 20);
     std::filesystem::remove(disk / "file");
-    EXPECT_TRUE(contains(failed(server.lun({"refresh", "3"})), "LUN 3 is gone"));
+    EXPECT_TRUE(contains(failed(server.lun({"refresh", "3"})), "LUN 3 was removed"));
     EXPECT_EQ(server.luns().size(), 0U);
     EXPECT_EQ(server.stop(), 0);
 }
@@ -164,7 +164,7 @@ TEST(Lun, WhatTheServerRefusesIsTold) {
         << "who has the number";
     EXPECT_TRUE(contains(failed(server.lun({"add", "1=" + (disk / "missing")})), "ENOENT"));
     EXPECT_TRUE(contains(failed(server.lun({"remove", "4"})), "no LUN 4"));
-    EXPECT_TRUE(contains(failed(server.lun({"refresh", "4"})), "those that are served are 0"));
+    EXPECT_TRUE(contains(failed(server.lun({"refresh", "4"})), "the served LUNs are 0"));
     EXPECT_EQ(server.luns().size(), 1U);
     EXPECT_EQ(holder.stop(), 0);
     EXPECT_EQ(server.stop(), 0);
@@ -176,7 +176,7 @@ TEST(Lun, WhereNoServerIsItSaysWhatIsThere) {
         return failed({"lun", "list", "--socket", path});
     };
     EXPECT_TRUE(contains(list(disk / "none"), "serve --control"));
-    EXPECT_TRUE(contains(list(disk.path()), "no socket"));
+    EXPECT_TRUE(contains(list(disk.path()), "is not a socket"));
     EXPECT_TRUE(contains(list(disk / std::string(200, 's')), "107"));
     {
         const auto dead = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -32,15 +32,15 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--workers", "65"}, "'65'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--spin", "1001"}, "'1001'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--spin", "on"}, "'on'"},
-        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--fd", "3"}, "exclude"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--fd", "3"}, "give only one of"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "-1"}, "'-1'"},
         {{"serve", "d", "--virtio", "scsi", "--fd", "99999999999"}, "'99999999999'"},
         {{"serve", "d", "--virtio", "scsi", "--socket", ""}, "empty"},
         {{"serve", "x:d", "--virtio", "scsi", "--socket", "s"}, "x:"},
         {{"serve", "d", "--virtio", "blk"}, "--vduse"},
-        {{"serve", "d", "--vduse", "n", "--socket", "s"}, "exclude"},
-        {{"serve", "d", "--vduse", "n", "--virtio", "blk", "--fd", "0"}, "exclude"},
-        {{"serve", "d", "--vduse", "n", "--virtio", "scsi"}, "block devices only"},
+        {{"serve", "d", "--vduse", "n", "--socket", "s"}, "give only one of"},
+        {{"serve", "d", "--vduse", "n", "--virtio", "blk", "--fd", "0"}, "give only one of"},
+        {{"serve", "d", "--vduse", "n", "--virtio", "scsi"}, "VDUSE carries only block devices"},
         {{"serve", "d", "--vduse", "n", "--attach", "both"}, "'both'"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--attach", "host"}, "--attach"},
         {{"serve", "d", "--vduse", ""}, "name"},
@@ -54,7 +54,7 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--translate"}, "--translate"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "zone=7"}, "state="},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "zone=7,error=bad"},
-         "error=bad: possible are media, io and gone"},
+         "error=bad: give media, io or gone"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "latency=1s", "--fault",
           "x"},
          "'x'"},
@@ -175,9 +175,9 @@ TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
         return result.err;
     };
     for (const auto* const device : {"scsi", "blk"})
-        EXPECT_NE(
-            said({"--virtio", device, "--workers", "5", "--queues", "3"}).find("so that many run"),
-            std::string::npos)
+        EXPECT_NE(said({"--virtio", device, "--workers", "5", "--queues", "3"})
+                      .find("so only that many run"),
+                  std::string::npos)
             << device;
     for (const auto& options : std::vector<std::vector<std::string>>{
              {"--virtio", "scsi"},

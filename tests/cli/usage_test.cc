@@ -97,9 +97,9 @@ TEST(Usage, WordsThatAreNoneListThoseThatAre) {
 
 TEST(Usage, ZonesAreChosenInExactlyOneWay) {
     for (const auto* verb : {"open", "close", "finish", "reset"})
-        expect_refused({{{verb, "d", "--zone", "1", "--all"}, "exclude"},
-                        {{verb, "d", "--zone", "1", "--offset", "4M"}, "exclude"},
-                        {{verb, "d", "--all", "--offset", "4M"}, "exclude"},
+        expect_refused({{{verb, "d", "--zone", "1", "--all"}, "give only one of"},
+                        {{verb, "d", "--zone", "1", "--offset", "4M"}, "give only one of"},
+                        {{verb, "d", "--all", "--offset", "4M"}, "give only one of"},
                         {{verb, "d", "--zone", "1", "--length", "4M"}, "--length"},
                         {{verb, "d", "--all", "--length", "4M"}, "--length"},
                         {{verb, "d", "--offset", "4M", "--length", "0"}, "--length 0"},

@@ -125,9 +125,9 @@ TEST(Explainer, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
     }
     std::uint64_t sum = 0;
     for (const auto& line : log.wait_for(1)) {
-        const auto at = line.find("and ");
-        if (line.find(" more that were left out") != std::string::npos)
-            sum += std::stoull(line.substr(at + 4));
+        const auto at = line.find("failed: ");
+        if (line.find(" more requests, which were not logged") != std::string::npos)
+            sum += std::stoull(line.substr(at + 8));
         else
             ++sum;
     }

@@ -203,7 +203,7 @@ std::vector<Lie> lies() {
         {"empty, but written", [](Report& r) { *r.zones[1].write_pointer += 4 * KiB; },
          "zone 1 (reported at byte 65536): it is empty, but its write pointer is 69632"},
         {"two sequential types", [](Report& r) { r.zones[2].type = preferred; },
-         "zone 2 (reported at byte 131072): it is sequential-write-preferred, others are "
+         "zone 2 (reported at byte 131072): it is sequential-write-preferred, but other zones are "
          "sequential-write-required"},
         {"a type that is none", [](Report& r) { r.zones[2].type = static_cast<ZoneType>(9); },
          "zone 2 (reported at byte 131072): its type 9 is not known"},

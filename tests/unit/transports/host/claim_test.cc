@@ -71,7 +71,7 @@ TEST_F(Holders, DevicesMadeOfItCountAndWhatIsOnThem) {
                  machine.sys() / "devices/virtual/block/nullb0/holders/dm-0");
     machine.mount("253:0", "/dev/mapper/vault", "/vault");
     EXPECT_EQ(of(250, 0), (Words{"is part of /dev/dm-0 (device mapper's vault)",
-                                 "/dev/dm-0, made of it, is mounted at /vault"}));
+                                 "/dev/dm-0, which is made of it, is mounted at /vault"}));
 }
 
 TEST_F(Holders, HoldersInACircleEnd) {
@@ -97,7 +97,7 @@ TEST_F(Holders, ProcessesAreNamedAndSayWhetherTheyWrite) {
     auto words = of(250, 0);
     std::sort(words.begin(), words.end());
     EXPECT_EQ(words, (Words{"is open for writing in fio (process 123)",
-                            "is open in smartd (process 124)", "is open in this very process"}));
+                            "is open in smartd (process 124)", "is already open in this process"}));
 }
 
 TEST_F(Holders, WhatMattersIsToldApart) {
