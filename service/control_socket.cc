@@ -216,7 +216,7 @@ class ControlSocket::Peers {
     void accept() {
         auto socket = listener_.accept_waiting();
         if (!socket) {
-            log("control: {}; accepting no connections for now", socket.error());
+            log("control: {}; the control socket accepts no more connections", socket.error());
             listening_ = false;
             return;
         }
