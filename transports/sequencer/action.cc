@@ -5,7 +5,7 @@
 namespace zonebridge::sequencer {
 
 void SequencedQueue::begin_action(Command& command) noexcept {
-    const auto operation = command.nodes.first->request.operation;
+    const auto operation = command.node->request.operation;
     if (operation == Operation::open || operation == Operation::close)
         return channel_.report(command, Command::Step::judge_action);
     act(command);
@@ -14,12 +14,12 @@ void SequencedQueue::begin_action(Command& command) noexcept {
 void SequencedQueue::act(Command& command) noexcept {
     command.step = Command::Step::act;
     command.line->confirmed = false;
-    channel_.device.send(command.nodes.first->request, tag_of(command));
+    channel_.device.send(command.node->request, tag_of(command));
 }
 
 void SequencedQueue::action_judged(Command& command) noexcept {
     learn(*command.line, command.zone);
-    const auto verdict = judge_action(command.nodes.first->request.operation, command.zone.state);
+    const auto verdict = judge_action(command.node->request.operation, command.zone.state);
     if (verdict) return end_action(command, {*verdict, {}});
     act(command);
 }
@@ -30,7 +30,7 @@ void SequencedQueue::action_ended(Command& command, const Completion& completion
         command.failure = completion.status;
         return channel_.report(command, Command::Step::explain_action);
     }
-    const auto operation = command.nodes.first->request.operation;
+    const auto operation = command.node->request.operation;
     zones_.room.note_acted(line);
     if (operation == Operation::reset) {
         line.known = Line::Known::pointer;
@@ -43,13 +43,15 @@ void SequencedQueue::action_ended(Command& command, const Completion& completion
 
 void SequencedQueue::action_explained(Command& command) noexcept {
     learn(*command.line, command.zone);
-    if (zones_.room.wait(channel_, command, command.nodes)) return;
-    end_action(command, explain_action(command.nodes.first->request.operation, command.zone.state,
+    List<Node> requests;
+    requests.push(*command.node);
+    if (zones_.room.wait(channel_, command, requests)) return;
+    end_action(command, explain_action(command.node->request.operation, command.zone.state,
                                        command.failure));
 }
 
 void SequencedQueue::end_action(Command& command, Status status) noexcept {
-    channel_.requests.finish(*command.nodes.pop(), status, status.ok() ? 1 : 0);
+    channel_.requests.finish(*command.node, status, status.ok() ? 1 : 0);
     channel_.go_on(command);
 }
 

@@ -74,15 +74,18 @@ void SequencedQueue::abandon() noexcept {
             case Command::Step::close_for_room:
                 zones_.room.ended(channel_, command);
                 continue;
-            case Command::Step::look:
             case Command::Step::write:
             case Command::Step::explain_write:
+                command.write.fail(channel_.requests, lost.status);
+                break;
             case Command::Step::judge_action:
             case Command::Step::act:
             case Command::Step::explain_action:
+                channel_.requests.finish(*command.node, lost.status, 0);
+                break;
+            case Command::Step::look:
                 break;
         }
-        while (auto* node = command.nodes.pop()) channel_.requests.finish(*node, lost.status, 0);
         command.line->known = Line::Known::nothing;
         channel_.go_on(command);
     }

@@ -15,7 +15,7 @@ bool SequencedQueue::explain(Node& node, Status failure) noexcept {
     const auto zone = layout.zone_of(node.request.offset);
     if (layout.is_conventional(zone)) return false;
     auto& command = channel_.commands.take(zones_.line(zone));
-    command.nodes.push(node);
+    command.node = &node;
     command.failure = failure;
     channel_.report(command, operation == Operation::read ? Command::Step::explain_read
                                                           : Command::Step::explain_append);
@@ -23,7 +23,7 @@ bool SequencedQueue::explain(Node& node, Status failure) noexcept {
 }
 
 void SequencedQueue::append_explained(Command& command, bool known) noexcept {
-    auto& node = *command.nodes.pop();
+    auto& node = *command.node;
     auto status = command.failure;
     if (known) {
         const auto& zone = command.zone;
@@ -43,7 +43,7 @@ void SequencedQueue::append_explained(Command& command, bool known) noexcept {
 
 /// A read over several zones looks at one after the other.
 void SequencedQueue::read_explained(Command& command, bool known) noexcept {
-    auto& node = *command.nodes.first;
+    auto& node = *command.node;
     const auto& layout = limits().layout;
     const auto next = zones_.index(*command.line) + 1;
     const auto offline = known && command.zone.state == ZoneState::offline;
@@ -52,7 +52,6 @@ void SequencedQueue::read_explained(Command& command, bool known) noexcept {
         command.line = &zones_.line(next);
         return channel_.report(command, Command::Step::explain_read);
     }
-    command.nodes.pop();
     auto status = command.failure;
     if (offline) status.code = StatusCode::zone_offline;
     channel_.commands.give_back(command);

@@ -21,8 +21,7 @@ void SequencedQueue::run(Line& line) noexcept {
         const auto operation = node->request.operation;
         if (channel_.native_append && operation == Operation::append) {
             if (passed_appends_ >= depth()) return channel_.lines.stall(line);
-            line.waiting.pop();
-            node->waiting = false;
+            line.take_first();
             pass_append(line, *node);
             continue;
         }
@@ -33,23 +32,24 @@ void SequencedQueue::run(Line& line) noexcept {
         if (writes && line.known != Line::Known::nothing) {
             const auto code = judge(line, *node);
             if (code != StatusCode::ok && line.confirmed) {
-                line.waiting.pop();
-                node->waiting = false;
+                line.take_first();
                 channel_.requests.finish(*node, {code, {}}, 0);
                 continue;
             }
         }
         auto& command = channel_.commands.take(line);
         if (!writes) {
-            line.waiting.pop();
-            node->waiting = false;
-            command.nodes.push(*node);
+            line.take_first();
+            command.node = node;
             return begin_action(command);
         }
         // A zone may change by itself, so nobody is refused by what was known before.
         if (line.known == Line::Known::nothing || judge(line, *node) != StatusCode::ok)
             return channel_.report(command, Command::Step::look);
-        return begin_write(line, command);
+        command.step = Command::Step::write;
+        line.confirmed = false;
+        command.write.join(channel_, line);
+        return command.write.fill(channel_.device.add(tag_of(command)));
     }
     channel_.lines.release(line);
 }
@@ -86,6 +86,34 @@ void SequencedQueue::end_append(Node& node, Status status, std::uint64_t result)
         }
     }
     channel_.requests.finish(node, status, result);
+}
+
+// ---- Writes.
+
+void SequencedQueue::write_ended(Command& command, Status status) noexcept {
+    if (!status.ok()) {
+        command.failure = status;
+        return channel_.report(command, Command::Step::explain_write);
+    }
+    auto& line = *command.line;
+    command.write.succeed(channel_.requests);
+    const auto& layout = limits().layout;
+    const auto zone = zones_.index(line);
+    line.pointer = command.write.end();
+    const auto full = line.pointer == layout.start_of(zone) + layout.capacity_of(zone);
+    if (full) line.known = Line::Known::full;
+    zones_.room.note_written(line, full);
+    channel_.go_on(command);
+}
+
+/// The zone was reported after a write failed.
+void SequencedQueue::settle_write(Command& command) noexcept {
+    auto& line = *command.line;
+    learn(line, command.zone);
+    const auto untouched = line.pointer == command.write.offset();
+    if (untouched && zones_.room.wait(channel_, command, command.write.requests())) return;
+    command.write.settle(channel_.requests, line, command.failure);
+    channel_.go_on(command);
 }
 
 // ---- What is known.
@@ -165,8 +193,7 @@ void SequencedQueue::carried(Command& command, const Completion& completion) noe
         case Command::Step::explain_write:
             fault = channel_.find_fault(command, completion);
             if (!fault) return settle_write(command);
-            while (auto* node = command.nodes.pop())
-                channel_.requests.finish(*node, command.failure, 0);
+            command.write.fail(channel_.requests, command.failure);
             fail_waiting(line, *fault);
             return channel_.go_on(command);
         case Command::Step::judge_action:

@@ -66,7 +66,6 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void read_explained(Command& command, bool known) noexcept;
 
     // ---- write.cc
-    void begin_write(Line& line, Command& command) noexcept;
     void write_ended(Command& command, Status status) noexcept;
     void settle_write(Command& command) noexcept;
 

@@ -73,6 +73,12 @@ struct alignas(64) Line {
     };
     enum class Known : std::uint8_t { nothing, pointer, full, read_only, offline };
 
+    /// Takes out the request that waits first. Under lock.
+    Node& take_first() noexcept {
+        auto& node = *waiting.pop();
+        node.waiting = false;
+        return node;
+    }
     /// Requests that were taken out wait again, before all others. Under lock.
     void put_back(List<Node> requests) noexcept {
         if (requests.empty()) return;
