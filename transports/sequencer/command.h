@@ -88,6 +88,9 @@ inline constexpr std::uint64_t sweep_tag = 2;
     if ((tag & command_mark) == 0) return nullptr;
     return reinterpret_cast<Command*>(static_cast<std::uintptr_t>(tag & ~command_mark));
 }
+[[nodiscard]] inline bool is_node(std::uint64_t tag) noexcept {
+    return tag != sweep_tag && (tag & command_mark) == 0;
+}
 /// Only for the tag of a node.
 [[nodiscard]] inline Node& node_of(std::uint64_t tag) noexcept {
     return *reinterpret_cast<Node*>(static_cast<std::uintptr_t>(tag));

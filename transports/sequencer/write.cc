@@ -9,18 +9,19 @@ namespace zonebridge::sequencer {
 void Write::join(const Channel& channel, Line& line) noexcept {
     const auto& limits = channel.limits;
     const auto zone = channel.zones.index(line);
-    const auto room = limits.layout.start_of(zone) + limits.layout.capacity_of(zone) - line.pointer;
-    const auto fua = line.waiting.first->request.fua;
+    const auto offset = line.pointer.at();
+    const auto space = channel.zones.end_of(line) - offset;
+    const auto fua = line.pending.first->request.fua;
     List<Node> requests;
     std::uint64_t length = 0;
     std::size_t segments = 0;
     std::span<const iovec> data;
-    while (auto* node = line.waiting.first) {
+    while (auto* node = line.pending.first) {
         const auto& request = node->request;
         const auto write = request.operation == Operation::write;
         if (!write && (request.operation != Operation::append || channel.native_append)) break;
-        if (request.fua != fua || request.length > room - length) break;
-        if (write && request.offset != line.pointer + length) break;
+        if (request.fua != fua || request.length > space - length) break;
+        if (write && request.offset != offset + length) break;
         if (requests.empty()) {
             data = request.data;
         } else {
@@ -39,7 +40,7 @@ void Write::join(const Channel& channel, Line& line) noexcept {
         requests.push(line.take_first());
     }
     requests_ = requests;
-    offset_ = line.pointer;
+    offset_ = offset;
     length_ = length;
     data_ = data;
     fua_ = fua;
@@ -65,27 +66,27 @@ void Write::fail(Requests& requests, Status status) noexcept {
     while (auto* node = requests_.pop()) requests.finish(*node, status, 0);
 }
 
-void Write::settle(Requests& requests, const Line& line, Status failure) noexcept {
+void Write::settle(Requests& requests, const WritePointer& pointer, Status failure) noexcept {
     auto code = failure.code;
     auto reached = offset_;
-    switch (line.known) {
-        case Line::Known::pointer:
-            if (line.pointer < offset_ || line.pointer > end())
+    switch (pointer.known()) {
+        case WritePointer::Known::pointer:
+            if (pointer.at() < offset_ || pointer.at() > end())
                 code = StatusCode::unaligned_write;
             else
-                reached = line.pointer;
+                reached = pointer.at();
             break;
-        case Line::Known::full:
+        case WritePointer::Known::full:
             // Nothing tells how far it got: a device may also call a zone full that it gave up.
             code = StatusCode::zone_full;
             break;
-        case Line::Known::read_only:
+        case WritePointer::Known::read_only:
             code = StatusCode::zone_read_only;
             break;
-        case Line::Known::offline:
+        case WritePointer::Known::offline:
             code = StatusCode::zone_offline;
             break;
-        case Line::Known::nothing:
+        case WritePointer::Known::nothing:
             break;
     }
     for (auto at = offset_; auto* node = requests_.pop();) {

@@ -17,6 +17,7 @@ struct Channel;
 struct Line;
 struct Node;
 class Requests;
+class WritePointer;
 
 class Write {
   public:
@@ -33,10 +34,10 @@ class Write {
 
     void succeed(Requests& requests) noexcept;
     void fail(Requests& requests, Status status) noexcept;
-    /// The command failed, and then `line` learnt where its zone's pointer is: what lies wholly
-    /// below the pointer is there, but with FUA, since nothing says that it is durable. The rest
+    /// The command failed, and then a report showed where the zone's pointer is: what lies wholly
+    /// below it is there, but with FUA, since nothing says that it is durable. The rest
     /// fails, with a code that the zone's state gives and the failure's cause.
-    void settle(Requests& requests, const Line& line, Status failure) noexcept;
+    void settle(Requests& requests, const WritePointer& pointer, Status failure) noexcept;
 
     /// Those not completed: they may wait again instead, before the next join().
     [[nodiscard]] List<Node> requests() const noexcept { return requests_; }
