@@ -1,7 +1,6 @@
 // The end of a queue: what it did not issue is withdrawn, what it issued for others is ended, and
-// the lines it holds go to whoever waits there.
+// the lines that it holds go to the queues whose requests are pending there.
 #include <thread>
-#include <utility>
 
 #include "layers/sequencer/queue.h"
 
@@ -12,11 +11,11 @@ SequencedQueue::~SequencedQueue() {
     if (channel_.device.is_open()) {
         withdraw();
         issue();
-        while (busy())
+        while (is_busy())
             if (!loop().turn(Loop::Wait::sleep)) break;
-        // A ring that fails can't tell what becomes of its requests, and holds none. What others
-        // carry for this queue comes back whatever this loop does.
-        if (busy()) abandon();
+        // A ring that fails can't tell what becomes of its requests, and holds none. What other
+        // queues issued for this one comes back whatever this loop does.
+        if (is_busy()) abandon();
     }
     loop().remove_issuer(*this);
     channel_.device.close();
@@ -24,73 +23,41 @@ SequencedQueue::~SequencedQueue() {
 }
 
 void SequencedQueue::withdraw() noexcept {
-    channel_.device.withdraw([this](std::uint64_t tag) { return is_withdrawable(tag); });
+    // Commands stay: others' requests may be in them.
+    channel_.device.withdraw([this](std::uint64_t tag) {
+        return is_node(tag) && passed_.can_be_withdrawn(node_of(tag));
+    });
     for (auto& node : channel_.requests.all()) {
-        if (node.use == Node::Use::sweeping) {
-            if (!sweep_.withdraw(node)) continue;
-        } else if (node.use == Node::Use::in_zone) {
-            auto& line = zones_.line(node.zone);
-            const std::lock_guard guard(line.lock);
-            if (!node.waiting) continue;
-            line.waiting.remove(node);
-            node.waiting = false;
-            // No queue has it, so nobody else would. With a wish for room it waits for native
-            // appends, and is taken up when they have ended.
-            if (line.state == Line::State::parked && line.waiting.empty() && !line.room.wanted)
-                channel_.lines.release(line);
-        } else {
-            continue;
+        switch (node.use) {
+            case Node::Use::sweeping:
+                if (sweep_.withdraw(node)) channel_.requests.withdraw(node);
+                break;
+            case Node::Use::in_zone:
+                if (order_.withdraw(node)) channel_.requests.withdraw(node);
+                break;
+            case Node::Use::idle:
+            case Node::Use::passing:
+            case Node::Use::appending:
+                break;
         }
-        channel_.requests.withdraw(node);
     }
 }
 
-/// Not so: commands, which others' requests may be in, and appends, which are counted.
-bool SequencedQueue::is_withdrawable(std::uint64_t tag) const noexcept {
-    if (tag == sweep_tag || command_of(tag) != nullptr) return false;
-    const auto& node = node_of(tag);
-    return channel_.requests.owns(node) && node.use == Node::Use::passing;
-}
-
-bool SequencedQueue::busy() const noexcept {
+bool SequencedQueue::is_busy() const noexcept {
     return channel_.requests.ordered() != 0 || channel_.commands.in_use() != 0 ||
-           passed_appends_ != 0 || !channel_.lines.empty() || !channel_.inbox.is_empty();
+           passed_.appends_in_flight() != 0 || !channel_.lines.empty() ||
+           !channel_.inbox.is_empty();
 }
 
 void SequencedQueue::abandon() noexcept {
-    const Completion lost{0, {StatusCode::io_error, {}}, 0};
+    const Status lost{StatusCode::io_error, {}};
     while (channel_.device.take_unsent()) continue;
     channel_.device.close();
-    for (auto& command : channel_.commands.all()) {
-        if (command.line == nullptr) continue;
-        switch (command.step) {
-            case Command::Step::explain_append:
-                append_explained(command, false);
-                continue;
-            case Command::Step::explain_read:
-                read_explained(command, false);
-                continue;
-            case Command::Step::look_for_room:
-            case Command::Step::close_for_room:
-                zones_.room.ended(channel_, command);
-                continue;
-            case Command::Step::look:
-            case Command::Step::write:
-            case Command::Step::explain_write:
-            case Command::Step::judge_action:
-            case Command::Step::act:
-            case Command::Step::explain_action:
-                break;
-        }
-        while (auto* node = command.nodes.pop()) channel_.requests.finish(*node, lost.status, 0);
-        command.line->known = Line::Known::nothing;
-        channel_.go_on(command);
-    }
-    while (!foreign_appends_.empty()) append_passed(*foreign_appends_.first, lost);
-    for (auto& node : channel_.requests.all())
-        if (node.use == Node::Use::appending) append_passed(node, lost);
-    sweep_.abandon(lost.status);
-    for (issue(); busy(); issue()) std::this_thread::yield();
+    for (auto& command : channel_.commands.all())
+        if (command.line != nullptr) order_.abandon(command, lost);
+    passed_.abandon(lost);
+    sweep_.abandon(lost);
+    for (issue(); is_busy(); issue()) std::this_thread::yield();
 }
 
 }  // namespace zonebridge::sequencer

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "layers/sequencer/write.h"
 #include "layers/sequencer/zones.h"
 
 namespace zonebridge::sequencer {
@@ -28,12 +29,10 @@ struct alignas(8) Command {
 
     Step step = Step::look;
     Line* line = nullptr;  // null: idle
-    List<Node> nodes;
-    std::uint64_t offset = 0;
-    std::uint64_t length = 0;
+    Write write;           // of a write and its report
+    Node* node = nullptr;  // the action, the read or the append that all others are for
     Status failure = {};
-    Zone zone = {};           // what was reported
-    iovec* pieces = nullptr;  // as many as the commands were made with
+    Zone zone = {};  // what was reported
     Command* next = nullptr;
 };
 
@@ -44,7 +43,7 @@ class Commands {
         : commands_(count), pieces_(count * pieces_each) {
         auto* pieces = pieces_.data();
         for (auto& command : commands_) {
-            command.pieces = pieces;
+            command.write.set_place(pieces);
             pieces += pieces_each;
             idle_.push(command);
         }
@@ -56,8 +55,6 @@ class Commands {
         auto& command = *idle_.pop();
         ++in_use_;
         command.line = &line;
-        command.nodes = {};
-        command.failure = {};
         return command;
     }
     void give_back(Command& command) noexcept {
@@ -90,6 +87,9 @@ inline constexpr std::uint64_t sweep_tag = 2;
 [[nodiscard]] inline Command* command_of(std::uint64_t tag) noexcept {
     if ((tag & command_mark) == 0) return nullptr;
     return reinterpret_cast<Command*>(static_cast<std::uintptr_t>(tag & ~command_mark));
+}
+[[nodiscard]] inline bool is_node(std::uint64_t tag) noexcept {
+    return tag != sweep_tag && (tag & command_mark) == 0;
 }
 /// Only for the tag of a node.
 [[nodiscard]] inline Node& node_of(std::uint64_t tag) noexcept {

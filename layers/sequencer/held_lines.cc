@@ -9,15 +9,15 @@ void HeldLines::park(Line& line) noexcept {
 
 void HeldLines::release(Line& line) noexcept {
     line.state = Line::State::idle;
-    line.confirmed = false;
+    line.pointer.doubt();
     if (std::exchange(line.sweep_waits, false)) zones_.sweeps.wake_first();
 }
 
 void HeldLines::hand_on(Line& line) noexcept {
     line.state = Line::State::held;
     if (line.room.wanted) return runnable_.push(line);
-    if (line.waiting.empty()) return release(line);
-    auto& owner = *line.waiting.first->owner;
+    if (line.pending.empty()) return release(line);
+    auto& owner = *line.pending.first->owner;
     if (&owner == &inbox_)
         runnable_.push(line);
     else

@@ -28,8 +28,9 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
 SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones,
                                std::size_t depth, int event_fd)
     : Queue(loop, limits, depth),
-      zones_(zones),
       channel_(loop, limits, zones, depth, event_fd),
+      passed_(channel_),
+      order_(channel_, passed_),
       sweep_(channel_) {}
 
 bool SequencedQueue::needs_order(const Request& request) const noexcept {
@@ -59,19 +60,14 @@ void SequencedQueue::accept(std::span<const Request> requests) noexcept {
         auto& node = *channel_.requests.take();  // there is one for each request in flight
         if (needs_order(request)) {
             node.request = request;
-            enqueue(node);
+            add(node);
         } else {
-            node.use = Node::Use::passing;
-            node.request.tag = request.tag;
-            node.request.operation = request.operation;
-            node.request.offset = request.offset;
-            node.request.length = request.length;
-            channel_.device.send(request, tag_of(node));
+            passed_.send(node, request);
         }
     }
 }
 
-void SequencedQueue::enqueue(Node& node) noexcept {
+void SequencedQueue::add(Node& node) noexcept {
     const auto& layout = limits().layout;
     const auto& request = node.request;
     channel_.requests.note_ordered();
@@ -82,27 +78,13 @@ void SequencedQueue::enqueue(Node& node) noexcept {
         node.last_zone = layout.zone_count() - 1;
     else if (is_zone_action(request.operation))
         node.last_zone = layout.zone_of(request.offset + request.length - 1);
-    if (all || node.last_zone != node.zone) {
-        return sweep_.add(node);
-    }
-
-    node.use = Node::Use::in_zone;
-    auto& line = zones_.line(node.zone);
-    const std::lock_guard guard(line.lock);
-    node.order = zones_.sweeps.accepted();
-    if (channel_.native_append && request.operation == Operation::append &&
-        line.state == Line::State::idle && !zones_.sweeps.block(node.zone, node.order))
-        return pass_append(line, node);
-    node.waiting = true;
-    line.waiting.push(node);
-    if (line.state != Line::State::idle) return;
-    line.state = Line::State::held;
-    channel_.lines.add(line);
+    if (all || node.last_zone != node.zone) return sweep_.add(node);
+    order_.add(node);
 }
 
 void SequencedQueue::issue() noexcept {
     pump();
-    channel_.lines.run_all([this](Line& line) { run(line); });
+    channel_.lines.run_all([this](Line& line) { order_.run(line); });
     sweep_.run();
     hand_over();
     if (channel_.requests.has_completions() || channel_.lines.are_runnable()) loop().note_ready();
@@ -137,13 +119,8 @@ void SequencedQueue::empty_inbox() noexcept {
 
 void SequencedQueue::take_completion(const Completion& completion) noexcept {
     if (completion.tag == sweep_tag) return sweep_.completed(completion);
-    if (auto* command = command_of(completion.tag)) return carried(*command, completion);
-    auto& node = node_of(completion.tag);
-    // A passing node is always this queue's own; of others' there are only appends.
-    if (!channel_.requests.owns(node) || node.use != Node::Use::passing)
-        return append_passed(node, completion);
-    if (!completion.status.ok() && explain(node, completion.status)) return;
-    channel_.requests.finish(node, completion.status, completion.result);
+    if (auto* command = command_of(completion.tag)) return order_.completed(*command, completion);
+    passed_.completed(node_of(completion.tag), completion);
 }
 
 /// What is handed over when the device's queue was given up fails.

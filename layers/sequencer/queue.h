@@ -8,9 +8,10 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "layers/sequencer/channel.h"
+#include "layers/sequencer/order.h"
+#include "layers/sequencer/passed.h"
 #include "layers/sequencer/sweep.h"
 #include "layers/sequencer/zones.h"
 #include "zone/loop.h"
@@ -36,54 +37,23 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void issue() noexcept override;
     void on_ready() override;
 
-    // ---- queue.cc: in, out, and between queues.
     [[nodiscard]] bool needs_order(const Request& request) const noexcept;
-    void enqueue(Node& node) noexcept;
+    void add(Node& node) noexcept;
     void pump() noexcept;
     void empty_inbox() noexcept;
     void take_completion(const Completion& completion) noexcept;
     void hand_over() noexcept;
 
-    // ---- closing.cc
+    // The end, in closing.cc.
     void withdraw() noexcept;
-    [[nodiscard]] bool is_withdrawable(std::uint64_t tag) const noexcept;
-    [[nodiscard]] bool busy() const noexcept;
+    [[nodiscard]] bool is_busy() const noexcept;
     void abandon() noexcept;
 
-    // ---- line.cc: one zone's order.
-    void run(Line& line) noexcept;
-    void pass_append(Line& line, Node& node) noexcept;
-    void append_passed(Node& node, const Completion& completion) noexcept;
-    void end_append(Node& node, Status status, std::uint64_t result) noexcept;
-    [[nodiscard]] StatusCode judge(const Line& line, const Node& node) const noexcept;
-    void learn(Line& line, const Zone& zone) noexcept;
-    void fail_waiting(Line& line, Status status) noexcept;
-    void carried(Command& command, const Completion& completion) noexcept;
-
-    // ---- explain.cc: why what passed its zone's order by has failed.
-    [[nodiscard]] bool explain(Node& node, Status failure) noexcept;
-    void append_explained(Command& command, bool known) noexcept;
-    void read_explained(Command& command, bool known) noexcept;
-
-    // ---- write.cc
-    void begin_write(Line& line, Command& command) noexcept;
-    void write_ended(Command& command, Status status) noexcept;
-    void settle_write(Command& command) noexcept;
-
-    // ---- action.cc
-    void begin_action(Command& command) noexcept;
-    void act(Command& command) noexcept;
-    void action_judged(Command& command) noexcept;
-    void action_ended(Command& command, const Completion& completion) noexcept;
-    void action_explained(Command& command) noexcept;
-    void end_action(Command& command, Status status) noexcept;
-
-    Zones& zones_;
     Channel channel_;
-    std::array<Completion, 64> returned_ = {};
-    std::size_t passed_appends_ = 0;  // native ones in the device
-    List<Node> foreign_appends_;      // of those, other queues'
+    PassedRequests passed_;
+    ZoneOrder order_;
     Sweep sweep_;
+    std::array<Completion, 64> returned_ = {};
 };
 
 }  // namespace zonebridge::sequencer

@@ -45,8 +45,8 @@ void Room::list(Line& line) noexcept {
     if (!limited_) return;
     const std::lock_guard guard(lock_);
     if (std::exchange(line.room.listed, true)) return;
-    line.room.next_opened = nullptr;
-    (newest_ != nullptr ? newest_->room.next_opened : oldest_) = &line;
+    line.next_opened = nullptr;
+    (newest_ != nullptr ? newest_->next_opened : oldest_) = &line;
     newest_ = &line;
     ++listed_;
 }
@@ -55,7 +55,7 @@ Line* Room::take_oldest() noexcept {
     const std::lock_guard guard(lock_);
     auto* line = oldest_;
     if (line == nullptr) return nullptr;
-    oldest_ = line->room.next_opened;
+    oldest_ = line->next_opened;
     if (oldest_ == nullptr) newest_ = nullptr;
     --listed_;
     line->room.listed = false;
@@ -235,7 +235,7 @@ void Room::looked(Channel& channel, Command& command, bool is_known) noexcept {
     // What an action opened is to stay open.
     if (!is_known || command.zone.state != ZoneState::implicit_open) return ended(channel, command);
     auto& line = *command.line;
-    line.confirmed = false;
+    line.pointer.doubt();
     line.room.opened = false;
     command.step = Command::Step::close_for_room;
     const auto& layout = channel.limits.layout;

@@ -23,10 +23,9 @@ struct Command;
 struct Line;
 struct Node;
 
-/// What Room keeps with a line.
+/// What Room keeps with a line, beside Line::next_opened.
 struct RoomMarks {
-    Line* next_opened = nullptr;  // under Room's lock
-    bool listed = false;          // under Room's lock: in its list of opened zones
+    bool listed = false;     // under Room's lock: in its list of opened zones
     bool wanted = false;     // under the line's lock: the holder closes the zone before all else
     bool opened = false;     // the holder's: a write opened the zone, as far as is known
     std::uint8_t tries = 0;  // the holder's: how often the first that waits was refused

@@ -54,15 +54,11 @@ bool Sweep::is_drained() noexcept {
         if (layout.is_conventional(zone_)) continue;
         auto& line = channel_.zones.line(zone_);
         const std::lock_guard guard(line.lock);
-        const auto nobody_before =
-            line.state == Line::State::idle ||
-            (line.state == Line::State::parked && line.waiting.first != nullptr &&
-             line.waiting.first->order >= node.order);
-        if (!nobody_before || line.appends != 0) {
+        if (!line.is_quiet(node.order)) {
             line.sweep_waits = true;
             return false;
         }
-        line.known = Line::Known::nothing;
+        line.pointer.forget();
         channel_.zones.room.note_swept(line);
     }
     return true;
