@@ -1,0 +1,2 @@
+// The target that tests/precompiled/tests.h is precompiled with.
+int main() {}
