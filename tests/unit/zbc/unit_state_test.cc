@@ -6,23 +6,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/ring_buffer.h"
-
 namespace zonebridge::zbc::test {
 namespace {
-
-TEST(RingBuffer<std::uint32_t>, KeepsItsOrderThroughItsEnd) {
-    RingBuffer<std::uint32_t> ring(3);
-    for (std::uint32_t i = 0; i < 10; ++i) {
-        ring.push(i);
-        ring.push(i + 100);
-        EXPECT_EQ(ring.size(), 2u);
-        EXPECT_EQ(ring.at(1), i + 100);
-        EXPECT_EQ(ring.pop(), i);
-        ring.drop(1);
-        EXPECT_TRUE(ring.empty());
-    }
-}
 
 TEST(UnitState, ANewInitiatorHasOneAttention) {
     UnitState state;
