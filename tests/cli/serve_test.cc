@@ -195,7 +195,7 @@ TEST(Serve, ZonesThatNoLinuxGuestTakesAreNamed) {
         return zonebridge({"serve", "--virtio", "blk", "--socket", disk / "no/such", disk.path()})
             .err;
     };
-    EXPECT_NE(said(Disk({"--size", "30M", "--zone-size", "3M"})).find("no power of two"),
+    EXPECT_NE(said(Disk({"--size", "30M", "--zone-size", "3M"})).find("not a power of two"),
               std::string::npos);
     EXPECT_EQ(said(Disk({"--size", "32M", "--zone-size", "4M"})).find("power of two"),
               std::string::npos);

@@ -210,8 +210,8 @@ TEST(ServedExplain, AFloodIsCounted) {
     std::istringstream lines(served.log());
     for (std::string line; std::getline(lines, line);) {
         if (line.find("refused: write") != std::string::npos) ++told;
-        if (const auto at = line.find(": and "); at != std::string::npos)
-            told += std::stoi(line.substr(at + 6));
+        if (const auto at = line.find("refused or failed: "); at != std::string::npos)
+            told += std::stoi(line.substr(at + 19));
     }
     EXPECT_EQ(told, count);
 }
