@@ -29,6 +29,7 @@ inline constexpr std::uint32_t default_seg_max = 254;
 template <typename Slot>
 class Slots {
   public:
+    /// `ring_size` is that of the queue that is given to pop.
     explicit Slots(std::size_t ring_size)
         : slots_(ring_size), storage_(ring_size * pieces_of_chain(ring_size)) {
         const auto pieces = pieces_of_chain(ring_size);
@@ -41,9 +42,15 @@ class Slots {
     Slots(const Slots&) = delete;
     Slots& operator=(const Slots&) = delete;
 
-    /// The queue's next chain, in a slot of its own. Null: there is none, all slots are in use, or the
-    /// queue is broken, which its fault() tells.
+    /// The queue's next chain, in a slot of its own. Null: there is none, or the queue is broken, which
+    /// its fault() tells. With all slots in use a chain more is such a fault: the ring has no descriptor
+    /// for it.
     [[nodiscard]] Slot* pop(VirtQueue& queue) noexcept {
+        if (free_.empty()) {
+            Chain none;
+            (void)queue.pop({}, none);
+            return nullptr;
+        }
         return filled([&](Slot& slot) { return queue.pop(slot.storage, slot.chain); });
     }
     /// The same of a chain that a server before this one took and never answered.

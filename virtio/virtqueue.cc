@@ -169,8 +169,11 @@ bool VirtQueue::peek() const noexcept {
 }
 
 PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain) noexcept {
-    if (in_flight_ == size_)
-        return fail(RingError::too_many_in_flight, next_available_, in_flight_);
+    // Answers that the driver has not seen yet count, too: no driver uses their descriptors again, and
+    // one that did could keep the device taking for ever.
+    const auto unseen = static_cast<std::uint16_t>(next_used_ - published_used_);
+    if (in_flight_ + unseen >= size_)
+        return fail(RingError::too_many_in_flight, next_available_, size_);
     const std::uint16_t head =
         load(available_ + ring_entries_offset + 2 * (next_available_ & mask_),
              std::memory_order_relaxed);

@@ -53,7 +53,7 @@ enum class PopResult : std::uint8_t {
 /// What a driver did wrong.
 enum class RingError : std::uint8_t {
     available_index,       ///< Runs further ahead than the ring is long.
-    too_many_in_flight,    ///< More chains outstanding than the ring has descriptors.
+    too_many_in_flight,    ///< More chains taken and not seen answered than it has descriptors.
     head_out_of_range,     ///< An available entry names no descriptor.
     next_out_of_range,     ///< A descriptor's next names no descriptor.
     loop,                  ///< A chain with more descriptors than its table.

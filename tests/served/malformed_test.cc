@@ -1,7 +1,9 @@
 // Whatever a front end or its guest sends, its session ends and the next one finds the disk as it was.
 
+#include <chrono>
 #include <fcntl.h>
 #include <functional>
+#include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -15,6 +17,7 @@ using driver::pack;
 namespace message = driver::message;
 
 constexpr std::uint32_t zone = ServedDisk::first_sequential;
+constexpr std::uint32_t late_zone = zone + 1;
 
 void expect_healthy(const ServedDisk& served) {
     Guest guest(served);
@@ -108,6 +111,59 @@ TEST_P(Malformed, EndsItsSessionAndNothingElse) {
         }
     }
     expect_healthy(served);
+    EXPECT_EQ(served.stop(), 0);
+}
+
+/// Fills queue 0's ring with commands that the disk takes long over, waits until the server has taken
+/// them all, and makes one chain more available.
+void overfill(Guest& guest) {
+    auto& queue = guest.scsi->request(0);
+    const auto answered = queue.ring.used_index();
+    for (std::uint16_t i = 0; i < queue.ring.size(); ++i)
+        (void)guest.queue_write(ServedDisk::lba(late_zone) + 8 * i, bytes_of(4096, i));
+    guest.scsi->submit();
+    const auto limit = std::chrono::steady_clock::now() + driver::patience;
+    while (queue.ring.available_event() != queue.ring.available_index() &&
+           std::chrono::steady_clock::now() < limit)
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    ASSERT_EQ(queue.ring.available_event(), queue.ring.available_index()) << "not all were taken";
+    ASSERT_EQ(queue.ring.used_index(), answered) << "some were answered already";
+    queue.ring.make_available(0);
+    queue.kick();
+}
+
+driver::ScsiOptions small_ring() {
+    driver::ScsiOptions options;
+    options.ring = {.size = 16, .event_index = true, .indirect_entries = 8};
+    options.max_transfer = 4096;
+    return options;
+}
+
+std::vector<std::string> late(const std::string& time) {
+    return {"--fault", "zone=" + std::to_string(late_zone) + ",latency=" + time};
+}
+
+TEST(MalformedRing, AChainMoreThanTheRingHasDescriptorsEndsItsSession) {
+    ServedDisk served(late("1s"), "scsi", {}, ServedDisk::Log::kept);
+    {
+        Guest guest(served, small_ring());
+        ASSERT_NO_FATAL_FAILURE(overfill(guest));
+        EXPECT_TRUE(guest.scsi->request(0).wait_error());
+        EXPECT_TRUE(guest.front_end.connection().closed()) << "the session goes on";
+    }
+    {
+        Guest next(served);
+        ASSERT_TRUE(must(next.scsi->write(ServedDisk::lba(zone), bytes_of(4096, 5), 512)).good());
+    }
+    expect_healthy(served);
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_NE(served.log().find("more chains are made available"), std::string::npos);
+}
+
+TEST(MalformedRing, AChainMoreThanTheRingHasDescriptorsDelaysNoSignal) {
+    ServedDisk served(late("1s"));
+    Guest guest(served, small_ring());
+    ASSERT_NO_FATAL_FAILURE(overfill(guest));
     EXPECT_EQ(served.stop(), 0);
 }
 

@@ -39,6 +39,22 @@ TEST(BlkHostile, ABrokenRingEndsTheSession) {
     EXPECT_TRUE(bench.device->fault());
 }
 
+TEST(BlkHostile, MoreChainsThanTheRingHasDescriptorsEndTheSession) {
+    Bench bench;
+    bench.disk.hold = true;
+    const auto first = bench.add({.type = blk::flush});
+    for (int i = 1; i < 64; ++i) (void)bench.add({.type = blk::flush});
+    EXPECT_TRUE(bench.device->take(0)) << "a full ring is no fault";
+    EXPECT_EQ(bench.device->in_flight(0), 64U);
+    bench.ring.ring->make_available(first.head);
+    EXPECT_FALSE(bench.device->take(0));
+    ASSERT_TRUE(bench.device->fault());
+    EXPECT_NE(bench.device->fault()->find("more chains"), std::string::npos);
+    bench.disk.hold = false;
+    bench.turn();
+    EXPECT_EQ(bench.device->in_flight(0), 0U) << "what was taken is answered";
+}
+
 TEST(BlkHostile, NonsenseIsAnsweredAndReachesNoDisk) {
     Bench bench;
     // No room for the append's sector.

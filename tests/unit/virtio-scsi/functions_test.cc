@@ -220,6 +220,23 @@ TEST_F(Functions, AQueueThatIsGoneHasNothingThatTheyWaitFor) {
     EXPECT_EQ(response(function), Response::ok);
 }
 
+TEST_F(Functions, MoreChainsThanTheRingHasDescriptorsEndTheSessionAndEveryFunction) {
+    for (std::uint64_t id = 0; id < 32; ++id) (void)send(3, unit_lun, id);
+    EXPECT_EQ(worker_of(3).in_flight(3), 32U);
+    EXPECT_FALSE(worker_of(3).fault()) << "a full ring is no fault";
+    rings[3]->ring->make_available(0);
+    // The other worker, which has the control queue, is not to blame.
+    const auto function = manage(TaskFunction::abort_task_set, unit_lun);
+    settle();
+    ASSERT_TRUE(worker_of(3).fault());
+    EXPECT_NE(worker_of(3).fault()->find("more chains"), std::string::npos);
+    EXPECT_FALSE(worker_of(3).take(3));
+    unit.complete_all();
+    settle();
+    EXPECT_EQ(response(function), Response::ok);
+    EXPECT_EQ(worker_of(3).in_flight(3), 0U) << "what was taken is answered";
+}
+
 TEST_F(Functions, ADriverAtFaultOnOneWorkerHoldsUpNoneOfTheOther) {
     (void)send(3, unit_lun, meant);
     rings[3]->ring->set_available_index(
