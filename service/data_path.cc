@@ -22,7 +22,11 @@ struct DataPath::Queue final : Watcher {
     void on_ready() override {
         started = true;
         due = true;
+        hold_or_release();
     }
+    /// Whether chains may be taken at all: also by a device that looks at the ring of its own accord.
+    [[nodiscard]] bool open() const noexcept { return enabled && started; }
+    void hold_or_release() noexcept { ring.set_held(!open()); }
 
     std::uint16_t index;
     virtio::VirtQueue ring;
@@ -47,7 +51,7 @@ DataPath::~DataPath() = default;
 void DataPath::take() noexcept {
     if (next_memory_ || faulty_) return;
     for (const auto& queue : queues_)
-        if (queue->due && queue->enabled && queue->started && !queue->stopped) take_from(*queue);
+        if (queue->due && queue->open() && !queue->stopped) take_from(*queue);
 }
 
 void DataPath::take_from(Queue& queue) noexcept {
@@ -96,6 +100,7 @@ tl::expected<void, std::string> DataPath::start(std::uint16_t index,
     }
     // A ring that ran before may have been left asking for no kicks.
     if (queue->ring.enable_kicks()) queue->due = true;
+    queue->hold_or_release();
     device_.attach(index, queue->ring);
     queues_.push_back(std::move(queue));
     wake();
@@ -160,6 +165,7 @@ void DataPath::enable(std::uint16_t index, bool enabled) {
     if (auto* const queue = find(index)) {
         queue->enabled = enabled;
         queue->due = queue->due || enabled;
+        queue->hold_or_release();
         wake();
     }
 }

@@ -108,7 +108,8 @@ void Controller::manage(Slot& slot, const TaskManagement& function) noexcept {
 
 void Controller::consider(Function function) noexcept {
     // Commands that the driver queued before the function count, taken or not, also those of a queue
-    // that is to stop: once the function is answered the driver may reuse their buffers.
+    // that is to stop: once the function is answered the driver may reuse their buffers. A ring that is
+    // disabled, or was not kicked yet, is held and gives nothing.
     if (!fault_)
         for (const auto& port : ports_)
             if (port->index >= first_request_queue) take_requests(*port);

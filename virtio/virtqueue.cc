@@ -148,7 +148,7 @@ bool VirtQueue::memory_gone() noexcept {
 }
 
 bool VirtQueue::look() noexcept {
-    if (fault_) return false;
+    if (fault_ || held_) return false;
     const auto available = load(available_ + ring_index_offset, std::memory_order_acquire);
     if (memory_gone()) {
         fail(RingError::memory_gone, next_available_, 0);
@@ -164,7 +164,7 @@ bool VirtQueue::look() noexcept {
 }
 
 bool VirtQueue::peek() const noexcept {
-    return !fault_ &&
+    return !fault_ && !held_ &&
            load(available_ + ring_index_offset, std::memory_order_acquire) != next_available_;
 }
 
@@ -356,7 +356,7 @@ bool VirtQueue::enable_kicks() noexcept {
         store(used_ + ring_flags_offset, 0, std::memory_order_seq_cst);
         if (used_log_ && log_ != nullptr) log_used(ring_flags_offset, 2);
     }
-    return !fault_ &&
+    return !fault_ && !held_ &&
            load(available_ + ring_index_offset, std::memory_order_seq_cst) != next_available_;
 }
 

@@ -144,6 +144,12 @@ class VirtQueue {
     /// Asks the driver to kick for the next chain. True if chains came in the meantime, for which
     /// there will be no kick: go on popping.
     [[nodiscard]] bool enable_kicks() noexcept;
+    /// While held, the ring is left alone: pop, enable_kicks and has_work find no chain. Chains that a
+    /// previous back end took are handed out all the same.
+    void set_held(bool held) noexcept {
+        held_ = held;
+        seen_available_ = next_available_;  // pop asks look()
+    }
     /// Chains wait to be popped; reads the available index. False once the ring is known broken.
     [[nodiscard]] bool has_work() noexcept { return next_available_ != seen_available_ || peek(); }
 
@@ -204,6 +210,7 @@ class VirtQueue {
     bool indirect_;
     bool event_index_;
     bool announced_ = false;  // the driver was told at least once
+    bool held_ = false;
     std::uint64_t faults_seen_ = 0;
     GuestMemory::Hint hint_;
     const DirtyLog* log_ = nullptr;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -15,7 +16,9 @@
 #include "tests/unit/service/direct_driver.h"
 #include "tests/unit/support/hand_loop.h"
 #include "tests/unit/support/machine_disk.h"
+#include "tests/unit/virtio-scsi/scripted_unit.h"
 #include "virtio-blk/device.h"
+#include "virtio-scsi/controller.h"
 #include "virtio/ring.h"
 
 namespace zonebridge::service {
@@ -88,6 +91,144 @@ TEST_F(BlkDataPath, AChainMoreThanTheRingHasDescriptorsIsAFault) {
     ASSERT_EQ(faults_.size(), 1U);
     EXPECT_NE(faults_[0].find("more chains"), std::string::npos) << faults_[0];
     EXPECT_TRUE(queue_->wait_error());
+}
+
+/// A virtio-scsi controller with one request queue. Commands stay with a unit that answers when it is
+/// told to.
+class ScsiDataPath : public testing::Test {
+  protected:
+    static constexpr std::uint64_t features = virtio::feature::version_1 |
+                                              virtio::feature::event_index |
+                                              virtio::feature::indirect_descriptors;
+    static constexpr std::uint16_t requests = virtio_scsi::first_request_queue;
+
+    ScsiDataPath() {
+        must(memory_.add(0x100000, 0x400000));
+        const std::array units{virtio_scsi::Unit{0, &unit_}};
+        controller_ = must(virtio_scsi::Controller::open(loop_, units));
+        controller_->set_features(virtio_scsi::feature_hotplug | virtio_scsi::feature_change);
+        path_.emplace(loop_, *controller_, [](const std::string& why) { FAIL() << why; });
+        path_->set_memory(table({&memory_}), [](auto moved) { must(moved); });
+        turn();
+        for (std::uint16_t i = 0; i <= requests; ++i)
+            queues_.push_back(std::make_unique<driver::Queue>(
+                i, memory_,
+                driver::RingOptions{.size = 16, .event_index = true, .indirect_entries = 4}));
+    }
+    ~ScsiDataPath() override {
+        unit_.complete_all();
+        for (const auto& queue : queues_) path_->stop(queue->index, [](std::uint16_t) {});
+        for (int i = 0; i < 8; ++i) turn();
+    }
+
+    void start(std::uint16_t index, bool enabled = true) {
+        auto made = setup(*queues_.at(index), features);
+        made.enabled = enabled;
+        must(path_->start(index, made));
+    }
+    void turn() {
+        path_->take();
+        must(loop_.turn(Loop::Wait::poll));
+        path_->complete();
+    }
+    void settle() {
+        for (int i = 0; i < 4; ++i) turn();
+    }
+    /// Queues a command without kicking.
+    void add_command() {
+        const auto out = memory_.allocate(virtio_scsi::RequestHeader::size +
+                                          virtio_scsi::Config::default_cdb_size);
+        const auto address = virtio_scsi::encode_address({0, 0, false});
+        std::memcpy(out.host, address.data(), address.size());
+        const auto in = memory_.allocate(virtio_scsi::ResponseHeader::size +
+                                         virtio_scsi::Config::default_sense_size);
+        ASSERT_TRUE(queues_.at(requests)->ring.add(
+            std::array{driver::to_device(out), driver::from_device(in)}));
+        (void)queues_.at(requests)->ring.publish();
+    }
+    /// Queues a function that affects all commands of the unit, and kicks; where its response comes.
+    driver::Block reset_unit() {
+        const auto out = memory_.allocate(virtio_scsi::TaskManagement::size);
+        out.host[4] = static_cast<std::byte>(virtio_scsi::TaskFunction::logical_unit_reset);
+        const auto address = virtio_scsi::encode_address({0, 0, false});
+        std::memcpy(out.host + 8, address.data(), address.size());
+        const auto in = memory_.allocate(1);
+        in.host[0] = std::byte{0xEE};
+        EXPECT_TRUE(
+            queues_.at(0)->ring.add(std::array{driver::to_device(out), driver::from_device(in)}));
+        queues_.at(0)->submit();
+        return in;
+    }
+
+    test::HandLoop loop_;
+    virtio_scsi::ScriptedUnit unit_;
+    driver::SharedMemory memory_;
+    std::unique_ptr<virtio_scsi::Controller> controller_;
+    std::optional<DataPath> path_;
+    std::vector<std::unique_ptr<driver::Queue>> queues_;
+};
+
+TEST_F(ScsiDataPath, AFunctionTakesNothingFromADisabledRing) {
+    for (const std::uint16_t index : {0, 1}) start(index);
+    start(requests, false);
+    add_command();
+    queues_.at(requests)->kick();
+    settle();
+    const auto function = reset_unit();
+    settle();
+    EXPECT_EQ(unit_.waiting(), 0U) << "the ring is disabled";
+    EXPECT_EQ(function.host[0], std::byte{0}) << "and the function waits for nothing in it";
+    path_->enable(requests, true);
+    settle();
+    EXPECT_EQ(unit_.waiting(), 1U);
+}
+
+TEST_F(ScsiDataPath, AFunctionTakesNothingFromARingThatWasNotKicked) {
+    for (std::uint16_t index = 0; index <= requests; ++index) start(index);
+    add_command();
+    const auto function = reset_unit();
+    settle();
+    EXPECT_EQ(unit_.waiting(), 0U) << "the ring has not been kicked yet";
+    EXPECT_EQ(function.host[0], std::byte{0});
+    queues_.at(requests)->kick();
+    settle();
+    EXPECT_EQ(unit_.waiting(), 1U);
+}
+
+TEST_F(ScsiDataPath, AFunctionTakesFromARingThatIsDisabledNoMore) {
+    for (const std::uint16_t index : {0, 1}) start(index);
+    start(requests, false);
+    queues_.at(requests)->kick();
+    settle();
+    path_->enable(requests, true);
+    settle();
+    add_command();
+    const auto function = reset_unit();
+    settle();
+    EXPECT_EQ(unit_.waiting(), 1U);
+    EXPECT_EQ(function.host[0], std::byte{0xEE}) << "the function waits for the command";
+    unit_.complete_all();
+    settle();
+    EXPECT_EQ(function.host[0], std::byte{0});
+}
+
+TEST_F(ScsiDataPath, AnEventTakesNoBufferFromADisabledRing) {
+    start(0);
+    start(virtio_scsi::event_queue, false);
+    auto& events = *queues_.at(virtio_scsi::event_queue);
+    const auto in = memory_.allocate(virtio_scsi::Event::size);
+    ASSERT_TRUE(events.ring.add(std::array{driver::from_device(in)}));
+    events.submit();
+    settle();
+    controller_->report(virtio_scsi::transport_reset(0, virtio_scsi::TransportReset::rescan));
+    settle();
+    EXPECT_FALSE(events.ring.take_used());
+    path_->enable(virtio_scsi::event_queue, true);
+    settle();
+    ASSERT_TRUE(events.ring.take_used());
+    std::uint32_t event = 0;
+    std::memcpy(&event, in.host, sizeof event);
+    EXPECT_EQ(event, virtio_scsi::Event::missed);
 }
 
 }  // namespace
