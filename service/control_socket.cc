@@ -12,6 +12,7 @@
 #include <optional>
 #include <poll.h>
 #include <pthread.h>
+#include <string_view>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <thread>
@@ -31,9 +32,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using virtio::UniqueFd;
-
-// No descriptors or no memory for another peer: how long until the next try.
-constexpr std::chrono::milliseconds until_next_accept{100};
 
 /// The user at the other end, if that is neither us nor root.
 std::optional<uid_t> stranger(int socket) {
@@ -142,7 +140,9 @@ class ControlSocket::Peers {
           stop_(std::move(stop)),
           doer_(doer),
           protocol_(protocol),
-          limits_(limits) {}
+          limits_(limits) {
+        listener_.set_log([](std::string_view line) { log("control: {}", line); });
+    }
     Peers(const Peers&) = delete;
     Peers& operator=(const Peers&) = delete;
     ~Peers() {
@@ -172,14 +172,15 @@ class ControlSocket::Peers {
     /// False: it was the last one.
     [[nodiscard]] bool turn() {
         std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}, {doer_.done_fd(), POLLIN, 0}};
-        const auto listening = peers_.size() < limits_.connections && Clock::now() >= accept_from_;
+        const auto resume = listener_.resume_at();
+        const auto listening = listening_ && peers_.size() < limits_.connections && !resume;
         waits.push_back({listening ? listener_.fd() : -1, POLLIN, 0});
         for (const auto& peer : peers_) {
             // One that left would be reported again and again while its request is carried out.
             const auto fd = peer.asked ? -1 : peer.socket.get();
             waits.push_back({fd, static_cast<short>(peer.out.empty() ? POLLIN : POLLOUT), 0});
         }
-        if (::poll(waits.data(), waits.size(), time_left()) < 0) {
+        if (::poll(waits.data(), waits.size(), time_left(resume)) < 0) {
             if (errno == EINTR) return true;
             log("control: nobody is heard any more: {}", std::strerror(errno));
             return false;
@@ -194,11 +195,9 @@ class ControlSocket::Peers {
         return true;
     }
 
-    /// Milliseconds until somebody's patience ends, for poll(2).
-    [[nodiscard]] int time_left() const {
+    /// Milliseconds until somebody's patience ends, or `first` comes, for poll(2).
+    [[nodiscard]] int time_left(std::optional<Clock::time_point> first) const {
         const auto now = Clock::now();
-        std::optional<Clock::time_point> first;
-        if (accept_from_ > now) first = accept_from_;
         for (const auto& peer : peers_)
             if (!peer.asked && (!first || peer.until < *first)) first = peer.until;
         if (!first) return -1;
@@ -220,16 +219,16 @@ class ControlSocket::Peers {
     }
 
     void accept() {
-        UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        auto socket = listener_.accept_waiting();
         if (!socket) {
-            if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-            log("control: can't let anybody in: {}", std::strerror(errno));
-            accept_from_ = Clock::now() + until_next_accept;
+            log("control: {}; no more are let in", socket.error());
+            listening_ = false;
             return;
         }
+        if (!*socket) return;
         auto& peer = peers_.emplace_back();
         peer.id = next_id_++;
-        peer.socket = std::move(socket);
+        peer.socket = std::move(**socket);
         if (const auto who = stranger(peer.socket.get())) {
             log("control: user {} was sent away", *who);
             complain(peer, "only the user who runs this server, and root, may tell it anything");
@@ -317,7 +316,7 @@ class ControlSocket::Peers {
     const ControlLimits limits_;
     std::vector<Peer> peers_;
     std::uint64_t next_id_ = 1;
-    Clock::time_point accept_from_;
+    bool listening_ = true;
     std::thread thread_;
 };
 

@@ -1,5 +1,6 @@
 #include "service/vhost_user_sessions.h"
 
+#include <string_view>
 #include <utility>
 
 #include "service/log.h"
@@ -9,6 +10,7 @@ namespace zonebridge::service {
 
 tl::expected<void, Error> run_vhost_user_sessions(virtio::Listener& listener,
                                                   virtio::Backend& backend, int stop) {
+    listener.set_log([](std::string_view line) { log("{}", line); });
     for (unsigned number = 1;; ++number) {
         auto socket = listener.accept(stop);
         if (!socket) return tl::unexpected(Error{StatusCode::io_error, socket.error(), {}});

@@ -1,6 +1,8 @@
 #include "virtio/vhost_user/listener.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +18,9 @@ namespace zonebridge::virtio {
 namespace {
 
 constexpr int backlog = 4;
+
+// No descriptors or no memory for a connection: how long until the next try.
+constexpr std::chrono::milliseconds until_next_try{100};
 
 tl::unexpected<std::string> failure(const std::string& what, int error) {
     return tl::unexpected(fmt::format("{}: {}", what, std::strerror(error)));
@@ -56,6 +61,9 @@ Listener::Listener(UniqueFd socket, bool connected, std::optional<SocketFile> fi
 
 Listener::Listener(Listener&& other) noexcept
     : socket_(std::move(other.socket_)),
+      log_(std::move(other.log_)),
+      resume_at_(other.resume_at_),
+      short_(other.short_),
       connected_(other.connected_),
       file_(std::exchange(other.file_, std::nullopt)) {}
 
@@ -127,19 +135,58 @@ tl::expected<std::optional<UniqueFd>, std::string> Listener::accept(std::optiona
         return std::exchange(socket_, {});
     }
     for (;;) {
-        pollfd waits[2] = {{socket_.get(), POLLIN, 0}, {stop.value_or(-1), POLLIN, 0}};
-        if (::poll(waits, 2, -1) < 0) {
+        const auto resume = resume_at();
+        auto timeout = -1;
+        if (resume) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*resume - Clock::now());
+            timeout = static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+        }
+        pollfd waits[2] = {{resume ? -1 : socket_.get(), POLLIN, 0},
+                           {stop.value_or(-1), POLLIN, 0}};
+        if (::poll(waits, 2, timeout) < 0) {
             if (errno == EINTR) continue;
             return failure("cannot wait for a front end", errno);
         }
         if (waits[1].revents != 0) return std::nullopt;
-        UniqueFd front_end(
-            ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (front_end) return front_end;
-        // The peer may have gone in between; anything else would come back at once, for ever.
-        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-            return failure("cannot accept a front end", errno);
+        if (waits[0].revents == 0) continue;
+        auto front_end = accept_waiting();
+        if (!front_end || *front_end) return front_end;
     }
+}
+
+std::optional<Listener::Clock::time_point> Listener::resume_at() const noexcept {
+    if (Clock::now() >= resume_at_) return std::nullopt;
+    return resume_at_;
+}
+
+tl::expected<std::optional<UniqueFd>, std::string> Listener::accept_waiting() {
+    UniqueFd peer(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (peer) {
+        short_ = false;
+        return peer;
+    }
+    switch (errno) {
+        case EAGAIN:
+        case EINTR:
+        case ECONNABORTED:  // the peer has gone in between
+            return std::nullopt;
+        case EMFILE:
+        case ENFILE:
+        case ENOMEM:
+        case ENOBUFS:
+            pause(errno);
+            return std::nullopt;
+        default:  // would come back at once, for ever
+            return failure("cannot accept a connection", errno);
+    }
+}
+
+/// The connection stays in the queue and the socket readable: it is left alone for a while.
+void Listener::pause(int error) {
+    resume_at_ = Clock::now() + until_next_try;
+    if (std::exchange(short_, true) || !log_) return;
+    log_(fmt::format("can't accept a connection: {}; trying again until there is room",
+                     std::strerror(error)));
 }
 
 }  // namespace zonebridge::virtio

@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <filesystem>
+#include <optional>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/support/few_descriptors.h"
 #include "tests/unit/support/temporary.h"
 #include "virtio/unique_fd.h"
 
@@ -227,6 +229,16 @@ TEST_F(Socket, MoreThanThereIsRoomForWaitTheirTurn) {
     EXPECT_EQ(three.line(50ms), "(nothing)");
     one.reset();
     EXPECT_EQ(three.line(), "hello");
+}
+
+TEST_F(Socket, APeerIsLetInOnceThereAreDescriptorsForIt) {
+    using test::FewDescriptors;
+    open();
+    std::optional<FewDescriptors> shortage(std::in_place, FewDescriptors::Left::one);
+    Peer peer(path);  // has the last one
+    EXPECT_EQ(peer.line(500ms), "(nothing)");
+    shortage.reset();
+    EXPECT_EQ(peer.line(), "hello");
 }
 
 TEST_F(Socket, PeersThatLeaveAtAnyMomentLeaveNothing) {

@@ -1,20 +1,29 @@
 #include "virtio/vhost_user/listener.h"
 
+#include <chrono>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "tests/driver/connection.h"
+#include "tests/unit/support/few_descriptors.h"
 
 namespace zonebridge::virtio {
 namespace {
+
+using test::FewDescriptors;
 
 class SocketListener : public testing::Test {
   protected:
@@ -156,6 +165,42 @@ TEST_F(SocketListener, AdoptsNothingElse) {
     const UniqueFd network(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     EXPECT_FALSE(Listener::adopt(network.get()));
     EXPECT_GE(::fcntl(loose.get(), F_GETFD), 0) << "what is refused is not closed";
+}
+
+TEST_F(SocketListener, GoesOnWhenThereAreDescriptorsAgain) {
+    auto listener = Listener::bind(path_);
+    ASSERT_TRUE(listener) << listener.error();
+    const auto front_end = driver::Connection::to(path_);
+    ASSERT_TRUE(front_end) << front_end.error();
+    std::vector<std::string> lines;
+    listener->set_log([&](std::string_view line) { lines.emplace_back(line); });
+    std::optional<FewDescriptors> shortage(std::in_place, FewDescriptors::Left::none);
+    auto accepting = std::async(std::launch::async, [&] { return listener->accept(std::nullopt); });
+    // Several tries, each of which fails.
+    EXPECT_EQ(accepting.wait_for(std::chrono::milliseconds{500}), std::future_status::timeout)
+        << "the shortage ended the wait";
+    shortage.reset();
+    const auto accepted = accepting.get();
+    ASSERT_TRUE(accepted) << accepted.error();
+    EXPECT_TRUE(*accepted);
+    ASSERT_EQ(lines.size(), 1U) << "once for all tries";
+    EXPECT_NE(lines[0].find("Too many open files"), std::string::npos) << lines[0];
+}
+
+TEST_F(SocketListener, StopsWaitingForDescriptorsWhenTold) {
+    auto listener = Listener::bind(path_);
+    ASSERT_TRUE(listener) << listener.error();
+    const auto front_end = driver::Connection::to(path_);
+    ASSERT_TRUE(front_end) << front_end.error();
+    const UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    const FewDescriptors shortage(FewDescriptors::Left::none);
+    auto accepting = std::async(std::launch::async, [&] { return listener->accept(stop.get()); });
+    EXPECT_EQ(accepting.wait_for(std::chrono::milliseconds{200}), std::future_status::timeout);
+    const std::uint64_t one = 1;
+    ASSERT_EQ(::write(stop.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
+    const auto accepted = accepting.get();
+    ASSERT_TRUE(accepted) << accepted.error();
+    EXPECT_FALSE(*accepted);
 }
 
 }  // namespace
