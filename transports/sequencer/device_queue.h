@@ -29,9 +29,16 @@ class DeviceQueue {
     [[nodiscard]] bool is_open() const noexcept { return queue_ != nullptr; }
 
     /// Hands `request` over at the end of the turn, with `tag` in place of its own.
-    void send(const Request& request, std::uint64_t tag) noexcept { add(request, tag); }
+    void send(const Request& request, std::uint64_t tag) noexcept {
+        outgoing_.push_back(request);
+        outgoing_.back().tag = tag;
+    }
     /// The same, for a request that is made up in its place; only the tag is set.
-    [[nodiscard]] Request& add(std::uint64_t tag) noexcept { return add({}, tag); }
+    [[nodiscard]] Request& add(std::uint64_t tag) noexcept {
+        auto& request = outgoing_.emplace_back();
+        request.tag = tag;
+        return request;
+    }
 
     void flush() noexcept {
         if (outgoing_.empty() || !is_open()) return;
@@ -63,12 +70,6 @@ class DeviceQueue {
     }
 
   private:
-    Request& add(const Request& request, std::uint64_t tag) noexcept {
-        auto& added = outgoing_.emplace_back(request);
-        added.tag = tag;
-        return added;
-    }
-
     Loop& loop_;
     std::unique_ptr<Queue> queue_;
     std::vector<Request> outgoing_;

@@ -46,14 +46,6 @@ void Write::join(const Channel& channel, Line& line) noexcept {
     fua_ = fua;
 }
 
-void Write::fill(Request& request) const noexcept {
-    request.operation = Operation::write;
-    request.fua = fua_;
-    request.offset = offset_;
-    request.length = length_;
-    request.data = data_;
-}
-
 void Write::succeed(Requests& requests) noexcept {
     for (auto at = offset_; auto* node = requests_.pop();) {
         const auto length = node->request.length;
