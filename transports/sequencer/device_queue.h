@@ -45,7 +45,7 @@ class DeviceQueue {
         const auto taken = queue_->submit(outgoing_);
         in_device_ += taken;
         outgoing_.erase(outgoing_.begin(), outgoing_.begin() + static_cast<std::ptrdiff_t>(taken));
-        // What is in the device wakes us when it ends; if nothing is, nobody would.
+        // What is in the device wakes the loop when it ends; if nothing is, nothing would.
         if (!outgoing_.empty() && in_device_ == 0) loop_.note_ready();
     }
     [[nodiscard]] std::size_t in_device() const noexcept { return in_device_; }

@@ -61,8 +61,8 @@ struct alignas(64) Node {
     bool pending = false;         // in its line's list; under the line's lock
 };
 
-/// What is known of a zone's write pointer. A zone may change by itself, so nobody is refused by what
-/// was known before: a report confirms it while nothing is in flight.
+/// What is known of a zone's write pointer. A zone may change by itself, so no request is refused by
+/// what was known before: a report confirms it while nothing is in flight.
 class WritePointer {
   public:
     enum class Known : std::uint8_t { nothing, pointer, full, read_only, offline };

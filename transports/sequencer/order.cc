@@ -220,7 +220,7 @@ bool ZoneOrder::withdraw(Node& node) noexcept {
     const std::lock_guard guard(line.lock);
     if (!node.pending) return false;
     line.withdraw(node);
-    // No queue has a parked line, so nobody else would release it. A zone that is to be closed for
+    // No queue has a parked line, so no other would release it. A zone that is to be closed for
     // room waits for native appends, and is taken up when they have ended.
     if (line.state == Line::State::parked && line.pending.empty() && !line.room.wanted)
         channel_.lines.release(line);

@@ -69,7 +69,7 @@ void Write::settle(Requests& requests, const WritePointer& pointer, Status failu
                 reached = pointer.at();
             break;
         case WritePointer::Known::full:
-            // Nothing tells how far it got: a device may also call a zone full that it gave up.
+            // That does not say how far it got: a device may also call a zone full that it gave up.
             code = StatusCode::zone_full;
             break;
         case WritePointer::Known::read_only:
