@@ -59,9 +59,4 @@ std::optional<Status> Channel::find_fault(const Command& command,
     return nonsense;
 }
 
-void Channel::go_on(Command& command) noexcept {
-    lines.add(*command.line);
-    commands.give_back(command);
-}
-
 }  // namespace zonebridge::sequencer

@@ -30,7 +30,10 @@ struct Channel {
     [[nodiscard]] std::optional<Status> find_fault(const Command& command,
                                                    const Completion& completion) const noexcept;
     /// The command has ended; its line goes on with what waits there.
-    void go_on(Command& command) noexcept;
+    void go_on(Command& command) noexcept {
+        lines.add(*command.line);
+        commands.give_back(command);
+    }
 
     const Limits& limits;
     Zones& zones;

@@ -23,7 +23,7 @@ struct alignas(8) Command {
         explain_action,  ///< A report: why it failed.
         explain_append,  ///< A report: why a native append failed. The line is not held.
         explain_read,    ///< A report: why a read failed. The line is not held.
-        look_for_room,   ///< A report: is the zone open, and not by anybody's order?
+        look_for_room,   ///< A report: was the zone opened by a write, not by an action?
         close_for_room,  ///< It is closed.
     };
 

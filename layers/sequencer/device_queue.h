@@ -29,16 +29,23 @@ class DeviceQueue {
     [[nodiscard]] bool is_open() const noexcept { return queue_ != nullptr; }
 
     /// Hands `request` over at the end of the turn, with `tag` in place of its own.
-    void send(const Request& request, std::uint64_t tag) noexcept { add(request, tag); }
+    void send(const Request& request, std::uint64_t tag) noexcept {
+        outgoing_.push_back(request);
+        outgoing_.back().tag = tag;
+    }
     /// The same, for a request that is made up in its place; only the tag is set.
-    [[nodiscard]] Request& add(std::uint64_t tag) noexcept { return add({}, tag); }
+    [[nodiscard]] Request& add(std::uint64_t tag) noexcept {
+        auto& request = outgoing_.emplace_back();
+        request.tag = tag;
+        return request;
+    }
 
     void flush() noexcept {
         if (outgoing_.empty() || !is_open()) return;
         const auto taken = queue_->submit(outgoing_);
         in_device_ += taken;
         outgoing_.erase(outgoing_.begin(), outgoing_.begin() + static_cast<std::ptrdiff_t>(taken));
-        // What is in the device wakes us when it ends; if nothing is, nobody would.
+        // What is in the device wakes the loop when it ends; if nothing is, nothing would.
         if (!outgoing_.empty() && in_device_ == 0) loop_.note_ready();
     }
     [[nodiscard]] std::size_t in_device() const noexcept { return in_device_; }
@@ -63,12 +70,6 @@ class DeviceQueue {
     }
 
   private:
-    Request& add(const Request& request, std::uint64_t tag) noexcept {
-        auto& added = outgoing_.emplace_back(request);
-        added.tag = tag;
-        return added;
-    }
-
     Loop& loop_;
     std::unique_ptr<Queue> queue_;
     std::vector<Request> outgoing_;

@@ -4,7 +4,7 @@
 
 namespace zonebridge::sequencer {
 
-StatusCode WritePointer::judge(const Request& request, std::uint64_t end) const noexcept {
+StatusCode WritePointer::refusal() const noexcept {
     switch (known_) {
         case Known::full:
             return StatusCode::zone_full;
@@ -16,9 +16,7 @@ StatusCode WritePointer::judge(const Request& request, std::uint64_t end) const 
         case Known::pointer:
             break;
     }
-    if (request.operation == Operation::write)
-        return request.offset == at_ ? StatusCode::ok : StatusCode::unaligned_write;
-    return request.length <= end - at_ ? StatusCode::ok : StatusCode::crosses_boundary;
+    return StatusCode::ok;
 }
 
 void WritePointer::learn(const Zone& zone) noexcept {

@@ -61,8 +61,8 @@ struct alignas(64) Node {
     bool pending = false;         // in its line's list; under the line's lock
 };
 
-/// What is known of a zone's write pointer. A zone may change by itself, so nobody is refused by what
-/// was known before: a report confirms it while nothing is in flight.
+/// What is known of a zone's write pointer. A zone may change by itself, so no request is refused by
+/// what was known before: a report confirms it while nothing is in flight.
 class WritePointer {
   public:
     enum class Known : std::uint8_t { nothing, pointer, full, read_only, offline };
@@ -73,9 +73,16 @@ class WritePointer {
     [[nodiscard]] bool is_confirmed() const noexcept { return confirmed_; }
     /// The byte where the next write goes, if known() says pointer.
     [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
-    /// What becomes of a write or append that would be issued now. Only if something is known;
-    /// `end` is where the zone's capacity ends.
-    [[nodiscard]] StatusCode judge(const Request& request, std::uint64_t end) const noexcept;
+    /// What becomes of a write that would be issued now. Only if something is known.
+    [[nodiscard]] StatusCode judge_write(std::uint64_t offset) const noexcept {
+        if (known_ != Known::pointer) return refusal();
+        return offset == at_ ? StatusCode::ok : StatusCode::unaligned_write;
+    }
+    /// The same of an append; `end` is where the zone's capacity ends.
+    [[nodiscard]] StatusCode judge_append(std::uint64_t length, std::uint64_t end) const noexcept {
+        if (known_ != Known::pointer) return refusal();
+        return length <= end - at_ ? StatusCode::ok : StatusCode::crosses_boundary;
+    }
 
     void learn(const Zone& zone) noexcept;
     void forget() noexcept { known_ = Known::nothing; }
@@ -89,6 +96,8 @@ class WritePointer {
     void fill() noexcept { known_ = Known::full; }
 
   private:
+    [[nodiscard]] StatusCode refusal() const noexcept;
+
     std::uint64_t at_ = 0;
     Known known_ = Known::nothing;
     bool confirmed_ = false;

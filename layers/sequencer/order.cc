@@ -39,7 +39,7 @@ void ZoneOrder::run(Line& line) noexcept {
         if (line.appends != 0) return channel_.lines.park(line);
         if (channel_.commands.are_used_up()) return channel_.lines.stall(line);
         if (is_zone_action(operation)) return begin_action(line);
-        if (!refuse_first(line)) return begin_write(line);
+        if (!line.pointer.is_confirmed() || !refuse_first(line)) return begin_write(line);
     }
     channel_.lines.release(line);
 }
@@ -99,10 +99,16 @@ void ZoneOrder::fail_pending(Line& line, Status status) noexcept {
 
 // ---- Writes, and appends that are made up.
 
+StatusCode ZoneOrder::judge_first(const Line& line) const noexcept {
+    const auto& request = line.pending.first->request;
+    if (request.operation == Operation::write) return line.pointer.judge_write(request.offset);
+    return line.pointer.judge_append(request.length, channel_.zones.end_of(line));
+}
+
 /// Completes the first request if the zone can't take it, as a report has shown just now.
 bool ZoneOrder::refuse_first(Line& line) noexcept {
-    if (!line.pointer.is_known() || !line.pointer.is_confirmed()) return false;
-    const auto code = line.pointer.judge(line.pending.first->request, channel_.zones.end_of(line));
+    if (!line.pointer.is_known()) return false;
+    const auto code = judge_first(line);
     if (code == StatusCode::ok) return false;
     channel_.requests.finish(line.take_first(), {code, {}}, 0);
     return true;
@@ -110,9 +116,7 @@ bool ZoneOrder::refuse_first(Line& line) noexcept {
 
 void ZoneOrder::begin_write(Line& line) noexcept {
     auto& command = channel_.commands.take(line);
-    const auto& request = line.pending.first->request;
-    if (!line.pointer.is_known() ||
-        line.pointer.judge(request, channel_.zones.end_of(line)) != StatusCode::ok)
+    if (!line.pointer.is_known() || judge_first(line) != StatusCode::ok)
         return channel_.report(command, Command::Step::look);
     line.pointer.doubt();
     command.step = Command::Step::write;
@@ -216,7 +220,7 @@ bool ZoneOrder::withdraw(Node& node) noexcept {
     const std::lock_guard guard(line.lock);
     if (!node.pending) return false;
     line.withdraw(node);
-    // No queue has a parked line, so nobody else would release it. A zone that is to be closed for
+    // No queue has a parked line, so no other would release it. A zone that is to be closed for
     // room waits for native appends, and is taken up when they have ended.
     if (line.state == Line::State::parked && line.pending.empty() && !line.room.wanted)
         channel_.lines.release(line);

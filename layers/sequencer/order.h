@@ -32,6 +32,7 @@ class ZoneOrder {
     void abandon(Command& command, Status status) noexcept;
 
   private:
+    [[nodiscard]] StatusCode judge_first(const Line& line) const noexcept;
     [[nodiscard]] bool refuse_first(Line& line) noexcept;
     void begin_action(Line& line) noexcept;
     void begin_write(Line& line) noexcept;

@@ -4,15 +4,6 @@
 
 namespace zonebridge::sequencer {
 
-void PassedRequests::send(Node& node, const Request& request) noexcept {
-    node.use = Node::Use::passing;
-    node.request.tag = request.tag;
-    node.request.operation = request.operation;
-    node.request.offset = request.offset;
-    node.request.length = request.length;
-    channel_.device.send(request, tag_of(node));
-}
-
 void PassedRequests::append(Line& line, Node& node) noexcept {
     ++line.appends;
     ++appends_;
@@ -24,11 +15,8 @@ void PassedRequests::append(Line& line, Node& node) noexcept {
     channel_.device.send(node.request, tag_of(node));
 }
 
-void PassedRequests::completed(Node& node, const Completion& completion) noexcept {
-    // A passing node is always this queue's own; of others' there are only appends.
-    if (!channel_.requests.owns(node) || node.use != Node::Use::passing)
-        return append_completed(node, completion);
-    if (!completion.status.ok() && explain(node, completion.status)) return;
+void PassedRequests::failed(Node& node, const Completion& completion) noexcept {
+    if (explain(node, completion.status)) return;
     channel_.requests.finish(node, completion.status, completion.result);
 }
 
@@ -118,11 +106,6 @@ void PassedRequests::read_explained(Command& command, bool is_known) noexcept {
 }
 
 // ---- The end of the queue.
-
-/// Not appends: they are counted.
-bool PassedRequests::can_be_withdrawn(const Node& node) const noexcept {
-    return channel_.requests.owns(node) && node.use == Node::Use::passing;
-}
 
 void PassedRequests::abandon(Status status) noexcept {
     const Completion lost{0, status, 0};

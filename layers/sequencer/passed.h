@@ -18,7 +18,14 @@ class PassedRequests {
     explicit PassedRequests(Channel& channel) noexcept : channel_(channel) {}
 
     /// One of this queue's own that needs no order.
-    void send(Node& node, const Request& request) noexcept;
+    void send(Node& node, const Request& request) noexcept {
+        node.use = Node::Use::passing;
+        node.request.tag = request.tag;
+        node.request.operation = request.operation;
+        node.request.offset = request.offset;
+        node.request.length = request.length;
+        channel_.device.send(request, tag_of(node));
+    }
     /// An append of any queue. Under the line's lock; the line's pointer is not known afterwards.
     void append(Line& line, Node& node) noexcept;
     /// Whether there are as many appends in flight as there may be.
@@ -26,18 +33,27 @@ class PassedRequests {
         return appends_ >= channel_.requests.all().size();
     }
     /// A request's own command has ended.
-    void completed(Node& node, const Completion& completion) noexcept;
+    void completed(Node& node, const Completion& completion) noexcept {
+        // A passing node is always this queue's own; of others' there are only appends.
+        if (!can_be_withdrawn(node)) return append_completed(node, completion);
+        if (!completion.status.ok()) return failed(node, completion);
+        channel_.requests.finish(node, completion.status, completion.result);
+    }
     /// The report has ended that explains a failure.
     void explained(Command& command, const Completion& completion) noexcept;
 
     // ---- When the queue is closed.
 
-    [[nodiscard]] bool can_be_withdrawn(const Node& node) const noexcept;
+    /// Appends can't be: they are counted.
+    [[nodiscard]] bool can_be_withdrawn(const Node& node) const noexcept {
+        return channel_.requests.owns(node) && node.use == Node::Use::passing;
+    }
     [[nodiscard]] std::size_t appends_in_flight() const noexcept { return appends_; }
     /// The device's answers will not come.
     void abandon(Status status) noexcept;
 
   private:
+    void failed(Node& node, const Completion& completion) noexcept;
     [[nodiscard]] bool explain(Node& node, Status failure) noexcept;
     void append_explained(Command& command, bool is_known) noexcept;
     void read_explained(Command& command, bool is_known) noexcept;

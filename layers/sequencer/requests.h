@@ -32,8 +32,10 @@ class Requests {
     void finish(Node& node, Status status, std::uint64_t result) noexcept {
         node.status = status;
         node.result = result;
-        if (owns(node)) return give_back(node);
-        node.owner->receive(node);
+        if (owns(node))
+            give_back(node);
+        else
+            node.owner->receive(node);
     }
     /// Completes one of this queue's, whose node says how it ended.
     void give_back(Node& node) noexcept {

@@ -64,7 +64,7 @@ class Room {
     /// Zones that were to be closed so far.
     [[nodiscard]] std::uint64_t begun() noexcept;
     /// No other zone is to be closed from here on; requests that need room wait. The first sweep is
-    /// poked once those are closed that were to be.
+    /// woken once those are closed that were to be.
     void pause() noexcept;
     [[nodiscard]] bool is_being_made() noexcept;
     /// Ends the pause.

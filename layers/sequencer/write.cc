@@ -46,14 +46,6 @@ void Write::join(const Channel& channel, Line& line) noexcept {
     fua_ = fua;
 }
 
-void Write::fill(Request& request) const noexcept {
-    request.operation = Operation::write;
-    request.fua = fua_;
-    request.offset = offset_;
-    request.length = length_;
-    request.data = data_;
-}
-
 void Write::succeed(Requests& requests) noexcept {
     for (auto at = offset_; auto* node = requests_.pop();) {
         const auto length = node->request.length;
@@ -77,7 +69,7 @@ void Write::settle(Requests& requests, const WritePointer& pointer, Status failu
                 reached = pointer.at();
             break;
         case WritePointer::Known::full:
-            // Nothing tells how far it got: a device may also call a zone full that it gave up.
+            // That does not say how far it got: a device may also call a zone full that it gave up.
             code = StatusCode::zone_full;
             break;
         case WritePointer::Known::read_only:

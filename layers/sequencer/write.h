@@ -28,7 +28,13 @@ class Write {
     /// least the first, which may be written there. Under the line's lock.
     void join(const Channel& channel, Line& line) noexcept;
     /// Makes up the command.
-    void fill(Request& request) const noexcept;
+    void fill(Request& request) const noexcept {
+        request.operation = Operation::write;
+        request.fua = fua_;
+        request.offset = offset_;
+        request.length = length_;
+        request.data = data_;
+    }
 
     // ---- What became of the command. Each completes all of its requests.
 

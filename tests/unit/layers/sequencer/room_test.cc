@@ -287,7 +287,8 @@ TEST_F(Room, IsMadeAgainAfterASweepThatWasWithdrawn) {
     const auto refused = user_.submit(user_.append(5, block, 5));
     {
         User other(*memory_.transport, memory_.loop);
-        while (memory_.bare->actions == 0) other.turn();
+        other.turns(20);
+        ASSERT_EQ(memory_.bare->actions, 1U);
         // It waits until zone 2, which it does not concern, is closed.
         other.submit(other.act(Operation::reset, 8, 9));
         other.turns(4);

@@ -148,14 +148,14 @@ TEST_P(SharedDevice, WritesAppendsAndActionsKeepTheirOrder) {
     });
 }
 
-class CrowdedDevice : public SharedDevice {
+class LimitedDevice : public SharedDevice {
   protected:
-    CrowdedDevice() { max_open_ = 3; }
+    LimitedDevice() { max_open_ = 3; }
 };
 
 // Refusals at random stand for a device that makes no room: what is refused so comes again, and
 // nothing is lost, doubled or stuck, whoever waits for whom.
-TEST_P(CrowdedDevice, WritesThatWaitForRoomAllEnd) {
+TEST_P(LimitedDevice, WritesThatWaitForRoomAllEnd) {
     std::atomic<unsigned> count = 0;
     bare_->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
         if (request.operation != Operation::write || count++ % 3 != 0) return {};
@@ -183,7 +183,7 @@ TEST_P(CrowdedDevice, WritesThatWaitForRoomAllEnd) {
     expect_data();
 }
 
-INSTANTIATE_TEST_SUITE_P(Appends, CrowdedDevice, ::testing::Values(Support::absent),
+INSTANTIATE_TEST_SUITE_P(Appends, LimitedDevice, ::testing::Values(Support::absent),
                          [](const auto&) { return "made_up"; });
 
 TEST_P(SharedDevice, ErrorsInTheMiddleLoseNothing) {
