@@ -12,7 +12,7 @@ constexpr std::uint32_t most_pieces = 256;
 
 // Handed over at the end of a turn: requests that pass the order by, native appends for other
 // queues, commands, a sweep.
-Channel::Channel(Loop& loop, const Limits& limits_, Zones& zones_, std::size_t depth, int event_fd)
+Channel::Channel(const Limits& limits_, Zones& zones_, std::size_t depth, int event_fd)
     : limits(limits_),
       zones(zones_),
       native_append(limits_.append == Support::native),
@@ -21,11 +21,11 @@ Channel::Channel(Loop& loop, const Limits& limits_, Zones& zones_, std::size_t d
       requests(depth, inbox),
       commands(depth + spare_commands, join_segments),
       lines(zones_, inbox),
-      device(loop, 2 * depth + depth + spare_commands + 1) {}
+      device(most_in_device(depth)) {}
 
 void Channel::report(Command& command, Command::Step step) noexcept {
     command.step = step;
-    auto& request = device.add(tag_of(command));
+    auto& request = device.make(tag_of(command));
     request.operation = Operation::report;
     request.offset = limits.layout.start_of(zones.index(*command.line));
     request.zones = {&command.zone, 1};

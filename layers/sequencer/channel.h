@@ -21,8 +21,14 @@ struct Channel {
     /// More commands than the queue's own requests need: reports, and what is done for others.
     static constexpr std::size_t spare_commands = 8;
 
+    /// Requests that may be in the device at once: those that pass, native appends for other queues,
+    /// commands, a sweep.
+    [[nodiscard]] static constexpr std::size_t most_in_device(std::size_t depth) noexcept {
+        return 3 * depth + spare_commands + 1;
+    }
+
     /// Takes `event_fd` over.
-    Channel(Loop& loop, const Limits& limits, Zones& zones, std::size_t depth, int event_fd);
+    Channel(const Limits& limits, Zones& zones, std::size_t depth, int event_fd);
 
     /// Asks for the zone of the command's line.
     void report(Command& command, Command::Step step) noexcept;

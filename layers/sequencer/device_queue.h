@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -10,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "zone/loop.h"
 #include "zone/transport.h"
 
 namespace zonebridge::sequencer {
@@ -18,8 +18,12 @@ namespace zonebridge::sequencer {
 class DeviceQueue {
   public:
     /// At most `most` requests wait for the end of a turn.
-    DeviceQueue(Loop& loop, std::size_t most) : loop_(loop) { outgoing_.reserve(most); }
+    explicit DeviceQueue(std::size_t most) {
+        passed_.reserve(most);
+        made_.reserve(most);
+    }
 
+    /// `queue` takes all requests that there may be at once.
     void open(std::unique_ptr<Queue> queue) noexcept { queue_ = std::move(queue); }
     /// Waits until the device has none of the requests; their completions are lost.
     void close() noexcept {
@@ -28,25 +32,26 @@ class DeviceQueue {
     }
     [[nodiscard]] bool is_open() const noexcept { return queue_ != nullptr; }
 
-    /// Hands `request` over at the end of the turn, with `tag` in place of its own.
-    void send(const Request& request, std::uint64_t tag) noexcept {
-        outgoing_.push_back(request);
-        outgoing_.back().tag = tag;
+    /// A place for a request that came from above unchanged, and so was checked there. It is handed
+    /// over at the end of the turn.
+    [[nodiscard]] Request& pass(std::uint64_t tag) noexcept { return add(passed_, tag); }
+    /// The same for `request`, with `tag` in place of its own.
+    void pass(const Request& request, std::uint64_t tag) noexcept {
+        passed_.push_back(request);
+        passed_.back().tag = tag;
     }
-    /// The same, for a request that is made up in its place; only the tag is set.
-    [[nodiscard]] Request& add(std::uint64_t tag) noexcept {
-        auto& request = outgoing_.emplace_back();
-        request.tag = tag;
-        return request;
-    }
+    /// A place for a request that is made here; the device's queue checks it.
+    [[nodiscard]] Request& make(std::uint64_t tag) noexcept { return add(made_, tag); }
 
     void flush() noexcept {
-        if (outgoing_.empty() || !is_open()) return;
-        const auto taken = queue_->submit(outgoing_);
-        in_device_ += taken;
-        outgoing_.erase(outgoing_.begin(), outgoing_.begin() + static_cast<std::ptrdiff_t>(taken));
-        // What is in the device wakes the loop when it ends; if nothing is, nothing would.
-        if (!outgoing_.empty() && in_device_ == 0) loop_.note_ready();
+        if (!is_open()) return;
+        in_device_ += passed_.size() + made_.size();
+        if (!passed_.empty()) queue_->take_checked(passed_);
+        passed_.clear();
+        if (made_.empty()) return;
+        [[maybe_unused]] const auto taken = queue_->submit(made_);
+        assert(taken == made_.size());
+        made_.clear();
     }
     [[nodiscard]] std::size_t in_device() const noexcept { return in_device_; }
     /// Only while something is in the device.
@@ -58,21 +63,28 @@ class DeviceQueue {
 
     /// The tag of one of the requests that were not handed over; that request is taken out.
     [[nodiscard]] std::optional<std::uint64_t> take_unsent() noexcept {
-        if (outgoing_.empty()) return std::nullopt;
-        const auto tag = outgoing_.back().tag;
-        outgoing_.pop_back();
+        auto& from = passed_.empty() ? made_ : passed_;
+        if (from.empty()) return std::nullopt;
+        const auto tag = from.back().tag;
+        from.pop_back();
         return tag;
     }
-    /// Takes out those for whose tag `is_withdrawn` is true.
+    /// Takes out those for whose tag `is_withdrawn` is true, of the requests from above.
     template <typename IsWithdrawn>
     void withdraw(IsWithdrawn is_withdrawn) noexcept {
-        std::erase_if(outgoing_, [&](const Request& request) { return is_withdrawn(request.tag); });
+        std::erase_if(passed_, [&](const Request& request) { return is_withdrawn(request.tag); });
     }
 
   private:
-    Loop& loop_;
+    static Request& add(std::vector<Request>& to, std::uint64_t tag) noexcept {
+        auto& added = to.emplace_back();
+        added.tag = tag;
+        return added;
+    }
+
     std::unique_ptr<Queue> queue_;
-    std::vector<Request> outgoing_;
+    std::vector<Request> passed_;
+    std::vector<Request> made_;
     std::size_t in_device_ = 0;
 };
 

@@ -121,7 +121,9 @@ void ZoneOrder::begin_write(Line& line) noexcept {
     line.pointer.doubt();
     command.step = Command::Step::write;
     command.write.join(channel_, line);
-    command.write.fill(channel_.device.add(tag_of(command)));
+    auto& device = channel_.device;
+    const auto tag = tag_of(command);
+    command.write.fill(command.write.is_as_it_came() ? device.pass(tag) : device.make(tag));
 }
 
 void ZoneOrder::written(Command& command, Status status) noexcept {
@@ -166,7 +168,7 @@ void ZoneOrder::begin_action(Line& line) noexcept {
 void ZoneOrder::act(Command& command) noexcept {
     command.step = Command::Step::act;
     command.line->pointer.doubt();
-    channel_.device.send(command.node->request, tag_of(command));
+    channel_.device.pass(command.node->request, tag_of(command));
 }
 
 void ZoneOrder::action_judged(Command& command, std::optional<Status> fault) noexcept {

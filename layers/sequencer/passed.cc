@@ -12,7 +12,7 @@ void PassedRequests::append(Line& line, Node& node) noexcept {
         node.use = Node::Use::appending;
     else
         others_appends_.push(node);
-    channel_.device.send(node.request, tag_of(node));
+    channel_.device.pass(node.request, tag_of(node));
 }
 
 void PassedRequests::failed(Node& node, const Completion& completion) noexcept {

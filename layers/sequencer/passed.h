@@ -24,7 +24,7 @@ class PassedRequests {
         node.request.operation = request.operation;
         node.request.offset = request.offset;
         node.request.length = request.length;
-        channel_.device.send(request, tag_of(node));
+        channel_.device.pass(request, tag_of(node));
     }
     /// An append of any queue. Under the line's lock; the line's pointer is not known afterwards.
     void append(Line& line, Node& node) noexcept;

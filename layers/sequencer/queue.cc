@@ -19,7 +19,7 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
     // Before the device's queue adds its own: what is issued here must reach the kernel in the same
     // turn.
     loop.add_issuer(*queue);
-    auto inner = device.open_queue(loop, {.depth = queue->depth() + Channel::spare_commands});
+    auto inner = device.open_queue(loop, {.depth = Channel::most_in_device(queue->depth())});
     if (!inner) return tl::unexpected(std::move(inner.error()));
     queue->channel_.device.open(std::move(*inner));
     return queue;
@@ -28,7 +28,7 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
 SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones,
                                std::size_t depth, int event_fd)
     : Queue(loop, limits, depth),
-      channel_(loop, limits, zones, depth, event_fd),
+      channel_(limits, zones, depth, event_fd),
       passed_(channel_),
       order_(channel_, passed_),
       sweep_(channel_) {}

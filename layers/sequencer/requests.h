@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
+#include "base/ring_buffer.h"
 #include "layers/sequencer/inbox.h"
 #include "layers/sequencer/zones.h"
-#include "base/ring_buffer.h"
 
 namespace zonebridge::sequencer {
 

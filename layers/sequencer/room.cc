@@ -240,7 +240,7 @@ void Room::looked(Channel& channel, Command& command, bool is_known) noexcept {
     command.step = Command::Step::close_for_room;
     const auto& layout = channel.limits.layout;
     const auto zone = channel.zones.index(line);
-    auto& request = channel.device.add(tag_of(command));
+    auto& request = channel.device.make(tag_of(command));
     request.operation = Operation::close;
     request.offset = layout.start_of(zone);
     request.length = layout.length_of(zone);

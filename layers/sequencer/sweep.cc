@@ -77,7 +77,9 @@ void Sweep::go_on() noexcept {
 
 void Sweep::act(std::uint32_t end) noexcept {
     const auto& layout = channel_.limits.layout;
-    auto request = node_->request;
+    auto& request = channel_.device.make(sweep_tag);
+    request.operation = node_->request.operation;
+    request.scope = node_->request.scope;
     if (request.scope == Scope::zones) {
         request.offset = layout.start_of(zone_);
         request.length = layout.start_of(end - 1) + layout.length_of(end - 1) - request.offset;
@@ -85,11 +87,10 @@ void Sweep::act(std::uint32_t end) noexcept {
     step_ = Step::act;
     end_ = end;
     in_device_ = true;
-    channel_.device.send(request, sweep_tag);
 }
 
 void Sweep::report(std::size_t zones, Step step) noexcept {
-    auto& request = channel_.device.add(sweep_tag);
+    auto& request = channel_.device.make(sweep_tag);
     request.operation = Operation::report;
     request.offset = channel_.limits.layout.start_of(zone_);
     request.zones = std::span(zones_).first(std::min(zones, zones_.size()));

@@ -46,6 +46,11 @@ void Write::join(const Channel& channel, Line& line) noexcept {
     fua_ = fua;
 }
 
+bool Write::is_as_it_came() const noexcept {
+    const auto* node = requests_.first;
+    return node->next == nullptr && node->request.operation == Operation::write;
+}
+
 void Write::succeed(Requests& requests) noexcept {
     for (auto at = offset_; auto* node = requests_.pop();) {
         const auto length = node->request.length;

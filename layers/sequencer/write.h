@@ -27,6 +27,8 @@ class Write {
     /// Takes from the line all requests that continue at its pointer and fit into one command; at
     /// least the first, which may be written there. Under the line's lock.
     void join(const Channel& channel, Line& line) noexcept;
+    /// The command is one write that came from above, unchanged.
+    [[nodiscard]] bool is_as_it_came() const noexcept;
     /// Makes up the command.
     void fill(Request& request) const noexcept {
         request.operation = Operation::write;

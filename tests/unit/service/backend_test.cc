@@ -124,7 +124,7 @@ TEST(ManyQueues, TakeNoMoreMemoryThanThereIsForAllOfThem) {
         must(start_workers(1, Spin({}), [](const Error& error) { FAIL() << error.message; }));
     const auto disk = must(null::open(1 << 20));
     auto backend = must(BlkBackend::open(workers, *disk, count));
-    must(backend->set_memory(table({&memory})));
+    must(backend->set_memory(table({&memory}), later()));
     must(backend->set_features(features));
     std::vector<std::unique_ptr<driver::Queue>> queues;
     const auto start = [&](std::uint16_t index, std::uint16_t size) {
@@ -140,13 +140,14 @@ TEST(ManyQueues, TakeNoMoreMemoryThanThereIsForAllOfThem) {
     EXPECT_NE(started.error().find("fewer or smaller queues"), std::string::npos)
         << started.error();
     // What is there goes on, and one that stops makes room.
-    EXPECT_EQ(backend->stop_queue(0), 0U);
+    EXPECT_EQ(must(backend->stop_queue(0, later())), 0U);
     must(start(running, 1024));
     EXPECT_FALSE(start(0, 1024));
-    for (std::uint16_t index = 1; index <= running; ++index) (void)backend->stop_queue(index);
+    for (std::uint16_t index = 1; index <= running; ++index)
+        (void)backend->stop_queue(index, later());
     // As many as there are, of the size that the device asks for.
     for (std::uint16_t index = 0; index < count; ++index) must(start(index, virtio_blk::ring_size));
-    for (std::uint16_t index = 0; index < count; ++index) (void)backend->stop_queue(index);
+    for (std::uint16_t index = 0; index < count; ++index) (void)backend->stop_queue(index, later());
 }
 
 }  // namespace
