@@ -1,7 +1,7 @@
 // A zone report, a zone action or a device's discard: ioctls that block, on a thread of the queue's
-// crew.
+// pool.
 //
-// Threads: begin() and done() on the queue's thread, run() on the crew's.
+// Threads: begin() and done() on the queue's thread, run() on the pool's.
 // Ownership: borrows the disk, its owner and the request's zones; owns its report buffer.
 #pragma once
 
@@ -10,14 +10,14 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/thread_pool.h"
 #include "transports/block/disk.h"
 #include "transports/block/zones.h"
-#include "transports/crew.h"
 #include "zone/request.h"
 
 namespace zonebridge::block {
 
-class ControlJob final : public Crew::Job {
+class ControlJob final : public ThreadPool::Job {
   public:
     class Owner {
       public:

@@ -37,7 +37,7 @@ class Disk {
     [[nodiscard]] ZonePort& zones() const noexcept { return *zones_; }
     [[nodiscard]] bool is_block_device() const noexcept { return access_.block_device; }
     /// Whether anything of it can only be done by blocking.
-    [[nodiscard]] bool needs_crew() const noexcept {
+    [[nodiscard]] bool needs_threads() const noexcept {
         return limits_.model != Model::none || (is_block_device() && limits_.max_discard);
     }
     [[nodiscard]] bool is_direct() const noexcept { return access_.memory_alignment > 1; }

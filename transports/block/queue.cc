@@ -6,7 +6,7 @@ namespace zonebridge::block {
 namespace {
 
 // A finish of many zones can take minutes; a report beside it need not wait.
-constexpr unsigned crew_size = 2;
+constexpr unsigned thread_count = 2;
 constexpr std::size_t bounce_count = 4;
 
 }  // namespace
@@ -20,10 +20,10 @@ tl::expected<std::unique_ptr<Queue>, Error> BlockQueue::open(Ring& ring, const D
         if (!pool) return tl::make_unexpected(pool.error());
         queue->bounces_ = std::move(*pool);
     }
-    if (disk.needs_crew()) {
-        auto crew = Crew::start(ring, crew_size);
-        if (!crew) return tl::make_unexpected(crew.error());
-        queue->crew_ = std::move(*crew);
+    if (disk.needs_threads()) {
+        auto pool = LoopThreadPool::start(ring, thread_count);
+        if (!pool) return tl::make_unexpected(pool.error());
+        queue->pool_ = std::move(*pool);
     }
     return queue;
 }
@@ -39,8 +39,8 @@ BlockQueue::BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth)
     for (std::size_t i = 0; i < depth; ++i)
         data_jobs_.emplace_back(disk, ring, static_cast<DataJob::Owner&>(*this));
     for (auto& job : data_jobs_) idle_data_.push_back(&job);
-    if (disk.needs_crew()) {
-        for (unsigned i = 0; i < crew_size; ++i) {
+    if (disk.needs_threads()) {
+        for (unsigned i = 0; i < thread_count; ++i) {
             control_jobs_.push_back(
                 std::make_unique<ControlJob>(disk, static_cast<ControlJob::Owner&>(*this), over_));
             idle_control_.push_back(control_jobs_.back().get());
@@ -52,7 +52,7 @@ BlockQueue::BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth)
 BlockQueue::~BlockQueue() {
     over_.store(true, std::memory_order_relaxed);
     ring_.remove_issuer(*this);
-    crew_.reset();
+    pool_.reset();
     // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
     while (in_ring_ != 0 && ring_.turn(Loop::Wait::sleep)) continue;
 }
@@ -104,7 +104,7 @@ void BlockQueue::start_control(const Request& request) noexcept {
     auto* job = idle_control_.back();
     idle_control_.pop_back();
     job->begin(request);
-    crew_->hand(*job);
+    pool_->submit(*job);
 }
 
 void BlockQueue::issue() noexcept {

@@ -1,7 +1,7 @@
-// One thread's way to a block device: data through the ring, what blocks on a small crew.
+// One thread's way to a block device: data through the ring, what blocks on a small thread pool.
 //
 // Threads: belongs to its loop's thread.
-// Ownership: borrows its loop and the disk; owns its jobs, its crew and its bounce buffers.
+// Ownership: borrows its loop and the disk; owns its jobs, its thread pool and its bounce buffers.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 #include "transports/block/data_job.h"
 #include "transports/block/disk.h"
 #include "transports/bounce.h"
-#include "transports/crew.h"
+#include "transports/loop_thread_pool.h"
 #include "transports/ring.h"
 #include "zone/transport.h"
 
@@ -62,7 +62,7 @@ class BlockQueue final : public Queue,
 
     std::vector<ControlJob*> idle_control_;
     std::vector<std::unique_ptr<ControlJob>> control_jobs_;
-    std::unique_ptr<Crew> crew_;  // the last: its threads end before what they work on
+    std::unique_ptr<LoopThreadPool> pool_;  // the last: its threads end before what they work on
 };
 
 }  // namespace zonebridge::block

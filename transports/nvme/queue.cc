@@ -52,10 +52,10 @@ tl::expected<std::unique_ptr<Queue>, Error> NvmeQueue::open(Loop& loop, const Sh
                 "NVMe commands go through io_uring, but this thread's loop does not use io_uring",
                 {}});
     } else {
-        auto crew =
-            Crew::start(loop, static_cast<unsigned>(std::min(queue->depth(), most_threads)));
-        if (!crew) return tl::make_unexpected(std::move(crew.error()));
-        queue->crew_ = std::move(*crew);
+        auto pool = LoopThreadPool::start(
+            loop, static_cast<unsigned>(std::min(queue->depth(), most_threads)));
+        if (!pool) return tl::make_unexpected(std::move(pool.error()));
+        queue->pool_ = std::move(*pool);
     }
     auto bounces = BouncePool::make(bounce_count,
                                     std::max(shared.limits.max_transfer, shared.limits.max_append));
@@ -92,7 +92,7 @@ NvmeQueue::~NvmeQueue() {
     loop().remove_issuer(*this);
     closing_ = true;  // rows of commands end with the one under way
     unsent_.clear();
-    if (ring_ == nullptr) return;  // the crew waits for its own
+    if (ring_ == nullptr) return;  // the pool waits for its own
     // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
     while (sent_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
 }
@@ -193,8 +193,8 @@ bool NvmeQueue::end_copied(Slot& slot) noexcept {
 }
 
 void NvmeQueue::send(Slot& slot) noexcept {
-    if (crew_) {
-        crew_->hand(slot);
+    if (pool_) {
+        pool_->submit(slot);
     } else if (!push(slot)) {
         unsent_.push_back(&slot);
         loop().note_ready();
@@ -226,7 +226,7 @@ Status NvmeQueue::status_of_answer(const Slot& slot) const noexcept {
 }
 
 void NvmeQueue::answered(Slot& slot) noexcept {
-    if (!crew_) --sent_;
+    if (!pool_) --sent_;
     switch (slot.request.operation) {
         case Operation::read:
         case Operation::write:

@@ -1,8 +1,8 @@
 // One thread's way to an NVMe namespace: every request is one command or a row of them, sent
-// through the ring or, by a crew of threads, by ioctls.
+// through the ring or, by a thread pool, by ioctls.
 //
-// Threads: belongs to its loop's thread; a Slot's run() is the crew's.
-// Ownership: borrows its loop and the namespace; owns its slots, its crew and the buffer for
+// Threads: belongs to its loop's thread; a Slot's run() is the pool's.
+// Ownership: borrows its loop and the namespace; owns its slots, its thread pool and the buffer for
 // reports.
 #pragma once
 
@@ -16,7 +16,7 @@
 #include <tl/expected.hpp>
 
 #include "transports/bounce.h"
-#include "transports/crew.h"
+#include "transports/loop_thread_pool.h"
 #include "transports/nvme/control.h"
 #include "transports/ring.h"
 #include "zns/command.h"
@@ -50,7 +50,7 @@ class NvmeQueue final : public Queue, private Issuer {
 
   private:
     /// One request under way.
-    struct Slot final : Ring::Operation, Crew::Job {
+    struct Slot final : Ring::Operation, ThreadPool::Job {
         explicit Slot(NvmeQueue& owner) noexcept : queue(owner) {}
         void complete(const Result& result) noexcept override {
             answer = {result.value, result.extra[0]};
@@ -133,7 +133,7 @@ class NvmeQueue final : public Queue, private Issuer {
     std::vector<Slot*> walks_;  // the first has the buffer, the others wait
     OpenAll open_all_;
 
-    std::unique_ptr<Crew> crew_;  // last: its jobs are the slots
+    std::unique_ptr<LoopThreadPool> pool_;  // last: its jobs are the slots
 };
 
 }  // namespace zonebridge::nvme

@@ -6,7 +6,7 @@
 
 namespace zonebridge::scsi {
 
-class ScsiQueue::Job final : public Crew::Job, public Ring::Operation {
+class ScsiQueue::Job final : public ThreadPool::Job, public Ring::Operation {
   public:
     explicit Job(ScsiQueue& queue) noexcept : queue_(queue) {}
 
@@ -40,7 +40,7 @@ class ScsiQueue::Job final : public Crew::Job, public Ring::Operation {
             return;
         }
         answered_ = true;  // to be tried again, with patience
-        queue_.crew_->hand(*this);
+        queue_.pool_->submit(*this);
     }
 
   private:
@@ -56,9 +56,9 @@ tl::expected<std::unique_ptr<Queue>, Error> ScsiQueue::open(Loop& loop, const Li
     depth = std::max<std::size_t>(depth, 1);
     auto queue =
         std::make_unique<ScsiQueue>(Private{}, loop, limits, dialect, std::move(ports), depth);
-    auto crew = Crew::start(loop, static_cast<unsigned>(std::min(depth, most_threads)));
-    if (!crew) return tl::unexpected(std::move(crew.error()));
-    queue->crew_ = std::move(*crew);
+    auto pool = LoopThreadPool::start(loop, static_cast<unsigned>(std::min(depth, most_threads)));
+    if (!pool) return tl::unexpected(std::move(pool.error()));
+    queue->pool_ = std::move(*pool);
     loop.add_issuer(*queue);
     return queue;
 }
@@ -108,7 +108,7 @@ void ScsiQueue::ended(Job& job) noexcept {
 
 void ScsiQueue::issue() noexcept {
     for (auto* const job : fresh_)
-        if (ring_ == nullptr || !start_in_ring(*job)) crew_->hand(*job);
+        if (ring_ == nullptr || !start_in_ring(*job)) pool_->submit(*job);
     fresh_.clear();
 }
 

@@ -11,7 +11,7 @@
 #include <optional>
 #include <vector>
 
-#include "transports/crew.h"
+#include "transports/loop_thread_pool.h"
 #include "transports/ring.h"
 #include "transports/scsi/connection.h"
 #include "transports/scsi/dialect.h"
@@ -64,7 +64,7 @@ class ScsiQueue final : public Queue, private Issuer {
     std::vector<Job*> fresh_;
     RingBuffer<Completion> done_;
 
-    std::unique_ptr<Crew> crew_;  // last: its threads end before the jobs do
+    std::unique_ptr<LoopThreadPool> pool_;  // last: its threads end before the jobs do
 };
 
 }  // namespace zonebridge::scsi

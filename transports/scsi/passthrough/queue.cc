@@ -4,12 +4,12 @@
 #include <thread>
 #include <utility>
 
+#include "base/iovec.h"
 #include "transports/scsi/bsg_ring.h"
 #include "transports/scsi/passthrough/deliver.h"
 #include "transports/scsi/passthrough/explain.h"
 #include "zbc/commands.h"
 #include "zbc/control.h"
-#include "base/iovec.h"
 
 namespace zonebridge::scsi {
 namespace {
@@ -24,7 +24,9 @@ constexpr std::uint32_t slow_limit_ms = zbc::action_limit_ms(Operation::finish, 
 }  // namespace
 
 /// A task from submit until its result was reaped.
-class PassedQueue::Job final : public Crew::Job, public Ring::Operation, public ZoneOrder::Entry {
+class PassedQueue::Job final : public ThreadPool::Job,
+                               public Ring::Operation,
+                               public ZoneOrder::Entry {
   public:
     Job(PassedQueue& queue, Index number) noexcept : index(number), queue_(queue) {}
 
@@ -66,7 +68,7 @@ class PassedQueue::Job final : public Crew::Job, public Ring::Operation, public 
         answered = true;
         auto* const sink = queue_.facts_.refusals;
         if (sink != nullptr && is_zone_refusal(plan, answer) && sink->wants()) {
-            queue_.quick_->hand(*this);  // a look at the zone blocks
+            queue_.quick_->submit(*this);  // a look at the zone blocks
             return;
         }
         queue_.conclude(*this);
@@ -86,14 +88,14 @@ tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> PassedQueue::open(Loop& loo
     auto replies = BouncePool::make(most_threads, zbc::max_edited_reply);
     if (!replies) return tl::unexpected(std::move(replies.error()));
     queue->replies_ = std::move(*replies);
-    const std::pair<std::unique_ptr<Crew>*, std::size_t> crews[] = {
+    const std::pair<std::unique_ptr<LoopThreadPool>*, std::size_t> pools[] = {
         {&queue->quick_, quick_threads},
         {&queue->slow_, slow_threads},
         {&queue->endless_, endless_threads}};
-    for (const auto& [crew, threads] : crews) {
-        auto started = Crew::start(loop, static_cast<unsigned>(std::min(depth, threads)));
+    for (const auto& [pool, threads] : pools) {
+        auto started = LoopThreadPool::start(loop, static_cast<unsigned>(std::min(depth, threads)));
         if (!started) return tl::unexpected(std::move(started.error()));
-        *crew = std::move(*started);
+        *pool = std::move(*started);
     }
     loop.add_issuer(*queue);
     return queue;
@@ -191,11 +193,11 @@ void PassedQueue::may_go(ZoneOrder::Entry& entry) noexcept {
 
 void PassedQueue::issue() noexcept {
     for (auto* const job : fresh_)
-        if (ring_ == nullptr || !start_in_ring(*job)) crew_for(*job).hand(*job);
+        if (ring_ == nullptr || !start_in_ring(*job)) pool_for(*job).submit(*job);
     fresh_.clear();
 }
 
-Crew& PassedQueue::crew_for(const Job& job) noexcept {
+LoopThreadPool& PassedQueue::pool_for(const Job& job) noexcept {
     if (job.plan.limit_ms <= quick_limit_ms) return *quick_;
     return job.plan.limit_ms <= slow_limit_ms ? *slow_ : *endless_;
 }

@@ -16,14 +16,14 @@
 #include <optional>
 #include <vector>
 
+#include "base/ring_buffer.h"
 #include "transports/bounce.h"
-#include "transports/crew.h"
+#include "transports/loop_thread_pool.h"
 #include "transports/ring.h"
 #include "transports/scsi/discover.h"
 #include "transports/scsi/passthrough/notes.h"
 #include "transports/scsi/passthrough/order.h"
 #include "transports/scsi/route.h"
-#include "base/ring_buffer.h"
 #include "zbc/logical_unit.h"
 #include "zbc/passthrough.h"
 #include "zbc/unit_state.h"
@@ -71,7 +71,7 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     void may_go(ZoneOrder::Entry& entry) noexcept override;
     void issue() noexcept override;
     [[nodiscard]] bool start_in_ring(Job& job) noexcept;
-    [[nodiscard]] Crew& crew_for(const Job& job) noexcept;
+    [[nodiscard]] LoopThreadPool& pool_for(const Job& job) noexcept;
     void finish(Job& job) noexcept;
 
     // On any thread.
@@ -96,9 +96,9 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     RingBuffer<std::uint32_t> done_;
 
     // Last: their threads end before the jobs do.
-    std::unique_ptr<Crew> quick_;
-    std::unique_ptr<Crew> slow_;
-    std::unique_ptr<Crew> endless_;
+    std::unique_ptr<LoopThreadPool> quick_;
+    std::unique_ptr<LoopThreadPool> slow_;
+    std::unique_ptr<LoopThreadPool> endless_;
 };
 
 }  // namespace zonebridge::scsi

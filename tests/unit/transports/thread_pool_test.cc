@@ -1,5 +1,3 @@
-#include "transports/crew.h"
-
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -12,9 +10,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
+#include "transports/loop_thread_pool.h"
 #include "transports/ring.h"
 #include "virtio/sigbus.h"
-#include "base/unique_fd.h"
 
 namespace zonebridge {
 namespace {
@@ -38,7 +37,7 @@ class Gate {
     bool open_ = false;
 };
 
-struct Noting final : Crew::Job {
+struct Noting final : ThreadPool::Job {
     void run() noexcept override {
         runner = std::this_thread::get_id();
         if (started != nullptr) started->open();
@@ -48,44 +47,44 @@ struct Noting final : Crew::Job {
     void done() noexcept override {
         ender = std::this_thread::get_id();
         ++dones;
-        if (again != nullptr && dones < 3) again->hand(*this);
+        if (again != nullptr && dones < 3) again->submit(*this);
     }
 
     Gate* started = nullptr;
     Gate* gate = nullptr;
-    Crew* again = nullptr;
+    LoopThreadPool* again = nullptr;
     std::atomic<int> runs{0};
     int dones = 0;
     std::thread::id runner;
     std::thread::id ender;
 };
 
-class Crews : public ::testing::Test {
+class LoopThreadPools : public ::testing::Test {
   protected:
     void SetUp() override {
         auto made = Ring::create(8);
         ASSERT_TRUE(made) << made.error().message;
         ring = std::move(*made);
     }
-    std::unique_ptr<Crew> start(unsigned threads) {
-        auto crew = Crew::start(*ring, threads);
-        if (!crew) ADD_FAILURE() << crew.error().message;
-        return crew ? std::move(*crew) : nullptr;
+    std::unique_ptr<LoopThreadPool> start(unsigned threads) {
+        auto pool = LoopThreadPool::start(*ring, threads);
+        if (!pool) ADD_FAILURE() << pool.error().message;
+        return pool ? std::move(*pool) : nullptr;
     }
-    void turn_until_idle(const Crew& crew) {
-        while (crew.in_hand() != 0) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+    void turn_until_idle(const LoopThreadPool& pool) {
+        while (pool.in_flight() != 0) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
     }
 
     std::unique_ptr<Ring> ring;
 };
 
-TEST_F(Crews, RunsEachJobOnceElsewhereAndEndsItHere) {
-    const auto crew = start(2);
-    ASSERT_TRUE(crew);
+TEST_F(LoopThreadPools, RunsEachJobOnceElsewhereAndEndsItHere) {
+    const auto pool = start(2);
+    ASSERT_TRUE(pool);
     std::array<Noting, 50> jobs;
-    for (auto& job : jobs) crew->hand(job);
-    EXPECT_EQ(crew->in_hand(), jobs.size());
-    turn_until_idle(*crew);
+    for (auto& job : jobs) pool->submit(job);
+    EXPECT_EQ(pool->in_flight(), jobs.size());
+    turn_until_idle(*pool);
     for (const auto& job : jobs) {
         EXPECT_EQ(job.runs, 1);
         EXPECT_EQ(job.dones, 1);
@@ -94,59 +93,59 @@ TEST_F(Crews, RunsEachJobOnceElsewhereAndEndsItHere) {
     }
 }
 
-TEST_F(Crews, AsManyJobsRunSideBySideAsThereAreThreads) {
-    const auto crew = start(3);
-    ASSERT_TRUE(crew);
+TEST_F(LoopThreadPools, AsManyJobsRunSideBySideAsThereAreThreads) {
+    const auto pool = start(3);
+    ASSERT_TRUE(pool);
     Gate gate;
     std::array<Gate, 3> started;
     std::array<Noting, 3> jobs;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         jobs[i].gate = &gate;
         jobs[i].started = &started[i];
-        crew->hand(jobs[i]);
+        pool->submit(jobs[i]);
     }
     for (auto& one : started) one.wait();  // would hang if one had to wait for another
     std::set<std::thread::id> runners;
     gate.open();
-    turn_until_idle(*crew);
+    turn_until_idle(*pool);
     for (const auto& job : jobs) runners.insert(job.runner);
     EXPECT_EQ(runners.size(), 3u);
 }
 
-TEST_F(Crews, AJobMayBeHandedOverAgainWhereItEnds) {
-    const auto crew = start(1);
-    ASSERT_TRUE(crew);
+TEST_F(LoopThreadPools, AJobMayBeHandedOverAgainWhereItEnds) {
+    const auto pool = start(1);
+    ASSERT_TRUE(pool);
     Noting job;
-    job.again = crew.get();
-    crew->hand(job);
-    turn_until_idle(*crew);
+    job.again = pool.get();
+    pool->submit(job);
+    turn_until_idle(*pool);
     EXPECT_EQ(job.runs, 3);
     EXPECT_EQ(job.dones, 3);
 }
 
-TEST_F(Crews, AskingForNoThreadsGivesOne) {
-    const auto crew = start(0);
-    ASSERT_TRUE(crew);
+TEST_F(LoopThreadPools, AskingForNoThreadsGivesOne) {
+    const auto pool = start(0);
+    ASSERT_TRUE(pool);
     Noting job;
-    crew->hand(job);
-    turn_until_idle(*crew);
+    pool->submit(job);
+    turn_until_idle(*pool);
     EXPECT_EQ(job.runs, 1);
 }
 
-TEST_F(Crews, EndingWaitsForWhatRunsAndDropsTheRest) {
-    auto crew = start(1);
-    ASSERT_TRUE(crew);
+TEST_F(LoopThreadPools, EndingWaitsForWhatRunsAndDropsTheRest) {
+    auto pool = start(1);
+    ASSERT_TRUE(pool);
     Gate started;
     Gate gate;
     Noting running;
     Noting waiting;
     running.started = &started;
     running.gate = &gate;
-    crew->hand(running);
-    crew->hand(waiting);
+    pool->submit(running);
+    pool->submit(waiting);
     started.wait();
     std::thread opener([&] { gate.open(); });
-    crew.reset();
+    pool.reset();
     opener.join();
     EXPECT_EQ(running.runs, 1);
     EXPECT_EQ(running.dones, 0) << "nobody is left to tell";
@@ -156,7 +155,7 @@ TEST_F(Crews, EndingWaitsForWhatRunsAndDropsTheRest) {
     EXPECT_LE(waiting.runs, 1);
 }
 
-struct Touching final : Crew::Job {
+struct Touching final : ThreadPool::Job {
     void run() noexcept override { seen = *static_cast<const volatile std::byte*>(page); }
     void done() noexcept override {}
 
@@ -164,7 +163,7 @@ struct Touching final : Crew::Job {
     std::byte seen{0xEE};
 };
 
-TEST_F(Crews, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
+TEST_F(LoopThreadPools, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
     constexpr std::size_t size = 4096;
     const UniqueFd file(::memfd_create("guest", MFD_CLOEXEC));
     ASSERT_EQ(::ftruncate(file.get(), size), 0);
@@ -173,13 +172,13 @@ TEST_F(Crews, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
     {
         const auto guarded = virtio::SigbusRange::guard(page, size, size);
         ASSERT_TRUE(guarded) << guarded.error();
-        const auto crew = start(1);
-        ASSERT_TRUE(crew);
+        const auto pool = start(1);
+        ASSERT_TRUE(pool);
         ASSERT_EQ(::ftruncate(file.get(), 0), 0);
         Touching job;
         job.page = page;
-        crew->hand(job);
-        turn_until_idle(*crew);
+        pool->submit(job);
+        turn_until_idle(*pool);
         EXPECT_EQ(job.seen, std::byte{0});
         EXPECT_TRUE(guarded->broken());
     }

@@ -1,0 +1,40 @@
+// A thread pool whose completions come back through a loop, many by one wake-up.
+//
+// Threads: belongs to the loop's thread, but for ThreadPool::Job::run.
+// Ownership: borrows its loop and its jobs; owns the pool.
+#pragma once
+
+#include <memory>
+
+#include "base/thread_pool.h"
+#include "zone/loop.h"
+
+namespace zonebridge {
+
+class LoopThreadPool final : private Watcher {
+    struct Private {};
+
+  public:
+    /// `threads`: at least 1 is started. Fails where the system has no more threads or descriptors.
+    [[nodiscard]] static tl::expected<std::unique_ptr<LoopThreadPool>, Error> start(
+        Loop& loop, unsigned threads);
+    LoopThreadPool(Private, Loop& loop, std::unique_ptr<ThreadPool> pool)  // by start()
+        : loop_(loop), pool_(std::move(pool)) {}
+    LoopThreadPool(const LoopThreadPool&) = delete;
+    LoopThreadPool& operator=(const LoopThreadPool&) = delete;
+    /// As ThreadPool's.
+    ~LoopThreadPool() { loop_.unwatch(pool_->fd()); }
+
+    /// Never blocks and never allocates.
+    void submit(ThreadPool::Job& job) noexcept { pool_->submit(job); }
+    /// Jobs submitted whose done() was not called yet.
+    [[nodiscard]] std::size_t in_flight() const noexcept { return pool_->in_flight(); }
+
+  private:
+    void on_ready() override { pool_->complete(); }
+
+    Loop& loop_;
+    std::unique_ptr<ThreadPool> pool_;
+};
+
+}  // namespace zonebridge
