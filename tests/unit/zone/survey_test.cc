@@ -209,7 +209,7 @@ std::vector<Lie> lies() {
         {"a type that is none", [](Report& r) { r.zones[2].type = static_cast<ZoneType>(9); },
          "zone 2 (reported at byte 131072): its type 9 is not known"},
         {"a state that is none", [](Report& r) { r.zones[2].state = static_cast<ZoneState>(7); },
-         "zone 2 (reported at byte 131072): its state 7 is none"},
+         "zone 2 (reported at byte 131072): its state 7 is not a zone state"},
         {"sequential, of a conventional zone's state",
          [](Report& r) { r.zones[1].state = not_write_pointer; },
          "zone 1 (reported at byte 65536): it is sequential, but its state says it has no write "
