@@ -30,7 +30,7 @@ namespace zonebridge::service {
 class DeviceBackend : public virtio::Backend {
   public:
     /// What all running queues may need together, in bytes, for chains in flight: the front end chooses how
-    /// many there are and how long. Enough for 130 queues of 1024 descriptors.
+    /// many there are and how long. Enough for 150 queues of 1024 descriptors.
     static constexpr std::size_t most_queue_bytes = std::size_t{256} << 20;
 
     ~DeviceBackend() override;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <tuple>
 
@@ -119,6 +120,23 @@ TEST(ManyChains, ThatAreLongAreAllAnswered) {
         }
     }
     EXPECT_EQ(served.stop(), 0);
+}
+
+/// More rings, and longer ones, than there is memory for.
+TEST(ManyRings, ThatTakeTooMuchMemoryEndTheirSessionAndNothingElse) {
+    ServedDisk served({"--queues", "254"}, "blk", {}, ServedDisk::Log::kept);
+    driver::BlkOptions options;
+    options.ring = {.size = 1024, .event_index = true, .indirect_entries = 0};
+    options.max_transfer = 4096;
+    options.depth = 1;
+    options.queues = 254;
+    EXPECT_THROW((BlkGuest(served, zoned_driver, options)), std::runtime_error);
+    options.queues = 4;
+    BlkGuest guest(served, zoned_driver, options);
+    EXPECT_TRUE(must(guest.blk->write(0, bytes_of(4096, 1))).ok());
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_NE(served.log().find("give the device fewer or smaller queues"), std::string::npos)
+        << served.log();
 }
 
 }  // namespace
