@@ -4,9 +4,12 @@
 #include <cerrno>
 #include <future>
 #include <latch>
+#include <numeric>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "virtio/notifier.h"
 #include "virtio/ring.h"
@@ -111,9 +114,19 @@ void DeviceBackend::set_log(std::shared_ptr<const virtio::DirtyLog> log,
 
 tl::expected<void, std::string> DeviceBackend::start_queue(std::uint16_t index,
                                                            const virtio::QueueSetup& setup) {
-    tl::expected<void, std::string> result;
     auto& part = part_of(index);
+    queue_bytes_.resize(std::max<std::size_t>(queue_bytes_.size(), index + 1));
+    const auto needed = part.device->bytes_for(setup.ring.size);
+    const auto others = std::accumulate(queue_bytes_.begin(), queue_bytes_.end(), std::size_t{0});
+    if (others + needed > most_queue_bytes)
+        return tl::unexpected(
+            fmt::format("queue {}: with its ring of {} descriptors, all rings would take {} MiB "
+                        "here, and {} are "
+                        "the most: give the device fewer or smaller queues",
+                        index, setup.ring.size, (others + needed) >> 20, most_queue_bytes >> 20));
+    tl::expected<void, std::string> result;
     part.worker->call([&](Ring&) { result = part.path->start(index, setup); });
+    if (result) queue_bytes_[index] = needed;
     return result;
 }
 
@@ -124,6 +137,7 @@ std::uint16_t DeviceBackend::stop_queue(std::uint16_t index) {
     part.worker->post([&] {
         part.path->stop(index, [&](std::uint16_t available) { stopped.set_value(available); });
     });
+    if (index < queue_bytes_.size()) queue_bytes_[index] = 0;
     return base.get();
 }
 

@@ -27,6 +27,10 @@ namespace zonebridge::service {
 /// to a class beside it.
 class DeviceBackend : public virtio::Backend {
   public:
+    /// What all running queues may need together, in bytes, for chains in flight: the front end chooses how
+    /// many there are and how long. Enough for 150 queues of 1024 descriptors.
+    static constexpr std::size_t most_queue_bytes = std::size_t{256} << 20;
+
     ~DeviceBackend() override;
 
     [[nodiscard]] std::uint16_t max_queue_size() const noexcept override { return 1024; }
@@ -86,7 +90,8 @@ class DeviceBackend : public virtio::Backend {
     [[nodiscard]] tl::expected<void, std::string> move_all(
         const virtio::GuestMemory::Table& memory);
 
-    std::vector<Part> parts_;  // as many as workers, from the start
+    std::vector<Part> parts_;               // as many as workers, from the start
+    std::vector<std::size_t> queue_bytes_;  // of each queue, 0 while it does not run
     virtio::GuestMemory::Table memory_ = virtio::GuestMemory::none();
     virtio::UniqueFd event_fd_;
     std::mutex events_lock_;

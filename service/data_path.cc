@@ -1,7 +1,10 @@
 #include "service/data_path.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "virtio/notifier.h"
 
@@ -59,6 +62,7 @@ void DataPath::take_from(Queue& queue) noexcept {
     queue.ring.disable_kicks();
     while (device_.take(queue.index) && queue.ring.enable_kicks()) continue;
     if (device_.fault()) return raise(*device_.fault());
+    if (device_.waits(queue.index)) queue.due = true;  // the next completion ends the loop's sleep
     if (!queue.kick) {
         queue.due = true;  // nobody will say when there is more
         wake();
@@ -90,13 +94,27 @@ void DataPath::raise(std::string fault) {
 
 tl::expected<void, std::string> DataPath::start(std::uint16_t index,
                                                 const virtio::QueueSetup& setup) {
+    auto watching = false;
+    try {
+        return start(index, setup, watching);
+    } catch (const std::bad_alloc&) {
+        if (watching) loop_.unwatch(setup.kick->get());
+        return tl::unexpected(fmt::format("queue {}: no memory for a ring of {} descriptors", index,
+                                          setup.ring.size));
+    }
+}
+
+tl::expected<void, std::string> DataPath::start(std::uint16_t index,
+                                                const virtio::QueueSetup& setup, bool& watching) {
     auto ring = virtio::VirtQueue::create(*memory_, setup.ring);
     if (!ring) return tl::unexpected(ring.error());
+    queues_.reserve(queues_.size() + 1);
     auto queue = std::make_unique<Queue>(index, std::move(*ring), setup);
     queue->ring.set_log(log_.get(), setup.used_log);
     if (queue->kick) {
         if (auto watched = loop_.watch(queue->kick->get(), *queue); !watched)
             return tl::unexpected(watched.error().message);
+        watching = true;
     }
     // A ring that ran before may have been left asking for no kicks.
     if (queue->ring.enable_kicks()) queue->due = true;

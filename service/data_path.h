@@ -36,6 +36,7 @@ class DataPath final : public Member {
     void take() noexcept override;
     void complete() noexcept override;
 
+    /// Fails if the ring is not in the guest's memory, or this process has none for it.
     [[nodiscard]] tl::expected<void, std::string> start(std::uint16_t index,
                                                         const virtio::QueueSetup& setup);
     /// Takes no more chains of that queue; once those in flight are answered and the driver was told,
@@ -57,6 +58,9 @@ class DataPath final : public Member {
     struct Queue;
     using Moved = std::function<void(tl::expected<void, std::string>)>;
 
+    [[nodiscard]] tl::expected<void, std::string> start(std::uint16_t index,
+                                                        const virtio::QueueSetup& setup,
+                                                        bool& watching);
     [[nodiscard]] Queue* find(std::uint16_t index) noexcept;
     void take_from(Queue& queue) noexcept;
     void publish() noexcept;

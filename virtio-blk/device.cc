@@ -34,7 +34,8 @@ BlockDevice::BlockDevice(Private, Loop& loop, const Limits& limits, std::unique_
       queue_(std::move(queue)),
       max_append_(options.max_append),
       refusals_(options.refusals),
-      report_buffers_(report_buffer_count) {
+      report_buffers_(report_buffer_count),
+      readback_(std::make_unique<Readback>()) {
     std::copy_n(options.id.begin(), std::min(options.id.size(), id_.size()), id_.begin());
     for (auto& buffer : report_buffers_) free_report_buffers_.push_back(&buffer);
 }
@@ -42,11 +43,17 @@ BlockDevice::BlockDevice(Private, Loop& loop, const Limits& limits, std::unique_
 BlockDevice::~BlockDevice() = default;
 
 void BlockDevice::attach(std::uint16_t index, virtio::VirtQueue& queue) {
-    ports_.push_back(std::make_unique<Port>(index, queue));
-    std::size_t slots = 0;
+    auto added = std::make_unique<Port>(index, queue);
+    auto slots = added->slots.size();
     for (const auto& port : ports_) slots += port->slots.size();
     pending_.reserve(2 * slots);
+    ports_.push_back(std::move(added));
     recover(*ports_.back());
+}
+
+std::size_t BlockDevice::bytes_for(std::uint16_t size) const noexcept {
+    return sizeof(Port) + virtio::Slots<Slot>::bytes_for(size) +
+           2 * std::size_t{size} * sizeof(Request);
 }
 
 void BlockDevice::detach(std::uint16_t index) noexcept {
@@ -56,7 +63,7 @@ void BlockDevice::detach(std::uint16_t index) noexcept {
 
 bool BlockDevice::take(std::uint16_t index) noexcept {
     auto* const found = port(index);
-    if (found == nullptr || fault_) return false;
+    if (found == nullptr || fault_ || found->queue.recovered() != 0) return false;
     while (auto* const slot = pop(*found)) {
         if (!parse(*slot)) {
             fail(
@@ -72,7 +79,12 @@ bool BlockDevice::take(std::uint16_t index) noexcept {
         start(*slot);
     }
     submit();
-    return !fault_;
+    return !fault_ && !found->slots.waits();
+}
+
+bool BlockDevice::waits(std::uint16_t index) const noexcept {
+    const auto* const found = port(index);
+    return found != nullptr && (found->slots.waits() || found->queue.recovered() != 0);
 }
 
 void BlockDevice::complete() noexcept {
@@ -82,13 +94,15 @@ void BlockDevice::complete() noexcept {
             finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag)),
                    completion);
     }
+    for (const auto& port : ports_)
+        if (port->queue.recovered() != 0) [[unlikely]]
+            recover(*port);
     submit();
 }
 
 std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
-    for (const auto& port : ports_)
-        if (port->index == index) return port->slots.in_use();
-    return 0;
+    const auto* const found = port(index);
+    return found == nullptr ? 0 : found->slots.in_use() + found->queue.recovered();
 }
 
 BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
@@ -319,7 +333,7 @@ void BlockDevice::fail(std::string text) noexcept {
     if (!fault_) fault_ = std::move(text);
 }
 
-BlockDevice::Port* BlockDevice::port(std::uint16_t index) noexcept {
+BlockDevice::Port* BlockDevice::port(std::uint16_t index) const noexcept {
     for (const auto& candidate : ports_)
         if (candidate->index == index) return candidate.get();
     return nullptr;

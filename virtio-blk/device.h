@@ -62,7 +62,9 @@ class BlockDevice final : public virtio::Device {
 
     void attach(std::uint16_t index, virtio::VirtQueue& queue) override;
     void detach(std::uint16_t index) noexcept override;
+    [[nodiscard]] std::size_t bytes_for(std::uint16_t size) const noexcept override;
     [[nodiscard]] bool take(std::uint16_t index) noexcept override;
+    [[nodiscard]] bool waits(std::uint16_t index) const noexcept override;
     void complete() noexcept override;
     [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept override;
     [[nodiscard]] const std::optional<std::string>& fault() const noexcept override {
@@ -88,6 +90,7 @@ class BlockDevice final : public virtio::Device {
     void answer_id(Slot& slot) noexcept;
 
     // What a server before this one took and never answered, in recover.cc.
+    /// As many as there are pieces for; complete() goes on.
     void recover(Port& port) noexcept;
     /// Whether a request that may have been carried out can be done again: it changes nothing, or
     /// leaves the same bytes in the same place.
@@ -121,7 +124,7 @@ class BlockDevice final : public virtio::Device {
     void refuse(Slot& slot, Operation operation, std::uint64_t offset, std::uint64_t length,
                 StatusCode code) noexcept;
     void fail(std::string text) noexcept;
-    [[nodiscard]] Port* port(std::uint16_t index) noexcept;
+    [[nodiscard]] Port* port(std::uint16_t index) const noexcept;
 
     Loop& loop_;
     const Limits& limits_;
@@ -147,7 +150,7 @@ class BlockDevice final : public virtio::Device {
     Slot* recovering_ = nullptr;
     Slot* last_recovering_ = nullptr;
     struct Readback;
-    std::unique_ptr<Readback> readback_;  ///< While there are any.
+    std::unique_ptr<Readback> readback_;  ///< Its bytes only while there are any.
 
     std::array<Completion, 32> completions_;
     std::optional<std::string> fault_;

@@ -93,7 +93,6 @@ void BlockDevice::ask_zone(Slot& slot) noexcept {
         return;
     }
     recovering_ = last_recovering_ = &slot;
-    if (!readback_) readback_ = std::make_unique<Readback>();
     slot.recovery = Recovery::asking_zone;
     Request request;
     request.tag = reinterpret_cast<std::uintptr_t>(&slot);
@@ -108,7 +107,8 @@ void BlockDevice::ask_next_zone() noexcept {
     auto* const last = last_recovering_;
     recovering_ = nullptr;
     if (next == nullptr) {
-        readback_.reset();
+        readback_->bytes.reset();
+        readback_->size = 0;
         return;
     }
     auto* const behind = next->next_waiting;

@@ -93,6 +93,10 @@ void Controller::attach(std::uint16_t index, virtio::VirtQueue& queue) {
     answer_recovered(*ports_.back());
 }
 
+std::size_t Controller::bytes_for(std::uint16_t size) const noexcept {
+    return sizeof(Port) + virtio::Slots<Slot>::bytes_for(size);
+}
+
 void Controller::answer_recovered(Port& port) noexcept {
     // Chains that a server before this one took and never answered. Whether they were done nobody
     // knows, and doing a zoned write twice is an error at best: the driver is told of a reset and tries
@@ -123,7 +127,12 @@ bool Controller::take(std::uint16_t index) noexcept {
         take_control(*found);
     else
         take_requests(*found);
-    return !fault_;
+    return !fault_ && !found->slots.waits();
+}
+
+bool Controller::waits(std::uint16_t index) const noexcept {
+    const auto* const found = port(index);
+    return found != nullptr && found->slots.waits();
 }
 
 void Controller::complete() noexcept {
@@ -131,6 +140,7 @@ void Controller::complete() noexcept {
         if (lun->in_flight != 0) reap(*lun);
         submit(*lun);
     }
+    consider_waiting();
 }
 
 void Controller::reap(Lun& lun) noexcept {
@@ -147,9 +157,8 @@ void Controller::reap(Lun& lun) noexcept {
 }
 
 std::size_t Controller::in_flight(std::uint16_t index) const noexcept {
-    for (const auto& port : ports_)
-        if (port->index == index) return port->slots.in_use();
-    return 0;
+    const auto* const found = port(index);
+    return found == nullptr ? 0 : found->slots.in_use();
 }
 
 Controller::Slot* Controller::pop(Port& port) noexcept {
@@ -273,7 +282,7 @@ Controller::Lun* Controller::find(std::uint16_t lun) noexcept {
     return lun < by_number_.size() ? by_number_[lun] : nullptr;
 }
 
-Controller::Port* Controller::port(std::uint16_t index) noexcept {
+Controller::Port* Controller::port(std::uint16_t index) const noexcept {
     for (const auto& candidate : ports_)
         if (candidate->index == index) return candidate.get();
     return nullptr;

@@ -78,7 +78,9 @@ class Controller final : public virtio::Device {
 
     void attach(std::uint16_t index, virtio::VirtQueue& queue) override;
     void detach(std::uint16_t index) noexcept override;
+    [[nodiscard]] std::size_t bytes_for(std::uint16_t size) const noexcept override;
     [[nodiscard]] bool take(std::uint16_t index) noexcept override;
+    [[nodiscard]] bool waits(std::uint16_t index) const noexcept override;
     void complete() noexcept override;
     [[nodiscard]] bool published() noexcept override;
     [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept override;
@@ -114,6 +116,8 @@ class Controller final : public virtio::Device {
     void take_control(Port& port) noexcept;
     void manage(Slot& slot, const TaskManagement& function) noexcept;
     void consider(Function function) noexcept;
+    void consider_waiting() noexcept;
+    void count(Function function) noexcept;
     [[nodiscard]] static bool affects(const Function& function, const Slot& command) noexcept;
     void count_off(const Slot& command) noexcept;
     void end_part(Slot& slot, bool found) noexcept;
@@ -127,7 +131,7 @@ class Controller final : public virtio::Device {
     [[nodiscard]] tl::expected<std::unique_ptr<Lun>, Error> make_lun(const Unit& unit);
     void insert(std::unique_ptr<Lun> lun);
     [[nodiscard]] Lun* find(std::uint16_t lun) noexcept;
-    [[nodiscard]] Port* port(std::uint16_t index) noexcept;
+    [[nodiscard]] Port* port(std::uint16_t index) const noexcept;
     void fail(std::string text) noexcept;
 
     Loop& loop_;
@@ -137,8 +141,9 @@ class Controller final : public virtio::Device {
     std::unique_ptr<Lun> prepared_;
     std::vector<std::uint64_t> lun_list_;  ///< For REPORT LUNS, in its eight-byte form, ascending.
     std::vector<std::unique_ptr<Port>> ports_;
-    std::vector<Function> functions_;  ///< That this controller has not done its part of.
-    std::size_t ended_functions_ = 0;  ///< Of these, they have nothing left to wait for.
+    std::vector<Function> waiting_functions_;  ///< For commands before them to be taken.
+    std::vector<Function> functions_;          ///< For commands to be answered.
+    std::size_t ended_functions_ = 0;          ///< Of these, they have nothing left to wait for.
     std::array<zbc::TaskResult, 32> results_;
     std::array<zbc::Task, 32> batch_;
     std::uint64_t next_serial_ = 0;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include <fmt/format.h>
 
@@ -110,9 +111,30 @@ void Controller::consider(Function function) noexcept {
     // Commands that the driver queued before the function count, taken or not, also those of a queue
     // that is to stop: once the function is answered the driver may reuse their buffers. A ring that is
     // disabled, or was not kicked yet, is held and gives nothing.
-    if (!fault_)
-        for (const auto& port : ports_)
-            if (port->index >= first_request_queue) take_requests(*port);
+    // Those that wait for pieces are waited for.
+    for (const auto& port : ports_) {
+        if (port->index < first_request_queue || fault_) continue;
+        take_requests(*port);
+        if (port->slots.waits()) port->behind = port->queue.available();
+    }
+    waiting_functions_.push_back(function);
+    consider_waiting();
+}
+
+void Controller::consider_waiting() noexcept {
+    if (waiting_functions_.empty()) return;
+    for (const auto& port : ports_) {
+        if (!port->behind) continue;
+        if (!fault_) take_requests(*port);
+        const auto left = static_cast<std::int16_t>(*port->behind - port->queue.base());
+        if (!fault_ && port->slots.waits() && left > 0) return;
+        port->behind.reset();
+    }
+    for (const auto& function : waiting_functions_) count(function);
+    waiting_functions_.clear();
+}
+
+void Controller::count(Function function) noexcept {
     function.serial = next_serial_++;
     for (const auto& port : ports_) {
         if (port->index < first_request_queue || port->slots.in_use() == 0) continue;

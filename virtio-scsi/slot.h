@@ -57,6 +57,8 @@ struct Controller::Port {
     std::uint16_t index;
     virtio::VirtQueue& queue;
     virtio::Slots<Slot> slots;
+    /// Functions wait until the chains before this available index are taken.
+    std::optional<std::uint16_t> behind;
 };
 
 struct Controller::Lun {

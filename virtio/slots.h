@@ -1,5 +1,7 @@
-// What a device keeps of the chains of one queue: a slot for each that may be in flight, and room for
-// its pieces, all there before the first chain comes.
+// What a device keeps of the chains of one queue: a slot for each that may be in flight, and the pieces of
+// their buffers. All of it is there before the first chain comes, and no more than is likely to be needed:
+// each slot has pieces for an ordinary chain, and a few long chains at a time get pieces from a pool
+// (docs/decisions/pieces.md).
 //
 // Threads: belongs to the device's thread.
 // Ownership: owns the slots and their storage.
@@ -7,6 +9,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <sys/uio.h>
 #include <vector>
@@ -18,46 +22,68 @@ namespace zonebridge::virtio {
 /// The seg_max that devices offer at most: two less than a ring of 256 (what drivers have in mind).
 inline constexpr std::uint32_t default_seg_max = 254;
 
-/// Pieces a chain may have: as many descriptors as the ring has, or as a request of seg_max segments
-/// and its two heads, which drivers make in indirect tables longer than a small ring; and a few more
-/// for buffers that span regions of guest memory.
-[[nodiscard]] inline std::size_t pieces_of_chain(std::size_t ring_size) noexcept {
-    return std::max<std::size_t>(ring_size, default_seg_max + 2) + 8;
-}
+/// Pieces that a chain may have: 1,024 buffers, and a few more for those that lie across regions of guest
+/// memory. Drivers make indirect tables longer than a ring, and longer than seg_max: vioscsi's have 513
+/// entries.
+inline constexpr std::size_t most_pieces = 1024 + 64;
+/// Pieces of an ordinary chain: 128 KiB in scattered pages and the two heads are 34.
+inline constexpr std::size_t slot_pieces = 36;
+/// Chains with more pieces than that, of one queue, at a time. A direct one takes as many of the ring's
+/// descriptors, so that a ring of 1024 has room for 28.
+inline constexpr std::size_t most_long_chains = 32;
 
-/// `Slot` has a `Chain chain` and a `std::span<iovec> storage`.
+/// `Slot` has a `Chain chain` and a `std::span<iovec> storage`, as long as the chain is in flight.
 template <typename Slot>
 class Slots {
   public:
     /// `ring_size` is that of the queue that is given to pop.
     explicit Slots(std::size_t ring_size)
-        : slots_(ring_size), storage_(ring_size * pieces_of_chain(ring_size)) {
-        const auto pieces = pieces_of_chain(ring_size);
+        : slots_(ring_size),
+          pieces_(std::make_unique_for_overwrite<iovec[]>(pieces_for(ring_size))) {
         free_.reserve(ring_size);
-        for (std::size_t i = 0; i < ring_size; ++i) {
-            slots_[i].storage = std::span(storage_).subspan(i * pieces, pieces);
-            free_.push_back(&slots_[i]);
-        }
+        for (auto& slot : slots_) free_.push_back(&slot);
+        const auto count = long_chains_for(ring_size);
+        pool_.reserve(count);
+        for (std::size_t i = 0; i < count; ++i)
+            pool_.push_back(pieces_.get() + ring_size * slot_pieces + i * most_pieces);
     }
     Slots(const Slots&) = delete;
     Slots& operator=(const Slots&) = delete;
 
-    /// The queue's next chain, in a slot of its own. Null: there is none, or the queue is broken, which
-    /// its fault() tells. With all slots in use a chain more is such a fault: the ring has no descriptor
-    /// for it.
+    /// Bytes that the slots of such a ring take.
+    [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t ring_size) noexcept {
+        return ring_size * (sizeof(Slot) + sizeof(Slot*)) + pieces_for(ring_size) * sizeof(iovec);
+    }
+
+    /// The queue's next chain, in a slot of its own. Null: there is none, it waits for pieces, or the queue
+    /// is broken, which its fault() tells. With all slots in use a chain more is such a fault: the ring has
+    /// no descriptor for it.
     [[nodiscard]] Slot* pop(VirtQueue& queue) noexcept {
         if (free_.empty()) {
             Chain none;
             (void)queue.pop({}, none);
             return nullptr;
         }
-        return filled([&](Slot& slot) { return queue.pop(slot.storage, slot.chain); });
+        return filled([&](std::span<iovec> storage, Chain& chain, VirtQueue::TooLong too_long) {
+            return queue.pop(storage, chain, too_long);
+        });
     }
     /// The same of a chain that a server before this one took and never answered.
     [[nodiscard]] Slot* pop_recovered(VirtQueue& queue) noexcept {
-        return filled([&](Slot& slot) { return queue.pop_recovered(slot.storage, slot.chain); });
+        if (free_.empty()) return nullptr;
+        return filled([&](std::span<iovec> storage, Chain& chain, VirtQueue::TooLong too_long) {
+            return queue.pop_recovered(storage, chain, too_long);
+        });
     }
-    void give_back(Slot& slot) noexcept { free_.push_back(&slot); }
+    void give_back(Slot& slot) noexcept {
+        if (slot.storage.size() == most_pieces) pool_.push_back(slot.storage.data());
+        slot.storage = {};
+        free_.push_back(&slot);
+    }
+
+    /// The next chain is a long one, and chains in flight have all pieces for such: once one of these is
+    /// given back, pop again. Never while nothing is in flight.
+    [[nodiscard]] bool waits() const noexcept { return long_next_ && pool_.empty(); }
 
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
     [[nodiscard]] std::size_t in_use() const noexcept { return slots_.size() - free_.size(); }
@@ -67,18 +93,44 @@ class Slots {
     [[nodiscard]] auto end() const noexcept { return slots_.end(); }
 
   private:
-    template <typename Fill>
-    Slot* filled(const Fill& fill) noexcept {
-        if (free_.empty()) return nullptr;
+    [[nodiscard]] static constexpr std::size_t long_chains_for(std::size_t ring_size) noexcept {
+        return std::min(ring_size, most_long_chains);
+    }
+    [[nodiscard]] static constexpr std::size_t pieces_for(std::size_t ring_size) noexcept {
+        return ring_size * slot_pieces + long_chains_for(ring_size) * most_pieces;
+    }
+
+    template <typename Pop>
+    Slot* filled(const Pop& pop) noexcept {
         auto* const slot = free_.back();
-        if (fill(*slot) != PopResult::chain) return nullptr;
+        if (!long_next_) [[likely]] {
+            const auto index = static_cast<std::size_t>(slot - slots_.data());
+            const std::span own(pieces_.get() + index * slot_pieces, slot_pieces);
+            const auto result = pop(own, slot->chain, VirtQueue::TooLong::stays);
+            if (result == PopResult::chain) [[likely]]
+                return taken(*slot, own);
+            if (result != PopResult::too_long) return nullptr;
+            long_next_ = true;
+        }
+        if (pool_.empty()) return nullptr;
+        long_next_ = false;
+        const std::span pieces(pool_.back(), most_pieces);
+        if (pop(pieces, slot->chain, VirtQueue::TooLong::breaks) != PopResult::chain)
+            return nullptr;
+        pool_.pop_back();
+        return taken(*slot, pieces);
+    }
+    Slot* taken(Slot& slot, std::span<iovec> storage) noexcept {
+        slot.storage = storage;
         free_.pop_back();
-        return slot;
+        return &slot;
     }
 
     std::vector<Slot> slots_;
-    std::vector<iovec> storage_;
-    std::vector<Slot*> free_;  // capacity slots_.size()
+    std::unique_ptr<iovec[]> pieces_;  // each slot's own, then the pool's
+    std::vector<Slot*> free_;          // capacity slots_.size()
+    std::vector<iovec*> pool_;         // the first of each most_pieces that no chain has
+    bool long_next_ = false;           // as far as is known
 };
 
 }  // namespace zonebridge::virtio

@@ -1,5 +1,6 @@
 #include "virtio/virtqueue.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstring>
@@ -32,6 +33,8 @@ bool aligned(const std::byte* at, std::uintptr_t alignment) noexcept {
 struct VirtQueue::Builder {
     std::span<iovec> storage;
     std::uint16_t head;
+    TooLong too_long;
+    bool left = false;  // it is too long, and no fault
     bool writing = false;
     std::size_t pieces = 0;
     std::uint64_t length = 0;
@@ -168,7 +171,12 @@ bool VirtQueue::peek() const noexcept {
            load(available_ + ring_index_offset, std::memory_order_acquire) != next_available_;
 }
 
-PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain) noexcept {
+std::uint16_t VirtQueue::available() const noexcept {
+    if (fault_ || held_) return next_available_;
+    return load(available_ + ring_index_offset, std::memory_order_acquire);
+}
+
+PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain, TooLong too_long) noexcept {
     // Answers that the driver has not seen yet count, too: no driver uses their descriptors again, and
     // one that did could keep the device taking for ever.
     const auto unseen = static_cast<std::uint16_t>(next_used_ - published_used_);
@@ -178,7 +186,7 @@ PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain) noexcept {
         load(available_ + ring_entries_offset + 2 * (next_available_ & mask_),
              std::memory_order_relaxed);
     if (head >= size_) return fail(RingError::head_out_of_range, next_available_, head);
-    const PopResult result = collect(head, storage, chain);
+    const PopResult result = collect(head, storage, chain, too_long);
     if (result != PopResult::chain) return result;
     ++next_available_;
     ++in_flight_;
@@ -186,23 +194,26 @@ PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain) noexcept {
     return result;
 }
 
-PopResult VirtQueue::pop_recovered(std::span<iovec> storage, Chain& chain) noexcept {
+PopResult VirtQueue::pop_recovered(std::span<iovec> storage, Chain& chain,
+                                   TooLong too_long) noexcept {
     if (fault_) return PopResult::broken;
     if (recovered_taken_ == recovered_.size()) return PopResult::empty;
-    const PopResult result = collect(recovered_[recovered_taken_], storage, chain);
+    const PopResult result = collect(recovered_[recovered_taken_], storage, chain, too_long);
     if (result != PopResult::chain) return result;
     ++recovered_taken_;
     ++in_flight_;
     return result;
 }
 
-PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain& chain) noexcept {
-    Builder builder{.storage = storage, .head = head};
+PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain& chain,
+                             TooLong too_long) noexcept {
+    Builder builder{.storage = storage, .head = head, .too_long = too_long};
     const auto fetch = [this](std::uint16_t index, Descriptor& descriptor) {
         std::memcpy(&descriptor, descriptors_ + sizeof descriptor * index, sizeof descriptor);
         return true;
     };
-    if (!walk(builder, size_, head, false, fetch)) return PopResult::broken;
+    if (!walk(builder, size_, head, false, fetch))
+        return builder.left ? PopResult::too_long : PopResult::broken;
     if (!builder.writing) {
         builder.readable_pieces = builder.pieces;
         builder.readable_length = builder.length;
@@ -231,6 +242,10 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
     };
     Builder chain = builder;  // the compiler keeps a local in registers
     const std::size_t room = chain.storage.size();
+    const auto too_long = [&] {
+        builder.left = builder.too_long == TooLong::stays;
+        return builder.left ? false : broken(RingError::chain_too_long, room);
+    };
     std::uint16_t index = first;
     for (std::uint32_t walked = 1;; ++walked) {
         Descriptor descriptor;
@@ -252,14 +267,17 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
         }
         if (descriptor.length != 0) {
             if (chain.pieces == room) [[unlikely]]
-                return broken(RingError::chain_too_long, room);
+                return too_long();
             std::byte* const host =
                 memory_->translate(descriptor.address, descriptor.length, hint_);
             if (host != nullptr && (hint_.writable || !chain.writing)) [[likely]] {
                 chain.storage[chain.pieces++] = {host, descriptor.length};
             } else {
                 const auto pieces = append_pieces(descriptor, chain.storage.subspan(chain.pieces));
-                if (!pieces) return broken(why_no_buffer(descriptor), descriptor.address);
+                if (!pieces) {
+                    const auto why = why_no_buffer(descriptor);
+                    return why ? broken(*why, descriptor.address) : too_long();
+                }
                 chain.pieces += *pieces;
             }
             chain.length += descriptor.length;
@@ -268,7 +286,7 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
         if (walked == entries) [[unlikely]]
             return broken(RingError::loop, entries);
         if (walked == room) [[unlikely]]
-            return broken(RingError::chain_too_long, room);
+            return too_long();
         if (descriptor.next >= entries) [[unlikely]]
             return broken(RingError::next_out_of_range, descriptor.next);
         index = descriptor.next;
@@ -285,11 +303,17 @@ std::optional<std::size_t> VirtQueue::append_pieces(const Descriptor& descriptor
         writes ? GuestMemory::Access::write : GuestMemory::Access::read);
 }
 
-RingError VirtQueue::why_no_buffer(const Descriptor& descriptor) noexcept {
-    const bool found = memory_->translate(descriptor.address, 1, hint_) != nullptr;
-    return found && !hint_.writable && (descriptor.flags & descriptor_flag::write) != 0
-               ? RingError::read_only
-               : RingError::bad_address;
+std::optional<RingError> VirtQueue::why_no_buffer(const Descriptor& descriptor) noexcept {
+    const bool writes = (descriptor.flags & descriptor_flag::write) != 0;
+    auto address = descriptor.address;
+    for (std::uint64_t left = descriptor.length; left != 0;) {
+        if (memory_->translate(address, 1, hint_) == nullptr) return RingError::bad_address;
+        if (writes && !hint_.writable) return RingError::read_only;
+        const auto piece = std::min(left, hint_.size - (address - hint_.guest_address));
+        address += piece;
+        left -= piece;
+    }
+    return std::nullopt;
 }
 
 bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcept {

@@ -45,9 +45,10 @@ struct Chain {
 };
 
 enum class PopResult : std::uint8_t {
-    chain,   ///< One was taken.
-    empty,   ///< The driver has made no more available.
-    broken,  ///< fault() says why; so does every later pop.
+    chain,     ///< One was taken.
+    empty,     ///< The driver has made no more available.
+    too_long,  ///< It has more pieces than there is storage, and stays where it is (TooLong::stays).
+    broken,    ///< fault() says why; so does every later pop.
 };
 
 /// What a driver did wrong.
@@ -102,22 +103,28 @@ class VirtQueue {
     [[nodiscard]] static tl::expected<VirtQueue, std::string> create(const GuestMemory& memory,
                                                                      const Config& config);
 
-    /// Takes the next chain. Its pieces go to `storage`, readable ones first; a chain with more
-    /// pieces than that is a fault. Buffers of no length are skipped. The available index is read
-    /// (with acquire) only when everything seen before is taken.
-    [[nodiscard]] PopResult pop(std::span<iovec> storage, Chain& chain) noexcept {
+    /// What becomes of a chain with more pieces than there is storage: the queue is broken, or the chain
+    /// stays where it is, to be popped with more storage.
+    enum class TooLong : bool { breaks, stays };
+
+    /// Takes the next chain. Its pieces go to `storage`, readable ones first. Buffers of no length
+    /// are skipped. The available index is read (with acquire) only when everything seen before is
+    /// taken.
+    [[nodiscard]] PopResult pop(std::span<iovec> storage, Chain& chain,
+                                TooLong too_long = TooLong::breaks) noexcept {
         if (next_available_ == seen_available_ && !look()) [[unlikely]]
             return fault_ ? PopResult::broken : PopResult::empty;
-        return take(storage, chain);
+        return take(storage, chain, too_long);
     }
 
     /// As pop, for chains that a previous back end took and did not answer, in the order it took
     /// them. Take all of these before the first pop.
-    [[nodiscard]] PopResult pop_recovered(std::span<iovec> storage, Chain& chain) noexcept;
+    [[nodiscard]] PopResult pop_recovered(std::span<iovec> storage, Chain& chain,
+                                          TooLong too_long = TooLong::breaks) noexcept;
 
-    /// Chains that pop_recovered has yet to give.
+    /// Chains that pop_recovered has yet to give; none once the queue is broken.
     [[nodiscard]] std::size_t recovered() const noexcept {
-        return recovered_.size() - recovered_taken_;
+        return fault_ ? 0 : recovered_.size() - recovered_taken_;
     }
 
     /// Answers a chain: `written` is how many bytes of its writable buffers were filled, from
@@ -153,6 +160,9 @@ class VirtQueue {
     /// Chains wait to be popped; reads the available index. False once the ring is known broken.
     [[nodiscard]] bool has_work() noexcept { return next_available_ != seen_available_ || peek(); }
 
+    /// The index up to which chains wait to be popped, as the driver has it now; base() where none do.
+    [[nodiscard]] std::uint16_t available() const noexcept;
+
     /// The available index to go on from, once nothing is in flight: what GET_VRING_BASE answers.
     [[nodiscard]] std::uint16_t base() const noexcept { return next_available_; }
     [[nodiscard]] std::uint16_t size() const noexcept { return size_; }
@@ -182,16 +192,17 @@ class VirtQueue {
     [[nodiscard]] bool look() noexcept;
     [[nodiscard]] bool peek() const noexcept;
     [[nodiscard]] bool memory_gone() noexcept;
-    [[nodiscard]] PopResult take(std::span<iovec> storage, Chain& chain) noexcept;
-    [[nodiscard]] PopResult collect(std::uint16_t head, std::span<iovec> storage,
-                                    Chain& chain) noexcept;
+    [[nodiscard]] PopResult take(std::span<iovec> storage, Chain& chain, TooLong too_long) noexcept;
+    [[nodiscard]] PopResult collect(std::uint16_t head, std::span<iovec> storage, Chain& chain,
+                                    TooLong too_long) noexcept;
     [[nodiscard]] bool walk_indirect(Builder& builder, const Descriptor& table) noexcept;
     template <typename Fetch>
     [[nodiscard]] bool walk(Builder& builder, std::uint32_t entries, std::uint16_t first,
                             bool in_table, Fetch fetch) noexcept;
     [[nodiscard]] std::optional<std::size_t> append_pieces(const Descriptor& descriptor,
                                                            std::span<iovec> out) noexcept;
-    [[nodiscard]] RingError why_no_buffer(const Descriptor& descriptor) noexcept;
+    /// Nothing: the buffer is good, and has more pieces than there was storage.
+    [[nodiscard]] std::optional<RingError> why_no_buffer(const Descriptor& descriptor) noexcept;
     PopResult fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept;
     void log_push(const Chain& chain) const noexcept;
     void log_used(std::size_t offset, std::size_t length) const noexcept;

@@ -115,5 +115,39 @@ TEST_F(OnThreeWorkers, FaultsOfSeveralAreToldOnce) {
     EXPECT_FALSE(backend_->take_event());
 }
 
+TEST(ManyQueues, TakeNoMoreMemoryThanThereIsForAllOfThem) {
+    constexpr std::uint16_t count = 254;
+    constexpr std::uint64_t features = virtio::feature::version_1 | virtio::feature::event_index;
+    driver::SharedMemory memory;
+    must(memory.add(0x100000, 0x1000000));
+    const auto workers =
+        must(start_workers(1, Spin({}), [](const Error& error) { FAIL() << error.message; }));
+    const auto disk = must(null::open(1 << 20));
+    auto backend = must(BlkBackend::open(workers, *disk, count));
+    must(backend->set_memory(table({&memory})));
+    must(backend->set_features(features));
+    std::vector<std::unique_ptr<driver::Queue>> queues;
+    const auto start = [&](std::uint16_t index, std::uint16_t size) {
+        queues.push_back(std::make_unique<driver::Queue>(
+            index, memory, driver::RingOptions{.size = size, .event_index = true}));
+        return backend->start_queue(index, setup(*queues.back(), features));
+    };
+    std::uint16_t running = 0;
+    tl::expected<void, std::string> started;
+    while (running < count && (started = start(running, 1024))) ++running;
+    EXPECT_GE(running, 64U) << "with 64 large rings a device is an ordinary one";
+    ASSERT_LT(running, count);
+    EXPECT_NE(started.error().find("fewer or smaller queues"), std::string::npos)
+        << started.error();
+    // What is there goes on, and one that stops makes room.
+    EXPECT_EQ(backend->stop_queue(0), 0U);
+    must(start(running, 1024));
+    EXPECT_FALSE(start(0, 1024));
+    for (std::uint16_t index = 1; index <= running; ++index) (void)backend->stop_queue(index);
+    // As many as there are, of the size that the device asks for.
+    for (std::uint16_t index = 0; index < count; ++index) must(start(index, virtio_blk::ring_size));
+    for (std::uint16_t index = 0; index < count; ++index) (void)backend->stop_queue(index);
+}
+
 }  // namespace
 }  // namespace zonebridge::service

@@ -3,11 +3,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -23,6 +26,12 @@
 
 namespace zonebridge::service {
 namespace {
+
+/// A real loop tells of each kick once, and HandLoop as long as it can be read.
+void forget_kicks(const driver::Queue& queue) {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(queue.kick_fd, &count, sizeof count);
+}
 
 class BlkDataPath : public testing::Test {
   protected:
@@ -53,6 +62,7 @@ class BlkDataPath : public testing::Test {
     void turn() {
         path_->take();
         must(loop_.turn(Loop::Wait::poll));
+        if (queue_) forget_kicks(*queue_);
         path_->complete();
     }
     std::uint16_t add_flush() {
@@ -93,6 +103,130 @@ TEST_F(BlkDataPath, AChainMoreThanTheRingHasDescriptorsIsAFault) {
     EXPECT_TRUE(queue_->wait_error());
 }
 
+/// Chains of more buffers than a slot has pieces for, more than the pool has.
+class LongBlkDataPath : public BlkDataPath {
+  protected:
+    static constexpr std::uint16_t ring_size = 64;
+
+    LongBlkDataPath()
+        : BlkDataPath({.size = ring_size, .event_index = true, .indirect_entries = 512}) {}
+
+    void add_long_flush() {
+        const auto header = memory_.allocate(16);
+        const auto bytes = driver::blk::header(driver::blk::flush, 0);
+        std::copy(bytes.begin(), bytes.end(), header.host);
+        std::vector<driver::Buffer> chain(500, driver::to_device(header));
+        chain.push_back(driver::from_device(memory_.allocate(1)));
+        if (!queue_->ring.add(chain)) throw std::runtime_error("the ring is full");
+    }
+    std::size_t answered() {
+        std::size_t count = 0;
+        while (queue_->ring.take_used()) ++count;
+        return count;
+    }
+};
+
+TEST_F(LongBlkDataPath, TakesTheRestWhenSomeAreAnswered) {
+    disk_.hold = true;
+    for (int i = 0; i < ring_size; ++i) add_long_flush();
+    queue_->submit();
+    for (int i = 0; i < 4; ++i) turn();
+    const auto taken = device_->in_flight(0);
+    EXPECT_GT(taken, 0U);
+    EXPECT_LT(taken, ring_size) << "there are pieces for all at once: the test shows nothing";
+    EXPECT_TRUE(device_->waits(0));
+    disk_.hold = false;
+    std::size_t count = 0;
+    for (int i = 0; i < 64 && count != ring_size; ++i) {
+        turn();
+        count += answered();
+    }
+    EXPECT_EQ(count, ring_size) << "nobody kicks again";
+    EXPECT_FALSE(device_->waits(0));
+    EXPECT_TRUE(faults_.empty());
+}
+
+TEST_F(LongBlkDataPath, StopsWhereItStandsWhileChainsWait) {
+    disk_.hold = true;
+    for (int i = 0; i < ring_size; ++i) add_long_flush();
+    queue_->submit();
+    for (int i = 0; i < 4; ++i) turn();
+    const auto taken = device_->in_flight(0);
+    std::optional<std::uint16_t> base;
+    path_->stop(0, [&](std::uint16_t at) { base = at; });
+    for (int i = 0; i < 4; ++i) turn();
+    EXPECT_FALSE(base) << "chains are in flight";
+    disk_.hold = false;
+    for (int i = 0; i < 8; ++i) turn();
+    ASSERT_TRUE(base);
+    EXPECT_EQ(*base, taken);
+    EXPECT_EQ(answered(), taken);
+
+    auto again = setup(*queue_, features);
+    again.ring.base = *base;
+    again.look_at_once = true;
+    must(path_->start(0, again));
+    std::size_t count = taken;
+    for (int i = 0; i < 64 && count != ring_size; ++i) {
+        turn();
+        count += answered();
+    }
+    EXPECT_EQ(count, ring_size);
+}
+
+/// A device for whose queue there is no memory, as often as a test says.
+class Greedy final : public virtio::Device {
+  public:
+    void attach(std::uint16_t, virtio::VirtQueue&) override {
+        if (failures != 0) {
+            --failures;
+            throw std::bad_alloc();
+        }
+        attached = true;
+    }
+    void detach(std::uint16_t) noexcept override { attached = false; }
+    std::size_t bytes_for(std::uint16_t) const noexcept override { return 0; }
+    bool take(std::uint16_t) noexcept override {
+        ++taken;
+        return true;
+    }
+    bool waits(std::uint16_t) const noexcept override { return false; }
+    void complete() noexcept override {}
+    std::size_t in_flight(std::uint16_t) const noexcept override { return 0; }
+    const std::optional<std::string>& fault() const noexcept override { return none; }
+
+    int failures = 1;
+    bool attached = false;
+    int taken = 0;
+    std::optional<std::string> none;
+};
+
+TEST(DataPath, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
+    test::HandLoop loop;
+    Greedy device;
+    DataPath path(loop, device, [](const std::string& why) { FAIL() << why; });
+    driver::SharedMemory memory;
+    must(memory.add(0x100000, 0x100000));
+    path.set_memory(table({&memory}), [](auto moved) { must(moved); });
+    path.complete();
+    driver::Queue queue(5, memory, {.size = 64});
+    auto wanted = setup(queue, virtio::feature::version_1);
+    const auto refused = path.start(5, wanted);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), "queue 5: no memory for a ring of 64 descriptors");
+    queue.kick();
+    must(loop.turn(Loop::Wait::poll));
+    path.take();
+    EXPECT_EQ(device.taken, 0) << "nothing is left of it";
+
+    must(path.start(5, wanted));
+    EXPECT_TRUE(device.attached);
+    auto stopped = false;
+    path.stop(5, [&](std::uint16_t) { stopped = true; });
+    path.complete();
+    EXPECT_TRUE(stopped);
+}
+
 /// A virtio-scsi controller with one request queue. Commands stay with a unit that answers when it is
 /// told to.
 class ScsiDataPath : public testing::Test {
@@ -113,7 +247,7 @@ class ScsiDataPath : public testing::Test {
         for (std::uint16_t i = 0; i <= requests; ++i)
             queues_.push_back(std::make_unique<driver::Queue>(
                 i, memory_,
-                driver::RingOptions{.size = 16, .event_index = true, .indirect_entries = 4}));
+                driver::RingOptions{.size = 64, .event_index = true, .indirect_entries = 64}));
     }
     ~ScsiDataPath() override {
         unit_.complete_all();
@@ -129,21 +263,23 @@ class ScsiDataPath : public testing::Test {
     void turn() {
         path_->take();
         must(loop_.turn(Loop::Wait::poll));
+        for (const auto& queue : queues_) forget_kicks(*queue);
         path_->complete();
     }
     void settle() {
         for (int i = 0; i < 4; ++i) turn();
     }
-    /// Queues a command without kicking.
-    void add_command() {
+    /// Queues a command of `buffers` buffers at least without kicking.
+    void add_command(std::size_t buffers = 2) {
         const auto out = memory_.allocate(virtio_scsi::RequestHeader::size +
                                           virtio_scsi::Config::default_cdb_size);
         const auto address = virtio_scsi::encode_address({0, 0, false});
         std::memcpy(out.host, address.data(), address.size());
         const auto in = memory_.allocate(virtio_scsi::ResponseHeader::size +
                                          virtio_scsi::Config::default_sense_size);
-        ASSERT_TRUE(queues_.at(requests)->ring.add(
-            std::array{driver::to_device(out), driver::from_device(in)}));
+        std::vector<driver::Buffer> chain{driver::to_device(out), driver::from_device(in)};
+        chain.resize(std::max(chain.size(), buffers), chain.back());
+        ASSERT_TRUE(queues_.at(requests)->ring.add(chain));
         (void)queues_.at(requests)->ring.publish();
     }
     /// Queues a function that affects all commands of the unit, and kicks; where its response comes.
@@ -209,6 +345,47 @@ TEST_F(ScsiDataPath, AFunctionTakesFromARingThatIsDisabledNoMore) {
     EXPECT_EQ(function.host[0], std::byte{0xEE}) << "the function waits for the command";
     unit_.complete_all();
     settle();
+    EXPECT_EQ(function.host[0], std::byte{0});
+}
+
+TEST_F(ScsiDataPath, AFunctionWaitsForCommandsThatWaitForPieces) {
+    constexpr std::size_t commands = 60;
+    for (std::uint16_t index = 0; index <= requests; ++index) start(index);
+    for (std::size_t i = 0; i < commands; ++i) add_command(60);
+    queues_.at(requests)->kick();
+    settle();
+    const auto first = unit_.waiting();
+    ASSERT_GT(first, 0U);
+    ASSERT_LT(first, commands) << "there are pieces for all at once: the test shows nothing";
+    const auto function = reset_unit();
+    settle();
+    EXPECT_EQ(function.host[0], std::byte{0xEE});
+    for (std::size_t done = 0; done < commands; ++done) {
+        ASSERT_EQ(function.host[0], std::byte{0xEE}) << "after " << done << " commands";
+        ASSERT_NE(unit_.waiting(), 0U);
+        unit_.complete(0);
+        settle();
+    }
+    EXPECT_EQ(function.host[0], std::byte{0});
+    EXPECT_EQ(unit_.waiting(), 0U);
+}
+
+TEST_F(ScsiDataPath, AFunctionEndsThatWaitsForCommandsOfARingThatStops) {
+    constexpr std::size_t commands = 60;
+    for (std::uint16_t index = 0; index <= requests; ++index) start(index);
+    for (std::size_t i = 0; i < commands; ++i) add_command(60);
+    queues_.at(requests)->kick();
+    settle();
+    const auto function = reset_unit();
+    settle();
+    std::size_t stopped = 0;
+    for (std::uint16_t index = 0; index <= requests; ++index)
+        path_->stop(index, [&](std::uint16_t) { ++stopped; });
+    for (std::size_t i = 0; i < commands && stopped != 3; ++i) {
+        unit_.complete_all();
+        settle();
+    }
+    EXPECT_EQ(stopped, 3U);
     EXPECT_EQ(function.host[0], std::byte{0});
 }
 

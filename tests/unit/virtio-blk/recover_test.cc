@@ -76,6 +76,51 @@ TEST(BlkRecovery, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
     bench.device->detach(1);
 }
 
+TEST(BlkRecovery, MoreLongChainsThanThereArePiecesForAreAllAnswered) {
+    constexpr std::uint16_t size = 64;
+    const auto fd = virtio::InflightArea::make(1, size);
+    ASSERT_TRUE(fd) << fd.error();
+    const auto area =
+        virtio::InflightArea::map(fd->get(), 0, virtio::InflightArea::size_for(1, size), 1, size);
+    ASSERT_TRUE(area) << area.error();
+    Bench bench;
+    virtio::RingPair pair({.size = size, .indirect_entries = 64}, area->get());
+    std::array<iovec, 64> storage{};
+    const auto add = [&] {
+        const auto out = pair.shared.allocate(16, 1);
+        const auto bytes = blk::header(blk::flush, 0);
+        std::copy(bytes.begin(), bytes.end(), out.host);
+        std::vector<driver::Buffer> chain(60, driver::to_device(out));
+        chain.push_back(driver::from_device(pair.shared.allocate(1, 1)));
+        EXPECT_TRUE(pair.ring->add(chain));
+        (void)pair.ring->publish();
+    };
+    for (int i = 0; i < size - 1; ++i) {
+        add();
+        ASSERT_EQ(pair.queue->pop(storage, pair.chain), virtio::PopResult::chain);
+    }
+    auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
+    ASSERT_TRUE(again) << again.error();
+    bench.disk.hold = true;
+    add();  // comes after those
+    bench.device->attach(1, *again);
+    EXPECT_NE(again->recovered(), 0U) << "there are pieces for all: the test shows nothing";
+    EXPECT_EQ(bench.device->in_flight(1), size - 1U) << "those too that wait for pieces";
+    EXPECT_FALSE(bench.device->take(1));
+    EXPECT_TRUE(bench.device->waits(1));
+    bench.disk.hold = false;
+    for (int i = 0; i < 8; ++i) bench.turn();
+    EXPECT_EQ(again->recovered(), 0U);
+    EXPECT_EQ(bench.device->in_flight(1), 0U);
+    EXPECT_TRUE(bench.device->take(1));
+    for (int i = 0; i < 8; ++i) bench.turn();
+    (void)again->publish();
+    int answered = 0;
+    while (pair.ring->take_used()) ++answered;
+    EXPECT_EQ(answered, int{size});
+    bench.device->detach(1);
+}
+
 TEST(BlkRecovery, WhatADeadServerClearedIsClearedAgain) {
     constexpr std::uint16_t size = 8;
     const auto fd = virtio::InflightArea::make(1, size);

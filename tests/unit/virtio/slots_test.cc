@@ -2,6 +2,8 @@
 #include "virtio/slots.h"
 
 #include <array>
+#include <cstdint>
+#include <stdexcept>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -80,6 +82,138 @@ TEST(Slots, AFullRingIsFilledAgainOnceItsAnswersArePublished) {
         while (pair.ring->take_used()) continue;
     }
     EXPECT_FALSE(pair.queue->fault());
+}
+
+/// A ring and its slots; chains are of `count` buffers of 8 bytes each, which lie one behind the other.
+class LongChains : public testing::Test {
+  protected:
+    explicit LongChains(driver::RingOptions options = {.size = 64, .indirect_entries = 1200})
+        : pair_(options), slots_(options.size) {}
+
+    std::uint16_t add(std::size_t count, const driver::Block& block) {
+        std::vector<driver::Buffer> chain;
+        for (std::size_t i = 0; i < count; ++i) chain.push_back({block.address + i * 8, 8, i != 0});
+        const auto head = pair_.ring->add(chain);
+        if (!head) throw std::runtime_error("the ring is full");
+        (void)pair_.ring->publish();
+        return *head;
+    }
+    std::uint16_t add(std::size_t count) { return add(count, pair_.shared.allocate(count * 8, 8)); }
+    void answer(Slot& slot) {
+        pair_.queue->push(slot.chain, 0);
+        slots_.give_back(slot);
+        (void)pair_.queue->publish();
+        while (pair_.ring->take_used()) continue;
+    }
+
+    RingPair pair_;
+    Slots<Slot> slots_;
+};
+
+TEST_F(LongChains, OfAnyLengthAreTakenWhole) {
+    for (const std::size_t count : {1, 2, 35, 36, 37, 264, 265, 300, 513, 1023, 1024}) {
+        const auto block = pair_.shared.allocate(count * 8, 8);
+        (void)add(count, block);
+        auto* const slot = slots_.pop(*pair_.queue);
+        ASSERT_NE(slot, nullptr) << count;
+        EXPECT_EQ(slot->chain.readable.size(), 1U);
+        ASSERT_EQ(slot->chain.writable.size(), count - 1);
+        for (std::size_t i = 1; i < count; ++i)
+            ASSERT_EQ(slot->chain.writable[i - 1].iov_base,
+                      pair_.memory->translate_user(
+                          reinterpret_cast<std::uintptr_t>(block.host + i * 8), 8))
+                << count << ", " << i;
+        answer(*slot);
+    }
+    EXPECT_EQ(slots_.in_use(), 0U);
+}
+
+TEST_F(LongChains, BeyondAllBoundsBreakTheRing) {
+    (void)add(1200);
+    EXPECT_EQ(slots_.pop(*pair_.queue), nullptr);
+    ASSERT_TRUE(pair_.queue->fault());
+    EXPECT_EQ(pair_.queue->fault()->error, RingError::chain_too_long);
+    EXPECT_FALSE(slots_.waits());
+}
+
+TEST_F(LongChains, MayHaveBuffersAcrossRegions) {
+    // Each buffer lies half in the first region and half in the one behind it.
+    for (const std::size_t count : {18U, 19U, 32U, 500U}) {
+        std::vector<driver::Buffer> chain(count, {first_address + region_size - 4, 8, true});
+        ASSERT_TRUE(pair_.ring->add(chain));
+        (void)pair_.ring->publish();
+        auto* const slot = slots_.pop(*pair_.queue);
+        ASSERT_NE(slot, nullptr) << count
+                                 << (pair_.queue->fault() ? to_string(*pair_.queue->fault()) : "");
+        EXPECT_EQ(slot->chain.writable.size(), 2 * count);
+        EXPECT_EQ(slot->chain.writable_length, 8 * count);
+        answer(*slot);
+    }
+}
+
+TEST_F(LongChains, MayHaveAFewBuffersAcrossRegionsBesideAThousand) {
+    const auto block = pair_.shared.allocate(1000 * 8, 8);
+    std::vector<driver::Buffer> chain;
+    for (std::size_t i = 0; i < 1000; ++i) chain.push_back({block.address + i * 8, 8, true});
+    chain.resize(1024, {first_address + region_size - 4, 8, true});
+    ASSERT_TRUE(pair_.ring->add(chain));
+    (void)pair_.ring->publish();
+    auto* const slot = slots_.pop(*pair_.queue);
+    ASSERT_NE(slot, nullptr);
+    EXPECT_EQ(slot->chain.writable.size(), 1000U + 2 * 24);
+    answer(*slot);
+}
+
+TEST_F(LongChains, OutsideTheGuestsMemoryAreNoLongOnes) {
+    std::vector<driver::Buffer> chain(40, {first_address + 2 * region_size - 4, 8, true});
+    ASSERT_TRUE(pair_.ring->add(chain));
+    (void)pair_.ring->publish();
+    EXPECT_EQ(slots_.pop(*pair_.queue), nullptr);
+    ASSERT_TRUE(pair_.queue->fault());
+    EXPECT_EQ(pair_.queue->fault()->error, RingError::bad_address);
+}
+
+TEST_F(LongChains, WaitInTheRingUntilPiecesAreGivenBack) {
+    const auto block = pair_.shared.allocate(1024 * 8, 8);
+    for (int i = 0; i < 64; ++i) (void)add(1024, block);
+    std::vector<Slot*> taken;
+    std::size_t answered = 0;
+    while (answered != 64) {
+        while (auto* const slot = slots_.pop(*pair_.queue)) {
+            EXPECT_EQ(slot->chain.readable.size() + slot->chain.writable.size(), 1024U);
+            taken.push_back(slot);
+        }
+        ASSERT_FALSE(pair_.queue->fault()) << to_string(*pair_.queue->fault());
+        ASSERT_FALSE(taken.empty()) << "one is always taken when none is in flight";
+        EXPECT_EQ(slots_.waits(), answered + taken.size() != 64);
+        EXPECT_EQ(pair_.queue->has_work(), slots_.waits());
+        EXPECT_EQ(pair_.queue->available(), 64U);
+        // The one that was taken last is answered first.
+        answer(*taken.back());
+        taken.pop_back();
+        EXPECT_FALSE(slots_.waits());
+        ++answered;
+        if (answered % 7 != 0) continue;
+        for (auto* const slot : taken) answer(*slot);
+        answered += taken.size();
+        taken.clear();
+    }
+    EXPECT_EQ(slots_.in_use(), 0U);
+}
+
+TEST_F(LongChains, ThatWaitLetNoneBehindThemPass) {
+    const auto block = pair_.shared.allocate(1024 * 8, 8);
+    std::vector<Slot*> taken;
+    for (int i = 0; i < 40; ++i) (void)add(1024, block);
+    const auto last = add(1);
+    while (auto* const slot = slots_.pop(*pair_.queue)) taken.push_back(slot);
+    ASSERT_TRUE(slots_.waits());
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+        answer(*taken[i]);
+        while (auto* const slot = slots_.pop(*pair_.queue)) taken.push_back(slot);
+    }
+    ASSERT_EQ(taken.size(), 41U);
+    EXPECT_EQ(taken.back()->chain.head, last);
 }
 
 }  // namespace

@@ -1,0 +1,143 @@
+// Chains of many buffers: as many as vioscsi and a driver with a large ring send, whatever the ring's size,
+// directly in the ring or by an indirect table, and in buffers that lie across two regions of memory.
+
+#include <algorithm>
+#include <cstring>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include "tests/served/blk_guest.h"
+#include "tests/served/served_disk.h"
+
+namespace zonebridge::test {
+namespace {
+
+constexpr std::uint32_t piece_size = 512;
+
+struct Rings {
+    const char* name;
+    driver::RingOptions ring;
+    friend void PrintTo(const Rings& rings, std::ostream* out) { *out << rings.name; }
+};
+
+constexpr std::array all_rings{
+    Rings{"IndirectInARingOf128", {.size = 128, .event_index = true, .indirect_entries = 1024}},
+    Rings{"DirectInARingOf1024", {.size = 1024, .event_index = true, .indirect_entries = 0}},
+};
+
+driver::Wanted wanted(const driver::RingOptions& ring) {
+    auto features = Guest::everything();
+    if (ring.indirect_entries == 0) features.features &= ~driver::bit::indirect;
+    return features;
+}
+
+/// The rings, and how many buffers a chain has, its heads included.
+class Chains : public testing::TestWithParam<std::tuple<Rings, std::uint32_t>> {
+  protected:
+    static const driver::RingOptions& ring() { return std::get<0>(GetParam()).ring; }
+    static std::uint32_t buffers() { return std::get<1>(GetParam()); }
+    static std::uint32_t data_size() { return (buffers() - 2) * piece_size; }
+};
+
+TEST_P(Chains, CarryScsiCommands) {
+    ServedDisk served;
+    driver::ScsiOptions options;
+    options.ring = ring();
+    options.segment = piece_size;
+    options.depth = 8;
+    Guest guest(served, options, wanted(ring()));
+    const auto data = bytes_of(data_size(), buffers());
+    const auto blocks = data_size() / ServedDisk::block;
+    for (int i = 0; i < 8; ++i) {
+        const auto written =
+            must(guest.scsi->write(i * std::uint64_t{1024}, data, ServedDisk::block));
+        ASSERT_TRUE(written.good()) << written.text();
+    }
+    const auto got = must(guest.scsi->read(7 * 1024, blocks, ServedDisk::block));
+    ASSERT_TRUE(got.good()) << got.text();
+    EXPECT_EQ(got.data, data);
+}
+
+TEST_P(Chains, CarryBlkRequests) {
+    ServedDisk served({}, "blk");
+    auto features = wanted(ring());
+    features.features |= zoned_driver;
+    driver::BlkOptions options;
+    options.ring = ring();
+    options.depth = 4;
+    BlkGuest guest(served, features, options);
+    const auto data = bytes_of(data_size(), buffers());
+    const auto block = guest.memory.allocate(data_size());
+    const auto run = [&](std::uint32_t type, bool in) {
+        const auto header = guest.memory.allocate(16);
+        const auto bytes = driver::blk::header(type, 0);
+        std::copy(bytes.begin(), bytes.end(), header.host);
+        const auto status = guest.memory.allocate(1);
+        status.host[0] = std::byte{0xEE};
+        std::vector<driver::Buffer> chain{driver::to_device(header)};
+        for (std::uint32_t at = 0; at < data_size(); at += piece_size)
+            chain.push_back({block.address + at, piece_size, in});
+        chain.push_back(driver::from_device(status));
+        (void)must(guest.blk->queue(0).run(chain));
+        return static_cast<std::uint8_t>(status.host[0]);
+    };
+    std::copy(data.begin(), data.end(), block.host);
+    ASSERT_EQ(run(driver::blk::out, false), driver::blk::ok);
+    std::memset(block.host, 0xEE, block.size);
+    ASSERT_EQ(run(driver::blk::in, true), driver::blk::ok);
+    EXPECT_TRUE(std::equal(data.begin(), data.end(), block.host));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Chains,
+                         testing::Combine(testing::ValuesIn(all_rings),
+                                          testing::Values(300, 513, 1024)),
+                         [](const auto& info) {
+                             return std::string(std::get<0>(info.param).name) + "_" +
+                                    std::to_string(std::get<1>(info.param));
+                         });
+
+/// Many long chains at once: more than a queue keeps pieces for. Each is answered, none ends the session.
+TEST(ManyChains, ThatAreLongAreAllAnswered) {
+    ServedDisk served({"--fault", "zone=0,latency=20ms"});
+    driver::ScsiOptions options;
+    options.ring = {.size = 128, .event_index = true, .indirect_entries = 1024};
+    options.segment = piece_size;
+    options.max_transfer = 1022 * piece_size;
+    options.depth = 120;
+    Guest guest(served, options);
+    const auto data = bytes_of(options.max_transfer, 7);
+    for (int round = 0; round < 2; ++round) {
+        for (std::uint16_t i = 0; i < options.depth; ++i)
+            (void)guest.queue_write((i % 8) * std::uint64_t{1022}, data);
+        guest.scsi->submit();
+        for (std::uint16_t i = 0; i < options.depth; ++i) {
+            const auto result = must(guest.scsi->wait());
+            ASSERT_TRUE(result.good()) << result.text();
+        }
+    }
+    EXPECT_EQ(served.stop(), 0);
+}
+
+/// More rings, and longer ones, than there is memory for.
+TEST(ManyRings, ThatTakeTooMuchMemoryEndTheirSessionAndNothingElse) {
+    ServedDisk served({"--queues", "254"}, "blk", {}, ServedDisk::Log::kept);
+    driver::BlkOptions options;
+    options.ring = {.size = 1024, .event_index = true, .indirect_entries = 0};
+    options.max_transfer = 4096;
+    options.depth = 1;
+    options.queues = 254;
+    EXPECT_THROW((BlkGuest(served, zoned_driver, options)), std::runtime_error);
+    options.queues = 4;
+    BlkGuest guest(served, zoned_driver, options);
+    EXPECT_TRUE(must(guest.blk->write(0, bytes_of(4096, 1))).ok());
+    EXPECT_EQ(served.stop(), 0);
+    EXPECT_NE(served.log().find("give the device fewer or smaller queues"), std::string::npos)
+        << served.log();
+}
+
+}  // namespace
+}  // namespace zonebridge::test
