@@ -5,13 +5,13 @@
 namespace zonebridge::sequencer {
 namespace {
 
-/// Pieces in a joined write, where the device would take more.
+/// The most pieces of a joined write, even if the device would take more.
 constexpr std::uint32_t most_pieces = 256;
 
 }  // namespace
 
-// Handed over at the end of a turn: requests that pass the order by, native appends for other
-// queues, commands, a sweep.
+// Room in `device` for all that one turn can submit: requests that need no order, native appends
+// for other queues, commands, a sweep.
 Channel::Channel(Loop& loop, const Limits& limits_, Zones& zones_, std::size_t depth, int event_fd)
     : limits(limits_),
       zones(zones_),

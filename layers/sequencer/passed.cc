@@ -25,7 +25,7 @@ void PassedRequests::append(Line& line, Node& node) noexcept {
 }
 
 void PassedRequests::completed(Node& node, const Completion& completion) noexcept {
-    // A passing node is always this queue's own; of others' there are only appends.
+    // Other queues' nodes here are always appends.
     if (!channel_.requests.owns(node) || node.use != Node::Use::passing)
         return append_completed(node, completion);
     if (!completion.status.ok() && explain(node, completion.status)) return;
@@ -100,7 +100,7 @@ void PassedRequests::append_explained(Command& command, bool is_known) noexcept 
     end_append(node, status, 0);
 }
 
-/// A read over several zones looks at one after the other.
+/// For a read over several zones, one zone after the other is reported.
 void PassedRequests::read_explained(Command& command, bool is_known) noexcept {
     auto& node = *command.node;
     const auto& layout = channel_.limits.layout;
@@ -117,9 +117,9 @@ void PassedRequests::read_explained(Command& command, bool is_known) noexcept {
     channel_.requests.finish(node, status, 0);
 }
 
-// ---- The end of the queue.
+// ---- Closing the queue.
 
-/// Not appends: they are counted.
+/// Appends can't be: they are counted.
 bool PassedRequests::can_be_withdrawn(const Node& node) const noexcept {
     return channel_.requests.owns(node) && node.use == Node::Use::passing;
 }

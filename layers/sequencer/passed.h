@@ -1,9 +1,8 @@
-// Requests that pass their zone's order by: reads, all else that needs no order, and appends that
-// the device itself puts in order. Where one fails and the device says no more than "input/output
-// error", a report of the zone explains why. Nothing waits for the zone meanwhile but a sweep or a
-// write.
+// Requests outside their zone's order: reads, everything else that needs no order, and appends that
+// the device itself orders. If one fails with nothing more than io_error, a report of its zone
+// explains why. Only a sweep or a write of the zone waits for that.
 //
-// Threads: the queue's.
+// Threads: belongs to the queue's thread.
 #pragma once
 
 #include <cstddef>
@@ -17,24 +16,25 @@ class PassedRequests {
   public:
     explicit PassedRequests(Channel& channel) noexcept : channel_(channel) {}
 
-    /// One of this queue's own that needs no order.
+    /// Sends one of this queue's own requests that needs no order.
     void send(Node& node, const Request& request) noexcept;
-    /// An append of any queue. Under the line's lock; the line's pointer is not known afterwards.
+    /// Sends an append of any queue. Under the line's lock; the line's pointer is unknown
+    /// afterwards.
     void append(Line& line, Node& node) noexcept;
-    /// Whether there are as many appends in flight as there may be.
+    /// Whether the limit of appends in flight is reached.
     [[nodiscard]] bool is_full() const noexcept {
         return appends_ >= channel_.requests.all().size();
     }
-    /// A request's own command has ended.
+    /// The request itself has completed.
     void completed(Node& node, const Completion& completion) noexcept;
-    /// The report has ended that explains a failure.
+    /// The report that explains a failure has completed.
     void explained(Command& command, const Completion& completion) noexcept;
 
     // ---- When the queue is closed.
 
     [[nodiscard]] bool can_be_withdrawn(const Node& node) const noexcept;
     [[nodiscard]] std::size_t appends_in_flight() const noexcept { return appends_; }
-    /// The device's answers will not come.
+    /// The device will not complete the requests.
     void abandon(Status status) noexcept;
 
   private:
@@ -46,7 +46,7 @@ class PassedRequests {
 
     Channel& channel_;
     std::size_t appends_ = 0;    // in the device
-    List<Node> others_appends_;  // of those, other queues'
+    List<Node> others_appends_;  // those of other queues
 };
 
 }  // namespace zonebridge::sequencer
