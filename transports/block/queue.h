@@ -1,7 +1,7 @@
-// One thread's way to a block device: data through the ring, what blocks on a small crew.
+// A queue to a block device: data goes through the ring, blocking calls run on a small thread pool.
 //
 // Threads: belongs to its loop's thread.
-// Ownership: borrows its loop and the disk; owns its jobs, its crew and its bounce buffers.
+// Ownership: borrows its loop and the disk; owns its jobs, its thread pool and its bounce buffers.
 #pragma once
 
 #include <atomic>
@@ -51,10 +51,10 @@ class BlockQueue final : public Queue,
     std::atomic<bool> over_{false};
     std::size_t in_ring_ = 0;
 
-    // All with room for depth() from the start.
+    // All with capacity for depth() from the start.
     std::vector<DataJob> data_jobs_;
     std::vector<DataJob*> idle_data_;
-    std::vector<DataJob*> unissued_;  // the ring took nothing at that moment
+    std::vector<DataJob*> unissued_;  // the ring had no free entry
     std::vector<DataJob*> retrying_;
     std::vector<Request> bounce_waiters_;   // oldest first
     std::vector<Request> control_waiters_;  // oldest first
@@ -62,7 +62,7 @@ class BlockQueue final : public Queue,
 
     std::vector<ControlJob*> idle_control_;
     std::vector<std::unique_ptr<ControlJob>> control_jobs_;
-    std::unique_ptr<Crew> crew_;  // the last: its threads end before what they work on
+    std::unique_ptr<Crew> crew_;  // last: its threads end before the members that they use
 };
 
 }  // namespace zonebridge::block
