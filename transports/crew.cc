@@ -66,7 +66,7 @@ void Crew::work() noexcept {
 }
 
 void Crew::on_ready() {
-    // Never read: every write wakes the watch anew.
+    // The eventfd is never read: every write triggers the watch again.
     List<Job> done;
     {
         const std::lock_guard guard(lock_);

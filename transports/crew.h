@@ -1,9 +1,9 @@
-// A few threads for what can only be done by blocking: ioctls, SG_IO. Jobs go to any of them in no
-// order; their ends come back through the loop, many by one wake-up.
+// A small thread pool for blocking calls: ioctls, SG_IO. Jobs run on any thread in no order; their
+// completions come back through the loop, many for one wake-up.
 //
 // Threads: everything but Job::run belongs to the loop's thread.
-// Ownership: borrows its loop and its jobs, which stay where they are from hand() to done(); owns
-// its threads.
+// Ownership: borrows its loop and its jobs, which must not move from hand() to done(); owns its
+// threads.
 #pragma once
 
 #include <condition_variable>
@@ -24,7 +24,7 @@ class Crew final : private Watcher {
   public:
     class Job {
       public:
-        /// On one of the crew's threads; may block.
+        /// On one of the pool's threads; may block.
         virtual void run() noexcept = 0;
         /// On the loop's thread, after run.
         virtual void done() noexcept = 0;
@@ -38,18 +38,18 @@ class Crew final : private Watcher {
         Job* next = nullptr;
     };
 
-    /// `threads`: at least 1 is started. Fails where the system has no more threads or descriptors.
+    /// `threads`: at least 1 is started. Fails if the system has no more threads or descriptors.
     [[nodiscard]] static tl::expected<std::unique_ptr<Crew>, Error> start(Loop& loop,
                                                                           unsigned threads);
     Crew(Private, Loop& loop, int event_fd);  // by start()
     Crew(const Crew&) = delete;
     Crew& operator=(const Crew&) = delete;
-    /// Drops the jobs nobody began, without done(); waits for the others, without done().
+    /// Drops jobs that no thread has begun and waits for the others; calls done() for none.
     ~Crew();
 
     /// Never blocks and never allocates.
     void hand(Job& job) noexcept;
-    /// Jobs handed over whose done() was not called yet.
+    /// Jobs handed over whose done() has not been called.
     [[nodiscard]] std::size_t in_hand() const noexcept { return in_hand_; }
 
   private:
