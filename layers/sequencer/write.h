@@ -33,9 +33,9 @@ class Write {
 
     void succeed(Requests& requests) noexcept;
     void fail(Requests& requests, Status status) noexcept;
-    /// The command failed, and then a report showed where the zone's pointer is: what lies wholly
-    /// below it is there, but with FUA, since nothing says that it is durable. The rest
-    /// fails, with a code that the zone's state gives and the failure's cause.
+    /// The command failed, and then a report showed the zone's pointer. Requests wholly below the
+    /// pointer succeeded, except those with FUA, because nothing says that their data is durable.
+    /// The rest fail, with a code derived from the zone's state and the failure's cause.
     void settle(Requests& requests, const WritePointer& pointer, Status failure) noexcept;
 
     /// The requests not completed: they may be put back, before the next join().
