@@ -5,7 +5,6 @@
 // Threads: guarded by the disk's lock.
 // Ownership: owns its entries, all allocated at construction; a pointer to one is valid until that
 // zone is removed or settled.
-// zone is removed or settled.
 #pragma once
 
 #include <cstddef>
