@@ -41,7 +41,7 @@ class RefusalSink {
     virtual void knows(const Limits& limits) { static_cast<void>(limits); }
     /// Whether the next refusal would be logged, and so whether looking up its zone is worthwhile.
     [[nodiscard]] virtual bool wants() const noexcept = 0;
-    /// Neither blocks nor fails; refusals over the rate limit are counted and left out.
+    /// Neither blocks nor fails; refusals in excess are counted and left out.
     virtual void refused(const Refusal& refusal) noexcept = 0;
 
   protected:

@@ -7,7 +7,7 @@
 namespace zonebridge {
 namespace {
 
-/// Zones in the other states may have lost their capacity, and can't be written anyway.
+/// Read-only and offline zones may have lost their capacity, and can't be written anyway.
 bool tells_capacity(const Zone& zone) {
     return zone.state != ZoneState::read_only && zone.state != ZoneState::offline;
 }
