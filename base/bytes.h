@@ -1,10 +1,10 @@
-// Big-endian and little-endian fields in a run of bytes, bounds-checked: every structure of SCSI,
-// ATA, NVMe, virtio and of the emulated disk's file is read and written through these, never by
-// casting a pointer. Views borrow their bytes.
+// Bounds-checked big-endian and little-endian fields in a run of bytes. Every structure of SCSI,
+// ATA, NVMe, virtio and the emulated disk's file is read and written through these classes, never
+// by casting a pointer. Views borrow their bytes.
 //
-// Reading past the end gives zeroes, as a SCSI field that was not transferred counts as zero; ask
-// covers() where the difference matters. Writing past the end is dropped, as a reply is cut at the
-// allocation length. So no length that a peer chose can lead outside the bytes.
+// Reads past the end return zeroes, because a SCSI field that was not transferred counts as zero;
+// call covers() where the difference matters. Writes past the end are dropped, because a reply is
+// cut at the allocation length. So no length that a peer chose leads outside the bytes.
 #pragma once
 
 #include <algorithm>
@@ -63,7 +63,7 @@ class ByteView {
     [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return bytes_; }
 
   private:
-    // Compilers make one load of each of these where all bytes are there.
+    // Compilers turn each of these into one load when all the bytes are there.
     template <std::size_t width>
     [[nodiscard]] std::array<std::uint8_t, width> raw(std::size_t offset) const noexcept {
         std::array<std::uint8_t, width> bytes{};
@@ -113,8 +113,8 @@ class ByteWriter {
     void le16(std::size_t offset, std::uint64_t value) noexcept { put_le<2>(offset, value); }
     void le32(std::size_t offset, std::uint64_t value) noexcept { put_le<4>(offset, value); }
     void le64(std::size_t offset, std::uint64_t value) noexcept { put_le<8>(offset, value); }
-    /// `text` left-aligned in `width` bytes, filled up with spaces; what is not a printable ASCII
-    /// character becomes a space (SPC-4 4.4.1 "ASCII data field requirements").
+    /// Writes `text` left-aligned in `width` bytes and pads it with spaces; a character that is not
+    /// printable ASCII becomes a space (SPC-4 4.4.1 "ASCII data field requirements").
     void ascii(std::size_t offset, std::string_view text, std::size_t width) noexcept {
         for (std::size_t i = 0; i < width; ++i) {
             const char c = i < text.size() ? text[i] : ' ';

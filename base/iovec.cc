@@ -118,7 +118,7 @@ std::optional<std::size_t> IovecCursor::compare(std::span<const std::uint8_t> by
         walk(bytes.size(), [&](std::span<const std::uint8_t> theirs, std::uint64_t done) {
             const auto ours = bytes.subspan(done, theirs.size());
             if (std::memcmp(ours.data(), theirs.data(), theirs.size()) == 0) return true;
-            // The buffer may be changing: where nothing differs any more, its last byte stands for it.
+            // The buffer may be changing: if no byte differs any more, report its last byte.
             const auto place = std::mismatch(ours.begin(), ours.end(), theirs.begin()).first;
             differs = done + std::min<std::size_t>(place - ours.begin(), theirs.size() - 1);
             return false;

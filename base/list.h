@@ -1,10 +1,10 @@
-// A list whose links lie in the items themselves, so that adding an item never allocates. It borrows
-// its items.
+// An intrusive list: the links lie in the items, so that adding an item never allocates. The list
+// borrows its items.
 #pragma once
 
 namespace zonebridge {
 
-/// Links through the `next` of its items; an item is in one list at a time.
+/// Links items through their `next`; an item is in at most one list at a time.
 template <typename T>
 struct List {
     T* first = nullptr;
@@ -16,7 +16,7 @@ struct List {
         (last != nullptr ? last->next : first) = &item;
         last = &item;
     }
-    /// Null where there is none.
+    /// Returns null if the list is empty.
     T* pop() noexcept {
         auto* item = first;
         if (item == nullptr) return nullptr;

@@ -1,4 +1,4 @@
-// Keeps lines that a guest can cause as often as it likes from filling a log.
+// Limits the rate of log lines that a guest can cause as often as it likes.
 //
 // Threads: any; lock-free.
 #pragma once
@@ -14,16 +14,16 @@ class RateLimit {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// At most `most` in each span of `span`.
+    /// Passes at most `most` lines in each span of `span`.
     explicit RateLimit(std::uint32_t most = 10, Clock::duration span = std::chrono::minutes(1))
         : most_(most), span_(span) {}
 
-    /// Whether one more may pass at `now`; with it, how many were left out since the last that
-    /// passed.
+    /// If one more line may pass at `now`: the number of lines left out since the last one that
+    /// passed. Otherwise nothing.
     [[nodiscard]] std::optional<std::uint64_t> pass(Clock::time_point now = Clock::now()) noexcept {
         auto begun = begun_.load(std::memory_order_relaxed);
         const auto at = now.time_since_epoch().count();
-        // The thread that wins begins a new span; a line too many or too few at its edge does no harm.
+        // The thread that wins begins a new span; one line more or less at its edge does no harm.
         if ((begun == 0 || at - begun >= span_.count()) &&
             begun_.compare_exchange_strong(begun, at, std::memory_order_relaxed))
             passed_.store(0, std::memory_order_relaxed);
@@ -33,7 +33,7 @@ class RateLimit {
         return std::nullopt;
     }
 
-    /// Whether the next would pass.
+    /// Whether the next line would pass.
     [[nodiscard]] bool would_pass(Clock::time_point now = Clock::now()) const noexcept {
         const auto begun = begun_.load(std::memory_order_relaxed);
         return begun == 0 || now.time_since_epoch().count() - begun >= span_.count() ||

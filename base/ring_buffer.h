@@ -1,4 +1,4 @@
-// A first-in first-out queue with a fixed capacity: it allocates once, when it is made.
+// A first-in first-out queue with a fixed capacity. It allocates only in its constructor.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ class RingBuffer {
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] std::size_t capacity() const noexcept { return places_.size(); }
-    /// The i-th from the front. Requires i < size().
+    /// The i-th element from the front. Requires i < size().
     [[nodiscard]] const T& at(std::size_t i) const noexcept { return places_[place(i)]; }
     /// Requires !empty().
     [[nodiscard]] const T& front() const noexcept { return places_[first_]; }
@@ -33,12 +33,12 @@ class RingBuffer {
         drop(1);
         return value;
     }
-    /// Removes the first `count`. Requires count <= size().
+    /// Removes the first `count` elements. Requires count <= size().
     void drop(std::size_t count) noexcept {
         first_ = place(count);
         size_ -= count;
     }
-    /// Moves the first ones to `out`, at most out.size(); returns how many.
+    /// Moves the first elements to `out`, at most out.size(); returns their number.
     [[nodiscard]] std::size_t take(std::span<T> out) noexcept {
         const auto count = std::min(out.size(), size_);
         for (std::size_t i = 0; i < count; ++i) out[i] = pop();
@@ -46,7 +46,8 @@ class RingBuffer {
     }
 
   private:
-    /// Of the i-th from the front; i is at most the capacity. No division: this is on the data path.
+    /// The index of the i-th element from the front; i is at most the capacity. No division: this
+    /// is on the data path.
     [[nodiscard]] std::size_t place(std::size_t i) const noexcept {
         const auto at = first_ + i;
         return at < places_.size() ? at : at - places_.size();

@@ -18,7 +18,7 @@ std::optional<unsigned> shift_of(char unit) {
     return static_cast<unsigned>(index + 1) * 10;
 }
 
-/// `text` fit for a message: bounded, and with nothing in it that could upset a terminal.
+/// `text` made safe for a message: bounded in length, and without terminal control characters.
 std::string quoted(std::string_view text) {
     constexpr std::size_t longest = 40;
     std::string result = "'";
@@ -87,7 +87,7 @@ std::string readable_size(std::uint64_t bytes) {
     }
     const auto exact = bytes % (std::uint64_t{1} << (unit * 10)) == 0;
     if (exact) return fmt::format("{} {}", rest, names[unit]);
-    // Cut, never rounded up: what is not quite full does not read as full.
+    // Truncate, never round up: a value below a whole unit must not read as the whole unit.
     if (rest >= 100) return fmt::format("{} {}", rest, names[unit]);
     const auto tenths = remainder * 10 / 1024;
     return fmt::format("{}.{} {}", rest, tenths, names[unit]);

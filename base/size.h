@@ -1,4 +1,4 @@
-// Sizes as people write and read them: whole bytes, with K, M, G, T for powers of 1024.
+// Sizes as people write and read them: whole bytes, and K, M, G, T for powers of 1024.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace zonebridge {
 
-/// "4096", "256M", "1g": whole numbers, in bytes or followed by one of K, M, G, T (1024 and its
-/// powers) in either case. The error is a sentence part that names `text` and what was expected.
+/// Parses "4096", "256M", "1g": a whole number of bytes, or one followed by K, M, G or T (powers of
+/// 1024) in either case. The error is part of a sentence that names `text` and the expected form.
 [[nodiscard]] tl::expected<std::uint64_t, std::string> parse_size(std::string_view text);
 
 /// The shortest text that parse_size turns back into exactly `bytes`: "256M", "4097".

@@ -13,7 +13,8 @@ namespace zonebridge {
 class UniqueFd {
   public:
     UniqueFd() = default;
-    /// Takes over `fd`; a negative number (the result of a failed call) makes an empty UniqueFd.
+    /// Takes ownership of `fd`; a negative number (the result of a failed call) makes an empty
+    /// UniqueFd.
     explicit UniqueFd(int fd) noexcept {
         if (fd >= 0) fd_ = fd;
     }
@@ -30,7 +31,7 @@ class UniqueFd {
     [[nodiscard]] explicit operator bool() const noexcept { return fd_.has_value(); }
     /// The number for system calls; -1, which all of them refuse, if this is empty.
     [[nodiscard]] int get() const noexcept { return fd_.value_or(-1); }
-    /// Gives the descriptor to the caller.
+    /// Passes ownership of the descriptor to the caller.
     [[nodiscard]] int release() noexcept {
         const int fd = get();
         fd_.reset();
@@ -46,7 +47,7 @@ class UniqueFd {
 };
 
 /// A descriptor with several holders, such as the control plane and a worker: it stays open until
-/// the last of them lets go. Null where there is none.
+/// the last holder drops it. Null if there is no descriptor.
 using SharedFd = std::shared_ptr<const UniqueFd>;
 
 }  // namespace zonebridge

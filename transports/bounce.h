@@ -1,8 +1,8 @@
-// Memory that requests are copied through whose own buffers the kernel, or what lies behind it, can't
-// take as they are. Few places: who finds none waits.
+// A pool of bounce buffers for requests whose own buffers the kernel, or the device, can't take
+// directly. There are few; a request that gets none waits.
 //
 // Threads: one at a time.
-// Ownership: owns its memory, of which the system gives pages only as they are used.
+// Ownership: owns its memory; the system allocates its pages only as they are used.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ namespace zonebridge {
 
 class BouncePool {
   public:
-    /// `count` places of `size` bytes, each of which begins a page.
+    /// `count` page-aligned buffers of `size` bytes.
     [[nodiscard]] static tl::expected<BouncePool, Error> make(std::size_t count, std::size_t size);
     BouncePool() = default;
     BouncePool(BouncePool&& other) noexcept { swap(other); }
@@ -29,7 +29,7 @@ class BouncePool {
     }
     ~BouncePool();
 
-    /// The first `length` bytes of a place, at most its size; empty if all are lent.
+    /// The first `length` bytes of a buffer, at most its size; empty if all are in use.
     [[nodiscard]] std::optional<std::span<std::uint8_t>> take(std::size_t length) noexcept;
     void give_back(std::span<std::uint8_t> place) noexcept;
 

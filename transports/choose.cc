@@ -39,7 +39,7 @@ std::vector<Choice> choose_for_namespace(const host::Node& node, const ZoneFacts
          zoned == Zoned::none
              ? fmt::format("an NVMe namespace with a generic node only, {}", *node.nvme_generic)
              : fmt::format("an NVMe ZNS namespace with a generic node, {}", *node.nvme_generic)}};
-    // Where the block layer sees no zones it would not keep their order either.
+    // If the block layer shows no zones, it does not keep their order either.
     if (node.block && has_zones(facts.block_layer))
         choices.push_back(by_block("an NVMe ZNS namespace, by its block device"));
     return choices;

@@ -1,7 +1,6 @@
-// Which transport drives a disk: the one that matches the hardware, and why, in words.
+// Chooses the transport that matches a disk's hardware, and says why.
 //
-// Threads: any; looks at the host, opens nothing but plain files.
-// Ownership: plain values.
+// Threads: any; reads sysfs, opens nothing but plain files.
 #pragma once
 
 #include <string>
@@ -21,12 +20,12 @@ struct Choice {
     std::string reason;  ///< For Identity::reason.
 };
 
-/// How to drive what `node` is, the best way first; at least one. The second is for when the first
-/// is not there or not allowed, and never for when it is refused to protect data. Refused, with
-/// advice: what no transport drives, and files that are no emulated disks.
+/// The transports for `node`, the best first; at least one. The second is for when the first does
+/// not exist or is not permitted, never for when it was refused to protect data. Refuses, with
+/// advice, nodes that no transport drives and files that are not emulated disks.
 [[nodiscard]] tl::expected<std::vector<Choice>, Error> choose(const host::Node& node);
 
-/// The same for a node that is no file, from what is known of it.
+/// The same for a device node, from the facts known about it.
 [[nodiscard]] std::vector<Choice> choose_for_device(const host::Node& node, const ZoneFacts& facts);
 
 }  // namespace zonebridge

@@ -1,6 +1,4 @@
-// What the transports of real devices are opened with.
-//
-// Ownership: owns its text.
+// Options for opening a real device.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +11,14 @@ namespace zonebridge {
 
 /// How a passed-through command reaches the kernel.
 enum class DataPath : std::uint8_t {
-    any,       ///< The better one this kernel and this device have.
-    ioctl,     ///< A blocking system call a command, on threads of the queue.
-    io_uring,  ///< Commands in the ring.
+    any,       ///< The best one that this kernel and device have.
+    ioctl,     ///< A blocking system call for each command, on the queue's threads.
+    io_uring,  ///< Commands submitted to the ring.
 };
 
 struct DeviceOptions {
     bool writable = false;
-    /// Write also to what is partitioned, mounted or held by another.
+    /// Also write to a disk that is partitioned, mounted or held by another program.
     bool force = false;
     DataPath data_path = DataPath::any;
     std::string reason;  ///< For Identity::reason.

@@ -1,4 +1,4 @@
-// Names of devices, taken apart.
+// Parses the names of devices.
 #include <array>
 #include <optional>
 #include <utility>

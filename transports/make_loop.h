@@ -1,7 +1,6 @@
-// A loop for a thread that has none of its own, without io_uring in sight.
+// Makes a loop for a thread, without including io_uring.
 //
 // Threads: the loop belongs to the thread that makes it.
-// Ownership: the caller owns the loop.
 #pragma once
 
 #include <memory>
@@ -15,7 +14,7 @@
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {
 
-/// The loop that queues are opened on. Fails where the kernel has no io_uring, or refuses it.
+/// The loop for opening queues. Fails if the kernel has no io_uring, or refuses it.
 [[nodiscard]] tl::expected<std::unique_ptr<Loop>, Error> make_loop();
 
 }  // namespace zonebridge

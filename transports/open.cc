@@ -39,7 +39,7 @@ std::string_view advice_for(int error) {
     }
 }
 
-/// That something is there, with advice if not.
+/// Checks that the path exists; the error has advice.
 tl::expected<struct stat, Error> look_for(const std::string& path) {
     struct stat facts {};
     if (::stat(path.c_str(), &facts) == 0) return facts;
@@ -88,8 +88,8 @@ Opened open_by(DeviceName::Kind transport, const std::string& path, const OpenOp
     return refuse(StatusCode::invalid_request, path + ": no transport of that name opens a path");
 }
 
-/// Whether `error` is about the way to the disk and not about the disk or its users: another way
-/// may be taken then. EBUSY, an unclear answer, an I/O error end the attempt.
+/// Whether `error` concerns the path to the disk rather than the disk or its users: another
+/// transport may then be tried. EBUSY, an unclear answer, an I/O error end the attempt.
 bool is_about_the_way(const Error& error) {
     if (error.cause.source == NativeCause::Source::os_error) {
         switch (static_cast<int>(error.cause.value)) {
@@ -116,7 +116,7 @@ Opened open_path(const std::string& path, const OpenOptions& options) {
 
     const auto& best = choices->front();
     auto opened = open_by(best.transport, best.path, options, best.reason);
-    // Who forces, or asks for a data path, is not given another way than the one that was meant.
+    // With --force or a chosen data path, only the first choice is tried.
     if (opened || choices->size() < 2 || options.force || options.data_path != DataPath::any ||
         !is_about_the_way(opened.error()))
         return opened;

@@ -1,6 +1,4 @@
-// From what a user names to an open device: picks the transport that matches, and says why.
-//
-// Ownership: the caller owns the transport that is returned.
+// Opens a device by name: picks the matching transport, and says why.
 #pragma once
 
 #include <memory>
@@ -19,16 +17,16 @@ namespace zonebridge {
 
 struct OpenOptions {
     bool writable = false;
-    /// Write also to a device that is partitioned, mounted or held by another.
+    /// Also write to a device that is partitioned, mounted or held by another program.
     bool force = false;
-    /// How commands are passed through, for transports that have the choice.
+    /// How commands reach the kernel, for transports with a choice.
     DataPath data_path = DataPath::any;
 };
 
-/// A device as it was named, taken apart; nothing was looked at yet.
+/// A parsed device name; the device itself was not looked at.
 struct DeviceName {
     enum class Kind : std::uint8_t {
-        path,      ///< A plain path: the transport is found by looking at it.
+        path,      ///< A plain path: the transport is chosen by looking at it.
         emulated,  ///< "emulated:PATH"
         null,      ///< "null:SIZE"
         block,     ///< "block:PATH"
@@ -40,18 +38,18 @@ struct DeviceName {
     std::uint64_t size = 0;  ///< Bytes; for "null:SIZE".
 };
 
-/// Takes a name apart. What stands before a colon is a prefix if it is made of small letters,
-/// digits and dashes; a file of such a name is written "./a:b". Errors are invalid_request: an
-/// empty name, an unknown prefix (the known ones are listed), a size that is none.
+/// Parses a name. Text before a colon is a prefix if it consists of small letters, digits and
+/// dashes; a file with such a name is written "./a:b". Errors are invalid_request: an empty name,
+/// an unknown prefix (lists the known ones), an invalid size.
 [[nodiscard]] tl::expected<DeviceName, Error> parse_device_name(std::string_view device);
 
-/// "emulated", "block" ...: what a name of this kind begins with; empty for Kind::path.
+/// The prefix of names of this kind ("emulated", "block" ...); empty for Kind::path.
 [[nodiscard]] std::string_view prefix_word(DeviceName::Kind kind) noexcept;
 
-/// Opens "emulated:PATH", "null:SIZE", "block:PATH", "scsi:PATH", "nvme:PATH" or a plain path, whose
-/// transport is found by looking at it (transports/choose). A real device comes with its zones in
-/// order (layers/sequencer). Identity::reason of the result says why, and what was tried before. The error names the device, what is wrong with it and,
-/// where there is one, what to do.
+/// Opens "emulated:PATH", "null:SIZE", "block:PATH", "scsi:PATH", "nvme:PATH" or a plain path,
+/// whose transport is chosen by looking at it (transports/choose). A real device comes with its
+/// zones in order (layers/sequencer). Identity::reason of the result says why, and what was tried
+/// before. The error names the device, the problem and, if there is one, the remedy.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view device,
                                                                           OpenOptions options);
 

@@ -1,4 +1,4 @@
-// Calls that threads post to a loop, in the order in which they are to run.
+// Calls that threads post to a loop, in their order.
 //
 // Threads: post() from any; the rest belongs to the loop's thread.
 #pragma once
@@ -14,19 +14,19 @@ namespace zonebridge {
 
 class PostedCalls {
   public:
-    /// True if the loop has to be woken: no earlier call waits to be taken.
+    /// True if the loop must be woken: no earlier call is pending.
     [[nodiscard]] bool post(std::function<void()> call) {
         const std::lock_guard guard(lock_);
         posted_.push_back(std::move(call));
         return posted_.size() == 1;
     }
 
-    /// Whether calls were taken by a run() that has not begun them yet, because a call of its own is
-    /// still running: a nested turn must not sleep on them.
+    /// Whether a run() has taken calls that it has not begun, because one of its calls is still
+    /// running: a nested turn must not sleep on them.
     [[nodiscard]] bool has_taken() const noexcept { return next_ != taken_.size(); }
 
     /// Runs everything posted before, oldest first; returns whether there was anything. A call may
-    /// run() again: the inner one goes on with the call behind it, so that the order holds.
+    /// call run() again: the inner run continues with the next call, so that the order holds.
     bool run() {
         {
             const std::lock_guard guard(lock_);
@@ -41,7 +41,7 @@ class PostedCalls {
         const auto end = begun_ + (taken_.size() - next_);
         if (begun_ == end) return false;
         while (begun_ < end) {
-            // Moved out: an inner run() changes the list.
+            // Moved out, because an inner run() changes the list.
             const auto call = std::move(taken_[next_++]);
             ++begun_;
             if (!has_taken()) {
@@ -58,7 +58,7 @@ class PostedCalls {
     std::vector<std::function<void()>> posted_;  // under lock_
     std::vector<std::function<void()>> taken_;
     std::size_t next_ = 0;     // the first of taken_ that has not begun
-    std::uint64_t begun_ = 0;  // calls, ever
+    std::uint64_t begun_ = 0;  // number of calls begun so far
 };
 
 }  // namespace zonebridge

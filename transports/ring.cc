@@ -10,7 +10,7 @@
 
 namespace zonebridge {
 
-/// A multishot poll. Lives on after unwatch() until the kernel has let go of it.
+/// A multishot poll. After unwatch() it lives until the kernel has released it.
 class Ring::Watch final : public Ring::Operation {
   public:
     Watch(Ring& ring, int fd, Watcher& watcher) : ring_(ring), fd_(fd), watcher_(&watcher) {}
@@ -24,7 +24,7 @@ class Ring::Watch final : public Ring::Operation {
     void complete(const Result& result) noexcept override {
         armed_ = (result.flags & IORING_CQE_F_MORE) != 0;
         if (!live()) return;
-        // An fd that cannot be polled any more would fail again at once, for ever: leave it be.
+        // A failed poll of this fd would fail again at once, for ever: do not rearm it.
         if (!armed_ && result.value >= 0) ring_.arm(*this);
         watcher_->on_ready();
     }
@@ -72,7 +72,7 @@ io_uring_sqe* Ring::next_entry() noexcept {
 
 io_uring_sqe* Ring::prepare(Operation& operation) noexcept {
     auto* entry = next_entry();
-    // Kernels read all 128 bytes only for commands; the prep functions clear the first 64.
+    // Only commands use all 128 bytes of the entry; the prep functions clear the first 64.
     if (entry != nullptr) entry->user_data = reinterpret_cast<std::uintptr_t>(&operation);
     return entry;
 }
@@ -103,7 +103,7 @@ void Ring::unwatch(int fd) noexcept {
             io_uring_prep_poll_remove(
                 entry, reinterpret_cast<std::uintptr_t>(static_cast<Operation*>(watch.get())));
             entry->user_data = 0;
-            // The caller may close the fd next; the kernel must let go of it first.
+            // The caller may close the fd next; the kernel must release it first.
             io_uring_submit(&ring_);
         }
         return;
@@ -120,7 +120,7 @@ void Ring::remove_issuer(Issuer& issuer) noexcept {
 
 void Ring::post(std::function<void()> call) {
     if (!posted_.post(std::move(call))) return;
-    // The counter is never read: every write wakes the poll anew, and it can't overflow in
+    // The counter is never read: every write triggers the poll again, and it can't overflow in
     // practice.
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
@@ -129,7 +129,7 @@ void Ring::post(std::function<void()> call) {
 tl::expected<void, Error> Ring::turn(Wait wait) {
     for (std::size_t i = 0; i < issuers_.size(); ++i) issuers_[i]->issue();
 
-    // In a nested turn, the outer one may have taken calls, or only their wake-up.
+    // In a nested turn, the outer turn may have taken calls, or only their wake-up.
     const bool dry = !ready_ && !woken_ && !posted_.has_taken() && io_uring_cq_ready(&ring_) == 0;
     int result = 0;
     if (dry && wait == Wait::sleep)
@@ -137,13 +137,13 @@ tl::expected<void, Error> Ring::turn(Wait wait) {
     else if (io_uring_sq_ready(&ring_) != 0 || (IO_URING_READ_ONCE(*ring_.sq.kflags) &
                                                 (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0)
         result = io_uring_submit_and_get_events(&ring_);
-    // A signal, or completions to be taken before more is accepted: both mend themselves next turn.
+    // A signal, or completions to be reaped before more is accepted: the next turn resolves both.
     if (result < 0 && result != -EINTR && result != -EBUSY && result != -EAGAIN && result != -ETIME)
         return tl::unexpected(os_failure(-result, "io_uring failed"));
 
     ready_ = false;
     const bool completed = dispatch();
-    // Set last: what was called may have run a turn of its own.
+    // Cleared last: a call may have run a turn of its own.
     woken_ = false;
     came_ = posted_.run() || completed;
     dry_ = dry;
@@ -151,7 +151,7 @@ tl::expected<void, Error> Ring::turn(Wait wait) {
 }
 
 bool Ring::dispatch() noexcept {
-    // Only what is there now: completions caused by these wait for the next turn.
+    // Only the present completions: those that they cause wait for the next turn.
     const auto found = io_uring_cq_ready(&ring_);
     for (auto count = found; count > 0; --count) {
         io_uring_cqe* entry = nullptr;

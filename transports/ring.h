@@ -1,11 +1,11 @@
-// One worker thread's one place to wait: the Loop on io_uring, and the only wrapper of liburing.
+// The Loop on io_uring: the place where a worker thread waits, and the only wrapper of liburing.
 //
 // Threads: a Ring belongs to the thread that created it; only post() may be called from others.
 // Ownership: owns the ring and its wake-up eventfd. Borrows operations until they complete, and
-// watchers, issuers and file descriptors until they are taken out.
+// watchers, issuers and file descriptors until they are removed.
 //
-// Entries are 128 bytes to submit and 32 to complete, so that NVMe and bsg commands, kicks and
-// plain I/O share the ring. Linux 6.1 or later (single issuer, deferred task work).
+// Submission entries are 128 bytes and completion entries 32, so that NVMe and bsg commands, kicks
+// and plain I/O share the ring. Requires Linux 6.1 or later (single issuer, deferred task work).
 #pragma once
 
 #include <array>
@@ -25,14 +25,13 @@ class Ring final : public Loop {
     struct Private {};
 
   public:
-    /// Something the kernel was asked for. Must outlive its completion.
+    /// An operation in the kernel. Must outlive its completion.
     class Operation {
       public:
         struct Result {
-            std::int32_t
-                value;  ///< As the kernel gives it: negative errno, or the operation's result.
+            std::int32_t value;  ///< From the kernel: negative errno, or the operation's result.
             std::uint32_t flags;
-            std::array<std::uint64_t, 2> extra;  ///< The big completion's own words.
+            std::array<std::uint64_t, 2> extra;  ///< The extra words of a big completion.
         };
         virtual void complete(const Result& result) noexcept = 0;
 
@@ -40,8 +39,7 @@ class Ring final : public Loop {
         ~Operation() = default;
     };
 
-    /// `entries`: submissions that can wait for one turn; more than that costs an extra system
-    /// call.
+    /// `entries`: submissions that one turn can collect; more cost an extra system call.
     [[nodiscard]] static tl::expected<std::unique_ptr<Ring>, Error> create(unsigned entries = 512);
 
     explicit Ring(Private);  // by create()
@@ -50,7 +48,7 @@ class Ring final : public Loop {
     ~Ring() override;
 
     /// An entry to fill in with io_uring_prep_*; its completion goes to `operation`. Null only if
-    /// the kernel takes no submissions at the moment: try again after a turn.
+    /// the kernel takes no submissions now: try again after a turn.
     [[nodiscard]] io_uring_sqe* prepare(Operation& operation) noexcept;
 
     /// The Ring behind `loop`; null if it is another kind of loop.
@@ -65,10 +63,10 @@ class Ring final : public Loop {
     tl::expected<void, Error> turn(Wait wait) override;
     [[nodiscard]] int fd() const noexcept override { return ring_.ring_fd; }
 
-    /// Of the last turn: nothing was there when it could have entered the kernel, so that it slept, or
-    /// would have.
+    /// Whether the last turn found nothing ready before it entered the kernel, so that it slept or
+    /// would have slept.
     [[nodiscard]] bool was_dry() const noexcept { return dry_; }
-    /// Of the last turn: something completed, became ready or was posted.
+    /// Whether in the last turn something completed, became ready or was posted.
     [[nodiscard]] bool came() const noexcept { return came_; }
 
   private:
@@ -91,7 +89,7 @@ class Ring final : public Loop {
     bool ready_ = false;
     bool dry_ = false;
     bool came_ = false;
-    bool woken_ = false;  ///< For calls that this turn has not taken yet.
+    bool woken_ = false;  ///< A wake-up for calls that no turn has taken yet.
     int wake_fd_ = -1;
     Waker waker_{*this};
     std::vector<std::unique_ptr<Watch>> watches_;

@@ -23,7 +23,7 @@ std::optional<Zoned> parse(std::optional<std::string> word) {
     return std::nullopt;
 }
 
-/// A binary attribute, at most a page of it.
+/// Reads a binary attribute, at most one page of it.
 std::string content_of(const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
     std::string content(4096, '\0');
@@ -44,7 +44,7 @@ std::optional<Zoned> word_of_nvme(const host::Node& node) {
 }
 
 void add_sizes(ZoneFacts& facts, const host::Node& block) {
-    constexpr std::uint64_t sector = 512;  // sysfs' own, whatever the disk's blocks are
+    constexpr std::uint64_t sector = 512;  // sysfs's own unit, whatever the disk's block size
     if (const auto sectors = host::number_of(block, "size")) facts.size = *sectors * sector;
     if (!has_zones(facts.block_layer)) return;
     if (const auto sectors = host::number_of(block, "queue/chunk_sectors"))
@@ -87,7 +87,7 @@ ZoneFacts zone_facts(const host::Node& node) {
     ZoneFacts facts;
     facts.scsi = node.sg.has_value() || node.bsg.has_value();
     facts.nvme = node.nvme_generic.has_value();
-    // A passthrough node's own folder tells little: the block device's is asked where there is one.
+    // A passthrough node's own folder says little: use the block device's if there is one.
     auto source = node;
     if (node.kind != host::Node::Kind::block && node.block)
         if (const auto block = host::look_at(*node.block)) source = *block;

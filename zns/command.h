@@ -1,7 +1,5 @@
-// The command words of what is asked of a namespace: NVM reads, writes and flushes, and the zoned
-// command set's appends, reports and zone actions.
-//
-// Threads: pure functions on plain values.
+// Encodes the command words of NVM reads, writes and flushes, and of the zoned command set's
+// appends, reports and zone actions.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +16,8 @@ enum class Opcode : std::uint8_t {
     zone_append = 0x7D,
 };
 
-/// What of a submission queue entry is the command's own. Where its data lies is the sender's.
+/// The part of a submission queue entry that belongs to the command; the sender adds the data
+/// pointers.
 struct Command {
     std::uint8_t opcode = 0;
     std::uint32_t nsid = 0;
@@ -33,7 +32,7 @@ struct Command {
 /// ZNS, "Zone Management Send", Zone Send Action.
 enum class Action : std::uint8_t { close = 1, finish = 2, open = 3, reset = 4 };
 
-/// The most blocks a command's 16 bits can say, as one more than the largest.
+/// The most blocks of one command: its 16-bit count is 0's based.
 inline constexpr std::uint32_t max_blocks = 0x10000;
 
 /// `blocks`: 1 to max_blocks.
@@ -46,10 +45,10 @@ inline constexpr std::uint32_t max_blocks = 0x10000;
 [[nodiscard]] Command flush(std::uint32_t nsid) noexcept;
 /// On the zone that begins with block `zone`.
 [[nodiscard]] Command act(std::uint32_t nsid, Action action, std::uint64_t zone) noexcept;
-/// On every zone the action applies to (Select All).
+/// On every zone that the action applies to (Select All).
 [[nodiscard]] Command act_on_all(std::uint32_t nsid, Action action) noexcept;
-/// A report of all zones from block `lba` on into `bytes` of data (a multiple of 4, not 0), whose
-/// header counts the zones that are in it (Partial Report).
+/// A report of all zones from block `lba` on into `bytes` of data (a multiple of 4, not 0). The
+/// header counts only the zones that fit (Partial Report).
 [[nodiscard]] Command report(std::uint32_t nsid, std::uint64_t lba, std::uint32_t bytes) noexcept;
 
 }  // namespace zonebridge::zns

@@ -10,11 +10,12 @@
 namespace zonebridge::zns {
 namespace {
 
-/// Smaller than a SCSI sector no block is; larger ones than this nobody makes.
+/// No block is smaller than a SCSI sector, and no manufacturer makes blocks larger than 1 MiB.
 constexpr unsigned least_block_shift = 9;
 constexpr unsigned most_block_shift = 20;
 
-/// A field of text: what is no printable ASCII becomes a question mark, spaces at the end go.
+/// A text field: a character that is not printable ASCII becomes a question mark, spaces at both
+/// ends go.
 std::string text_of(std::span<const std::uint8_t> field) {
     std::string text;
     for (const auto byte : field)
@@ -24,7 +25,7 @@ std::string text_of(std::span<const std::uint8_t> field) {
     return text;
 }
 
-/// A 0's based count in which all ones stand for none.
+/// A 0's based count; all ones mean "no limit".
 std::optional<std::uint32_t> count_of(std::uint32_t field) {
     if (field == std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
     return field + 1;

@@ -1,6 +1,4 @@
-// Identify data, as a device sent it, of controllers and namespaces, with and without zones.
-//
-// Ownership: values own their text.
+// Decodes Identify data of controllers and namespaces, with and without zones, as a device sent it.
 #pragma once
 
 #include <array>
@@ -19,7 +17,7 @@ inline constexpr std::size_t identify_size = 4096;
 /// I/O command sets (NVMe Base Specification, "Command Set Identifiers").
 enum class CommandSet : std::uint8_t { nvm = 0, key_value = 1, zoned = 2 };
 
-/// What of Identify Controller (CNS 01h) matters here.
+/// The fields of Identify Controller (CNS 01h) that Zonebridge uses.
 struct Controller {
     std::string serial;
     std::string model;
@@ -30,35 +28,36 @@ struct Controller {
 };
 [[nodiscard]] Controller decode_controller(std::span<const std::uint8_t> data);
 
-/// What of Identify Namespace (CNS 00h) matters here.
+/// The fields of Identify Namespace (CNS 00h) that Zonebridge uses.
 struct Namespace {
     std::uint64_t blocks = 0;
     std::uint32_t block_size = 0;
-    std::uint8_t format = 0;  ///< Which LBA format is in use.
+    std::uint8_t format = 0;  ///< Index of the LBA format in use.
     bool write_protected = false;
     std::array<std::uint8_t, 16> nguid{};  ///< All zero: none.
     std::array<std::uint8_t, 8> eui64{};   ///< All zero: none.
 };
-/// The error says in words what can't be, or what is not handled (metadata).
+/// The error is a text: which field is impossible, or is not supported (metadata).
 [[nodiscard]] tl::expected<Namespace, std::string> decode_namespace(
     std::span<const std::uint8_t> data);
 
-/// What of the zoned Identify Namespace (CNS 05h, CSI 02h) matters here.
+/// The fields of the zoned Identify Namespace (CNS 05h, CSI 02h) that Zonebridge uses.
 struct ZonedNamespace {
     std::uint64_t zone_blocks = 0;
     std::optional<std::uint32_t> max_open;    ///< Absent: no limit.
     std::optional<std::uint32_t> max_active;  ///< Absent: no limit.
     bool reads_across_zones = false;
-    std::size_t extension = 0;  ///< Bytes behind each descriptor of an extended report.
+    std::size_t extension = 0;  ///< Bytes after each descriptor of an extended report.
 };
-/// `format`: Namespace::format. The error says in words what can't be.
+/// `format`: Namespace::format. The error is a text that says which field is impossible.
 [[nodiscard]] tl::expected<ZonedNamespace, std::string> decode_zoned_namespace(
     std::span<const std::uint8_t> data, std::uint8_t format);
 
-/// ZASL of the zoned Identify Controller (CNS 06h, CSI 02h), as Controller::mdts; 0: as that.
+/// ZASL of the zoned Identify Controller (CNS 06h, CSI 02h), in the unit of Controller::mdts; 0:
+/// the limit is MDTS.
 [[nodiscard]] std::uint8_t decode_zasl(std::span<const std::uint8_t> data) noexcept;
 
-/// The command set in a Namespace Identification Descriptor list (CNS 03h), if it is in there.
+/// The command set in a Namespace Identification Descriptor list (CNS 03h), if the list has it.
 [[nodiscard]] std::optional<std::uint8_t> decode_command_set(
     std::span<const std::uint8_t> data) noexcept;
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr unsigned least_page_shift = 12;
 
-/// `most`, or what 2^exponent pages hold if that is less. 0: no limit.
+/// The smaller of `most` and 2^exponent pages; exponent 0 means no limit.
 std::uint64_t within(std::uint64_t most, std::uint8_t exponent) {
     if (exponent == 0 || exponent + least_page_shift >= 64) return most;
     return std::min(most, std::uint64_t{1} << (exponent + least_page_shift));

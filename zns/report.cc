@@ -32,7 +32,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
 
     if (type != static_cast<std::uint8_t>(ZoneType::sequential_write_required))
         return tl::make_unexpected("its type is not that of a sequential write required zone");
-    // ZNS has no zone without a write pointer.
+    // Every zone of ZNS has a write pointer.
     if (!state || *state == ZoneState::not_write_pointer)
         return tl::make_unexpected("its state is not a zone state");
     if (start >= blocks) return tl::make_unexpected("it begins past the end of the namespace");
@@ -46,7 +46,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
     zone.type = ZoneType::sequential_write_required;
     zone.state = *state;
     switch (zone.state) {
-        case ZoneState::empty:  // the standard lets a device say anything then
+        case ZoneState::empty:  // the standard leaves the pointer undefined in this state
             zone.write_pointer = zone.start;
             break;
         case ZoneState::implicit_open:

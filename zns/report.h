@@ -1,5 +1,6 @@
-// Zone Management Receive's data, as a device sent it: the header and the zone descriptors. (ZNS
-// Command Set Specification, "Report Zones Data Structure", "Zone Descriptor Data Structure".)
+// Decodes the data of Zone Management Receive, as a device sent it: the header and the zone
+// descriptors. (ZNS Command Set Specification, "Report Zones Data Structure", "Zone Descriptor Data
+// Structure".)
 //
 // Ownership: a report borrows its bytes.
 #pragma once
@@ -19,32 +20,32 @@ namespace zonebridge::zns {
 inline constexpr std::size_t report_header_size = 64;
 inline constexpr std::size_t descriptor_size = 64;
 
-/// What the sizes in a report are told in; all in bytes.
+/// The sizes, in bytes, that the report's numbers are converted with.
 struct ReportUnits {
     std::uint32_t block_size = 0;
     std::uint64_t zone_size = 0;
-    std::uint64_t size = 0;  ///< The namespace's.
+    std::uint64_t size = 0;  ///< Of the namespace.
 };
 
 class Report {
   public:
-    /// `bytes`: what the device had room for. `extension`: bytes behind each descriptor, 0 in a
+    /// `bytes`: the buffer the device filled. `extension`: bytes after each descriptor, 0 in a
     /// plain report.
     explicit Report(std::span<const std::uint8_t> bytes, std::size_t extension = 0) noexcept;
 
-    /// Zones that are in the report: as its header says, but never more than there is room for.
+    /// The zones in the report: the header's number, but never more than the buffer holds.
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
     /// The header's own number.
     [[nodiscard]] std::uint64_t claimed() const noexcept { return claimed_; }
 
-    /// Zone `index` of the report, below count(). A length is the zone size, or what is left of the
-    /// namespace; everything else is as the device says, to be held against the rest. The pointer is
-    /// absent where the state makes it invalid. Fails for numbers that no place on a disk can have
-    /// and types and states that are none, in words without the zone's number.
+    /// Zone `index` of the report, below count(). Its length is the zone size, or the rest of the
+    /// namespace; everything else is the device's word, which the caller checks against the other
+    /// zones. The pointer is absent in states that make it invalid. Fails for positions outside the
+    /// disk and for unknown types and states; the text does not name the zone's number.
     [[nodiscard]] tl::expected<Zone, const char*> zone(std::size_t index,
                                                        const ReportUnits& units) const noexcept;
 
-    /// Descriptor extension of zone `index`, if the descriptor says that it has one.
+    /// The descriptor extension of zone `index`, if the descriptor says that there is one.
     [[nodiscard]] std::span<const std::uint8_t> extension(std::size_t index) const noexcept;
 
   private:
@@ -58,7 +59,7 @@ class Report {
     std::size_t count_ = 0;
 };
 
-/// What about `zone` can't be, told to be zone `number` of `layout`; null if nothing.
+/// What is impossible about `zone`, reported as zone `number` of `layout`; null if nothing is.
 [[nodiscard]] const char* fault_of(const Zone& zone, std::uint32_t number,
                                    const Layout& layout) noexcept;
 

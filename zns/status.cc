@@ -12,7 +12,7 @@ struct Row {
     std::string_view words;
 };
 
-// By their numbers. What is not here is an io_error.
+// Sorted by number. A status that is not in the table is an io_error.
 constexpr auto table = std::to_array<Row>({
     // Type 0, generic.
     {0x001, StatusCode::unsupported, "Invalid Command Opcode"},
@@ -25,7 +25,7 @@ constexpr auto table = std::to_array<Row>({
     {0x008, StatusCode::io_error, "Command Aborted due to SQ Deletion"},
     {0x009, StatusCode::io_error, "Command Aborted due to Failed Fused Command"},
     {0x00A, StatusCode::io_error, "Command Aborted due to Missing Fused Command"},
-    // The namespace was there when it was opened.
+    // The namespace existed when it was opened.
     {0x00B, StatusCode::device_gone, "Invalid Namespace or Format"},
     {0x00C, StatusCode::io_error, "Command Sequence Error"},
     {0x00D, StatusCode::io_error, "Invalid SGL Segment Descriptor"},
@@ -56,7 +56,7 @@ constexpr auto table = std::to_array<Row>({
     {0x082, StatusCode::io_error, "Namespace Not Ready"},
     {0x083, StatusCode::io_error, "Reservation Conflict"},
     {0x084, StatusCode::io_error, "Format In Progress"},
-    // Type 1, of the command.
+    // Type 1, command specific.
     {0x180, StatusCode::invalid_request, "Conflicting Attributes"},
     {0x181, StatusCode::invalid_request, "Invalid Protection Information"},
     {0x182, StatusCode::read_only, "Attempted Write to Read Only Range"},
@@ -71,7 +71,7 @@ constexpr auto table = std::to_array<Row>({
     {0x1BD, StatusCode::too_many_active, "Too Many Active Zones"},
     {0x1BE, StatusCode::too_many_open, "Too Many Open Zones"},
     {0x1BF, StatusCode::invalid_transition, "Invalid Zone State Transition"},
-    // Type 2, of the medium.
+    // Type 2, media errors.
     {0x280, StatusCode::media_error, "Write Fault"},
     {0x281, StatusCode::media_error, "Unrecovered Read Error"},
     {0x282, StatusCode::media_error, "End-to-end Guard Check Error"},
@@ -81,8 +81,8 @@ constexpr auto table = std::to_array<Row>({
     {0x286, StatusCode::io_error, "Access Denied"},
     {0x287, StatusCode::read_past_pointer, "Deallocated or Unwritten Logical Block"},
     {0x288, StatusCode::media_error, "End-to-End Storage Tag Check Error"},
-    // Type 3, of the path. A lost path may come back, a namespace lost for good does not; and
-    // Linux gives a host pathing error where no path is left to wait for.
+    // Type 3, path related. A lost path may come back, a persistently lost namespace does not;
+    // Linux returns a host pathing error when no path is left to wait for.
     {0x300, StatusCode::io_error, "Internal Path Error"},
     {0x301, StatusCode::device_gone, "Asymmetric Access Persistent Loss"},
     {0x302, StatusCode::io_error, "Asymmetric Access Inaccessible"},

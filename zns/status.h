@@ -1,4 +1,4 @@
-// NVMe completion statuses, and what they mean in the model.
+// NVMe completion statuses, and their meaning in the model.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 namespace zonebridge::zns {
 
 /// `status`: the completion's status field as Linux hands it to user space, without the phase bit:
-/// bits 7:0 code, 10:8 type, the rest flags, which do not matter here. `operation` is what it
-/// answers: a boundary crossed by a read is another refusal than one crossed by a write. (NVMe Base
+/// bits 7:0 code, 10:8 type, the rest flags, which are ignored. `operation`: the completed
+/// operation, because a read that crosses a boundary gets another code than a write. (NVMe Base
 /// Specification, "Status Field"; NVM and ZNS Command Set Specifications, "Status Values".)
 [[nodiscard]] Status status_of(std::uint16_t status, Operation operation) noexcept;
 
-/// The status in the standards' words ("Zone Is Full"); empty for one that has none here.
+/// The status in the standards' words ("Zone Is Full"); empty for a status not in the table.
 [[nodiscard]] std::string_view words_of(std::uint16_t status) noexcept;
 
 }  // namespace zonebridge::zns

@@ -1,5 +1,5 @@
-// How the machine keeps its zones: a cell each, and the order in which zones were opened
-// implicitly. For zone/machine only.
+// The zone machine's storage: a cell for each zone, and the order in which zones were implicitly
+// opened. For zone/machine only.
 //
 // Ownership: ImplicitOrder owns its links, allocated once; it borrows the cells from call to call.
 #pragma once
@@ -14,10 +14,10 @@
 
 namespace zonebridge {
 
-/// One zone's changing part.
+/// The mutable part of one zone.
 struct Cell {
     std::uint32_t pointer = 0;    ///< Granules written, from the zone's start.
-    std::uint32_t slot : 28 = 0;  ///< Its place in ImplicitOrder while it has one.
+    std::uint32_t slot : 28 = 0;  ///< Its slot in ImplicitOrder while it has one.
     std::uint32_t state_bits : 4 = 0;
 
     [[nodiscard]] ZoneState state() const noexcept { return static_cast<ZoneState>(state_bits); }
@@ -28,9 +28,9 @@ struct Cell {
 static_assert(sizeof(Cell) == 8);
 static_assert(Layout::max_zone_count <= std::uint64_t{1} << 28, "a slot has 28 bits");
 
-/// Zones in the order they were put in; in, out and oldest take constant time. A ring of links that
-/// name zones rather than slots: a link's own zone is known to whoever looks, and the neighbours'
-/// slots stand in their cells.
+/// Zones in insertion order; push, remove and oldest take constant time. A ring of links that name
+/// zones rather than slots: the caller knows a link's own zone, and the neighbours' slots are in
+/// their cells.
 class ImplicitOrder {
   public:
     ImplicitOrder() = default;
@@ -42,7 +42,7 @@ class ImplicitOrder {
     /// Requires !empty().
     [[nodiscard]] std::uint32_t oldest() const noexcept { return oldest_; }
 
-    /// Requires room, and that `zone` is not in.
+    /// Requires a free slot, and that `zone` is not in the order.
     void push(std::span<Cell> cells, std::uint32_t zone) noexcept {
         assert(count_ < links_.size());
         const auto slot = free_;
@@ -61,7 +61,7 @@ class ImplicitOrder {
         ++count_;
     }
 
-    /// Requires that `zone` is in.
+    /// Requires that `zone` is in the order.
     void remove(std::span<Cell> cells, std::uint32_t zone) noexcept {
         assert(count_ != 0);
         const auto slot = cells[zone].slot;

@@ -1,9 +1,9 @@
-// Where one thread waits: file descriptors, the kernel's completions, and calls posted by other
-// threads, all behind one system call a turn.
+// The place where one thread waits: for file descriptors, the kernel's completions, and calls
+// posted by other threads, with one system call a turn.
 //
 // Threads: everything but post() belongs to the thread that made the loop.
-// Ownership: borrows watchers, issuers and file descriptors; whoever registered them takes them out
-// before they end.
+// Ownership: borrows watchers, issuers and file descriptors; the code that registered them removes
+// them before they are destroyed.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {
 
-/// Told when a file descriptor becomes ready.
+/// Called when a file descriptor becomes ready.
 class Watcher {
   public:
     virtual void on_ready() = 0;
@@ -26,8 +26,8 @@ class Watcher {
     ~Watcher() = default;
 };
 
-/// Has something to hand to the kernel just before a turn enters it. This is where batches are
-/// issued: everything submitted in this turn is known, and nothing has been waited for yet.
+/// Called just before a turn enters the kernel. Batches are issued here: everything submitted in
+/// this turn is known, and the turn has not waited yet.
 class Issuer {
   public:
     virtual void issue() noexcept = 0;
@@ -39,14 +39,14 @@ class Issuer {
 class Loop {
   public:
     enum class Wait : std::uint8_t {
-        poll,   ///< Enter the kernel if there is something to hand over; never sleep.
+        poll,   ///< Enter the kernel if there is something to submit; never sleep.
         sleep,  ///< Sleep until something happens, unless something is ready already.
     };
 
     virtual ~Loop() = default;
 
-    /// Calls `watcher` whenever `fd` becomes readable. Edge-triggered: one call for each time that
-    /// data arrives (or was there when the watch began), whether or not the last was read. An
+    /// Calls `watcher` whenever `fd` becomes readable. Edge-triggered: one call each time that data
+    /// arrives (or was there when the watch began), whether or not the previous data was read. An
     /// eventfd therefore need not be read. One watch for each fd.
     virtual tl::expected<void, Error> watch(int fd, Watcher& watcher) = 0;
     /// After this the watcher is not called again. Unknown fds are ignored.
@@ -55,20 +55,20 @@ class Loop {
     virtual void add_issuer(Issuer& issuer) = 0;
     virtual void remove_issuer(Issuer& issuer) noexcept = 0;
 
-    /// Completions wait to be reaped: the turn under way or the next one does not sleep.
+    /// Completions are ready to be reaped: this turn, or the next one, does not sleep.
     virtual void note_ready() noexcept = 0;
 
-    /// Runs `call` on the loop's thread during a turn, waking it. Any thread. Calls posted by one
-    /// thread run in its order, also where a call turns the loop: the nested turn goes on with the
-    /// calls behind that one.
+    /// Runs `call` on the loop's thread during a turn, and wakes the loop. Callable from any
+    /// thread. Calls posted by one thread run in the order of posting, also if a call runs a nested
+    /// turn: the nested turn continues with the calls after that one.
     virtual void post(std::function<void()> call) = 0;
 
-    /// One turn: lets issuers issue, enters the kernel once (submitting, collecting, and with
+    /// One turn: calls the issuers, enters the kernel once (submitting, collecting, and with
     /// Wait::sleep waiting), then calls watchers and posted calls. Fails only if the kernel refuses
     /// the ring itself.
     virtual tl::expected<void, Error> turn(Wait wait) = 0;
 
-    /// Becomes readable when a turn has something to do: for foreign event loops.
+    /// Becomes readable when a turn has work to do; for foreign event loops.
     [[nodiscard]] virtual int fd() const noexcept = 0;
 };
 

@@ -59,7 +59,7 @@ StatusCode Machine::begin_random_write(std::uint64_t offset, std::uint64_t lengt
         if (cells_[zone].state() == ZoneState::read_only) return StatusCode::zone_read_only;
         if (cells_[zone].state() == ZoneState::offline) return StatusCode::zone_offline;
     }
-    // Only preferred zones are found empty or closed here, and no limit binds those.
+    // Only preferred zones can be empty or closed here, and they have no open or active limit.
     for (auto zone = first; zone <= last; ++zone) {
         const auto state = cells_[zone].state();
         if (state == ZoneState::empty || state == ZoneState::closed)
@@ -124,7 +124,7 @@ void Machine::advance_zone(std::uint32_t zone, std::uint64_t offset, std::uint64
     auto& cell = cells_[zone];
     cell.pointer = static_cast<std::uint32_t>((end - start) / Layout::granule);
     switch (cell.state()) {
-        case ZoneState::empty:  // closed to make room while the data was on its way
+        case ZoneState::empty:  // closed to make room while the data was in flight
             change(zone, end == limit ? ZoneState::full : ZoneState::closed);
             return;
         case ZoneState::implicit_open:
@@ -204,7 +204,7 @@ void Machine::change(std::uint32_t zone, ZoneState state) noexcept {
 }
 
 void Machine::count(ZoneState state, std::uint32_t zone, bool entering) noexcept {
-    const auto step = entering ? 1U : ~0U;  // unsigned: adding ~0 takes one away
+    const auto step = entering ? 1U : ~0U;  // unsigned: adding ~0U subtracts 1
     switch (state) {
         case ZoneState::implicit_open:
             implicit_count_ += step;

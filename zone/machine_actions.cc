@@ -100,7 +100,7 @@ StatusCode Machine::act_all(Operation operation) noexcept {
 StatusCode Machine::open_all() noexcept {
     if (max_open_ && std::uint64_t{explicit_count_} + closed_count_ > *max_open_)
         return StatusCode::too_many_open;
-    // Room is made last: zones closed for it are not among those the command opens.
+    // Make room last: the zones closed for it are not among those the command opens.
     for (std::uint32_t zone = 0; zone < cells_.size() && closed_count_ != 0; ++zone)
         if (cells_[zone].state() == ZoneState::closed) change(zone, ZoneState::explicit_open);
     while (max_open_ && open_count() > *max_open_) close_open_zone(implicit_order_.oldest());
@@ -180,7 +180,7 @@ bool Machine::fits(std::uint32_t zone, ZoneState state, std::uint64_t written) c
         case ZoneState::offline:
             return true;
     }
-    return false;  // a number that is no state
+    return false;  // a number that is not a state
 }
 
 bool Machine::within_limits(ZoneState before, ZoneState after) const noexcept {

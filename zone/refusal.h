@@ -1,8 +1,8 @@
-// A request that was refused or failed, told to whoever writes it down for people: what was asked
-// for, what was wrong, and how the zone stood.
+// A refused or failed request, reported to a sink that logs it for people: the request, the reason,
+// and the zone's state.
 //
 // Threads: a RefusalSink is safe from any thread.
-// Ownership: plain values; whoever tells a sink borrows it.
+// Ownership: plain values; code that reports to a sink borrows it.
 #pragma once
 
 #include <cstdint>
@@ -21,26 +21,27 @@ struct Refusal {
     std::uint64_t length = 0;
     Scope scope = Scope::zones;
     Status status;
-    /// As it was before whoever asked could know of the refusal; absent where nobody looked.
+    /// The zone before the request's completion was handed out; absent if the zone was not looked
+    /// up.
     std::optional<Zone> zone = std::nullopt;
 };
 
 /// What a StatusCode is about.
 enum class Matter : std::uint8_t {
     nothing,  ///< ok
-    request,  ///< It could not have been, whatever the zones are in.
+    request,  ///< The request is invalid whatever the zones' states.
     zone,     ///< A zone's place, state or write pointer, or how many may be open.
-    failure,  ///< It was right, and failed on the way or at the medium.
+    failure,  ///< The request was valid, and failed on the way or at the medium.
 };
 [[nodiscard]] Matter matter_of(StatusCode code) noexcept;
 
 class RefusalSink {
   public:
-    /// What the disk that refuses can do; told once, before anything is refused.
+    /// The limits of the disk that refuses; called once, before any refusal.
     virtual void knows(const Limits& limits) { static_cast<void>(limits); }
-    /// Whether the next refusal would be written down: whether a look at its zone is worth it.
+    /// Whether the next refusal would be logged, and so whether looking up its zone is worthwhile.
     [[nodiscard]] virtual bool wants() const noexcept = 0;
-    /// Neither blocks nor fails; what is too much is counted and left out.
+    /// Neither blocks nor fails; refusals in excess are counted and left out.
     virtual void refused(const Refusal& refusal) noexcept = 0;
 
   protected:

@@ -1,7 +1,7 @@
-// What is asked of a disk, and how the answer looks.
+// A request to a disk, and its completion.
 //
 // Ownership: a request borrows its buffers, its iovec array and its zone array until its completion
-// was reaped; it owns nothing.
+// is reaped.
 #pragma once
 
 #include <array>
@@ -21,35 +21,35 @@ namespace zonebridge {
 enum class Operation : std::uint8_t {
     read,
     write,
-    append,  ///< `offset` names the zone by its start; the completion tells where the data went.
+    append,  ///< `offset` is the zone's start; the completion has the position of the data.
     flush,   ///< Covers every write completed before it was submitted, on any queue.
     open,
     close,
     finish,
     reset,
     report,  ///< Fills `zones`, beginning with the zone that holds `offset`.
-    /// The range is not needed any more: reads of it may give zeroes, what was there, or anything
-    /// else until it is written again.
+    /// The range is no longer needed: until it is written again, reads of it may give zeroes, the
+    /// old data, or anything else.
     discard,
-    write_zeroes,  ///< Reads of the range give zeroes, as if they had been written.
+    write_zeroes,  ///< Reads of the range give zeroes, as if zeroes had been written.
 };
 
 /// What a zone action acts on.
 enum class Scope : std::uint8_t {
     /// Every zone in [offset, offset + length), in order, stopping at the first failure.
     zones,
-    /// Every zone the action applies to, as ZBC's ALL bit has it: OPEN the closed ones, CLOSE the
-    /// open ones, FINISH the open and closed ones, RESET all but empty, read-only and offline
+    /// Every zone that the action applies to, as with ZBC's ALL bit: OPEN the closed zones, CLOSE
+    /// the open ones, FINISH the open and closed ones, RESET all but empty, read-only and offline
     /// ones. OPEN over the limit opens nothing.
     all,
 };
 
 struct Request {
-    std::uint64_t tag = 0;  ///< The submitter's own; handed back in the completion.
+    std::uint64_t tag = 0;  ///< Chosen by the submitter; returned in the completion.
     Operation operation = Operation::read;
     Scope scope = Scope::zones;
     bool fua = false;  ///< Writes and appends: durable before the completion.
-    /// write_zeroes: the range's space may be given back, as by a discard.
+    /// write_zeroes: the range's space may be freed, as by a discard.
     bool may_unmap = false;
     std::uint64_t offset = 0;
     /// Reads, writes, appends: bytes, equal to the buffers' sum. Actions with Scope::zones: bytes
@@ -63,19 +63,19 @@ struct Request {
 struct Completion {
     std::uint64_t tag = 0;
     Status status = {};
-    /// append: the byte offset where the data landed. report: the number of zones filled in.
-    /// Scope::zones actions: the number of zones acted on, also when a later one failed.
+    /// append: the byte offset of the written data. report: the number of zones filled in.
+    /// Scope::zones actions: the number of zones acted on, even if a later one failed.
     std::uint64_t result = 0;
 };
 
-/// What an operation is. A new one is a member of Operation and a row here.
+/// Properties of an operation. A new operation is a member of Operation and a row here.
 struct OperationRow {
     Operation operation;
     std::string_view name;  ///< In messages, options and JSON.
-    bool moves_data;        ///< Takes buffers of `length` bytes in all.
-    bool changes;           ///< The disk's data or zones: refused where the disk is read-only.
+    bool moves_data;        ///< Takes buffers of `length` bytes in total.
+    bool changes;           ///< Changes the disk's data or zones: refused if the disk is read-only.
     bool zone_action;       ///< Open, close, finish and reset.
-    /// Changes a range without data. As durable as writes: by a flush.
+    /// Changes a range without data. A flush makes it durable, as it does writes.
     bool clears;
 };
 inline constexpr std::array operations = {
@@ -110,15 +110,15 @@ inline constexpr std::array operations = {
     return row_of(operation).clears;
 }
 
-/// The zone actions by themselves, for code that knows no other operation.
+/// The zone actions alone, for code that handles no other operation.
 enum class ZoneAction : std::uint8_t { open, close, finish, reset };
 /// Requires is_zone_action(operation).
 [[nodiscard]] constexpr ZoneAction zone_action_of(Operation operation) noexcept {
     return static_cast<ZoneAction>(static_cast<int>(operation) - static_cast<int>(Operation::open));
 }
-/// Whether the action, with Scope::all, does something to a zone in this state.
+/// Whether the action, with Scope::all, changes a zone in this state.
 [[nodiscard]] bool all_acts_on(Operation action, ZoneState state) noexcept;
-/// What it clears need not keep its space: a discard, or a write of zeroes that may unmap.
+/// Whether the request may free the range's space: a discard, or a write of zeroes that may unmap.
 [[nodiscard]] inline bool may_give_back(const Request& request) noexcept {
     return request.operation == Operation::discard || request.may_unmap;
 }

@@ -141,7 +141,7 @@ std::string to_string(NativeCause cause) {
 }
 
 Error os_failure(int error, std::string what) {
-    // strerror() is not for several threads; strerrordesc_np() returns constants.
+    // strerror() is not thread-safe; strerrordesc_np() returns constants.
     const char* words = strerrordesc_np(error);
     auto message = words != nullptr ? fmt::format("{}: {}", what, words)
                                     : fmt::format("{}: errno {}", what, error);

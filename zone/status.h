@@ -1,7 +1,5 @@
-// How a request ended: a small stable code that every front end can put in its own protocol's
-// words, beside the native cause (errno, sense data, NVMe status) for the log.
-//
-// Ownership: nothing here owns anything but Error, which owns its text.
+// The result of a request: a small stable code that every front end can translate to its own
+// protocol, and the native cause (errno, sense data, NVMe status) for the log.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +14,9 @@ namespace zonebridge {
 
 enum class StatusCode : std::uint8_t {
     ok,
-    // Refused before it reached the medium: what the request asks for can't be.
-    invalid_request,        ///< Malformed: no length, buffers that do not add up, nonsense flags.
+    // Refused before the request reached the medium.
+    invalid_request,        ///< Malformed: no length, buffers that do not add up, flags that do not
+                            ///< belong.
     out_of_range,           ///< Reaches past the end of the disk.
     misaligned,             ///< Offset or length is not a whole number of logical blocks.
     too_large,              ///< Larger than the limits allow in one request.
@@ -37,13 +36,13 @@ enum class StatusCode : std::uint8_t {
     too_many_active,
     // Failed on the way or at the medium.
     no_space,     ///< The store behind an emulated disk is full.
-    media_error,  ///< Data could not be read or written where it lies.
-    io_error,     ///< Any other failure below.
-    device_gone,  ///< The device went away; nothing will succeed any more.
+    media_error,  ///< The medium could not be read or written there.
+    io_error,     ///< Any other failure of a lower layer.
+    device_gone,  ///< The device went away; every further request fails.
     aborted,      ///< Withdrawn before it was issued.
 };
 
-/// The truth below a StatusCode, for logs and messages.
+/// The native error behind a StatusCode, for logs and messages.
 struct NativeCause {
     enum class Source : std::uint8_t { none, os_error, scsi_sense, nvme_status };
 
@@ -65,7 +64,7 @@ struct Status {
     friend bool operator==(const Status&, const Status&) = default;
 };
 
-/// Why setting something up failed: one line a person can act on.
+/// Why an operation outside the data path failed: one line that the user can act on.
 struct Error {
     StatusCode code = StatusCode::io_error;
     std::string message;
@@ -76,12 +75,12 @@ struct Error {
 [[nodiscard]] std::string_view to_string(StatusCode code) noexcept;
 /// The reverse of to_string; empty for any other word.
 [[nodiscard]] std::optional<StatusCode> parse_status_code(std::string_view word) noexcept;
-/// One plain sentence part: "not at the zone's write pointer".
+/// Part of a plain sentence: "not at the zone's write pointer".
 [[nodiscard]] std::string_view explain(StatusCode code) noexcept;
-/// "ENOSPC (No space left on device)", "sense 5/21/04", "NVMe status 1/bc"; empty where there is
-/// none.
+/// "ENOSPC (No space left on device)", "sense 5/21/04", "NVMe status 1/bc"; empty if there is no
+/// cause.
 [[nodiscard]] std::string to_string(NativeCause cause);
-/// An Error from errno: `what`, then the system's own words. ENOSPC and EDQUOT become no_space,
+/// An Error from errno: `what`, then the system's own text. ENOSPC and EDQUOT become no_space,
 /// ENODEV and ENXIO device_gone, EROFS read_only, anything else io_error.
 [[nodiscard]] Error os_failure(int error, std::string what);
 /// The code os_failure uses for `error`.

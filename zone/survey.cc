@@ -7,7 +7,7 @@
 namespace zonebridge {
 namespace {
 
-/// Zones in these states may have lost their capacity, and nothing can be written there anyway.
+/// Read-only and offline zones may have lost their capacity, and can't be written anyway.
 bool tells_capacity(const Zone& zone) {
     return zone.state != ZoneState::read_only && zone.state != ZoneState::offline;
 }
@@ -82,7 +82,8 @@ std::optional<std::string> Survey::add(std::span<const Zone> zones) {
         const auto conventional = zone.type == ZoneType::conventional;
         if (!conventional) {
             sequential_type_ = zone.type;
-            // A shorter last zone that can be written to its end says nothing of the others.
+            // A shorter last zone that can be written to its end says nothing about the capacity of
+            // the others.
             if (!zone_capacity_ && tells_capacity(zone) &&
                 (zone.length == *zone_size_ || zone.capacity < zone.length))
                 zone_capacity_ = zone.capacity;

@@ -14,7 +14,8 @@ std::size_t Queue::submit(std::span<const Request> requests) noexcept {
     const auto refused_before = refused_.size();
     std::size_t taken = 0;
     while (taken < limit) {
-        // Hand on the longest run that passes, so that a transport sees a whole batch at once.
+        // Pass on the longest run of valid requests, so that a transport sees a whole batch at
+        // once.
         auto end = taken;
         auto code = StatusCode::ok;
         while (end < limit && (code = check(limits_, requests[end])) == StatusCode::ok) ++end;
@@ -44,7 +45,8 @@ bool Queue::take_refused(const Request&, StatusCode) noexcept {
 
 std::size_t Queue::reap(std::span<Completion> out) noexcept {
     auto count = refused_.take(out);
-    // Also with no room left: what the transport has done by now must not be slept on.
+    // Collect even if `out` is full: the transport then notes its completions, and the loop does
+    // not sleep on them.
     count += collect(out.subspan(count));
     in_flight_ -= count;
     if (!refused_.empty()) loop_.note_ready();

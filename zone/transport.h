@@ -1,4 +1,4 @@
-// The one storage seam: an open device (Transport), and one thread's way to it (Queue).
+// The one storage seam: an open device (Transport), and one thread's queue to it (Queue).
 //
 // Threads: a Transport is safe from any thread. A Queue belongs to the thread of the loop it was
 // opened on.
@@ -22,48 +22,47 @@
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {
 
-/// Every accepted request completes exactly once, through reap, refused ones too. There is no order
-/// among requests in flight, and no short success. Nothing allocates or throws once the queue is
-/// open.
+/// Every accepted request, refused ones included, completes exactly once, through reap. Requests in
+/// flight have no order, and there is no partial success. Nothing allocates or throws once the
+/// queue is open.
 ///
-/// Destroying a queue withdraws what was not issued and waits until the kernel holds none of its
-/// buffers; completions not reaped by then are lost.
+/// Destroying a queue withdraws requests that were not issued and waits until the kernel holds none
+/// of its buffers; completions not reaped by then are lost.
 class Queue {
   public:
     Queue(const Queue&) = delete;
     Queue& operator=(const Queue&) = delete;
     virtual ~Queue() = default;
 
-    /// Takes a prefix of `requests` and returns its length: all of them, but for what would be more
-    /// than depth() in flight; 0 means full: reap first. Makes no system call that the loop's turn
+    /// Takes a prefix of `requests` and returns its length: all of them, unless more than depth()
+    /// would be in flight; 0 means full: reap first. Makes no system call that the loop's turn
     /// could make for it. Requests that fail zone/check complete as refused.
     [[nodiscard]] std::size_t submit(std::span<const Request> requests) noexcept;
 
     /// For layers (a transport over a transport) only: takes all of `requests`, which passed
-    /// zone/check in the queue above and were changed in nothing but their tags since. So a request
-    /// is checked once, where it enters the model. What a layer makes or changes goes through
-    /// submit. Requires that there is room for all of them, and that this transport allows what the
-    /// limits of the queue above allow.
+    /// zone/check in the queue above and since then changed in nothing but their tags. So a request
+    /// is checked once, where it enters the model. Requests that a layer makes or changes go
+    /// through submit. Requires room for all of them, and that this transport allows everything
+    /// that the limits of the queue above allow.
     void take_checked(std::span<const Request> requests) noexcept;
 
-    /// Hands out what is done, at most out.size(); returns how many.
+    /// Hands out completions, at most out.size(); returns their number.
     [[nodiscard]] std::size_t reap(std::span<Completion> out) noexcept;
 
-    /// Requests that may be in flight at once: accepted and not yet reaped. At least 1.
+    /// The most requests that may be in flight at once: accepted and not yet reaped. At least 1.
     [[nodiscard]] std::size_t depth() const noexcept { return depth_; }
 
   protected:
     Queue(Loop& loop, const Limits& limits, std::size_t depth);
 
-    /// Takes all of `requests`, which passed zone/check: with them there are at most depth() in
-    /// flight.
+    /// Takes all of `requests`, which passed zone/check; with them at most depth() are in flight.
     virtual void accept(std::span<const Request> requests) noexcept = 0;
-    /// As reap. What is done and does not fit into `out` must be noted with Loop::note_ready(), or
-    /// the loop may sleep on it.
+    /// Like reap. If completions remain that do not fit into `out`, the implementation must call
+    /// Loop::note_ready(), or the loop may sleep on them.
     [[nodiscard]] virtual std::size_t collect(std::span<Completion> out) noexcept = 0;
-    /// A request that zone/check refuses. True: the queue has taken it, and collect() hands out its
-    /// completion; false: it completes as refused by itself. For a layer that looks at the zone
-    /// before the completion goes out.
+    /// Called for a request that zone/check refuses. True: the queue has taken it, and collect()
+    /// hands out its completion; false: the base class completes it as refused. For a layer that
+    /// looks up the zone before the completion goes out.
     [[nodiscard]] virtual bool take_refused(const Request& request, StatusCode code) noexcept;
 
     [[nodiscard]] Loop& loop() const noexcept { return loop_; }
@@ -74,7 +73,7 @@ class Queue {
     const Limits& limits_;
     std::size_t depth_;
     std::size_t in_flight_ = 0;
-    RingBuffer<Completion> refused_;  // by the check
+    RingBuffer<Completion> refused_;  // refused by the check
 };
 
 struct QueueOptions {
@@ -88,12 +87,12 @@ class Transport {
     [[nodiscard]] virtual const Limits& limits() const noexcept = 0;
     [[nodiscard]] virtual const Identity& identity() const noexcept = 0;
 
-    /// A way to this device for the thread of `loop`.
+    /// Opens a queue to this device for the thread of `loop`.
     [[nodiscard]] virtual tl::expected<std::unique_ptr<Queue>, Error> open_queue(
         Loop& loop, QueueOptions options) = 0;
 
     /// Makes everything durable and leaves the device clean; call it when all queues are closed.
-    /// The destructor does the same, but has nobody to tell of a failure.
+    /// The destructor does the same, but can't report a failure.
     [[nodiscard]] virtual tl::expected<void, Error> close() = 0;
 };
 

@@ -1,7 +1,5 @@
-// The words of the zone model: zone types, zone states, device models, and one zone's description.
-//
-// Threads: plain values; share them as you would an integer.
-// Ownership: nothing here owns anything.
+// The terms of the zone model: zone types, zone states, device models, and the description of one
+// zone.
 //
 // The numeric values are the encoding that SCSI ZBC, NVMe ZNS, Linux and virtio-blk have in common
 // (ZBC-2 "zone condition" and "zone type"; NVMe ZNS "zone state"; linux/blkzoned.h), so a codec may
@@ -34,14 +32,14 @@ enum class ZoneState : std::uint8_t {
     offline = 0xF,
 };
 
-/// What a host has to know of a disk's zones before it writes.
+/// What a host must know about a disk's zones before it writes.
 enum class Model : std::uint8_t {
     none,          ///< No zones: an ordinary disk.
     host_aware,    ///< Zones that prefer sequential writes.
     host_managed,  ///< Zones that demand sequential writes.
 };
 
-/// One zone as a report tells it. All positions and lengths are in bytes.
+/// One zone as in a report. All positions and lengths are in bytes.
 struct Zone {
     std::uint64_t start = 0;
     std::uint64_t length = 0;    ///< Distance to the next zone's start.
@@ -55,7 +53,7 @@ struct Zone {
     friend bool operator==(const Zone&, const Zone&) = default;
 };
 
-/// The standards' words, as messages, JSON and the command line use them
+/// The standards' terms, as messages, JSON and the command line use them
 /// ("sequential-write-required", "implicit-open", "host-managed").
 [[nodiscard]] std::string_view to_string(ZoneType type) noexcept;
 [[nodiscard]] std::string_view to_string(ZoneState state) noexcept;
@@ -66,7 +64,7 @@ struct Zone {
 [[nodiscard]] std::optional<ZoneState> parse_zone_state(std::string_view word) noexcept;
 [[nodiscard]] std::optional<Model> parse_model(std::string_view word) noexcept;
 
-/// The state of this number, as a device gives it; empty for a number that is none's.
+/// The state with this number, as a device gives it; empty for an unknown number.
 [[nodiscard]] std::optional<ZoneState> zone_state_of(std::uint8_t number) noexcept;
 
 }  // namespace zonebridge

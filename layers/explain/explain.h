@@ -1,10 +1,8 @@
-// A disk whose refusals are written down: any transport, over which every request that ends badly
-// is told to a sink, with the state its zone was in.
+// Reports a disk's refusals and failures, with the state of the zone, to a sink.
 //
-// Threads: the transport that is returned may be used from any thread, its queues each from their
-// loop's.
-// Ownership: the transport that is returned owns the one it is given; it borrows the sink, which
-// outlives it.
+// Threads: the returned transport may be used from any thread, each of its queues from its loop's
+// thread.
+// Ownership: the returned transport owns `disk`; it borrows the sink, which outlives it.
 #pragma once
 
 #include <memory>
@@ -14,13 +12,13 @@
 
 namespace zonebridge {
 
-/// `disk` with a queue over each of its queues that tells `sink` of what zone/check or the disk
-/// refused and what failed. If the sink wants it, the request's zone is asked for first, through
-/// the same queue and before the completion is handed out: whoever submitted the request can't have
-/// changed the zone in reaction to it yet. A few completions are held back like that at a time;
-/// what fails beside them is told without its zone.
+/// Returns a transport over `disk` that reports to `sink` each request that zone/check or the disk
+/// refused, or that failed. If the sink wants it, the queue first asks the disk for the request's
+/// zone, before the completion is handed out: so the submitter can't have changed the zone in
+/// reaction to the completion. Only a few completions are held back at a time; failures beyond
+/// those are reported without their zone.
 ///
-/// Those reports are requests like any other to what lies below.
+/// The lower transport sees these zone reports as ordinary requests.
 [[nodiscard]] std::unique_ptr<Transport> explain_refusals(std::unique_ptr<Transport> disk,
                                                           RefusalSink& sink);
 

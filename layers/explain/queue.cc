@@ -5,13 +5,13 @@
 namespace zonebridge::explaining {
 namespace {
 
-/// Whether a look at a zone says more than the code alone does.
+/// Whether the zone's state says more than the code alone.
 bool zone_tells(StatusCode code) noexcept {
     return matter_of(code) == Matter::zone || code == StatusCode::media_error ||
            code == StatusCode::io_error;
 }
 
-/// Of several zones the one that the code is about, as far as it shows.
+/// The zone that the code is about, as far as the states show it.
 const Zone& pick(std::span<const Zone> zones, StatusCode code) noexcept {
     for (const auto& zone : zones)
         if ((code == StatusCode::zone_offline && zone.state == ZoneState::offline) ||
@@ -34,7 +34,7 @@ ExplainingQueue::ExplainingQueue(Loop& loop, const Limits& limits, RefusalSink& 
 }
 
 ExplainingQueue::Slot& ExplainingQueue::remember(const Request& request) noexcept {
-    auto& slot = *idle_.pop();  // there is one for each request in flight
+    auto& slot = *idle_.pop();  // there is a slot for each request in flight
     slot.tag = request.tag;
     slot.operation = request.operation;
     slot.scope = request.scope;
@@ -95,7 +95,7 @@ bool ExplainingQueue::ask(Slot& slot, const Completion& completion) noexcept {
     auto* const inquiry = idle_inquiries_.pop();
     if (inquiry == nullptr) return false;
     auto first = layout.zone_of(slot.offset);
-    // The first that it failed for.
+    // The first zone that the action failed for.
     if (is_zone_action(slot.operation) && completion.result < layout.zone_count() - first)
         first += static_cast<std::uint32_t>(completion.result);
     const auto several = !is_zone_action(slot.operation) && slot.operation != Operation::append &&
@@ -109,7 +109,7 @@ bool ExplainingQueue::ask(Slot& slot, const Completion& completion) noexcept {
     report.operation = Operation::report;
     report.offset = layout.start_of(first);
     report.zones = std::span(inquiry->zones).first(count);
-    // There is room: the request that the report is about is not in flight below any more.
+    // There is room: the lower queue has already completed the request that the report is about.
     static_cast<void>(inner_->submit({&report, 1}));
     return true;
 }

@@ -1,8 +1,8 @@
-// One thread's way to a disk whose refusals are written down: remembers what each request asked
-// for, and asks for the zone of what ended badly.
+// A queue that reports refusals and failures: it remembers each request, and asks for the zone of
+// each request that failed.
 //
 // Threads: belongs to its loop's thread.
-// Ownership: owns the queue below and a slot for each request in flight; borrows the sink.
+// Ownership: owns the lower queue and a slot for each request in flight; borrows the sink.
 #pragma once
 
 #include <array>
@@ -38,7 +38,7 @@ class ExplainingQueue final : public Queue {
         std::array<Zone, 4> zones = {};
     };
     static constexpr std::size_t most_inquiries = 4;
-    // In the tags below: the address of a slot or, marked, of an inquiry.
+    // Tags below are the address of a slot or, with this mark, of an inquiry.
     static constexpr std::uint64_t inquiry_mark = 1;
 
     void accept(std::span<const Request> requests) noexcept override;
@@ -59,7 +59,8 @@ class ExplainingQueue final : public Queue {
     List<Inquiry> idle_inquiries_;
     RingBuffer<Completion> done_;
     std::array<Completion, 64> returned_ = {};
-    std::unique_ptr<Queue> inner_;  // last: it lets go of the zones above before they end
+    std::unique_ptr<Queue> inner_;  // last: destroyed first, while the zone buffers above still
+                                    // exist
 };
 
 }  // namespace zonebridge::explaining

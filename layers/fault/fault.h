@@ -1,10 +1,9 @@
-// A disk that misbehaves on purpose, for those who test zoned software: any transport, with rules
-// of when which requests fail or are late, and which zones go bad.
+// Injects faults into any transport, for tests of zoned software: rules say which requests fail or
+// are delayed, and which zones go bad.
 //
-// Threads: the transport that is returned may be used from any thread, its queues each from their
-// loop's.
-// Ownership: the transport that is returned owns the one it is given; it borrows the witness, which
-// outlives it.
+// Threads: the returned transport may be used from any thread, each of its queues from its loop's
+// thread.
+// Ownership: the returned transport owns `disk`; it borrows the witness, which outlives it.
 #pragma once
 
 #include <memory>
@@ -17,29 +16,31 @@
 
 namespace zonebridge::fault {
 
-/// Told of what happens on purpose, so that nobody takes it for the disk's own doing.
+/// Notified of injected faults, so that they are not mistaken for faults of the disk.
 class Witness {
   public:
-    /// `rule` acts for the first time. Once a rule; on any thread, in the middle of a request.
+    /// `rule` acts for the first time. Called once for each rule, on any thread, while a request is
+    /// processed.
     virtual void rule_acts(const Rule& rule) noexcept = 0;
 
   protected:
     ~Witness() = default;
 };
 
-/// `disk` under these rules; as it is if there are none. Put it over the sequencer: what it holds
-/// back is an answer, never a request, so that the order in a zone stays as it is. Refused:
-/// a rule that can never act on this disk (find_fault).
+/// Returns `disk` with these rules applied, or `disk` itself if there are none. Put it over the
+/// sequencer: it delays completions, never requests, so that the order in a zone is unchanged.
+/// Refuses a rule that can never act on this disk (find_fault).
 ///
-/// - Every rule counts what matches it, whatever the others do. A disk that is gone comes first,
-///   then zones' states, then errors, the first rule's; of several latencies the longest counts.
-/// - A zone made read-only or offline looks so in reports, and reads, writes and actions meet it
-///   as zone/machine has it. The zone below is left as it is: it still counts among those that are
-///   open or active there, and is back in a transport without the rule.
-/// - A request that fails on purpose does not reach the disk; but an append, whose place is known
-///   only afterwards, fails for a bad spot after it was written.
-/// - A request that is late has been carried out when its answer is held back. Requests behind it,
-///   also in its zone, are answered meanwhile.
+/// - Every rule counts the requests that match it, whatever the other rules do. A disk that is gone
+///   takes precedence, then zones' states, then the error of the first rule; of several latencies
+///   the longest counts.
+/// - A zone made read-only or offline looks so in reports, and reads, writes and actions on it end
+///   as in zone/machine. The zone of the lower transport is unchanged: it still counts as open or
+///   active there, and a transport without the rule shows it as before.
+/// - A request that a rule fails does not reach the disk; except that an append, whose position is
+///   known only afterwards, fails for a bad spot after it was written.
+/// - A delayed request has been carried out when its completion is held back. Later requests, also
+///   of the same zone, complete meanwhile.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> inject(
     std::unique_ptr<Transport> disk, std::vector<Rule> rules, Witness* witness = nullptr);
 

@@ -13,7 +13,7 @@ StatusCode code_of(ZoneState bad) noexcept {
     return bad == ZoneState::offline ? StatusCode::zone_offline : StatusCode::zone_read_only;
 }
 
-/// For a heap whose top is what is due first.
+/// For a heap with the earliest due on top.
 constexpr auto is_later = [](const auto& one, const auto& other) noexcept {
     return one.due != other.due ? one.due > other.due : one.order > other.order;
 };
@@ -76,7 +76,7 @@ void FaultyQueue::take(const Request& request) noexcept {
     if (rules_.gone()) return finish(slot, {StatusCode::device_gone, {}}, 0);
     if (rules_.any_bad()) {
         if (request.scope == Scope::all) {
-            // An error of a rule's own comes first here: nothing is done then.
+            // A rule's own error takes precedence: the action does nothing then.
             if (verdict.error) return finish(slot, {*verdict.error, {}}, 0);
             walkers_.push(slot);
             return begin_walk();
@@ -86,7 +86,7 @@ void FaultyQueue::take(const Request& request) noexcept {
             if (!is_zone_action(request.operation) || start <= request.offset)
                 return finish(slot, {code_of(bad->state), {}}, 0);
             if (verdict.error) return finish(slot, {*verdict.error, {}}, 0);
-            // As far as the bad zone, and no further.
+            // Act on the zones before the bad zone only.
             slot.stop = bad->state;
             auto part = request;
             part.length = start - request.offset;
@@ -125,7 +125,7 @@ std::optional<Rules::Bad> FaultyQueue::find_bad(const Request& request) const no
                            request.operation == Operation::read);
 }
 
-/// A request of our own: one at a time for each slot, so there is room.
+/// A request that this queue makes itself: one at a time for each slot, so there is room.
 void FaultyQueue::make(const Request& request) noexcept {
     static_cast<void>(inner_->submit({&request, 1}));
 }
@@ -184,7 +184,7 @@ void FaultyQueue::finish(Slot& slot, Status status, std::uint64_t result) noexce
     idle_.push(slot);
 }
 
-// ---- Answers that come late.
+// ---- Delayed completions.
 
 void FaultyQueue::release_due() noexcept {
     const auto now = Clock::now();

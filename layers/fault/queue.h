@@ -1,8 +1,8 @@
-// One thread's way to a disk that misbehaves: every request is judged by the rules when it comes,
-// and its answer again when it goes.
+// A queue that injects faults: the rules judge requests when they are submitted, and reports and
+// appends again when they complete.
 //
 // Threads: belongs to its loop's thread.
-// Ownership: owns the queue below and a slot for each request in flight; borrows the loop and the
+// Ownership: owns the lower queue and a slot for each request in flight; borrows the loop and the
 // rules.
 #pragma once
 
@@ -39,19 +39,20 @@ class FaultyQueue final : public Queue, private Watcher {
         Request request = {};  // as the submitter gave it
         Slot* next = nullptr;
         std::chrono::microseconds latency{0};
-        /// The state of the zone that ends an action on a range; it goes down as far as that zone.
+        /// The state of the bad zone that ends a range action; only the zones before it are acted
+        /// on.
         std::optional<ZoneState> stop;
-        bool walks = false;  // an action on all zones, carried out one by one (walk.cc)
+        bool walks = false;  // an action on all zones, carried out zone by zone (walk.cc)
     };
     struct Held {
         Clock::time_point due;
-        std::uint64_t order = 0;  // the first held of those due at once goes first
+        std::uint64_t order = 0;  // of completions due at once, the one held first goes first
         Completion completion;
     };
 
     void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
-    void on_ready() override {}  // being awake is all
+    void on_ready() override {}  // the wake-up is all that is needed
 
     void take(const Request& request) noexcept;
     [[nodiscard]] std::optional<Rules::Bad> find_bad(const Request& request) const noexcept;
@@ -62,7 +63,7 @@ class FaultyQueue final : public Queue, private Watcher {
     void release_due() noexcept;
     void set_timer() noexcept;
 
-    // ---- walk.cc: Scope::all where zones have gone bad that the disk below knows nothing of.
+    // ---- walk.cc: Scope::all while rules have made zones bad, which the disk below does not know.
     void begin_walk() noexcept;
     void look_on() noexcept;
     void act_on() noexcept;
@@ -73,24 +74,26 @@ class FaultyQueue final : public Queue, private Watcher {
     struct Walk {
         Slot* slot = nullptr;
         bool looking = false;
-        std::uint32_t zone = 0;        // the next to look at, or to act on
-        std::uint32_t would_open = 0;  // open: explicitly open zones and those it would open
+        std::uint32_t zone = 0;        // the next to look up, or to act on
+        std::uint32_t would_open = 0;  // for an open: explicitly open zones and those that it would
+                                       // open
         std::array<Zone, 64> zones = {};
-        std::vector<bool> wanted;  // by zone; has its full size from the start
+        std::vector<bool> wanted;  // by zone; full size from the start
     };
 
     Rules& rules_;
     int timer_fd_ = -1;
     std::vector<Slot> slots_;
     List<Slot> idle_;
-    std::vector<Held> held_;  // a heap, the first due on top
+    std::vector<Held> held_;  // a heap, the earliest due on top
     std::uint64_t held_order_ = 0;
     std::optional<Clock::time_point> timer_;
     RingBuffer<Completion> done_;
     List<Slot> walkers_;
     Walk walk_;
     std::array<Completion, 64> returned_ = {};
-    std::unique_ptr<Queue> inner_;  // last: it lets go of the zones above before they end
+    std::unique_ptr<Queue> inner_;  // last: destroyed first, while the zone buffers above still
+                                    // exist
 };
 
 }  // namespace zonebridge::fault

@@ -29,7 +29,7 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return value;
 }
 
-/// `text` before the first `mark`, and what is behind it, if there is one.
+/// `text` before the first `mark`, and the text after it if there is one.
 std::pair<std::string_view, std::optional<std::string_view>> split(std::string_view text,
                                                                    char mark) {
     const auto at = text.find(mark);
@@ -146,7 +146,7 @@ Wrong take_number(std::string_view key, std::string_view text, std::uint64_t lea
     return std::nullopt;
 }
 
-/// One KEY=VALUE.
+/// Parses one KEY=VALUE.
 Wrong take(Rule& rule, std::string_view key, std::string_view value) {
     if (key == "zone") return take_zones(rule, value);
     if (key == "offset") return take_spot(rule, value);
@@ -166,7 +166,7 @@ Wrong take(Rule& rule, std::string_view key, std::string_view value) {
     return fmt::format("'{}' is not a key of a rule: possible keys are {}", key, keys);
 }
 
-/// What the keys have to do with each other. `effects`: how many were given.
+/// Checks the keys against each other. `effects`: the number of effects given.
 Wrong look_over(const Rule& rule, int effects, bool seeded) {
     if (effects != 1)
         return fmt::format(
@@ -234,7 +234,7 @@ std::optional<std::string> find_fault(const Rule& rule, const Limits& limits) {
             return fmt::format("the disk ends at {} ({} bytes)", exact_size(layout.size()),
                                layout.size());
     }
-    // What the disk does not have is refused before it gets here.
+    // zone/check refuses operations that the disk does not have before they reach this layer.
     auto possible = false;
     for (const auto& row : zonebridge::operations)
         possible |= rule.operations.has(row.operation) && offers(limits, row.operation);

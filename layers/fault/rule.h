@@ -1,6 +1,4 @@
-// One rule of how a disk misbehaves on purpose: where, what happens, to which requests, and when.
-//
-// Ownership: a rule owns its text.
+// One rule for injecting faults: where, which effect, on which requests, and when.
 #pragma once
 
 #include <chrono>
@@ -16,7 +14,7 @@
 
 namespace zonebridge::fault {
 
-/// Some of the model's operations.
+/// A set of the model's operations.
 class Operations {
   public:
     constexpr Operations() = default;
@@ -38,7 +36,7 @@ class Operations {
     std::uint32_t bits_ = 0;
 };
 
-/// Reads and whatever changes data: what a rule is about that does not name its operations.
+/// Reads and every operation that changes data: the default of a rule that names no operations.
 [[nodiscard]] Operations data_operations() noexcept;
 
 struct Rule {
@@ -48,13 +46,13 @@ struct Rule {
         media_error,  ///< The request fails with StatusCode::media_error and moves no data.
         io_error,     ///< Likewise with io_error.
         gone,         ///< The whole disk is gone: this request and all after it fail.
-        latency,      ///< The answer comes later.
+        latency,      ///< The completion is delayed.
     };
     static constexpr std::chrono::microseconds most_latency = std::chrono::minutes(10);
 
     std::string text;  ///< As the user wrote it.
     Effect effect = Effect::io_error;
-    std::chrono::microseconds latency{0};  ///< Effect::latency alone.
+    std::chrono::microseconds latency{0};  ///< For Effect::latency only.
 
     /// Zone numbers, both included.
     struct Zones {
@@ -68,23 +66,23 @@ struct Rule {
         std::optional<std::uint64_t> length;
         friend bool operator==(const Spot&, const Spot&) = default;
     };
-    // One of them at most; neither: the whole disk.
+    // At most one of them; neither: the whole disk.
     std::optional<Zones> zones;
     std::optional<Spot> spot;
 
     Operations operations;
-    /// It acts before any request comes: a zone's state, with nothing said of when.
+    /// Acts before the first request: a rule that sets a zone's state and has no condition.
     bool at_once = false;
-    std::uint64_t after = 0;             ///< So many requests that match go well first.
-    std::optional<std::uint64_t> count;  ///< It acts so many times, then never again.
-    std::optional<double> probability;   ///< On this share of what matches, 0 to 1.
-    std::uint64_t seed = 0;              ///< Another one, other requests.
+    std::uint64_t after = 0;             ///< The first `after` matching requests are left alone.
+    std::optional<std::uint64_t> count;  ///< The rule acts this many times, then never again.
+    std::optional<double> probability;   ///< Acts on this share of the matching requests, 0 to 1.
+    std::uint64_t seed = 0;              ///< Another seed selects other requests.
 
-    /// A rule that acts once and holds from then on.
+    /// A rule that acts once and stays in force.
     [[nodiscard]] bool lasts() const noexcept {
         return effect == Effect::read_only || effect == Effect::offline || effect == Effect::gone;
     }
-    /// The state that it gives to its zones, if it does.
+    /// The state that the rule gives to its zones, if it sets one.
     [[nodiscard]] std::optional<ZoneState> state() const noexcept {
         if (effect == Effect::read_only) return ZoneState::read_only;
         if (effect == Effect::offline) return ZoneState::offline;
@@ -92,11 +90,11 @@ struct Rule {
     }
 };
 
-/// "zone=7,state=read-only,after=100"; zonebridge-serve(1) has the grammar. The error is a sentence
-/// part that names what is wrong and what could be there instead.
+/// Parses "zone=7,state=read-only,after=100"; zonebridge-serve(1) has the grammar. The error is
+/// part of a sentence that names the wrong part and the possible values.
 [[nodiscard]] tl::expected<Rule, std::string> parse_rule(std::string_view text);
 
-/// Why `rule` can never act on such a disk; empty if it can.
+/// Why `rule` can never act on a disk with these limits; empty if it can.
 [[nodiscard]] std::optional<std::string> find_fault(const Rule& rule, const Limits& limits);
 
 }  // namespace zonebridge::fault

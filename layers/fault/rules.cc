@@ -6,8 +6,8 @@
 namespace zonebridge::fault {
 namespace {
 
-/// Evenly spread, and the same for the same seed and number on every run (Steele, Lea and Flood,
-/// "Fast splittable pseudorandom number generators").
+/// Evenly distributed, and the same for the same seed and number in every run (Steele, Lea and
+/// Flood, "Fast splittable pseudorandom number generators").
 std::uint64_t spread(std::uint64_t seed, std::uint64_t number) noexcept {
     auto z = seed * 0xD1342543DE82EF95U + (number + 1) * 0x9E3779B97F4A7C15U;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9U;
@@ -17,7 +17,7 @@ std::uint64_t spread(std::uint64_t seed, std::uint64_t number) noexcept {
 
 bool drawn(const Rule& rule, std::uint64_t number) noexcept {
     if (!rule.probability) return true;
-    // 53 bits are what a double holds.
+    // A double holds 53 bits.
     return static_cast<double>(spread(rule.seed, number) >> 11) * 0x1p-53 < *rule.probability;
 }
 
@@ -93,7 +93,7 @@ bool Rules::count(Active& active) noexcept {
     const auto number = active.matched.fetch_add(1, std::memory_order_relaxed);
     if (number < rule.after || !drawn(rule, number)) return false;
     if (!rule.count) return true;
-    // Looked at first, so that the counter of a rule that is used up is only read.
+    // Load first, so that the counter of a used-up rule is only read.
     return active.acted.load(std::memory_order_relaxed) < *rule.count &&
            active.acted.fetch_add(1, std::memory_order_relaxed) < *rule.count;
 }
@@ -163,7 +163,7 @@ std::optional<Rules::Bad> Rules::find_bad(std::uint32_t first, std::uint32_t las
         const auto to = active.rule.zones ? active.rule.zones->last : layout_.zone_count() - 1;
         if (from > last || to < first) continue;
         const auto zone = std::max(from, first);
-        // Offline is the worse of the two.
+        // Offline is the worse state.
         if (!found || zone < found->zone || (zone == found->zone && offline))
             found = Bad{zone, *state};
     }

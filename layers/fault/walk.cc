@@ -1,6 +1,6 @@
-// Actions on all zones where some have gone bad that the disk below knows nothing of: the zones are
-// looked at first, then those that the action applies to are acted on one by one. One such action
-// of a queue at a time.
+// Actions on all zones while rules have made zones bad, which the disk below does not know. All
+// zones are reported first; then each zone that the action applies to is acted on. One such action
+// of a queue runs at a time.
 #include <algorithm>
 
 #include "layers/fault/queue.h"
@@ -66,7 +66,8 @@ void FaultyQueue::walked(const Completion& completion) noexcept {
         if (!status.ok()) return end_walk(status);
         return looked(completion.result);
     }
-    // The zone has changed since it was looked at, and is none of those that were meant any more.
+    // On invalid_transition the zone has changed since it was reported, and the action no longer
+    // applies.
     if (!status.ok() && status.code != StatusCode::invalid_transition) return end_walk(status);
     act_on();
 }

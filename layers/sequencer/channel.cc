@@ -5,7 +5,7 @@
 namespace zonebridge::sequencer {
 namespace {
 
-/// Pieces in a joined write, where the device would take more.
+/// The most pieces of a joined write, even if the device would take more.
 constexpr std::uint32_t most_pieces = 256;
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What the parts of one queue share: the way to the device and back to the submitters, the commands
-// in flight and the lines that the queue holds.
+// What the parts of one queue share: the path to the device and to the submitters, the commands in
+// flight, and the lines that the queue holds.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +18,8 @@
 namespace zonebridge::sequencer {
 
 struct Channel {
-    /// More commands than the queue's own requests need: reports, and what is done for others.
+    /// Commands beyond those of the queue's own requests: for reports, and for other queues'
+    /// requests.
     static constexpr std::size_t spare_commands = 8;
 
     /// Requests that may be in the device at once: those that pass, native appends for other queues,
@@ -30,9 +31,9 @@ struct Channel {
     /// Takes `event_fd` over.
     Channel(const Limits& limits, Zones& zones, std::size_t depth, int event_fd);
 
-    /// Asks for the zone of the command's line.
+    /// Requests a report of the zone of the command's line.
     void report(Command& command, Command::Step step) noexcept;
-    /// What is wrong with the report that the command asked for, if anything is.
+    /// What is wrong with the report that the command requested, if anything is.
     [[nodiscard]] std::optional<Status> find_fault(const Command& command,
                                                    const Completion& completion) const noexcept;
     /// The command has ended; its line goes on with what waits there.
@@ -44,7 +45,7 @@ struct Channel {
     const Limits& limits;
     Zones& zones;
     const bool native_append;
-    const std::uint32_t join_segments;  // pieces in a joined write, at most
+    const std::uint32_t join_segments;  // most pieces of a joined write
     bool closing = false;
 
     Inbox inbox;

@@ -1,5 +1,5 @@
-// The end of a queue: what it did not issue is withdrawn, what it issued for others is ended, and
-// the lines that it holds go to the queues whose requests are pending there.
+// Closing a queue: requests that it did not issue are withdrawn, requests that it issued for other
+// queues end, and the lines that it holds go to the queues whose requests are pending there.
 #include <thread>
 
 #include "layers/sequencer/queue.h"
@@ -13,8 +13,8 @@ SequencedQueue::~SequencedQueue() {
         issue();
         while (is_busy())
             if (!loop().turn(Loop::Wait::sleep)) break;
-        // A ring that fails can't tell what becomes of its requests, and holds none. What other
-        // queues issued for this one comes back whatever this loop does.
+        // A ring that fails can't report what becomes of its requests, and holds none. Requests
+        // that other queues issued for this one come back regardless of this loop.
         if (is_busy()) abandon();
     }
     loop().remove_issuer(*this);
@@ -23,7 +23,7 @@ SequencedQueue::~SequencedQueue() {
 }
 
 void SequencedQueue::withdraw() noexcept {
-    // Commands stay: others' requests may be in them.
+    // Commands stay: they may contain other queues' requests.
     channel_.device.withdraw([this](std::uint64_t tag) {
         return is_node(tag) && passed_.can_be_withdrawn(node_of(tag));
     });

@@ -1,4 +1,4 @@
-// Commands in flight: what the device does for one zone, with the requests that it is done for.
+// Commands in flight: one operation of the device on one zone, and the requests it serves.
 #pragma once
 
 #include <cstddef>
@@ -11,28 +11,28 @@
 
 namespace zonebridge::sequencer {
 
-/// A command, and the report that follows if it fails. A line has at most one at a time, but for
-/// those that explain why a request failed that passed the zone's order by.
+/// A command, and the report that follows if it fails. A line has at most one at a time, not
+/// counting those that explain why a request outside the zone's order failed.
 struct alignas(8) Command {
     enum class Step : std::uint8_t {
-        look,            ///< A report, for a pointer that is not known or not sure.
-        write,           ///< One or more requests' data.
-        explain_write,   ///< A report: what became of a write that failed.
+        look,            ///< A report, because the pointer is unknown or unconfirmed.
+        write,           ///< The data of one or more requests.
+        explain_write,   ///< A report: how far a failed write got.
         judge_action,    ///< A report, to see whether the action is allowed.
         act,             ///< The action.
-        explain_action,  ///< A report: why it failed.
+        explain_action,  ///< A report: why the action failed.
         explain_append,  ///< A report: why a native append failed. The line is not held.
         explain_read,    ///< A report: why a read failed. The line is not held.
-        look_for_room,   ///< A report: was the zone opened by a write, not by an action?
-        close_for_room,  ///< It is closed.
+        look_for_room,   ///< A report: is the zone still implicitly open?
+        close_for_room,  ///< The zone is closed.
     };
 
     Step step = Step::look;
     Line* line = nullptr;  // null: idle
-    Write write;           // of a write and its report
-    Node* node = nullptr;  // the action, the read or the append that all others are for
+    Write write;           // for a write and its report
+    Node* node = nullptr;  // the action, read or append that every other step is for
     Status failure = {};
-    Zone zone = {};  // what was reported
+    Zone zone = {};  // the reported zone
     Command* next = nullptr;
 };
 
@@ -50,7 +50,7 @@ class Commands {
     }
 
     [[nodiscard]] bool are_used_up() const noexcept { return idle_.empty(); }
-    /// Only if they are not used up.
+    /// Requires !are_used_up().
     [[nodiscard]] Command& take(Line& line) noexcept {
         auto& command = *idle_.pop();
         ++in_use_;
@@ -66,14 +66,13 @@ class Commands {
     [[nodiscard]] std::span<Command> all() noexcept { return commands_; }
 
   private:
-    std::vector<Command> commands_;  // with its full size from the start, as pieces_
+    std::vector<Command> commands_;  // full size from the start, like pieces_
     std::vector<iovec> pieces_;
     List<Command> idle_;
     std::size_t in_use_ = 0;
 };
 
-// What the device's queue is given as a tag: the address of a node or, marked, of a command; or
-// neither.
+// Tags in the device's queue: the address of a node; of a command, marked; or sweep_tag.
 inline constexpr std::uint64_t command_mark = 1;
 inline constexpr std::uint64_t sweep_tag = 2;
 
@@ -83,7 +82,7 @@ inline constexpr std::uint64_t sweep_tag = 2;
 [[nodiscard]] inline std::uint64_t tag_of(const Command& command) noexcept {
     return reinterpret_cast<std::uintptr_t>(&command) | command_mark;
 }
-/// Null for the tag of anything else.
+/// Null for any other tag.
 [[nodiscard]] inline Command* command_of(std::uint64_t tag) noexcept {
     if ((tag & command_mark) == 0) return nullptr;
     return reinterpret_cast<Command*>(static_cast<std::uintptr_t>(tag & ~command_mark));
@@ -91,7 +90,7 @@ inline constexpr std::uint64_t sweep_tag = 2;
 [[nodiscard]] inline bool is_node(std::uint64_t tag) noexcept {
     return tag != sweep_tag && (tag & command_mark) == 0;
 }
-/// Only for the tag of a node.
+/// Requires is_node(tag).
 [[nodiscard]] inline Node& node_of(std::uint64_t tag) noexcept {
     return *reinterpret_cast<Node*>(static_cast<std::uintptr_t>(tag));
 }

@@ -1,4 +1,4 @@
-// One queue's way to the device: what is handed over at the end of a turn, and what comes back.
+// One queue's path to the device: requests are collected and submitted at the end of a turn.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,7 @@ class DeviceQueue {
 
     /// `queue` takes all requests that there may be at once.
     void open(std::unique_ptr<Queue> queue) noexcept { queue_ = std::move(queue); }
-    /// Waits until the device has none of the requests; their completions are lost.
+    /// Waits until the device holds none of the requests; their completions are lost.
     void close() noexcept {
         queue_.reset();
         in_device_ = 0;
@@ -54,14 +54,14 @@ class DeviceQueue {
         made_.clear();
     }
     [[nodiscard]] std::size_t in_device() const noexcept { return in_device_; }
-    /// Only while something is in the device.
+    /// Requires in_device() != 0.
     [[nodiscard]] std::size_t reap(std::span<Completion> out) noexcept {
         const auto count = queue_->reap(out);
         in_device_ -= count;
         return count;
     }
 
-    /// The tag of one of the requests that were not handed over; that request is taken out.
+    /// Removes one of the unsent requests and returns its tag.
     [[nodiscard]] std::optional<std::uint64_t> take_unsent() noexcept {
         auto& from = passed_.empty() ? made_ : passed_;
         if (from.empty()) return std::nullopt;
@@ -69,7 +69,7 @@ class DeviceQueue {
         from.pop_back();
         return tag;
     }
-    /// Takes out those for whose tag `is_withdrawn` is true, of the requests from above.
+    /// Removes the unsent requests for whose tag `is_withdrawn` is true.
     template <typename IsWithdrawn>
     void withdraw(IsWithdrawn is_withdrawn) noexcept {
         std::erase_if(passed_, [&](const Request& request) { return is_withdrawn(request.tag); });

@@ -1,4 +1,4 @@
-// The lines that one queue holds and has nothing in flight for; and how a line changes hands.
+// The lines that one queue holds without a command in flight; and how a line changes hands.
 #pragma once
 
 #include <utility>
@@ -12,11 +12,11 @@ class HeldLines {
   public:
     HeldLines(Zones& zones, Inbox& inbox) noexcept : zones_(zones), inbox_(inbox) {}
 
-    /// This queue holds the line, which may have something to issue.
+    /// This queue holds the line, which may have a request to issue.
     void add(Line& line) noexcept { runnable_.push(line); }
-    /// The same, but something is used up that the line needs; it is run again in the next turn.
+    /// The same, but the line lacks a resource; it is run again in the next turn.
     void stall(Line& line) noexcept { stalled_.push(line); }
-    /// Calls `run` for each line, also for those that are added meanwhile.
+    /// Calls `run` for each line, including lines added meanwhile.
     template <typename Run>
     void run_all(Run run) noexcept {
         auto again = std::exchange(stalled_, {});
@@ -28,11 +28,12 @@ class HeldLines {
 
     // ---- All under the line's lock.
 
-    /// This queue holds the line no more. What the line waits for takes it up again.
+    /// This queue no longer holds the line. The end of what the line waits for takes it up again.
     void park(Line& line) noexcept;
     /// No queue holds the line any more.
     void release(Line& line) noexcept;
-    /// The line, which no queue holds, goes to a queue of the first request that waits there.
+    /// Gives a line that no queue holds to the queue of its first pending request; to this queue if
+    /// its zone must be closed for room.
     void hand_on(Line& line) noexcept;
     /// The same, if the line is parked.
     void unpark(Line& line) noexcept;

@@ -13,8 +13,8 @@ Inbox::~Inbox() {
 }
 
 void Inbox::wake(const std::lock_guard<std::mutex>&) noexcept {
-    // The eventfd is never read: every write wakes the watch anew. Under the lock, since a queue
-    // that has all it waited for may end.
+    // The eventfd is never read: every write triggers the watch again. Written under the lock,
+    // because a queue that has received everything it waits for may be destroyed.
     if (filled_.exchange(true, std::memory_order_acq_rel)) return;
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(event_fd_, &one, sizeof one);

@@ -1,7 +1,8 @@
-// Where other threads leave what is for one queue: its own requests that ended elsewhere, and zones
-// that it holds from now on.
+// A queue's inbox for other threads: its own requests that ended elsewhere, and lines that it now
+// holds.
 //
-// Threads: receive() and wake() may be called from any; the others belong to the queue's thread.
+// Threads: receive() and wake() may be called from any thread; the rest belongs to the queue's
+// thread.
 #pragma once
 
 #include <atomic>
@@ -21,18 +22,18 @@ class Inbox {
         List<Line> lines;
     };
 
-    /// Takes `event_fd` over: an eventfd that becomes readable when something was left.
+    /// Takes ownership of `event_fd`: an eventfd that becomes readable when the inbox was filled.
     explicit Inbox(int event_fd) noexcept : event_fd_(event_fd) {}
     Inbox(const Inbox&) = delete;
     Inbox& operator=(const Inbox&) = delete;
     ~Inbox();
 
-    /// One of the queue's requests, which ended.
+    /// One of the queue's own requests, which has ended.
     void receive(Node& node) noexcept;
-    /// A line that the queue now holds. Only while one of the queue's requests waits there, and
-    /// under that line's lock.
+    /// A line that the queue now holds. Only while one of the queue's requests is pending there,
+    /// and under that line's lock.
     void receive(Line& line) noexcept;
-    /// Has the queue's loop take a turn.
+    /// Makes the queue's loop take a turn.
     void wake() noexcept;
 
     [[nodiscard]] bool is_empty() const noexcept {

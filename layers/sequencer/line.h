@@ -1,9 +1,9 @@
-// One zone's line: the requests that wait for the zone in order of arrival, which queue issues for it
-// at the moment, and what is known of the zone's write pointer.
+// One zone's line: the zone's pending requests in order of arrival, the queue that currently issues
+// them, and the known state of the zone's write pointer.
 //
-// Threads: a Line's fields say which of them its lock guards; the others belong to the queue that
-// holds the line, and pass with it through the lock.
-// Ownership: a Line borrows its nodes from the queues that accepted them, which outlive their place
+// Threads: each of a Line's fields says if its lock guards it; the others belong to the queue that
+// holds the line, and are handed over with the line under the lock.
+// Ownership: a Line borrows its nodes from the queues that accepted them; a node outlives its place
 // in any list.
 #pragma once
 
@@ -20,7 +20,7 @@ namespace zonebridge::sequencer {
 
 class Inbox;
 
-/// Four bytes, so that a zone's lock lies in the cache line it guards.
+/// Four bytes, so that a zone's lock is in the cache line that it guards.
 class Lock {
   public:
     void lock() noexcept {
@@ -39,39 +39,39 @@ class Lock {
     std::atomic<std::uint32_t> state_ = 0;
 };
 
-/// One accepted request, in a place of its queue's that is made when the queue is opened.
+/// One accepted request, in a slot that its queue allocates when it is opened.
 struct alignas(64) Node {
     enum class Use : std::uint8_t {
         idle,
-        passing,    ///< Handed on as it came.
-        in_zone,    ///< In order with its zone's others.
-        appending,  ///< A native append that passed its zone's order by.
+        passing,    ///< Passed on unchanged.
+        in_zone,    ///< Ordered with its zone's other requests.
+        appending,  ///< A native append, outside its zone's order.
         sweeping,   ///< An action on many zones.
     };
 
     Request request = {};  // as the submitter gave it
     Node* next = nullptr;
     Inbox* owner = nullptr;
-    Status status = {};  // once it ended
+    Status status = {};  // set when it has ended
     std::uint64_t result = 0;
-    std::uint64_t order = 0;      // sweeps accepted before it; a sweep's own number
+    std::uint64_t order = 0;      // number of sweeps accepted before it; of a sweep, its own number
     std::uint32_t zone = 0;       // a sweep's first
     std::uint32_t last_zone = 0;  // a sweep's last
-    Use use = Use::idle;          // the owner's
+    Use use = Use::idle;          // belongs to the owner
     bool pending = false;         // in its line's list; under the line's lock
 };
 
-/// What is known of a zone's write pointer. A zone may change by itself, so no request is refused by
-/// what was known before: a report confirms it while nothing is in flight.
+/// What is known of a zone's write pointer. A zone may change by itself, so no request is refused
+/// on old knowledge: a report confirms it while nothing is in flight.
 class WritePointer {
   public:
     enum class Known : std::uint8_t { nothing, pointer, full, read_only, offline };
 
     [[nodiscard]] Known known() const noexcept { return known_; }
     [[nodiscard]] bool is_known() const noexcept { return known_ != Known::nothing; }
-    /// By a report, and nothing was issued since.
+    /// Confirmed by a report, with nothing issued since.
     [[nodiscard]] bool is_confirmed() const noexcept { return confirmed_; }
-    /// The byte where the next write goes, if known() says pointer.
+    /// The byte where the next write goes. Requires known() == Known::pointer.
     [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
     /// What becomes of a write that would be issued now. Only if something is known.
     [[nodiscard]] StatusCode judge_write(std::uint64_t offset) const noexcept {
@@ -86,9 +86,9 @@ class WritePointer {
 
     void learn(const Zone& zone) noexcept;
     void forget() noexcept { known_ = Known::nothing; }
-    /// Something is about to be issued, or the line is given up.
+    /// A request is about to be issued, or the queue releases the line.
     void doubt() noexcept { confirmed_ = false; }
-    /// The zone was reset, or all is written up to there.
+    /// The zone was reset, or everything up to `to` is written.
     void move(std::uint64_t to) noexcept {
         known_ = Known::pointer;
         at_ = to;
@@ -105,10 +105,10 @@ class WritePointer {
 
 struct alignas(64) Line {
     enum class State : std::uint8_t {
-        idle,    ///< No queue holds the line, and no request waits.
-        held,    ///< By one queue, which alone issues for it until no request waits.
-        parked,  ///< By none. The end of what the line waits for, a sweep or appends, takes it up.
-        waiting_for_room,  ///< By none. Room takes it up.
+        idle,    ///< No queue holds the line, and no request is pending.
+        held,    ///< One queue holds the line and alone issues for it until no request is pending.
+        parked,  ///< No queue holds it. The end of a sweep or of appends takes it up.
+        waiting_for_room,  ///< No queue holds it. Room takes it up.
     };
 
     // ---- The pending list. All under the lock.
@@ -122,14 +122,14 @@ struct alignas(64) Line {
         node.pending = false;
         return node;
     }
-    /// Requests that were taken out wait again, before all others.
+    /// Puts back requests that were taken out, before all others.
     void put_back(List<Node> requests) noexcept;
     [[nodiscard]] List<Node> take_all() noexcept;
     void withdraw(Node& node) noexcept {
         pending.remove(node);
         node.pending = false;
     }
-    /// Whether nothing is in flight or pending that was accepted before the sweep of that number.
+    /// Whether no request accepted before the sweep of that number is in flight or pending.
     [[nodiscard]] bool is_quiet(std::uint64_t sweep) const noexcept {
         if (appends != 0) return false;
         if (state == State::idle) return true;
@@ -137,14 +137,14 @@ struct alignas(64) Line {
     }
 
     Lock lock;
-    std::uint32_t appends = 0;  // native ones in flight; under lock
+    std::uint32_t appends = 0;  // native appends in flight; under lock
     List<Node> pending;         // in order of arrival; under lock
     State state = State::idle;  // under lock
-    bool sweep_waits = false;   // the first sweep is to be woken once the zone is quiet; under lock
+    bool sweep_waits = false;   // wake the first sweep once the zone is quiet; under lock
     RoomMarks room;
-    WritePointer pointer;  // the holder's
+    WritePointer pointer;  // belongs to the holder
     Line* next = nullptr;
-    Line* next_opened = nullptr;  // Room's; under its lock
+    Line* next_opened = nullptr;  // for Room; under its lock
 };
 static_assert(sizeof(Line) == 64);
 

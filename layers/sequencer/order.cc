@@ -86,7 +86,7 @@ void ZoneOrder::looked(Command& command, std::optional<Status> fault) noexcept {
     channel_.go_on(command);
 }
 
-/// Nothing can be known of the zone.
+/// The zone's state can't be determined.
 void ZoneOrder::fail_pending(Line& line, Status status) noexcept {
     line.pointer.forget();
     List<Node> failed;
@@ -97,7 +97,7 @@ void ZoneOrder::fail_pending(Line& line, Status status) noexcept {
     while (auto* node = failed.pop()) channel_.requests.finish(*node, status, 0);
 }
 
-// ---- Writes, and appends that are made up.
+// ---- Writes, and emulated appends.
 
 StatusCode ZoneOrder::judge_first(const Line& line) const noexcept {
     const auto& request = line.pending.first->request;
@@ -154,7 +154,7 @@ void ZoneOrder::write_explained(Command& command, std::optional<Status> fault) n
     channel_.go_on(command);
 }
 
-// ---- Actions on the zone: judged, done, and explained if they failed.
+// ---- Actions on the zone: judged, carried out, and explained if they failed.
 
 void ZoneOrder::begin_action(Line& line) noexcept {
     auto& command = channel_.commands.take(line);
@@ -215,15 +215,15 @@ void ZoneOrder::end_action(Command& command, Status status) noexcept {
     channel_.go_on(command);
 }
 
-// ---- The end of the queue.
+// ---- Closing the queue.
 
 bool ZoneOrder::withdraw(Node& node) noexcept {
     auto& line = channel_.zones.line(node.zone);
     const std::lock_guard guard(line.lock);
     if (!node.pending) return false;
     line.withdraw(node);
-    // No queue has a parked line, so no other would release it. A zone that is to be closed for
-    // room waits for native appends, and is taken up when they have ended.
+    // No queue holds a parked line, so nothing else would release it. A zone that must be closed
+    // for room waits for native appends, and is taken up when they have ended.
     if (line.state == Line::State::parked && line.pending.empty() && !line.room.wanted)
         channel_.lines.release(line);
     return true;

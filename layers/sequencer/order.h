@@ -1,7 +1,7 @@
-// The order of one zone's requests: what the queue that holds a line issues next, and what becomes of
-// it. There is one command in flight for a zone at a time.
+// Keeps the order of one zone's requests: issues the next one of a line that the queue holds, and
+// handles its completion. A zone has one command in flight at a time.
 //
-// Threads: the queue's.
+// Threads: belongs to the queue's thread.
 #pragma once
 
 #include <optional>
@@ -16,19 +16,19 @@ class ZoneOrder {
     ZoneOrder(Channel& channel, PassedRequests& passed) noexcept
         : channel_(channel), passed_(passed) {}
 
-    /// One of this queue's own, for one zone: node.zone.
+    /// Adds one of this queue's own requests for one zone, node.zone.
     void add(Node& node) noexcept;
-    /// Issues what is next. The line is held by this queue, and nothing of it is in the device but
-    /// native appends.
+    /// Issues the next request. Requires that this queue holds the line, and that the device has
+    /// nothing of it but native appends.
     void run(Line& line) noexcept;
-    /// The device has done what the command's step says.
+    /// The device has completed the command's step.
     void completed(Command& command, const Completion& completion) noexcept;
 
     // ---- When the queue is closed.
 
-    /// False: it is not pending any more.
+    /// False: the request is no longer pending.
     [[nodiscard]] bool withdraw(Node& node) noexcept;
-    /// The device's answer will not come.
+    /// The device will not complete the command.
     void abandon(Command& command, Status status) noexcept;
 
   private:

@@ -88,7 +88,7 @@ void PassedRequests::append_explained(Command& command, bool is_known) noexcept 
     end_append(node, status, 0);
 }
 
-/// A read over several zones looks at one after the other.
+/// For a read over several zones, one zone after the other is reported.
 void PassedRequests::read_explained(Command& command, bool is_known) noexcept {
     auto& node = *command.node;
     const auto& layout = channel_.limits.layout;
@@ -105,7 +105,7 @@ void PassedRequests::read_explained(Command& command, bool is_known) noexcept {
     channel_.requests.finish(node, status, 0);
 }
 
-// ---- The end of the queue.
+// ---- Closing the queue.
 
 void PassedRequests::abandon(Status status) noexcept {
     const Completion lost{0, status, 0};

@@ -1,9 +1,8 @@
-// Requests that pass their zone's order by: reads, all else that needs no order, and appends that
-// the device itself puts in order. Where one fails and the device says no more than "input/output
-// error", a report of the zone explains why. Nothing waits for the zone meanwhile but a sweep or a
-// write.
+// Requests outside their zone's order: reads, everything else that needs no order, and appends that
+// the device itself orders. If one fails with nothing more than io_error, a report of its zone
+// explains why. Only a sweep or a write of the zone waits for that.
 //
-// Threads: the queue's.
+// Threads: belongs to the queue's thread.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +27,7 @@ class PassedRequests {
     }
     /// An append of any queue. Under the line's lock; the line's pointer is not known afterwards.
     void append(Line& line, Node& node) noexcept;
-    /// Whether there are as many appends in flight as there may be.
+    /// Whether the limit of appends in flight is reached.
     [[nodiscard]] bool is_full() const noexcept {
         return appends_ >= channel_.requests.all().size();
     }
@@ -49,7 +48,7 @@ class PassedRequests {
         return channel_.requests.owns(node) && node.use == Node::Use::passing;
     }
     [[nodiscard]] std::size_t appends_in_flight() const noexcept { return appends_; }
-    /// The device's answers will not come.
+    /// The device will not complete the requests.
     void abandon(Status status) noexcept;
 
   private:
@@ -62,7 +61,7 @@ class PassedRequests {
 
     Channel& channel_;
     std::size_t appends_ = 0;    // in the device
-    List<Node> others_appends_;  // of those, other queues'
+    List<Node> others_appends_;  // those of other queues
 };
 
 }  // namespace zonebridge::sequencer

@@ -16,8 +16,8 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
                                                   std::max<std::size_t>(depth, 1), event_fd);
     if (auto watched = loop.watch(event_fd, *queue); !watched)
         return tl::unexpected(watched.error());
-    // Before the device's queue adds its own: what is issued here must reach the kernel in the same
-    // turn.
+    // Added before the device's queue adds its own issuer: requests issued here must reach the
+    // kernel in the same turn.
     loop.add_issuer(*queue);
     auto inner = device.open_queue(loop, {.depth = Channel::most_in_device(queue->depth())});
     if (!inner) return tl::unexpected(std::move(inner.error()));
@@ -48,7 +48,7 @@ bool SequencedQueue::needs_order(const Request& request) const noexcept {
         case Operation::read:
         case Operation::flush:
         case Operation::report:
-        case Operation::discard:  // never of a zone that has an order
+        case Operation::discard:  // never on a zone that has an order
         case Operation::write_zeroes:
             return false;
     }
@@ -57,7 +57,7 @@ bool SequencedQueue::needs_order(const Request& request) const noexcept {
 
 void SequencedQueue::accept(std::span<const Request> requests) noexcept {
     for (const auto& request : requests) {
-        auto& node = *channel_.requests.take();  // there is one for each request in flight
+        auto& node = *channel_.requests.take();  // there is a node for each request in flight
         if (needs_order(request)) {
             node.request = request;
             add(node);
@@ -123,7 +123,7 @@ void SequencedQueue::take_completion(const Completion& completion) noexcept {
     passed_.completed(node_of(completion.tag), completion);
 }
 
-/// What is handed over when the device's queue was given up fails.
+/// Submits the collected requests; fails them if the device's queue was closed.
 void SequencedQueue::hand_over() noexcept {
     if (channel_.device.is_open()) return channel_.device.flush();
     while (const auto tag = channel_.device.take_unsent())

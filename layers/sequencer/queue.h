@@ -1,6 +1,6 @@
-// One thread's way to a device whose sequential zones are kept in order. What needs no order goes
-// to the device's own queue as it comes; what does goes through its zone's line, and whichever
-// queue holds the line issues it, also for the others.
+// A queue to a device whose sequential zones are kept in order. Requests that need no order go to
+// the device's own queue at once. The others go through their zone's line, and the queue that holds
+// the line issues them, also those of other queues.
 //
 // Threads: belongs to its loop's thread.
 #pragma once
@@ -23,12 +23,13 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     struct Private {};
 
   public:
-    /// `limits` are those shown above; `device` has its own.
+    /// `limits` are the limits shown above; `device` has its own.
     [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(
         Loop& loop, Transport& device, const Limits& limits, Zones& zones, std::size_t depth);
     SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones, std::size_t depth,
                    int event_fd);  // by open()
-    /// Waits also for what other queues issued for this one: their threads must go on turning.
+    /// Also waits for requests that other queues issued for this one: their threads must keep
+    /// turning.
     ~SequencedQueue() override;
 
   private:
@@ -44,7 +45,7 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     void take_completion(const Completion& completion) noexcept;
     void hand_over() noexcept;
 
-    // The end, in closing.cc.
+    // Closing, in closing.cc.
     void withdraw() noexcept;
     [[nodiscard]] bool is_busy() const noexcept;
     void abandon() noexcept;

@@ -1,5 +1,5 @@
-// The requests of one queue: a place for each that may be in flight, and the completions that wait
-// to be reaped.
+// The requests of one queue: a node for each that may be in flight, and the completions waiting to
+// be reaped.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +22,13 @@ class Requests {
         }
     }
 
-    /// Null if as many requests are in flight as there may be.
+    /// Null if the limit of requests in flight is reached.
     [[nodiscard]] Node* take() noexcept { return idle_.pop(); }
     [[nodiscard]] bool owns(const Node& node) const noexcept { return node.owner == &inbox_; }
-    /// One of this queue's requests now waits for a zone, or for many.
+    /// One of this queue's requests now waits in the order of one zone or several.
     void note_ordered() noexcept { ++ordered_; }
 
-    /// Completes a request of whichever queue.
+    /// Completes a request of any queue.
     void finish(Node& node, Status status, std::uint64_t result) noexcept {
         node.status = status;
         node.result = result;
@@ -37,14 +37,14 @@ class Requests {
         else
             node.owner->receive(node);
     }
-    /// Completes one of this queue's, whose node says how it ended.
+    /// Completes one of this queue's requests; its node has the result.
     void give_back(Node& node) noexcept {
         if (node.use != Node::Use::passing) --ordered_;
         node.use = Node::Use::idle;
         done_.push({node.request.tag, node.status, node.result});
         idle_.push(node);
     }
-    /// One that waited is not to be completed: the queue is closed.
+    /// Drops a waiting request without a completion, because the queue is closed.
     void withdraw(Node& node) noexcept {
         --ordered_;
         node.use = Node::Use::idle;
@@ -54,13 +54,13 @@ class Requests {
     [[nodiscard]] std::size_t collect(std::span<Completion> out) noexcept {
         return done_.take(out);
     }
-    /// Requests that are in order with others and not completed.
+    /// Ordered requests that have not completed.
     [[nodiscard]] std::size_t ordered() const noexcept { return ordered_; }
     [[nodiscard]] std::span<Node> all() noexcept { return nodes_; }
 
   private:
     Inbox& inbox_;
-    std::vector<Node> nodes_;  // with its full size from the start
+    std::vector<Node> nodes_;  // full size from the start
     List<Node> idle_;
     RingBuffer<Completion> done_;
     std::size_t ordered_ = 0;

@@ -7,13 +7,13 @@
 namespace zonebridge::sequencer {
 namespace {
 
-/// As often as that a request is refused before it fails: others may take the room again and again,
-/// or there is none to be made.
+/// A refused request is tried this often before it fails: other requests may take the room each
+/// time, or no room can be made.
 constexpr std::uint8_t most_tries = 255;
 
 }  // namespace
 
-// ---- What becomes of a zone.
+// ---- Changes of a zone.
 
 void Room::note_reported(Line& line, ZoneState state) noexcept {
     line.room.opened = state == ZoneState::implicit_open;
@@ -67,7 +67,7 @@ std::size_t Room::listed() noexcept {
     return listed_;
 }
 
-// ---- The lines that wait.
+// ---- Waiting lines.
 
 void Room::join(Line& line) noexcept {
     const std::lock_guard guard(lock_);
@@ -95,9 +95,9 @@ void Room::try_again(Channel& channel, Line& line) noexcept {
     channel.lines.hand_on(line);
 }
 
-// ---- How many zones are to be closed.
+// ---- The number of zones being closed.
 
-/// False if none may be now.
+/// False if no zone may be closed now.
 bool Room::count_begun() noexcept {
     const std::lock_guard guard(lock_);
     if (paused_) return false;
@@ -106,7 +106,7 @@ bool Room::count_begun() noexcept {
     return true;
 }
 
-/// The line that has waited the longest tries again; all do once no zone is to be closed any more.
+/// The line that has waited longest tries again; all lines do once no zone is being closed.
 void Room::count_ended(Channel& channel) noexcept {
     List<Line> called;
     auto sweep_waits = false;
@@ -153,7 +153,7 @@ void Room::resume(Channel& channel) noexcept {
     while (auto* line = called.pop()) try_again(channel, *line);
 }
 
-// ---- A request that was refused.
+// ---- Refused requests.
 
 bool Room::wait(Channel& channel, Command& command, List<Node> requests) noexcept {
     auto& line = *command.line;
@@ -173,14 +173,14 @@ bool Room::wait(Channel& channel, Command& command, List<Node> requests) noexcep
         line.put_back(requests);
     }
     join(line);
-    // From here on the line may be called, and be another queue's.
+    // From here on the line may be called, and go to another queue.
     const auto asked = ask(channel, line);
     if (was_wanted) count_ended(channel);
     if (asked) {
         channel.commands.give_back(command);
     } else if (leave(line)) {
-        // Tried once more all the same: its requests may have been withdrawn meanwhile, and the
-        // device's own word is what they are to end with.
+        // Try once more anyway: the line's requests may have been withdrawn meanwhile, and the
+        // refused ones must end with the device's own answer.
         {
             const std::lock_guard guard(line.lock);
             line.state = Line::State::held;
@@ -189,15 +189,14 @@ bool Room::wait(Channel& channel, Command& command, List<Node> requests) noexcep
         channel.go_on(command);
     } else {
         channel.commands.give_back(command);
-        // Another line was meant by that call.
+        // That call was for a waiting line: pass it on to another.
         if (auto* next = take_first_waiting()) try_again(channel, *next);
     }
     return true;
 }
 
-/// Has a zone closed that a write opened, or waits until a sweep has ended; false if there is none
-/// that could be closed, nor one that is to be already. Not a zone that waits for something itself,
-/// which may be `refused`.
+/// Has a zone closed that a write opened, or waits until a sweep has ended. False if no zone can be
+/// closed and none is being closed. Never picks a zone that waits itself, such as `refused`.
 bool Room::ask(Channel& channel, const Line& refused) noexcept {
     if (is_paused()) return true;
     for (auto left = listed(); left != 0; --left) {
@@ -224,7 +223,7 @@ bool Room::ask(Channel& channel, const Line& refused) noexcept {
     return is_being_made();
 }
 
-// ---- A zone that is closed. Its line is held by this queue.
+// ---- Closing a zone. This queue holds its line.
 
 void Room::begin(Channel& channel, Command& command) noexcept {
     command.line->room.wanted = false;
@@ -232,7 +231,7 @@ void Room::begin(Channel& channel, Command& command) noexcept {
 }
 
 void Room::looked(Channel& channel, Command& command, bool is_known) noexcept {
-    // What an action opened is to stay open.
+    // A zone that an action opened stays open.
     if (!is_known || command.zone.state != ZoneState::implicit_open) return ended(channel, command);
     auto& line = *command.line;
     line.pointer.doubt();

@@ -1,9 +1,9 @@
-// The order of everything aimed at one sequential zone, over any bare device; and zone append where
-// the hardware has none.
+// Keeps the order of requests to one sequential zone, over any bare device, and emulates zone
+// append if the hardware lacks it.
 //
-// Threads: the transport that is returned may be used from any thread, its queues each from their
-// loop's.
-// Ownership: the transport that is returned owns the one it is given.
+// Threads: the returned transport may be used from any thread, each of its queues from its loop's
+// thread.
+// Ownership: the returned transport owns `device`.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@
 
 namespace zonebridge {
 
-/// `device` with its sequential zones put in order. A device without sequential write required
-/// zones comes back as it is.
+/// Returns a transport over `device` that keeps its sequential zones in order. Returns a device
+/// without sequential write required zones unchanged.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> sequence(
     std::unique_ptr<Transport> device);
 

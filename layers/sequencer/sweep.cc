@@ -29,8 +29,8 @@ void Sweep::run() noexcept {
     go_on();
 }
 
-/// Whether no zone is closed for room until the sweep ends. A zone that was may have been found
-/// quiet before; then all zones are looked at again.
+/// Pauses closing for room until the sweep ends; whether no zone is being closed. A zone closed
+/// meanwhile may have been found quiet before; then all zones are checked again.
 bool Sweep::pause_room() noexcept {
     if (!room_paused_) {
         room_paused_ = true;
@@ -45,8 +45,8 @@ void Sweep::resume_room() noexcept {
     channel_.zones.room.resume(channel_);
 }
 
-/// Looks at zone after zone, and has itself woken by the first that is not quiet once it is. A zone found
-/// quiet stays so, but for room: all that may come is held back.
+/// Checks zone after zone; the first one that is not quiet wakes the sweep once it is. A zone found
+/// quiet stays so, except for closing for room: later requests are held back.
 bool Sweep::is_drained() noexcept {
     const auto& node = *node_;
     const auto& layout = channel_.limits.layout;
@@ -64,7 +64,7 @@ bool Sweep::is_drained() noexcept {
     return true;
 }
 
-/// The next command of a sweep whose zones are quiet.
+/// Issues the next command of a sweep whose zones are quiet.
 void Sweep::go_on() noexcept {
     const auto& node = *node_;
     const auto& request = node.request;
@@ -112,7 +112,7 @@ void Sweep::completed(const Completion& completion) noexcept {
     }
 }
 
-/// The zones up to the first that refuses are acted on by one command.
+/// One command acts on the zones up to the first that refuses.
 void Sweep::judged(const Completion& completion) noexcept {
     if (!completion.status.ok()) return end(completion.status);
     const auto& layout = channel_.limits.layout;
@@ -154,7 +154,7 @@ void Sweep::explained(const Completion& completion) noexcept {
     if (!explained) return end(failure_);
     const auto status = explain_action(node_->request.operation, zone.state, failure_);
     if (!status.ok()) return end(status);
-    // There was nothing to change in that zone.
+    // Nothing had to change in that zone.
     if (++zone_ > node_->last_zone) return end({});
     go_on();
 }
@@ -191,7 +191,7 @@ void Sweep::abandon(Status status) noexcept {
     if (node_ != nullptr) end(status);
 }
 
-/// Lines that were parked for a sweep which is gone go on.
+/// Takes up the lines that were parked for a sweep that has ended.
 void Sweep::unpark(std::uint32_t first, std::uint32_t last) noexcept {
     const auto& layout = channel_.limits.layout;
     for (auto zone = first; zone <= last; ++zone) {

@@ -1,6 +1,5 @@
-// The sweep that one queue has under way. A sweep is an action on many zones: it begins once every
-// request that was accepted before it has ended in each of them, and what was accepted after it
-// waits there until it ends.
+// One queue's current sweep. A sweep is an action on many zones: it begins once every earlier
+// request to those zones has ended, and later requests to them wait until it ends.
 #pragma once
 
 #include <array>
@@ -17,26 +16,26 @@ class Sweep {
   public:
     explicit Sweep(Channel& channel) noexcept : channel_(channel) {}
 
-    /// One of the queue's own; node.zone and node.last_zone say of which zones.
+    /// Adds one of the queue's own sweeps, of the zones node.zone to node.last_zone.
     void add(Node& node) noexcept;
-    /// Issues what can be issued.
+    /// Issues what can be issued now.
     void run() noexcept;
-    /// The command that had sweep_tag has ended.
+    /// The command with sweep_tag has completed.
     void completed(const Completion& completion) noexcept;
 
     // ---- When the queue is closed.
 
     /// False: the device has it.
     [[nodiscard]] bool withdraw(Node& node) noexcept;
-    /// The device's answer will not come.
+    /// The device will not complete the command.
     void abandon(Status status) noexcept;
 
   private:
     enum class Step : std::uint8_t {
-        drain,    ///< Zones are looked at until all are quiet.
+        drain,    ///< Checks zones until all are quiet.
         judge,    ///< A report, to see which zones allow the action.
         act,      ///< The action, on as many zones as allow it.
-        explain,  ///< A report: why it failed.
+        explain,  ///< A report: why the action failed.
     };
 
     [[nodiscard]] bool is_drained() noexcept;
@@ -54,16 +53,16 @@ class Sweep {
     Channel& channel_;
     std::size_t pending_ = 0;  // the queue's own sweeps that have not ended
 
-    Node* node_ = nullptr;  // the one under way
+    Node* node_ = nullptr;  // the current sweep
     Step step_ = Step::drain;
-    bool in_device_ = false;          // a command of it is
+    bool in_device_ = false;          // one of its commands is in the device
     bool room_paused_ = false;        // drain: all zones were quiet once; else: true
-    std::uint64_t room_begun_ = 0;    // Room::begun() when it began
-    std::uint32_t zone_ = 0;          // drain: the next to look at; else: the first not done
-    std::uint32_t end_ = 0;           // act: behind the last zone of the command
-    std::optional<StatusCode> stop_;  // why it goes no further than that
+    std::uint64_t room_begun_ = 0;    // Room::begun() at its start
+    std::uint32_t zone_ = 0;          // drain: the next to check; else: the first not done
+    std::uint32_t end_ = 0;           // act: one past the last zone of the command
+    std::optional<StatusCode> stop_;  // why it does not go on past end_
     Status failure_ = {};
-    std::array<Zone, 64> zones_ = {};  // what was reported
+    std::array<Zone, 64> zones_ = {};  // the reported zones
 };
 
 }  // namespace zonebridge::sequencer

@@ -27,7 +27,7 @@ void Sweeps::remove(Node& sweep) noexcept {
 }
 
 void Sweeps::wake_first() noexcept {
-    // A queue takes its sweeps out under this lock before it ends.
+    // A queue removes its sweeps under this lock before it ends.
     const std::lock_guard guard(lock_);
     if (!pending_.empty()) pending_.first->owner->wake();
 }

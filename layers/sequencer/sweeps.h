@@ -1,6 +1,6 @@
-// The order of sweeps, the actions on many zones, among all requests of a device. Sweeps have
-// numbers in order of arrival and run one at a time. What was accepted before a sweep goes first;
-// what came later waits, in its zones.
+// Orders sweeps, which are actions on many zones, among all requests of a device. Sweeps are
+// numbered in order of arrival and run one at a time. Earlier requests go before a sweep; later
+// ones wait in its zones.
 #pragma once
 
 #include <atomic>
@@ -15,22 +15,22 @@ struct Node;
 
 class Sweeps {
   public:
-    /// Sweeps accepted so far: the order of a request that is accepted now. Read it under a line's
-    /// lock: a sweep that is not counted has yet to look at that line.
+    /// Number of sweeps accepted so far: the order of a request accepted now. Read it under a
+    /// line's lock: a sweep not yet counted has yet to check that line.
     [[nodiscard]] std::uint64_t accepted() const noexcept {
         return accepted_.load(std::memory_order_acquire);
     }
-    /// Whether a request of that order must wait for a sweep of its zone that is yet to end.
+    /// Whether a request of that order must wait for a pending sweep of its zone.
     [[nodiscard]] bool block(std::uint32_t zone, std::uint64_t order) noexcept {
         return order > ended_.load(std::memory_order_acquire) && is_swept(zone, order);
     }
 
     /// Gives the sweep its number.
     void add(Node& sweep) noexcept;
-    /// The sweep whose turn it is; null where there is none.
+    /// The sweep whose turn it is; null if there is none.
     [[nodiscard]] Node* first() noexcept;
-    /// Takes a sweep out, ended or withdrawn, and wakes the first that is left. Lines parked for it
-    /// are the caller's to take up.
+    /// Removes a sweep, ended or withdrawn, and wakes the next first one. The caller takes up the
+    /// lines parked for it.
     void remove(Node& sweep) noexcept;
     /// Wakes the queue of the first sweep, which may be able to go on.
     void wake_first() noexcept;
@@ -39,7 +39,7 @@ class Sweeps {
     [[nodiscard]] bool is_swept(std::uint32_t zone, std::uint64_t order) noexcept;
 
     std::atomic<std::uint64_t> accepted_ = 0;
-    std::atomic<std::uint64_t> ended_ = 0;  // all up to this number
+    std::atomic<std::uint64_t> ended_ = 0;  // every sweep up to this number has ended
     std::mutex lock_;
     List<Node> pending_;  // under lock_
 };

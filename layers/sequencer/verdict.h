@@ -1,5 +1,5 @@
-// What zone/machine says of an action on a zone in a given state, where devices and standards say
-// different things: before the device is asked, and after it refused.
+// What zone/machine says of an action on a zone in a given state, where devices and standards
+// differ: used before the device is asked, and after it refused.
 #pragma once
 
 #include <optional>
@@ -10,8 +10,8 @@
 
 namespace zonebridge::sequencer {
 
-/// What an action ends with that the device need not be asked for: refused, or ok since nothing
-/// would change. Absent: ask.
+/// The result of an action that the device need not be asked for: a refusal, or ok because nothing
+/// would change. Absent: ask the device.
 [[nodiscard]] constexpr std::optional<StatusCode> judge_action(Operation operation,
                                                                ZoneState state) noexcept {
     const auto opens = operation == Operation::open;
@@ -43,7 +43,7 @@ namespace zonebridge::sequencer {
     return std::nullopt;
 }
 
-/// The device refused with `failure`, and the zone was found in `state` then.
+/// The result after the device refused with `failure`, and the zone was then found in `state`.
 [[nodiscard]] constexpr Status explain_action(Operation operation, ZoneState state,
                                               Status failure) noexcept {
     const auto verdict = judge_action(operation, state);

@@ -74,7 +74,8 @@ void Write::settle(Requests& requests, const WritePointer& pointer, Status failu
                 reached = pointer.at();
             break;
         case WritePointer::Known::full:
-            // That does not say how far it got: a device may also call a zone full that it gave up.
+            // Nothing tells how much was written: a device may also report a zone full that has
+            // failed.
             code = StatusCode::zone_full;
             break;
         case WritePointer::Known::read_only:

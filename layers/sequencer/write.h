@@ -1,7 +1,6 @@
-// The data that one command writes to a zone: the requests that are joined into it, and what each of
-// them ends with.
+// One command that writes data to a zone: the requests joined into it, and the result of each.
 //
-// Threads: the queue that holds the zone's line.
+// Threads: belongs to the queue that holds the zone's line.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +20,11 @@ class WritePointer;
 
 class Write {
   public:
-    /// Where the buffers of joined requests are listed: as many as Channel::join_segments.
+    /// The list for the buffers of joined requests: Channel::join_segments entries.
     void set_place(iovec* pieces) noexcept { pieces_ = pieces; }
 
-    /// Takes from the line all requests that continue at its pointer and fit into one command; at
-    /// least the first, which may be written there. Under the line's lock.
+    /// Takes from the line all requests that continue at its pointer and fit into one command: at
+    /// least the first, which must be allowed there. Under the line's lock.
     void join(const Channel& channel, Line& line) noexcept;
     /// The command is one write that came from above, unchanged.
     [[nodiscard]] bool is_as_it_came() const noexcept;
@@ -38,16 +37,16 @@ class Write {
         request.data = data_;
     }
 
-    // ---- What became of the command. Each completes all of its requests.
+    // ---- The command's result. Each completes all of its requests.
 
     void succeed(Requests& requests) noexcept;
     void fail(Requests& requests, Status status) noexcept;
-    /// The command failed, and then a report showed where the zone's pointer is: what lies wholly
-    /// below it is there, but with FUA, since nothing says that it is durable. The rest
-    /// fails, with a code that the zone's state gives and the failure's cause.
+    /// The command failed, and then a report showed the zone's pointer. Requests wholly below the
+    /// pointer succeeded, except those with FUA, because nothing says that their data is durable.
+    /// The rest fail, with a code derived from the zone's state and the failure's cause.
     void settle(Requests& requests, const WritePointer& pointer, Status failure) noexcept;
 
-    /// Those not completed: they may wait again instead, before the next join().
+    /// The requests not completed: they may be put back, before the next join().
     [[nodiscard]] List<Node> requests() const noexcept { return requests_; }
 
     [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
@@ -57,7 +56,7 @@ class Write {
     List<Node> requests_;
     std::uint64_t offset_ = 0;
     std::uint64_t length_ = 0;
-    std::span<const iovec> data_;  // the only request's, or pieces_
+    std::span<const iovec> data_;  // of the only request, or pieces_
     iovec* pieces_ = nullptr;
     bool fua_ = false;
 };

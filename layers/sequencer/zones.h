@@ -1,6 +1,7 @@
-// What the queues of one device share: a line for each zone, the sweeps, and the room for open zones.
+// What the queues of one device share: a line for each zone, the sweeps, and the room for open
+// zones.
 //
-// Threads: any; lines as layers/sequencer/line.h says.
+// Threads: any; for lines see layers/sequencer/line.h.
 #pragma once
 
 #include <cstdint>

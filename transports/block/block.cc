@@ -25,7 +25,7 @@
 namespace zonebridge::block {
 namespace {
 
-// Of a file: one call of its file system.
+// For a file: one call of its file system.
 constexpr std::uint64_t max_clear = std::uint64_t{1} << 30;
 constexpr std::uint32_t file_system_block = 4096;
 
@@ -72,7 +72,7 @@ class BlockTransport final : public Transport {
     }
 
   private:
-    host::Claim claim_;  // let go of only once the disk is closed
+    host::Claim claim_;  // released only after the disk is closed
     Disk disk_;
     Identity identity_;
     bool closed_ = false;
@@ -101,7 +101,7 @@ struct Alignment {
     std::uint32_t offset;
 };
 
-// What direct I/O on this file demands; empty if it says that there is none.
+// The alignment that direct I/O on this file requires; empty if the file does not support it.
 std::optional<Alignment> direct_alignment(int fd, Alignment fallback) {
     struct statx facts {};
     if (::statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &facts) != 0 ||
@@ -120,7 +120,7 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
     const auto emulated_disk = emulated::looks_like_disk(path);
     if (!emulated_disk) return tl::make_unexpected(emulated_disk.error());
     if (*emulated_disk && !options.force) {
-        // Only what writes has --force.
+        // Only opening for writing has --force.
         if (options.writable)
             return refuse(
                 StatusCode::unsupported,
@@ -184,7 +184,7 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
 
 // ---- Block devices.
 
-// The queue's attributes are the whole disk's.
+// The attributes of the queue belong to the whole disk.
 tl::expected<host::Node, Error> disk_of(const host::Node& node) {
     if (!node.partition_of) return node;
     auto disk = host::look_at(*node.partition_of);
@@ -196,7 +196,7 @@ tl::expected<host::Node, Error> disk_of(const host::Node& node) {
     return disk;
 }
 
-// For who asked for block: and may miss the zones; empty if there are none to miss.
+// A notice for users who chose block: and so miss the disk's zones; empty if there are none.
 std::string hidden_zones(const host::Node& disk) {
     const auto facts = zone_facts(disk);
     if (!facts.scsi || !has_zones(facts.device)) return {};
@@ -237,8 +237,8 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     access.block_device = true;
     const auto block = limits->logical_block_size;
     const auto alignment = direct_alignment(file->get(), {block, block});
-    // Whole blocks in memory, too, whatever the device says it takes: null_blk takes what lies at any
-    // fourth byte, and mixes up the bytes of a block that begins in one page and ends in the next.
+    // Whole blocks in memory too, whatever the device accepts: null_blk accepts data at any fourth
+    // byte, and mixes up the bytes of a block that begins in one page and ends in the next.
     access.memory_alignment = std::max<std::uint32_t>(alignment ? alignment->memory : block, block);
     access.length_alignment = block;
 

@@ -10,9 +10,9 @@
 namespace zonebridge::block {
 namespace {
 
-// Zones in one ioctl: 64 KiB of report.
+// Zones for each ioctl: 64 KiB of report.
 constexpr std::size_t zones_a_step = 1023;
-// More open zones than any disk allows; the rest of them would only not be closed again.
+// More open zones than any disk allows; zones beyond this would only not be closed again.
 constexpr std::size_t most_undone = 4096;
 constexpr auto every = std::numeric_limits<std::size_t>::max();
 
@@ -20,7 +20,7 @@ bool is_open(ZoneState state) noexcept {
     return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
 }
 
-// Whether the report agrees with what the disk looked like when it was opened.
+// Whether the zone agrees with the layout found when the disk was opened.
 bool fits(const Zone& zone, const Layout& layout, std::uint32_t index) noexcept {
     if (zone.start != layout.start_of(index) || zone.length != layout.length_of(index) ||
         zone.type != layout.type_of(index) || !parse_zone_state(to_string(zone.state)))
@@ -96,7 +96,7 @@ Status ControlJob::act(Operation operation, const Zone& zone) noexcept {
     return error == 0 ? Status{} : disk_.status_of(error);
 }
 
-// One by one: the kernel would take the range at once, but not say how far it came.
+// Zone by zone: for a whole range the kernel does not say how far it got.
 Status ControlJob::act_on_range() noexcept {
     const auto& layout = disk_.layout();
     const auto end = request_.offset + request_.length;
@@ -124,8 +124,8 @@ Status ControlJob::act_on_all() noexcept {
     });
 }
 
-// All closed zones or none: more than may be open are refused before the first, and what was opened
-// when one fails is closed again.
+// Opens all closed zones or none: refuses before the first if more than the limit would be open,
+// and closes the opened ones again when one fails.
 Status ControlJob::open_all() noexcept {
     std::uint64_t wanted = 0;
     auto status = for_each_zone(0, every, [&](const Zone& zone) -> Status {

@@ -1,7 +1,7 @@
-// A zone report, a zone action or a device's discard: ioctls that block, on a thread of the queue's
+// A zone report, a zone action or a device's discard: ioctls that block, on the queue's thread
 // pool.
 //
-// Threads: begin() and done() on the queue's thread, run() on the pool's.
+// Threads: begin() and done() on the queue's thread, run() on a thread of the pool.
 // Ownership: borrows the disk, its owner and the request's zones; owns its report buffer.
 #pragma once
 
@@ -27,7 +27,7 @@ class ControlJob final : public ThreadPool::Job {
         ~Owner() = default;
     };
 
-    /// `over`: the queue is being closed; a job stops between two zones then.
+    /// `over`: the queue is being closed; the job then stops before the next zone.
     ControlJob(const Disk& disk, Owner& owner, const std::atomic<bool>& over);
 
     void begin(const Request& request) noexcept;

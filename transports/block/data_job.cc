@@ -43,7 +43,7 @@ void DataJob::issue() noexcept {
     const auto count = static_cast<unsigned>(data.size());
     const auto at = request_.offset + done_;
     const auto* buffer = data.data();
-    // One buffer, the common case, saves the kernel a look at a list.
+    // One buffer, the common case, saves the kernel reading a list.
     const auto length = static_cast<unsigned>(buffer->iov_len);
     if (request_.operation == zonebridge::Operation::read) {
         if (count == 1)
@@ -56,7 +56,7 @@ void DataJob::issue() noexcept {
         io_uring_prep_write(entry, disk_.fd(), buffer->iov_base, length, at);
     else
         io_uring_prep_writev(entry, disk_.fd(), buffer, count, at);
-    // Linux makes it a FUA write, or a write and a flush where the device has none.
+    // Linux sends a FUA write, or a write and a flush if the device has no FUA.
     if (request_.fua) entry->rw_flags = RWF_DSYNC;
 }
 
@@ -64,7 +64,7 @@ bool DataJob::clears_at_once() const noexcept {
     return clears(request_.operation) && way_ != Way::write;
 }
 
-// What is still to be moved. A buffer that was moved in part comes first and alone.
+// The buffers still to be moved. A buffer moved in part comes first and alone.
 std::span<const iovec> DataJob::rest() noexcept {
     if (!bounce_.empty()) {
         const auto left = bounce_.subspan(done_);
@@ -92,8 +92,8 @@ void DataJob::complete(const Result& result) noexcept {
     if (request_.operation == zonebridge::Operation::flush)
         return end(result.value < 0 ? disk_.status_of(-result.value) : Status{});
     if (clears_at_once()) return complete_clear(result.value < 0 ? -result.value : 0);
-    // A write to a sequential zone that was done in part, or maybe done, must not be tried again:
-    // the zone's next report tells what became of it.
+    // A write to a sequential zone that succeeded in part, or may have, must not be retried: the
+    // zone's next report shows how far it got.
     const auto once = disk_.is_sequential_write(request_);
     if (result.value < 0) {
         const auto again = result.value == -EAGAIN || result.value == -EINTR;
@@ -102,7 +102,7 @@ void DataJob::complete(const Result& result) noexcept {
     }
     done_ += static_cast<std::uint64_t>(result.value);
     if (done_ < request_.length) {
-        // Nothing more is there: the device is gone, or the file was cut.
+        // No more data: the device is gone, or the file was truncated.
         if (result.value == 0 || once) return end(disk_.status_of(EIO));
         return issue();
     }
@@ -111,7 +111,7 @@ void DataJob::complete(const Result& result) noexcept {
     end({});
 }
 
-// A device without the command, or a file system without holes.
+// EOPNOTSUPP: the device lacks the command, or the file system has no holes.
 void DataJob::complete_clear(int error) noexcept {
     if ((error == EAGAIN || error == EINTR) && ++retries_ <= max_retries) return issue();
     if (error != EOPNOTSUPP) return end(error == 0 ? Status{} : disk_.status_of(error));

@@ -1,4 +1,4 @@
-// One read, write, flush or write of zeroes in the ring; a file's discard too.
+// One read, write, flush or write of zeroes in the ring; also a file's discard.
 //
 // Threads: belongs to its queue's thread.
 // Ownership: borrows the disk, the ring, its owner, the request's buffers and, while it has one, a
@@ -19,7 +19,7 @@ class DataJob final : public Ring::Operation {
     class Owner {
       public:
         virtual void data_ended(DataJob& job) noexcept = 0;
-        /// The ring takes nothing now: call issue() after a turn.
+        /// The ring has no free entry: call issue() after a turn.
         virtual void data_must_wait(DataJob& job) noexcept = 0;
 
       protected:
@@ -28,7 +28,7 @@ class DataJob final : public Ring::Operation {
 
     DataJob(const Disk& disk, Ring& ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
 
-    /// Begins `request`, through `bounce` (as long as the request, or empty: as it is).
+    /// Begins `request`, through `bounce` (as long as the request, or empty: directly).
     void begin(const Request& request, std::span<std::uint8_t> bounce) noexcept;
     void issue() noexcept;
 
@@ -37,7 +37,7 @@ class DataJob final : public Ring::Operation {
     [[nodiscard]] std::span<std::uint8_t> bounce() const noexcept { return bounce_; }
 
   private:
-    /// How a range is cleared: what the file or device can't do goes on to the next.
+    /// How a range is cleared; if the file or device can't, the next way is tried.
     enum class Way : std::uint8_t { give_back, keep, write };
 
     void complete(const Result& result) noexcept override;
@@ -51,7 +51,7 @@ class DataJob final : public Ring::Operation {
     Owner& owner_;
     Request request_;
     std::span<std::uint8_t> bounce_;
-    iovec piece_{};  // the rest of a buffer that was moved in part
+    iovec piece_{};  // the rest of a buffer moved in part
     std::uint64_t done_ = 0;
     unsigned retries_ = 0;
     Way way_ = Way::give_back;

@@ -1,6 +1,6 @@
-// An open block device or plain file, as the queues and their jobs share it.
+// An open block device or plain file, shared by the queues and their jobs.
 //
-// Threads: everything is immutable once it is open; any thread.
+// Threads: immutable once open; any thread.
 // Ownership: owns its file descriptor and its zone port.
 #pragma once
 
@@ -19,8 +19,8 @@ class Disk {
     struct Access {
         int fd = -1;
         bool block_device = false;
-        /// What direct I/O demands of a buffer's address and length; 1 where it goes by the page
-        /// cache.
+        /// Alignment that direct I/O requires of a buffer's address and length; 1 if I/O goes
+        /// through the page cache.
         std::uint32_t memory_alignment = 1;
         std::uint32_t length_alignment = 1;
     };
@@ -42,12 +42,12 @@ class Disk {
     }
     [[nodiscard]] bool is_direct() const noexcept { return access_.memory_alignment > 1; }
 
-    /// Whether these buffers can go to the device as they are.
+    /// Whether these buffers can go to the device directly.
     [[nodiscard]] bool takes(std::span<const iovec> data) const noexcept;
-    /// A write that has to be at the write pointer, and goes there whole or fails.
+    /// A write that must be at the write pointer, and is written whole or fails.
     [[nodiscard]] bool is_sequential_write(const Request& request) const noexcept;
-    /// The status for errno of an operation on this disk. A disk that was unplugged has no size any
-    /// more, whatever the error says.
+    /// The status for an operation's errno. An unplugged disk has no size any more and is
+    /// device_gone, whatever the error.
     [[nodiscard]] Status status_of(int error) const noexcept;
 
   private:
@@ -56,7 +56,7 @@ class Disk {
     std::unique_ptr<ZonePort> zones_;
 };
 
-/// Bytes; errno if it can't be asked.
+/// In bytes; fails with an errno.
 [[nodiscard]] tl::expected<std::uint64_t, int> size_of_device(int fd) noexcept;
 
 }  // namespace zonebridge::block

@@ -1,14 +1,13 @@
-// What errno of a block device means.
+// Maps a block device's errno to a StatusCode.
 #pragma once
 
 #include "zone/status.h"
 
 namespace zonebridge::block {
 
-/// The code of an error that a block device's read, write, flush or zone ioctl gave. The kernel's
-/// block layer has one table of how requests end (blk_errors in block/blk-core.c); each of its
-/// entries has its place here. Anything a zone's state forbids comes as plain EIO: the zone has to
-/// be reported again to know more.
+/// The code for an error of a block device's read, write, flush or zone ioctl. Covers every entry
+/// of the kernel's table of errors (blk_errors in block/blk-core.c). An operation that a zone's
+/// state forbids fails with plain EIO: only a new report of the zone tells more.
 [[nodiscard]] StatusCode code_of(int error) noexcept;
 
 }  // namespace zonebridge::block

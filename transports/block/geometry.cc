@@ -34,7 +34,7 @@ tl::expected<void, Error> read_block_sizes(const std::string& path, const host::
     const auto logical = host::number_of(disk, "queue/logical_block_size").value_or(512);
     if (!is_block_size(logical))
         return refuse(path, fmt::format("its logical block size of {} bytes is invalid", logical));
-    // Sequential zones are written in these units; it may be less than the physical block.
+    // Sequential zones are written in these units, which may be smaller than the physical block.
     const auto physical = host::number_of(disk, "queue/physical_block_size").value_or(logical);
     auto granularity = limits.model == Model::none
                            ? 0
@@ -52,7 +52,7 @@ tl::expected<void, Error> read_block_sizes(const std::string& path, const host::
     return {};
 }
 
-// The hidden devices below an NVMe multipath head: of nvme0n1 every nvme0c*n1.
+// The hidden path devices of an NVMe multipath head: for nvme0n1 every nvme0c*n1.
 std::vector<host::Node> paths_below(const host::Node& disk) {
     std::vector<host::Node> paths;
     constexpr std::string_view prefix = "nvme";
@@ -74,8 +74,8 @@ std::vector<host::Node> paths_below(const host::Node& disk) {
     return paths;
 }
 
-// sysfs has 0 where there is no limit; and on an NVMe multipath head, which forgets to take over
-// what its paths say.
+// sysfs has 0 if there is no limit; and also on an NVMe multipath head, which does not inherit the
+// limits of its paths.
 std::optional<std::uint32_t> limit_of(const host::Node& disk, const char* name) {
     auto value = host::number_of(disk, name).value_or(0);
     if (value == 0) {
@@ -142,8 +142,8 @@ tl::expected<void, Error> check_units(const std::string& path, const Limits& lim
     return {};
 }
 
-// Of a disk without zones. What the device can't do itself Linux does by writing, which saves the
-// data its way to here.
+// For a disk without zones. Linux emulates write zeroes by writing, which saves sending the data
+// through the ring.
 void read_clearing(const host::Node& disk, Limits& limits) {
     const auto block = limits.logical_block_size;
     const auto bytes = [&](const char* name) {

@@ -1,4 +1,4 @@
-// What a block device's sysfs folder and its zone report make of its limits.
+// Derives a block device's limits from its sysfs folder and its zone report.
 #pragma once
 
 #include <cstdint>
@@ -14,20 +14,21 @@
 
 namespace zonebridge::block {
 
-/// Bytes in one read or write, and buffers in one request: what Linux sends as one bio of whole
-/// pages (BIO_MAX_VECS, 256), so that a zoned write reaches the device in one piece or in order.
+/// The most bytes of one read or write, and buffers of one request: what Linux sends as one bio of
+/// whole pages (BIO_MAX_VECS, 256), so that a zoned write reaches the device in one piece or in
+/// order.
 inline constexpr std::uint64_t max_transfer = std::uint64_t{1} << 20;
 inline constexpr std::uint32_t max_segments = 256;
 
-/// The limits of the whole disk `disk` (Node::Kind::block), of `size` bytes. Zones are asked of
-/// `zones`. Refused, in words that begin with `path`: zones that make no sense (zone/survey), block
-/// sizes that are none, limits that contradict each other. read_only and alignments are left to the
-/// caller.
+/// The limits of the whole disk `disk` (Node::Kind::block), of `size` bytes. Reads the zones
+/// through `zones`. Refused, with a message that begins with `path`: inconsistent zones
+/// (zone/survey), invalid block sizes, limits that contradict each other. The caller sets read_only
+/// and alignments.
 [[nodiscard]] tl::expected<Limits, Error> read_limits(const std::string& path,
                                                       const host::Node& disk, std::uint64_t size,
                                                       ZonePort& zones);
 
-/// Whether the kernel calls it zoned at all; host-aware disks are, up to Linux 6.7.
+/// The kernel's zone model of the disk; up to Linux 6.7 that includes host-aware.
 [[nodiscard]] Model model_of(const host::Node& disk);
 
 }  // namespace zonebridge::block

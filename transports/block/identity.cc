@@ -31,7 +31,7 @@ std::string word(const host::Node& disk, std::initializer_list<const char*> name
     return {};
 }
 
-// SCSI's unit serial number page, with its header of four bytes (SPC-5, 7.7.20).
+// SCSI's unit serial number page, with its 4-byte header (SPC-5, 7.7.20).
 std::string scsi_serial(const host::Node& disk) {
     constexpr std::size_t header = 4;
     constexpr std::size_t longest = 256;
@@ -46,7 +46,7 @@ std::string scsi_serial(const host::Node& disk) {
     return serial;
 }
 
-// What names this disk alone, best first; empty if nothing does.
+// A name that identifies this disk alone, the best first; empty if there is none.
 std::string strongest(const host::Node& disk, const Identity& identity) {
     if (auto name = word(disk, {"wwid", "device/wwid", "dm/uuid"}); !name.empty()) return name;
     if (identity.serial.empty()) return {};
@@ -59,7 +59,7 @@ std::string strongest(const host::Node& disk, const Identity& identity) {
 Identity identify(const std::string& path, const host::Node& disk, std::uint64_t size) {
     Identity identity;
     identity.vendor = word(disk, {"device/vendor"});
-    // virtio and PCI functions say their vendor in numbers, which is nobody's name.
+    // virtio and PCI functions give their vendor as a number, which is not a name.
     if (identity.vendor.starts_with("0x")) identity.vendor.clear();
     identity.product = word(disk, {"device/model", "dm/name"});
     if (identity.product.empty()) identity.product = disk.name;
@@ -68,7 +68,7 @@ Identity identify(const std::string& path, const host::Node& disk, std::uint64_t
     if (identity.serial.empty()) identity.serial = scsi_serial(disk);
     identity.path = path;
     const auto name = strongest(disk, identity);
-    // Parts of a disk are disks of their own.
+    // A partition is a disk of its own, so its path is part of the name.
     const auto part = disk.path == path ? std::string() : path;
     identity.unique_id = name.empty() ? hash_of(fmt::format("{} {}", path, size))
                                       : hash_of(fmt::format("{} {}", name, part));

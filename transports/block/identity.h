@@ -1,6 +1,4 @@
-// Who a block device says it is, as sysfs tells it.
-//
-// Ownership: plain values.
+// A block device's identity, from sysfs.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +9,8 @@
 
 namespace zonebridge::block {
 
-/// Vendor, product, revision, serial and unique_id of the whole disk `disk`; `path` and `size` name
-/// it where it has nothing better. A partition's path has to be given for that.
+/// Vendor, product, revision, serial and unique_id of the whole disk `disk`; without a serial or
+/// the like, `path` and `size` identify it. For a partition, `path` must be the partition's.
 [[nodiscard]] Identity identify(const std::string& path, const host::Node& disk,
                                 std::uint64_t size);
 /// The same for a plain file.

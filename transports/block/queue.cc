@@ -81,7 +81,7 @@ void BlockQueue::start(const Request& request) noexcept {
         case Operation::reset:
         case Operation::report:
             return start_control(request);
-        case Operation::append:  // the check at the seam lets none through
+        case Operation::append:  // zone/check refuses it first
             return finish({request.tag, {StatusCode::unsupported, {}}, 0});
     }
 }

@@ -1,4 +1,4 @@
-// One thread's way to a block device: data through the ring, what blocks on a small thread pool.
+// A queue to a block device: data goes through the ring, blocking calls run on a small thread pool.
 //
 // Threads: belongs to its loop's thread.
 // Ownership: borrows its loop and the disk; owns its jobs, its thread pool and its bounce buffers.
@@ -51,10 +51,10 @@ class BlockQueue final : public Queue,
     std::atomic<bool> over_{false};
     std::size_t in_ring_ = 0;
 
-    // All with room for depth() from the start.
+    // All with capacity for depth() from the start.
     std::vector<DataJob> data_jobs_;
     std::vector<DataJob*> idle_data_;
-    std::vector<DataJob*> unissued_;  // the ring took nothing at that moment
+    std::vector<DataJob*> unissued_;  // the ring had no free entry
     std::vector<DataJob*> retrying_;
     std::vector<Request> bounce_waiters_;   // oldest first
     std::vector<Request> control_waiters_;  // oldest first

@@ -9,17 +9,17 @@
 namespace zonebridge::block {
 namespace {
 
-// Sectors of the kernel's interfaces, whatever the device's blocks are.
+// The sector of the kernel's interfaces, whatever the device's block size.
 constexpr std::uint64_t sector = 512;
 
-// As linux/blkzoned.h of Linux 6.19 and later has them.
+// As in linux/blkzoned.h of Linux 6.19 and later.
 constexpr unsigned long report_from_memory_request = _IOWR(0x12, 142, blk_zone_report);
 constexpr std::uint32_t report_cached = std::uint32_t{1} << 31;
 constexpr std::uint8_t condition_active = 0xFF;
 
 std::uint64_t to_bytes(std::uint64_t sectors) noexcept {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max() / sector;
-    return std::min(sectors, most) * sector;  // nonsense stays too large to be believed
+    return std::min(sectors, most) * sector;  // invalid numbers stay too large to be accepted
 }
 
 unsigned long request_for(ZoneAction action) noexcept {
@@ -72,7 +72,7 @@ tl::expected<std::size_t, int> KernelZones::report(std::uint64_t offset, std::si
     if (from == From::memory && remembers_.load(std::memory_order_relaxed)) {
         prepare(report_cached);
         if (::ioctl(fd_, report_from_memory_request, &header) == 0) return result();
-        // Older kernels know no such ioctl; nor need every driver under a newer one.
+        // Older kernels lack this ioctl, and so may some drivers of newer ones.
         remembers_.store(false, std::memory_order_relaxed);
     }
     prepare(0);
@@ -93,7 +93,7 @@ Zone to_zone(const blk_zone& raw, std::uint32_t flags, ZonePort::From from) noex
     zone.length = to_bytes(raw.len);
     zone.type = static_cast<ZoneType>(raw.type);
     zone.state = static_cast<ZoneState>(raw.cond);
-    // What exactly it is, the kernel does not remember; its pointer it does.
+    // The kernel does not cache whether the zone is open or closed; it does cache the pointer.
     if (from == ZonePort::From::memory && raw.cond == condition_active)
         zone.state = ZoneState::closed;
     const auto told = (flags & BLK_ZONE_REP_CAPACITY) != 0;

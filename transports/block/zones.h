@@ -18,7 +18,7 @@
 
 namespace zonebridge::block {
 
-/// Room for one report: the kernel's header and the zones behind it.
+/// Memory for one report: the kernel's header and the zones after it.
 class ReportBuffer {
   public:
     explicit ReportBuffer(std::size_t zones);
@@ -32,24 +32,24 @@ class ReportBuffer {
     std::vector<std::uint64_t> memory_;
 };
 
-/// The boundary to the kernel; tests put a made-up disk behind it.
+/// The boundary to the kernel; tests substitute a simulated disk.
 class ZonePort {
   public:
     enum class From : std::uint8_t {
-        device,  ///< What the device says now.
-        /// What the kernel remembers, where it does (Linux 6.19): fast on a disk of many zones, but
-        /// open and closed ones are not told apart (condition FFh).
+        device,  ///< The device's current state.
+        /// The kernel's cached state, if it has one (Linux 6.19): fast on a disk with many zones,
+        /// but does not distinguish open from closed zones (condition FFh).
         memory,
     };
 
     virtual ~ZonePort() = default;
     /// Fills `buffer` with at most `most` zones (1 or more) from the one that holds byte `offset`
-    /// on; returns how many, or errno.
+    /// on; returns their number, or errno.
     [[nodiscard]] virtual tl::expected<std::size_t, int> report(std::uint64_t offset,
                                                                 std::size_t most, From from,
                                                                 ReportBuffer& buffer) noexcept = 0;
-    /// An action on every zone in these bytes; errno, or 0. A reset of the whole disk passes over
-    /// conventional zones; nothing else does.
+    /// An action on every zone in these bytes; errno, or 0. Only a reset of the whole disk skips
+    /// conventional zones.
     [[nodiscard]] virtual int act(Operation operation, std::uint64_t offset,
                                   std::uint64_t length) noexcept = 0;
 };
@@ -64,12 +64,12 @@ class KernelZones final : public ZonePort {
 
   private:
     int fd_;
-    std::atomic<bool> remembers_{true};  // until the kernel says that it does not
+    std::atomic<bool> remembers_{true};  // until the kernel refuses the ioctl
 };
 
-/// A zone of a report as the model has it: write pointers only where the standards give them a
-/// meaning, an empty zone's at its start, a capacity for every zone. What is no state or type at
-/// all stays so, for zone/survey to refuse. `flags`: the report's.
+/// Converts a reported zone to the model: a write pointer only if the standards define it, at the
+/// start for an empty zone; a capacity for every zone. Invalid states and types are kept, for
+/// zone/survey to refuse. `flags`: the report's.
 [[nodiscard]] Zone to_zone(const blk_zone& raw, std::uint32_t flags, ZonePort::From from) noexcept;
 
 }  // namespace zonebridge::block

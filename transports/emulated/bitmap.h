@@ -1,7 +1,5 @@
-// One bit for each of many things, with a quick way to the next set or clear one.
-//
-// Threads: a plain value.
-// Ownership: owns its words; fixed size after construction, so nothing allocates later.
+// A bitmap that finds the next set or clear bit quickly. Its size is fixed after construction, so
+// that nothing allocates later.
 #pragma once
 
 #include <bit>

@@ -1,6 +1,6 @@
-// The hash of a stretch of a zone's data: the sum, modulo 2^64, of each block's XXH3 seeded with
-// its position in the zone. It can be built piece by piece in any order, whatever the writes'
-// boundaries, and what a commit has covered can be subtracted.
+// The hash of a range of a zone's data: the sum, modulo 2^64, of each block's XXH3 seeded with its
+// position in the zone. It can be built piece by piece in any order, whatever the writes'
+// boundaries, and the part that a commit has covered can be subtracted.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@ bool ClearJob::begin(const Request& request) noexcept {
         clear_here();
         return true;
     }
-    // As Disk::clear does it.
+    // The same as Disk::clear.
     io_uring_prep_fallocate(entry, *fd, may_give_back(request) ? File::punch_mode : File::zero_mode,
                             disk_.plain_at(request.offset), request.length);
     return false;
@@ -25,7 +25,7 @@ bool ClearJob::begin(const Request& request) noexcept {
 void ClearJob::complete(const Result& result) noexcept {
     const auto error = result.value < 0 ? -result.value : 0;
     if (error == EOPNOTSUPP && request_.operation == zonebridge::Operation::discard)
-        end(0);  // a file system without holes: nothing is to be had
+        end(0);  // a file system without holes: no space can be freed
     else if (error == EOPNOTSUPP || error == EAGAIN || error == EINTR)
         clear_here();
     else

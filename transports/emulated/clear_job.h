@@ -1,5 +1,5 @@
-// One discard or write of zeroes outside sequential zones: by the ring, because a file system may have
-// to wait for its disk to do it, and that must not hold up the thread's other guests.
+// One discard or write of zeroes outside sequential zones. It goes through the ring, because a file
+// system may wait for its disk, and that must not delay the thread's other guests.
 //
 // Threads: belongs to its queue's thread.
 // Ownership: borrows the disk, the ring and its owner.
@@ -15,7 +15,7 @@ namespace zonebridge::emulated {
 
 class ClearJob final : public Ring::Operation {
   public:
-    /// Told when one that had to wait ended.
+    /// Notified when a job that had to wait ends.
     class Owner {
       public:
         virtual void clear_ended(ClearJob& job) noexcept = 0;
@@ -26,7 +26,8 @@ class ClearJob final : public Ring::Operation {
 
     ClearJob(Disk& disk, Ring* ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
 
-    /// True if it ended; false: the owner will be told. The whole range is plain (Disk::is_plain).
+    /// True if it has ended; otherwise the owner is notified. Requires a range that is wholly plain
+    /// (Disk::is_plain).
     [[nodiscard]] bool begin(const Request& request) noexcept;
 
     [[nodiscard]] std::uint64_t tag() const noexcept { return request_.tag; }

@@ -1,8 +1,8 @@
-// Disk: one commit, and what follows it.
+// Disk: one commit, and the work after it.
 //
-// The order is the point. Data was written before the pointer moved, so a record taken under the
-// lock never speaks of data that is not in the file; the table goes out after; one sync makes both
-// durable; only then do entries move on and freed slots become usable.
+// The order matters. Data is written before the pointer moves, so a record taken under the lock
+// never describes data that is not in the file. The table is written after that, and one sync makes
+// both durable. Only then do ledger entries advance and freed slots become usable.
 #include <algorithm>
 #include <cerrno>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t punch_piece = std::uint64_t{1} << 30;
 
-// What is left of a zone's state when only part of its data counts.
+// The state of a zone of which only part of the data counts.
 ZoneState state_with_less(std::uint64_t written) noexcept {
     return written == 0 ? ZoneState::empty : ZoneState::closed;
 }
@@ -29,8 +29,8 @@ ZoneRecord Disk::record_of(std::uint32_t zone) noexcept {
     record.written = record.proven = written;
     if (auto* entry = ledger_.find(zone)) {
         if (is_preferred(zone)) {
-            // Its data may be overwritten in place, which no hash survives: such a zone's record
-            // speaks only of what sync_preferred() has made durable already.
+            // Its data may be overwritten in place, which invalidates any hash: the record covers
+            // only what sync_preferred() has already made durable.
             record.written = record.proven =
                 entry->in_snapshot ? entry->snapshot_written : entry->proven;
             if (record.written != written && !entry->finished)
@@ -130,7 +130,8 @@ int Disk::commit() noexcept {
     changed_ = false;
     {
         const std::lock_guard guard(lock_);
-        // Before any record is taken: a slot freed from here on may still be in one.
+        // Before any record is taken: a record of this commit may still refer to a slot freed from
+        // here on.
         slots_.begin_commit();
         unflushed_ = 0;
     }
@@ -156,7 +157,7 @@ bool Disk::reclaim() noexcept {
         if (!run) return false;
         ++reuse_epoch_;
     }
-    // A slot that could not be punched costs space, nothing else.
+    // A slot that could not be punched only costs space.
     static_cast<void>(
         file_->punch(geometry_.slot_offset(run->first), geometry_.slot_size * run->count));
     const std::lock_guard guard(lock_);

@@ -1,7 +1,7 @@
-// The one thread that makes an open disk durable: everybody who waits shares a commit, and what a
-// commit set free is punched afterwards, when nobody waits.
+// The one thread that makes an open disk durable: all waiting requests share a commit, and the
+// space that commits freed is punched afterwards, when no request waits.
 //
-// Threads: safe from any thread but stop(), which belongs to whoever closes the disk.
+// Threads: safe from any thread, except stop(), which belongs to the code that closes the disk.
 // Ownership: owns its thread; borrows its Work until stop(), and wakers until they are removed.
 #pragma once
 
@@ -18,43 +18,43 @@ namespace zonebridge::emulated {
 
 class Committer {
   public:
-    /// What is done on the thread.
+    /// The work that the thread does.
     class Work {
       public:
-        /// Makes everything durable that was done before the call; 0 or an errno.
+        /// Makes everything done before the call durable; 0 or an errno.
         virtual int commit() noexcept = 0;
-        /// Punches a little of what commits set free; false when nothing is left.
+        /// Punches part of the space that commits freed; false when none is left.
         virtual bool reclaim() noexcept = 0;
-        /// Something waits for a commit that nobody asks for.
+        /// Whether a slot waits for a commit that no request has asked for.
         virtual bool wants_commit() noexcept = 0;
 
       protected:
         ~Work() = default;
     };
 
-    /// Told through its eventfd, once, of the next thing that ends: set `waiting` before looking
-    /// at durable(), reclaimed() and failure(), and no end is missed.
+    /// Signalled once, through its eventfd, when the next commit or punching ends. To miss no end,
+    /// set `waiting` before reading durable(), reclaimed() and failure().
     struct Waker {
         int event_fd = -1;
         std::atomic<bool> waiting = false;
     };
 
-    /// `idle_commit`: how long a freed slot waits for a commit that nobody asks for.
+    /// `idle_commit`: how long a freed slot waits for a commit that no request asks for.
     Committer(Work& work, std::optional<std::chrono::milliseconds> idle_commit);
     ~Committer() { stop(); }
     Committer(const Committer&) = delete;
     Committer& operator=(const Committer&) = delete;
 
-    /// Asks for a commit that covers everything done before this call. The number names it.
+    /// Asks for a commit that covers everything done before this call; returns its number.
     std::uint64_t request() noexcept;
-    /// The newest commit that has begun; when all that matters is covered already.
+    /// The newest commit that has begun; to wait for if it covers every change already.
     [[nodiscard]] std::uint64_t begun() const noexcept;
 
     /// The newest commit that is durable.
     [[nodiscard]] std::uint64_t durable() const noexcept;
     /// The newest commit whose freed slots are all punched.
     [[nodiscard]] std::uint64_t reclaimed() const noexcept;
-    /// The errno that ended all committing; absent while all is well.
+    /// The errno that ended all committing; absent if there was no failure.
     [[nodiscard]] std::optional<int> failure() const noexcept;
 
     void add(Waker& waker);
@@ -62,10 +62,10 @@ class Committer {
 
     /// Waits for the commit; 0 or the errno that prevented it.
     [[nodiscard]] int wait(std::uint64_t commit) noexcept;
-    /// Waits until nothing is under way or asked for, punching included.
+    /// Waits until no commit or punching is running or requested.
     void wait_idle() noexcept;
 
-    /// Ends the thread after what it is doing. Punching that is left is not done.
+    /// Ends the thread after its current work. Remaining punching is not done.
     void stop() noexcept;
 
   private:
@@ -86,7 +86,7 @@ class Committer {
     bool busy_ = false;
     bool reclaim_left_ = true;
     std::vector<Waker*> wakers_;
-    std::thread thread_;  // last: it uses all of the above
+    std::thread thread_;  // last: it uses all members above
 };
 
 }  // namespace zonebridge::emulated

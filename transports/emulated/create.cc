@@ -69,11 +69,11 @@ int format(File& file, const Shape& shape, const Uuid& uuid) {
     }
     for (std::uint32_t i = 0; i < geometry.table_sectors; ++i)
         superblock.table_digest += digest_part(i, 1);
-    // The file reaches to the end of the table, also where that is padding.
+    // The file extends to the end of the table, even if that is padding.
     const std::uint8_t zero = 0;
     if (const auto error = file.write_all({&zero, 1}, geometry.plain_offset - 1)) return error;
     superblock.file_size = geometry.plain_offset;
-    // The superblock last: a file without one is no disk.
+    // The superblock is written last: a file without one is not a disk.
     if (const auto error = file.sync()) return error;
     for (superblock.generation = 0; superblock.generation < 2; ++superblock.generation) {
         std::array<std::uint8_t, page_size> page{};

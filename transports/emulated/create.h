@@ -1,6 +1,4 @@
-// Putting an empty disk into a file. A seam inside this folder; users call create() of emulated.h.
-//
-// Ownership: borrows the file.
+// Writes an empty disk into a file. A seam inside this folder; users call create() of emulated.h.
 #pragma once
 
 #include "transports/emulated/file.h"

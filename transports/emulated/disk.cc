@@ -10,10 +10,11 @@ namespace {
 
 constexpr std::uint64_t max_transfer = 4 << 20;
 constexpr std::uint32_t max_segments = 1024;  // IOV_MAX
-// Where a kernel thread does it; in zones it is done at once, and holds up the zone as a write does.
+// For clears that a kernel thread does; in zones they are done at once, and block the zone as a
+// write does.
 constexpr std::uint64_t max_clear = 64 << 20;
 constexpr std::uint32_t discard_granularity = 4096;  // a host file system's block
-constexpr std::size_t table_chunk = 128;             // sectors encoded under one hold of the lock
+constexpr std::size_t table_chunk = 128;             // sectors encoded while holding the lock once
 
 Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
     Limits limits;
@@ -111,7 +112,7 @@ std::uint64_t Disk::act(const Request& request, Status& status) noexcept {
 }
 
 std::size_t Disk::report(std::uint64_t offset, std::span<Zone> out) noexcept {
-    // In pieces, so that a report of a million zones holds up nobody's writes.
+    // In pieces, so that a report of a million zones does not delay writes.
     constexpr std::size_t piece = 4096;
     std::size_t done = 0;
     while (done < out.size() && offset < limits_.size()) {
@@ -135,8 +136,8 @@ void Disk::zone_changed(std::uint32_t zone) noexcept {
     forget_if_empty(zone);
 }
 
-// An empty zone has no data, so no slot: the next write gets a fresh one, and the old one stays as
-// it is until the reset is durable. A zone that is being written keeps its slot, even if the
+// An empty zone has no data and so no slot: the next write gets a fresh one, and the old slot is
+// unchanged until the reset is durable. A zone that is being written keeps its slot, even if the
 // machine closed it meanwhile to make room.
 void Disk::forget_if_empty(std::uint32_t zone) noexcept {
     if (limits_.layout.is_conventional(zone) || being_written(zone)) return;

@@ -1,14 +1,15 @@
-// An open emulated disk: the zone machine, where each zone's data lies, and what is durable of it.
-// The queues' writers and readers move the data; this decides where it goes and when it counts.
+// An open emulated disk: the zone machine, the location of each zone's data, and how much of it is
+// durable. The queues' writers and readers move the data; Disk decides where it goes and when it
+// counts.
 //
-// Threads: safe from any thread, but load(), start() and close(), which belong to whoever opens
-// and closes it. Lock order: a zone's stripe, then the disk's lock; nobody blocks on I/O under the
-// latter.
+// Threads: safe from any thread, except load(), start() and close(), which belong to the code that
+// opens and closes the disk. Lock order: a zone's stripe, then the disk's lock; no thread blocks on
+// I/O while it holds the disk's lock.
 // Ownership: owns the file, the machine and the committing thread.
 //
-// Durability. The table on disk may be ahead of the data it speaks of, because one sync covers
-// both: a record carries the hash of what was not known durable when it was written, and load()
-// believes it only if the data matches. docs/decisions/emulated-disk-format.md has the reasoning.
+// Durability. The table on disk may be ahead of the data that it describes, because one sync covers
+// both: a record has the hash of the data that was not known durable when the record was written,
+// and load() accepts it only if the data matches (docs/decisions/emulated-disk-format.md).
 #pragma once
 
 #include <array>
@@ -39,10 +40,11 @@ class Disk final : private Machine::Observer, private Committer::Work {
   public:
     struct Options {
         bool writable = false;
-        /// Another process writes the disk meanwhile: take what its last commit left, as it is.
+        /// Another process is writing the disk: use the state that its last commit left.
         bool in_use = false;
         std::size_t ledger_capacity = 4096;
-        /// Data that may pile up before a commit starts by itself; bounds what load() must verify.
+        /// Data that may accumulate before a commit starts by itself; bounds the data that load()
+        /// must verify.
         std::uint64_t commit_after = std::uint64_t{512} << 20;
         std::optional<std::chrono::milliseconds> idle_commit = std::chrono::seconds(1);
     };
@@ -55,11 +57,12 @@ class Disk final : private Machine::Observer, private Committer::Work {
 
     // ---- Opening and closing (load.cc, disk.cc).
 
-    /// Reads the zone table; after an unclean end finds what is durable and, if writable, repairs.
+    /// Reads the zone table; after an unclean end determines what is durable and, if writable,
+    /// repairs.
     [[nodiscard]] tl::expected<void, Error> load();
-    /// Begins committing; only on a writable disk, once, after load().
+    /// Starts the committing thread. Requires a writable disk; call it once, after load().
     void start();
-    /// Makes everything durable and marks the disk clean. Nothing may use it any more.
+    /// Makes everything durable and marks the disk clean. No use of the disk may follow.
     [[nodiscard]] tl::expected<void, Error> close();
 
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
@@ -68,7 +71,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     [[nodiscard]] Committer* committer() noexcept { return committer_ ? &*committer_ : nullptr; }
     [[nodiscard]] File& file() noexcept { return *file_; }
     [[nodiscard]] const ZeroSource& zeroes() const noexcept { return *zeroes_; }
-    /// Table sectors that were read from their older copy, the newer being damaged.
+    /// Table sectors read from their older copy because the newer one is damaged.
     [[nodiscard]] std::uint32_t older_sectors() const noexcept { return older_sectors_; }
 
     // ---- Writing (write.cc). The caller holds the zone's stripe from grant to settle.
@@ -77,7 +80,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
         return stripes_[zone % stripes_.size()].lock;
     }
 
-    /// Where a write goes, or why it does not, or what it must wait for.
+    /// The place of a write, why it is refused, or what it must wait for.
     struct Grant {
         enum class Wait : std::uint8_t { nothing, commit, reclaim };
         Status status;
@@ -89,26 +92,26 @@ class Disk final : private Machine::Observer, private Committer::Work {
     /// A write or append into one sequential zone; `offset` absent for an append.
     [[nodiscard]] Grant grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
                               std::uint64_t length) noexcept;
-    /// Ends what was granted: `length` bytes at `offset`, the gap included, are in the file and
-    /// have `hash`. Also needed if that is 0.
+    /// Ends a granted write: `length` bytes at `offset`, including the gap, are in the file and
+    /// have `hash`. Also required if `length` is 0.
     [[nodiscard]] Status settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t length,
                                 std::uint64_t hash) noexcept;
-    /// Discards what was written of [offset, offset + length), which lies in one sequential write
+    /// Discards the written part of [offset, offset + length), which lies in one sequential write
     /// preferred zone. The caller does not hold the zone's stripe.
     [[nodiscard]] Status discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcept;
-    /// What a discard or a write of zeroes does to the file; 0 or an errno.
+    /// Does a discard or a write of zeroes in the file; 0 or an errno.
     [[nodiscard]] int clear(const Request& request, std::uint64_t file_at,
                             std::uint64_t length) noexcept;
     /// Marks the disk unclean before its first change.
     [[nodiscard]] Status before_change() noexcept;
-    /// Something was written that the next flush must cover.
+    /// Notes a write that the next flush must cover.
     void note_change(std::uint64_t bytes) noexcept;
-    /// Whether anything was changed that no commit has begun to cover.
+    /// Whether there are changes that no commit has begun to cover.
     [[nodiscard]] bool changed() const noexcept { return changed_.load(); }
-    /// Whether space that zones gave up will come back with the next commit.
+    /// Whether the next commit will free space that zones released.
     [[nodiscard]] bool space_will_return() noexcept;
 
-    /// Where byte `offset` of a disk without zones, or of a conventional zone, lies.
+    /// The file offset of byte `offset` of a disk without zones, or of a conventional zone.
     [[nodiscard]] std::uint64_t plain_at(std::uint64_t offset) const noexcept {
         return geometry_.plain_offset + offset;
     }
@@ -118,7 +121,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     }
     /// The same for a range.
     [[nodiscard]] bool is_plain(std::uint64_t offset, std::uint64_t length) const noexcept {
-        return is_plain(offset) && is_plain(offset + length - 1);  // conventional zones lead
+        return is_plain(offset) && is_plain(offset + length - 1);  // conventional zones come first
     }
 
     // ---- Zone actions and reports (disk.cc).
@@ -129,7 +132,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
 
     // ---- Reading (read.cc).
 
-    /// A stretch of the disk that lies in one piece, or reads as zeroes.
+    /// A range of the disk that is contiguous in the file, or reads as zeroes.
     struct Extent {
         std::uint64_t length = 0;
         std::optional<std::uint64_t> file_at;  ///< Absent: zeroes.
@@ -138,10 +141,10 @@ class Disk final : private Machine::Observer, private Committer::Work {
     };
     [[nodiscard]] StatusCode check_read(std::uint64_t offset, std::uint64_t length) noexcept;
     [[nodiscard]] Extent extent_at(std::uint64_t offset, std::uint64_t length) noexcept;
-    /// Grows before any slot is punched or given out again: what was read from an extent holds if
-    /// this did not change meanwhile.
+    /// Increases before any slot is punched or reused: data read from an extent is valid if this
+    /// did not change meanwhile.
     [[nodiscard]] std::uint64_t reuse_epoch() const noexcept { return reuse_epoch_.load(); }
-    /// On a disk opened for reading: whether the writer still has the extent where we know it.
+    /// On a disk opened for reading: whether the extent is still where we know it to be.
     [[nodiscard]] bool still_there(const Extent& extent) noexcept;
 
   private:
@@ -188,7 +191,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     const Geometry geometry_;
     const Limits limits_;
 
-    std::mutex lock_;  // guards all up to the blank line
+    std::mutex lock_;  // guards the members up to the blank line
     Machine machine_;
     SlotMap slots_;
     Ledger ledger_;

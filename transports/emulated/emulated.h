@@ -1,7 +1,6 @@
-// An emulated zoned disk in one sparse file: makes one, opens one.
+// Creates and opens an emulated zoned disk in one sparse file.
 //
-// Threads: the functions are safe from any thread; the transport's rules are those of
-// zone/transport.h.
+// Threads: the functions are safe from any thread; for the transport see zone/transport.h.
 // Ownership: the caller owns the transport; it owns its file descriptor and its committing thread.
 #pragma once
 
@@ -20,7 +19,7 @@
 ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge::emulated {
 
-/// What a new disk is to look like. All sizes in bytes.
+/// The properties of a new disk. All sizes in bytes.
 struct Shape {
     std::uint64_t size = 0;
     std::uint64_t zone_size =
@@ -34,12 +33,12 @@ struct Shape {
     Model model = Model::host_managed;
 };
 
-/// ok, or the first thing about `shape` that makes no sense, named as a user would
-/// ("zone capacity 2 MiB is larger than the zone size 1 MiB").
+/// ok, or the first fault of `shape`, in the user's terms ("zone capacity 2 MiB is larger than the
+/// zone size 1 MiB").
 [[nodiscard]] tl::expected<void, Error> validate(const Shape& shape);
 
-/// Makes a disk at `path`, durable when this returns. Refuses to overwrite anything; leaves nothing
-/// behind when it fails.
+/// Creates a disk at `path`, durable when this returns. Never overwrites a file; removes its own if
+/// it fails.
 [[nodiscard]] tl::expected<void, Error> create(const std::string& path, const Shape& shape);
 
 /// Whether the file begins like an emulated disk; an error if it can't be read.
@@ -47,13 +46,13 @@ struct Shape {
 
 struct OpenOptions {
     bool writable = false;
-    /// Goes to Identity::reason: why this transport was chosen.
+    /// For Identity::reason: why this transport was chosen.
     std::string reason = "the file holds an emulated disk";
 };
 
-/// Opens the disk at `path`. One writer at a time: a second is refused. Readers see the last
-/// flushed state and Identity::notice says so while a writer has it open. A foreign or damaged file
-/// is an error that says what is wrong with it.
+/// Opens the disk at `path`. One writer at a time: a second is refused. While a writer has it open,
+/// readers see the last flushed state, and Identity::notice says so. The error for a foreign or
+/// damaged file says what is wrong with it.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    OpenOptions options);
 

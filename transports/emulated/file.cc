@@ -31,7 +31,8 @@ class HostFile final : public File {
     }
     Moved read_cached(std::span<const iovec> to, std::uint64_t at) noexcept override {
         auto result = read_with(to, at, RWF_NOWAIT);
-        // A file system that does not know the flag gets the plain call: waiting beats failing.
+        // A file system that does not support the flag gets the plain call: waiting is better than
+        // failing.
         if (!result && result.error() == EOPNOTSUPP) return read_with(to, at, 0);
         return result;
     }
@@ -83,7 +84,8 @@ class HostFile final : public File {
             if (errno != EINTR) return errno;
         return 0;
     }
-    // For file systems without holes; not past the end, where everything reads as zeroes anyway.
+    // For file systems without holes; stops at the end of the file, because everything past it
+    // reads as zeroes.
     Errno write_zeroes(std::uint64_t at, std::uint64_t length) noexcept {
         static constexpr std::array<std::uint8_t, 64 * 1024> zeroes{};
         const auto end = size();
@@ -141,7 +143,7 @@ ZeroSource::~ZeroSource() {
 }
 
 int ZeroSource::fill(std::span<const iovec> to) const noexcept {
-    std::array<iovec, 16> some;  // short reads are resumed without touching the caller's array
+    std::array<iovec, 16> some;  // short reads are resumed without changing the caller's array
     while (!to.empty()) {
         std::size_t count = 0;
         while (count < some.size() && count < to.size()) {

@@ -1,7 +1,7 @@
-// The few things the emulated disk asks of the file that holds it. A seam inside this folder: the
-// power-cut test puts a store that loses sectors in its place.
+// The operations that the emulated disk needs of its file. A seam inside this folder: the power-cut
+// test substitutes a store that loses sectors.
 //
-// Threads: safe from any thread at once.
+// Threads: safe from any thread, concurrently.
 // Ownership: owns its file descriptors; borrows buffers for the length of a call.
 //
 // Nothing here throws. Failures are errno values.
@@ -24,8 +24,8 @@ namespace zonebridge::emulated {
 
 class File {
   public:
-    /// Bytes moved, or an errno. Fewer bytes than asked for: the end of the file (reads), or as far
-    /// as it went (writes; another try tells why).
+    /// Bytes moved, or an errno. Fewer bytes than requested: the end of the file was reached
+    /// (reads), or the write stopped there (trying again shows why).
     using Moved = tl::expected<std::size_t, int>;
     /// 0 or an errno.
     using Errno = int;
@@ -33,36 +33,36 @@ class File {
     virtual ~File() = default;
 
     [[nodiscard]] virtual Moved read(std::span<const iovec> to, std::uint64_t at) noexcept = 0;
-    /// As read, but only what needs no waiting: EAGAIN if nothing does.
+    /// Like read, but only data that needs no waiting; EAGAIN if there is none.
     [[nodiscard]] virtual Moved read_cached(std::span<const iovec> to,
                                             std::uint64_t at) noexcept = 0;
     [[nodiscard]] virtual Moved write(std::span<const iovec> from, std::uint64_t at) noexcept = 0;
-    /// Everything written and punched before this call survives a power cut after it.
+    /// Makes everything written and punched before the call survive a power cut after it.
     [[nodiscard]] virtual Errno sync() noexcept = 0;
-    /// How fallocate(2) is asked for the next two, where the kernel is to do it meanwhile.
+    /// The fallocate(2) modes of the next two, for asynchronous calls.
     static constexpr int punch_mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
     static constexpr int zero_mode = FALLOC_FL_ZERO_RANGE;
-    /// The range reads as zeroes from now on and takes no space if that can be had.
+    /// The range reads as zeroes from now on; its space is freed if possible.
     [[nodiscard]] virtual Errno punch(std::uint64_t at, std::uint64_t length) noexcept = 0;
-    /// The range reads as zeroes from now on and keeps its space, or gets some, if that can be had.
-    /// The file grows over it: space behind its end could not be punched any more.
+    /// The range reads as zeroes from now on and keeps its space, or gets some, if possible.
+    /// Extends the file over the range: space past its end could not be punched.
     [[nodiscard]] virtual Errno zero(std::uint64_t at, std::uint64_t length) noexcept = 0;
     [[nodiscard]] virtual tl::expected<std::uint64_t, int> size() noexcept = 0;
-    /// The first byte at or after `from` that may be other than zero; absent if there is none.
+    /// The first byte at or after `from` that may not be zero; absent if there is none.
     [[nodiscard]] virtual std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept = 0;
-    /// For io_uring, where there is one.
+    /// The descriptor for io_uring, if the file has one.
     [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
 
-    // One buffer in our own memory, whole: a short read is ENODATA.
+    // One buffer in our own memory, in full: a short read is ENODATA.
     [[nodiscard]] Errno read_all(std::span<std::uint8_t> to, std::uint64_t at) noexcept;
     [[nodiscard]] Errno write_all(std::span<const std::uint8_t> from, std::uint64_t at) noexcept;
 };
 
-/// A file of the host's. Takes over `fd`.
+/// A file of the host. Takes ownership of `fd`.
 [[nodiscard]] std::unique_ptr<File> host_file(int fd);
 
-/// Zeroes for buffers that are not ours to touch: the kernel fills them, so that memory which has
-/// gone away is an EFAULT and not a signal.
+/// Fills guest buffers with zeroes. The kernel writes them, so that memory that has gone away
+/// yields EFAULT and not a signal.
 class ZeroSource {
   public:
     [[nodiscard]] static tl::expected<std::unique_ptr<ZeroSource>, Error> open();

@@ -12,11 +12,11 @@
 namespace zonebridge::emulated {
 namespace {
 
-// Never ASCII from the first byte on, so that no text file looks like a disk.
+// Begins with a non-ASCII byte, so that no text file looks like a disk.
 constexpr std::array<std::uint8_t, 8> magic = {0x9A, 'Z', 'B', 'D', 'I', 'S', 'K', '\n'};
 
-// Zones may be reset and written anew before the reset is durable; each such zone holds two slots
-// until the next commit.
+// A zone may be reset and written again before the reset is durable; it then holds two slots until
+// the next commit.
 constexpr std::uint64_t spare_slots = 1024;
 constexpr std::uint64_t max_file_offset = std::uint64_t{1} << 62;
 
@@ -62,7 +62,7 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     if (std::memcmp(sector, magic.data(), magic.size()) != 0)
         return tl::make_unexpected(damaged("is not an emulated zoned disk (no magic number)"));
     const ByteView fields({sector, sector_size});
-    // The version comes before the checksum: a newer format may keep that elsewhere.
+    // Check the version before the checksum: a newer format may have that elsewhere.
     const auto version = fields.le32(at_version);
     if (version > format_version && version < 0x10000)
         return tl::make_unexpected(damaged(fmt::format(
@@ -168,7 +168,7 @@ tl::expected<FoundSuperblock, Error> choose_superblock(
     }
     for (auto& copy : copies)
         if (copy) return FoundSuperblock{*copy, false};
-    // Whichever copy still carries the magic has the more telling complaint.
+    // The copy that still has the magic number gives the better error.
     const auto first_has_magic = std::equal(magic.begin(), magic.end(), start.begin());
     return tl::make_unexpected(first_has_magic ? copies[0].error() : copies[1].error());
 }

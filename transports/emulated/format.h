@@ -1,4 +1,4 @@
-// What an emulated disk's file holds, and where: superblock | zone table | data.
+// The layout of an emulated disk's file: superblock | zone table | data.
 //
 //   0         superblock, copy A        one 512-byte sector each, at the start of its own 4 KiB
 //   4096      superblock, copy B
@@ -7,9 +7,9 @@
 //             plain area                conventional zones, or the whole of a disk without zones
 //             slots                     a sequential zone's data each, given out as they are needed
 //
-// Of two copies the one with the higher generation holds; copy A's generations are even, copy B's
-// odd, so the next write always goes over the older one. docs/decisions/emulated-disk-format.md
-// says why.
+// Of two copies the one with the higher generation counts; copy A's generations are even, copy B's
+// odd, so that the next write always replaces the older one
+// (docs/decisions/emulated-disk-format.md).
 #pragma once
 
 #include <array>
@@ -31,13 +31,13 @@ namespace zonebridge::emulated {
 inline constexpr std::size_t sector_size = 512;
 inline constexpr std::size_t page_size = 4096;
 inline constexpr std::uint32_t format_version = 1;
-/// Zones a disk may have: the zone table is kept in memory, 16 bytes a zone.
+/// The most zones of a disk: the zone table is kept in memory, 16 bytes a zone.
 inline constexpr std::uint32_t max_zones = 16 * 1024 * 1024;
 
 using SectorBytes = std::array<std::uint8_t, sector_size>;
 using Uuid = std::array<std::uint8_t, 16>;
 
-/// Where things lie in the file. All in bytes from its start.
+/// The positions in the file, all in bytes from its start.
 struct Geometry {
     explicit Geometry(const Shape& shape);
 
@@ -55,16 +55,16 @@ struct Geometry {
     std::uint64_t plain_offset = 0;
     std::uint64_t slots_offset = 0;
     std::uint64_t slot_size = 0;
-    std::uint32_t slot_count = 0;  ///< Some more than there are sequential zones.
+    std::uint32_t slot_count = 0;  ///< More than the number of sequential zones.
 };
 
 struct Superblock {
     Uuid uuid{};
     std::uint64_t generation = 0;
-    /// Nothing changed since everything was made durable; open zones stay open.
+    /// No change was made after everything became durable; open zones stay open.
     bool clean = false;
-    std::uint64_t table_digest = 0;  ///< Meaningful where clean: table_digest() of the sectors.
-    std::uint64_t file_size = 0;     ///< The least the file must have.
+    std::uint64_t table_digest = 0;  ///< If clean: the sum of digest_part() of the sectors.
+    std::uint64_t file_size = 0;     ///< The minimum size of the file.
     Shape shape;
 
     [[nodiscard]] std::uint64_t seed() const noexcept;  ///< For the table's checksums.
@@ -72,14 +72,14 @@ struct Superblock {
 
 [[nodiscard]] SectorBytes encode(const Superblock& superblock) noexcept;
 
-/// The newer good copy. The error's message lacks the file's name.
+/// The newer good copy of the superblock.
 struct FoundSuperblock {
     Superblock superblock;
     bool both_good = false;
 };
 [[nodiscard]] tl::expected<FoundSuperblock, Error> choose_superblock(
     std::span<const std::uint8_t, 2 * page_size> start);
-/// Either copy begins with our magic.
+/// Whether either copy begins with the magic number.
 [[nodiscard]] bool has_magic(std::span<const std::uint8_t, 2 * page_size> start) noexcept;
 
 /// "2 MiB", "513 bytes".

@@ -1,9 +1,9 @@
-// What is known of the zones written since they were last durable: how far each was proven, and
-// the hash of what came since. Bounded, and not per zone: when it is full, writers to further zones
-// wait for a commit.
+// Records the zones written since they were last durable: how much of each is durable, and the hash
+// of the later data. Bounded, with no entry for other zones: when the ledger is full, writers to
+// further zones wait for a commit.
 //
-// Threads: none of its own; the disk's lock guards it.
-// Ownership: owns its entries, all allocated at construction; a pointer to one is good until that
+// Threads: guarded by the disk's lock.
+// Ownership: owns its entries, all allocated at construction; a pointer to one is valid until that
 // zone is removed or settled.
 #pragma once
 
@@ -19,14 +19,14 @@ class Ledger {
     struct Entry {
         std::uint32_t zone = 0;
         bool used = false;
-        bool pinned = false;       ///< A write is under way: keep the entry through a commit.
-        bool in_snapshot = false;  ///< The commit under way covers `snapshot_written`.
+        bool pinned = false;       ///< A write is in flight: keep the entry through a commit.
+        bool in_snapshot = false;  ///< The current commit covers `snapshot_written`.
         bool finished = false;     ///< Full by a FINISH, whatever was written since.
         std::uint64_t proven = 0;  ///< Bytes of the zone known durable.
         std::uint64_t hash = 0;    ///< Of [proven, written).
         std::uint64_t snapshot_written = 0;
         std::uint64_t snapshot_hash = 0;
-        std::optional<std::size_t> next;  // in its bucket, or in the list of unused ones
+        std::optional<std::size_t> next;  // in its bucket, or in the list of unused entries
     };
 
     explicit Ledger(std::size_t capacity);

@@ -1,9 +1,9 @@
-// Disk: reading the zone table, and finding out after an unclean end what is durable.
+// Disk: reads the zone table, and after an unclean end determines what is durable.
 //
-// Records written by commits before the newest one found are durable with their data: a commit
-// only begins when the one before it is durable. Those of the newest commit may have reached the
-// disk without their data, so each is believed only if its data has the right hash; else what was
-// proven before it holds.
+// Records written by earlier commits than the newest one found are durable with their data: a
+// commit only begins when the one before it is durable. Records of the newest commit may have
+// reached the disk without their data, so each is accepted only if its data has the right hash;
+// otherwise only its proven part counts.
 #include <algorithm>
 #include <cerrno>
 
@@ -56,7 +56,7 @@ class Disk::Loader {
     const bool trusted_;
     std::vector<std::uint8_t> buffer_;
     std::uint64_t file_size_ = 0;
-    std::vector<Unproven> unproven_;  // of the newest commit so far
+    std::vector<Unproven> unproven_;  // of the newest commit found so far
 };
 
 tl::expected<void, Error> Disk::Loader::run() {
@@ -130,7 +130,7 @@ tl::expected<void, Error> Disk::Loader::take_sector(
         if (!record)
             return damaged(disk_.path_, fmt::format("the record of zone {} is invalid", zone));
         if (auto checked = check(zone, *record); !checked) return checked;
-        // Deferred, because a newer commit may turn up that proves this one.
+        // Deferred, because a newer commit may be found that proves this one.
         if (newest && !trusted_ && record->proven != record->written) {
             unproven_.push_back({zone, *record});
             continue;
@@ -163,7 +163,7 @@ tl::expected<void, Error> Disk::Loader::check(std::uint32_t zone, const ZoneReco
     return {};
 }
 
-// A record that holds as it is, with the data it speaks of.
+// Accepts a record and the data that it describes.
 tl::expected<void, Error> Disk::Loader::take(std::uint32_t zone, const ZoneRecord& record) {
     if (record.slot && disk_.geometry_.slot_offset(*record.slot) + record.written > file_size_)
         return damaged(disk_.path_, fmt::format("it is cut off within the data of zone {}", zone));
@@ -180,8 +180,8 @@ tl::expected<void, Error> Disk::Loader::place(std::uint32_t zone, const ZoneReco
     }
     auto placed = disk_.machine_.restore(zone, state, record.written);
     if (!placed && !trusted_ && state == ZoneState::closed) {
-        // A cut can leave more zones active than the limit allows, where a finish or a reset was
-        // lost and the write that relied on it was not. As a drive would, finish this one.
+        // After a power cut more zones may be active than the limit allows, if a finish or a reset
+        // was lost but a later write that relied on it was not. Finish this zone, as a drive would.
         placed = disk_.machine_.restore(zone, ZoneState::full, record.written);
         disk_.dirty_sectors_.set(sector);
     }
@@ -245,7 +245,7 @@ tl::expected<bool, Error> Disk::Loader::data_matches(const Unproven& unproven) {
 tl::expected<void, Error> Disk::load() {
     const auto trusted = options_.in_use || (superblock_.clean && both_superblocks_);
     if (!trusted && options_.writable) {
-        // What is found now must not be lost later: after a kill it may be in memory only.
+        // The state found now must not be lost later: after a kill it may be in memory only.
         if (const auto error = file_->sync())
             return tl::make_unexpected(
                 os_failure(error, fmt::format("cannot make {} durable", path_)));
@@ -257,8 +257,8 @@ tl::expected<void, Error> Disk::load() {
     return {};
 }
 
-// The zones' records are brought in line with what was found, under the number of the commit that
-// left them so: should this be cut short, that commit's records are still the ones to be checked.
+// Writes the zones' records as found, under the number of the commit that they come from: if this
+// is interrupted, the next load() checks that commit's records again.
 tl::expected<void, Error> Disk::repair() {
     const auto failed = [&](int error) {
         return tl::make_unexpected(os_failure(error, fmt::format("cannot repair {}", path_)));
@@ -274,7 +274,8 @@ tl::expected<void, Error> Disk::repair() {
     return {};
 }
 
-// Slots that hold something no zone refers to: written before the end, or not yet punched.
+// Discards slots that contain data but belong to no zone: written before the end, or not yet
+// punched.
 void Disk::discard_leftovers() {
     if (geometry_.slot_count == 0) return;
     auto at = file_->next_data(geometry_.slots_offset);

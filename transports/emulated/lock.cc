@@ -20,8 +20,8 @@ struct flock whole_file() noexcept {
     return lock;  // l_pid must be 0, l_len 0 is the whole file
 }
 
-// The kernel names no process for a lock that belongs to an open file, but each process's own file
-// descriptors show theirs. What we may not look at stays unnamed.
+// The kernel names no process for a lock that belongs to an open file, but the fdinfo of each
+// process's descriptors shows it. A process that we may not inspect stays unnamed.
 std::string holder_of(int fd) {
     struct stat status {};
     if (::fstat(fd, &status) != 0) return "another process";

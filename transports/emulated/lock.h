@@ -1,6 +1,4 @@
-// One writer at a time: a lock on the open file that ends with it, however the process ends.
-//
-// Threads: pure functions on a file descriptor.
+// The writer's lock: a lock on the open file, which ends with the process, however that ends.
 #pragma once
 
 #include <optional>
@@ -12,12 +10,13 @@
 
 namespace zonebridge::emulated {
 
-/// Takes the writer's lock, or says who has it.
+/// Takes the writer's lock, or returns an error that names its holder.
 [[nodiscard]] tl::expected<void, Error> lock_for_writing(int fd, const std::string& path);
-/// Gives the lock up, if this open file has it: before its descriptor is closed, since the kernel may
-/// hold the file a moment longer, for what went through a ring.
+/// Releases the lock if this open file has it. Call it before closing the descriptor: the kernel
+/// may hold the file a moment longer, for operations that went through a ring.
 void unlock(int fd) noexcept;
-/// Who has the file open for writing, in words ("process 4711 (zonebridge)"); absent if nobody.
+/// The process that has the file open for writing ("process 4711 (zonebridge)"); absent if there is
+/// none.
 [[nodiscard]] std::optional<std::string> find_writer(int fd);
 
 }  // namespace zonebridge::emulated

@@ -83,7 +83,7 @@ tl::expected<std::unique_ptr<Disk>, Error> open_disk(std::unique_ptr<File> file,
     if (!found) return tl::make_unexpected(found.error());
     auto zeroes = ZeroSource::open();
     if (!zeroes) return tl::make_unexpected(zeroes.error());
-    // A damaged file may be short and yet speak of a table that needs much memory.
+    // A damaged file may be short and yet describe a table that needs much memory.
     const Geometry geometry(found->superblock.shape);
     const auto size = file->size();
     if (size && *size < geometry.plain_offset)
@@ -117,15 +117,14 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
     auto file = host_file(*fd);
     std::optional<std::string> writer;
     if (options.writable) {
-        // A file that is none of ours must be called that, not locked.
+        // For a file that is not an emulated disk the error must say so, and not be about the lock.
         if (auto found = read_superblock(*file, path); !found)
             return tl::make_unexpected(found.error());
         if (auto locked = lock_for_writing(*fd, path); !locked)
             return tl::make_unexpected(locked.error());
     }
 
-    // Next to a writer the table changes while it is read; a reading that does not hold together
-    // is tried again.
+    // While a writer runs, the table changes as it is read; an inconsistent read is tried again.
     for (int attempt = 0;; ++attempt) {
         if (!options.writable) writer = find_writer(*fd);
         Disk::Options disk_options;

@@ -1,6 +1,4 @@
-// Opening a disk in any File. A seam inside this folder; users call open() of emulated.h.
-//
-// Ownership: the caller owns the disk.
+// Opens a disk in any File. A seam inside this folder; users call open() of emulated.h.
 #pragma once
 
 #include <memory>
@@ -14,7 +12,7 @@ namespace zonebridge::emulated {
 [[nodiscard]] tl::expected<FoundSuperblock, Error> read_superblock(File& file,
                                                                    const std::string& path);
 
-/// Opens, recovers where needed, and, if writable, begins committing.
+/// Opens the disk, recovers it if necessary, and, if writable, starts committing.
 [[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> open_disk(std::unique_ptr<File> file,
                                                                    const std::string& path,
                                                                    Disk::Options options);

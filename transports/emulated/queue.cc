@@ -49,7 +49,8 @@ DiskQueue::DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int eve
 
 DiskQueue::~DiskQueue() {
     loop().remove_issuer(*this);
-    // The kernel may still be filling buffers or clearing the file; a ring that fails can't tell, and holds none.
+    // The kernel may still be filling buffers or clearing the file; a ring that fails can't report
+    // it, and holds none.
     while (in_kernel_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
     if (auto* committer = disk_.committer()) committer->remove(waker_);
     loop().unwatch(waker_.event_fd);
@@ -126,7 +127,7 @@ void DiskQueue::process(std::span<const Request> batch, bool may_wait) noexcept 
 }
 
 std::size_t DiskQueue::write(std::span<const Request> batch, bool may_wait) noexcept {
-    // What is parked for a zone goes first; and a joined write must not overtake it either.
+    // Parked writes of a zone go first; a joined write must not overtake them either.
     if (behind_parked(batch.front())) {
         parked_.push_back({batch.front(), Disk::Grant::Wait::commit, 0, may_wait});
         return 1;
@@ -196,7 +197,7 @@ void DiskQueue::wait_for_commit(const Completion& completion) noexcept {
 void DiskQueue::request_commit() noexcept {
     waker_.waiting = true;
     auto& committer = *disk_.committer();
-    // Nothing has changed since the newest commit began: that one covers everything.
+    // If nothing changed since the newest commit began, that commit covers everything.
     const auto commit = disk_.changed() ? committer.request() : committer.begun();
     for (auto i = waiting_.size() - unrequested_; i < waiting_.size(); ++i)
         waiting_[i].commit = commit;

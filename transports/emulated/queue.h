@@ -1,5 +1,5 @@
-// One thread's way to an emulated disk. Requests are done when the loop is about to enter the
-// kernel, so that everything submitted in a turn is known and what continues each other joins.
+// A queue to an emulated disk. Requests are processed when the loop is about to enter the kernel,
+// so that all of a turn's requests are known and contiguous ones are joined.
 //
 // Threads: belongs to its loop's thread.
 // Ownership: borrows its loop and the disk; owns its jobs and its eventfd.
@@ -31,12 +31,12 @@ class DiskQueue final : public Queue,
     ~DiskQueue() override;
 
   private:
-    /// Done but for being durable: a flush, or a write with FUA.
+    /// Done except for being durable: a flush, or a write with FUA.
     struct Waiting {
         Completion completion;
         std::uint64_t commit = 0;
     };
-    /// A write that found no room in the ledger, or no space.
+    /// A write that found no room in the ledger, or no free space.
     struct Parked {
         Request request;
         Disk::Grant::Wait wait = Disk::Grant::Wait::nothing;
@@ -68,13 +68,13 @@ class DiskQueue final : public Queue,
     Writer writer_;
     Committer::Waker waker_;
     bool look_again_ = false;
-    std::size_t in_kernel_ = 0;  // reads and clears in its hands
+    std::size_t in_kernel_ = 0;  // reads and clears in the kernel
 
-    // All with room for depth() from the start.
+    // All with capacity for depth() from the start.
     std::vector<Request> fresh_;
     std::vector<Request> batch_;
     std::vector<Waiting> waiting_;
-    std::size_t unrequested_ = 0;  // the last of waiting_ that have no commit yet
+    std::size_t unrequested_ = 0;  // the last ones of waiting_, which have no commit yet
     std::vector<Parked> parked_;
     std::vector<Parked> retrying_;
     RingBuffer<Completion> done_;

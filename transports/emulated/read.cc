@@ -1,4 +1,4 @@
-// Disk: where a read finds its data.
+// Disk: finds the data of a read.
 #include <algorithm>
 
 #include "transports/emulated/disk.h"

@@ -74,17 +74,17 @@ void ReadJob::fill_zeroes() noexcept {
 
 void ReadJob::take(File::Moved moved) noexcept {
     if (!moved) return fail(moved.error());
-    // The slot may have been punched, or become another zone's, while we were reading it.
+    // The slot may have been punched, or given to another zone, during the read.
     if (extent_.slot && retries_ <= max_retries && disk_.reuse_epoch() != epoch_) {
         ++retries_;
         return;
     }
     if (disk_.limits().read_only && !disk_.still_there(extent_)) return fail(ESTALE);
-    if (*moved == 0) return fill_zeroes();  // beyond the file's end nothing was written
+    if (*moved == 0) return fill_zeroes();  // nothing was written past the file's end
     done_ += *moved;
 }
 
-// Slots come and go too fast: keep this zone's where it is while we read.
+// Slots change too often: keep this zone's slot in place during the read.
 void ReadJob::read_under_lock() noexcept {
     const std::lock_guard guard(
         disk_.stripe(disk_.limits().layout.zone_of(request_.offset + done_)));

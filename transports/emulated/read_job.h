@@ -1,8 +1,8 @@
-// One read on its way: what is in the page cache is copied at once, the rest comes by the ring, so
-// that a cold disk never holds up the thread's other guests.
+// One read: data in the page cache is copied at once, the rest is read through the ring, so that a
+// slow disk does not delay the thread's other guests.
 //
 // Threads: belongs to its queue's thread.
-// Ownership: borrows the disk, the ring, its owner and the request's buffers until it ended.
+// Ownership: borrows the disk, the ring, its owner and the request's buffers until it ends.
 #pragma once
 
 #include <array>
@@ -18,7 +18,7 @@ namespace zonebridge::emulated {
 
 class ReadJob final : public Ring::Operation {
   public:
-    /// Told when a read that had to wait ended.
+    /// Notified when a read that had to wait ends.
     class Owner {
       public:
         virtual void read_ended(ReadJob& job) noexcept = 0;
@@ -29,7 +29,7 @@ class ReadJob final : public Ring::Operation {
 
     ReadJob(Disk& disk, Ring* ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
 
-    /// True if it ended; false: the owner will be told.
+    /// True if it has ended; otherwise the owner is notified.
     [[nodiscard]] bool begin(const Request& request) noexcept;
 
     [[nodiscard]] std::uint64_t tag() const noexcept { return request_.tag; }
@@ -57,7 +57,8 @@ class ReadJob final : public Ring::Operation {
     Disk::Extent extent_;
     std::uint64_t epoch_ = 0;
     std::array<iovec, 64> pieces_;
-    IovecCursor::Slice slice_;  // of the buffers: where the extent goes; in pieces_
+    IovecCursor::Slice slice_;  // of the request's buffers: the destination of the extent; in
+                                // pieces_
 };
 
 }  // namespace zonebridge::emulated

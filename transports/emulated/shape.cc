@@ -1,4 +1,4 @@
-// Which shapes make sense, and how they read in a message.
+// Validates a disk's shape, and words the errors.
 #include <fmt/format.h>
 
 #include "transports/emulated/emulated.h"

@@ -2,8 +2,7 @@
 
 namespace zonebridge::emulated {
 
-// In a file of its own, because a test builds it with the fault that the four stages are there to
-// prevent.
+// In its own file, because a test builds it with the fault that the four stages prevent.
 void SlotMap::release(std::uint32_t zone) noexcept {
     const auto slot = of(zone);
     if (!slot) return;

@@ -1,10 +1,10 @@
-// Which slot of the file holds each sequential zone's data, and which slots may be given out.
+// The slot of the file that holds each sequential zone's data, and the slots that are free.
 //
-// A slot leaves a zone when the zone is reset, and must neither be written nor punched before that
+// A zone that is reset releases its slot, which must be neither written nor punched before that
 // reset is durable: it goes from its zone to `freed`, with the next commit to `committing`, after
-// it to `punchable`, and only then is it free.
+// that commit to `punchable`, and only then is it free.
 //
-// Threads: none of its own; the disk's lock guards it.
+// Threads: guarded by the disk's lock.
 // Ownership: owns its maps (4 bytes a zone and 4 bits a slot); nothing allocates after
 // construction.
 #pragma once
@@ -35,15 +35,15 @@ class SlotMap {
         if (kept == 0) return std::nullopt;
         return kept - 1;
     }
-    /// While loading: false if the slot does not exist or another zone has it.
+    /// While loading: false if the slot does not exist or belongs to another zone.
     [[nodiscard]] bool adopt(std::uint32_t zone, std::uint32_t slot) noexcept {
         if (slot >= taken_.size() || taken_.test(slot)) return false;
         taken_.set(slot);
         of_zone_[zone - first_zone_] = slot + 1;
         return true;
     }
-    /// The lowest free slot, so that the file stays short; absent if there is none before the next
-    /// commit.
+    /// Allocates the lowest free slot, so that the file stays short; absent if there is none before
+    /// the next commit.
     [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t zone) noexcept {
         auto found = taken_.next_clear(lowest_free_);
         if (found) {
@@ -58,9 +58,9 @@ class SlotMap {
         of_zone_[zone - first_zone_] = static_cast<std::uint32_t>(*found) + 1;
         return static_cast<std::uint32_t>(*found);
     }
-    /// The zone needs its slot no more, once the next commit is durable.
+    /// Releases the zone's slot once the next commit is durable.
     void release(std::uint32_t zone) noexcept;
-    /// For a zone in which nothing has been written since it got its slot: no record anywhere
+    /// Frees the slot of a zone in which nothing was written since it got the slot: no record
     /// refers to it, so it is free at once.
     void give_back(std::uint32_t zone) noexcept {
         const auto slot = of(zone);
@@ -68,7 +68,7 @@ class SlotMap {
         of_zone_[zone - first_zone_] = 0;
         punched({*slot, 1});
     }
-    /// The commit that is about to be put together will make all releases so far durable.
+    /// The commit that begins now will make all earlier releases durable.
     void begin_commit() noexcept { committing_.take(freed_); }
     void end_commit() noexcept { punchable_.take(committing_); }
 
@@ -76,8 +76,7 @@ class SlotMap {
         std::uint32_t first = 0;
         std::uint32_t count = 0;
     };
-    /// Takes a run of at most `most` slots to punch in hand: nobody else gets them until
-    /// punched().
+    /// Takes a run of at most `most` slots for punching; they are not allocated until punched().
     [[nodiscard]] std::optional<Run> take_punchable(std::uint32_t most) noexcept {
         const auto first = punchable_.next_set(0);
         if (!first) return std::nullopt;
@@ -93,7 +92,8 @@ class SlotMap {
         for (std::uint32_t i = 0; i < run.count; ++i) taken_.clear(run.first + i);
         lowest_free_ = std::min<std::size_t>(lowest_free_, run.first);
     }
-    /// While loading: a slot that no zone refers to still holds something. False if it is taken.
+    /// While loading: discards a slot that still has data but belongs to no zone. False if it is
+    /// taken.
     [[nodiscard]] bool discard(std::uint32_t slot) noexcept {
         if (taken_.test(slot)) return false;
         taken_.set(slot);
@@ -108,8 +108,8 @@ class SlotMap {
 
   private:
     std::uint32_t first_zone_;
-    std::vector<std::uint32_t> of_zone_;  // slot + 1; 0 where there is none
-    Bitmap taken_;                        // not free: a zone's, or on the way to being free
+    std::vector<std::uint32_t> of_zone_;  // slot + 1; 0 if there is none
+    Bitmap taken_;                        // not free: owned by a zone, or in a stage before free
     Bitmap freed_;
     Bitmap committing_;
     Bitmap punchable_;

@@ -23,8 +23,8 @@ enum : std::size_t {
 static_assert(at_records + records_per_sector * record_size == at_checksum);
 
 enum : std::size_t {
-    in_state = 0,  // then three bytes of zero
-    in_slot = 4,   // slot + 1; 0 where there is none
+    in_state = 0,  // followed by three zero bytes
+    in_slot = 4,   // slot + 1; 0 if there is none
     in_proven = 8,
     in_written = 16,
     in_hash = 24,

@@ -1,4 +1,4 @@
-// The zone table: what is kept of every zone, in 512-byte sectors that are written whole.
+// The zone table: the saved state of every zone, in 512-byte sectors that are written whole.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +13,12 @@ namespace zonebridge::emulated {
 
 inline constexpr std::size_t records_per_sector = 15;
 
-/// One zone. `written` counts the bytes from the zone's start that hold data. Of those, the first
-/// `proven` were durable before the commit that wrote this record; the rest is there only if it has
-/// the hash (block_hash.h), because the record may have reached the disk without its data.
+/// One zone. `written` counts the bytes from the zone's start that hold data. The first `proven` of
+/// them were durable before the commit that wrote this record; the rest is valid only if it has the
+/// hash (block_hash.h), because the record may have reached the disk without its data.
 struct ZoneRecord {
     ZoneState state = ZoneState::empty;
-    std::optional<std::uint32_t> slot;  ///< Where the data lies; absent while nothing is written.
+    std::optional<std::uint32_t> slot;  ///< The slot of the data; absent if nothing is written.
     std::uint64_t proven = 0;
     std::uint64_t written = 0;
     std::uint64_t hash = 0;
@@ -29,11 +29,11 @@ struct ZoneRecord {
 struct TableSector {
     std::uint32_t index = 0;
     std::uint64_t generation = 0;
-    /// Which commit wrote it. Every commit but the newest found in the table was wholly durable.
+    /// The commit that wrote it. Every commit but the newest found in the table is wholly durable.
     std::uint64_t commit = 0;
 };
 
-/// `records` are those of zones index * 15 on, at most 15. `seed`: Superblock::seed().
+/// `records` are those of the zones from index * 15 on, at most 15. `seed`: Superblock::seed().
 void encode(const TableSector& sector, std::span<const ZoneRecord> records, std::uint64_t seed,
             std::span<std::uint8_t, sector_size> out) noexcept;
 
@@ -41,12 +41,12 @@ void encode(const TableSector& sector, std::span<const ZoneRecord> records, std:
 [[nodiscard]] std::optional<TableSector> decode_sector(
     std::span<const std::uint8_t, sector_size> bytes, std::uint32_t index, std::size_t copy,
     std::uint64_t seed) noexcept;
-/// The `i`th record of a good sector; absent if its fields are no record at all.
+/// Record `i` of a good sector; absent if its fields are invalid.
 [[nodiscard]] std::optional<ZoneRecord> decode_record(
     std::span<const std::uint8_t, sector_size> bytes, std::size_t i) noexcept;
 
-/// What a sector adds to the table's digest: their sum, kept in a clean superblock, tells when a
-/// durable sector has gone missing.
+/// A sector's part of the table's digest: the sum of all parts, saved in a clean superblock, shows
+/// when a durable sector was lost.
 [[nodiscard]] std::uint64_t digest_part(std::uint32_t index, std::uint64_t generation) noexcept;
 
 }  // namespace zonebridge::emulated

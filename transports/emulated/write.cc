@@ -44,7 +44,8 @@ Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
                     grant.status = {StatusCode::no_space, NativeCause::os_error(ENOSPC)};
                 return grant;
             }
-            // Its old data may be unpunched yet; readers of its last owner must notice.
+            // The slot's old data may be unpunched yet; readers of its last owner must notice the
+            // change.
             ++reuse_epoch_;
         }
         entry->pinned = true;
@@ -65,7 +66,7 @@ Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t leng
         auto* entry = ledger_.find(zone);
         entry->pinned = false;
         if (length != 0) {
-            // Meanwhile another zone's write may have closed this one to make room: open it again.
+            // Another zone's write may have closed this zone meanwhile to make room: open it again.
             const auto state = machine_.state(zone);
             if (state != ZoneState::implicit_open && state != ZoneState::explicit_open &&
                 state != ZoneState::full)
@@ -75,7 +76,7 @@ Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t leng
                 machine_.advance(offset, length);
             }
         }
-        // Nothing was ever kept in this slot: the zone may have better luck with another.
+        // This slot has no data: free it, so that the next write tries another.
         if (written_of(zone) == 0) slots_.give_back(zone);
         forget_if_empty(zone);
     }
@@ -85,7 +86,7 @@ Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t leng
 
 Status Disk::discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcept {
     const auto zone = limits_.layout.zone_of(offset);
-    // A reset takes it too: the slot stays this zone's while it is punched.
+    // A reset takes it too, so that the slot stays this zone's during the punch.
     const std::lock_guard stripe_guard(stripe(zone));
     std::uint64_t file_at = 0;
     {

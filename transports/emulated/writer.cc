@@ -11,7 +11,7 @@ namespace zonebridge::emulated {
 namespace {
 
 constexpr std::size_t max_buffers = 1024;          // IOV_MAX
-constexpr std::uint64_t max_joined = 4 << 20;      // how long one call may hold up the zone
+constexpr std::uint64_t max_joined = 4 << 20;      // bounds the time that one call blocks the zone
 constexpr std::size_t readback_size = 256 * 1024;  // stays in the CPU's cache
 
 bool moves_data_in(const Request& request) noexcept {
@@ -21,7 +21,7 @@ bool moves_data_in(const Request& request) noexcept {
 }  // namespace
 
 Status status_of_write(int error) noexcept {
-    // The host file system's largest file: to the guest the same as no space.
+    // The file reached the host file system's maximum size: to the guest the same as no space.
     const auto code = error == EFBIG ? StatusCode::no_space : status_of_errno(error);
     return {code, NativeCause::os_error(error)};
 }
@@ -69,7 +69,7 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
     if (put_down.error == 0)
         put_down = zeroes ? put_zeroes(first, grant.file_at) : put(grant.file_at);
 
-    // What counts is whole blocks, or, where waiting for space may help, whole requests.
+    // Only whole blocks count, or, if waiting for space may help, whole requests.
     const auto required = layout.is_required(zone);
     const auto block =
         required ? disk_.limits().physical_block_size : disk_.limits().logical_block_size;
@@ -101,7 +101,7 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
         each.result = batch[i].operation == Operation::append ? grant.offset + end : 0;
         end += batch[i].length;
         if (end <= length) continue;
-        // What comes behind it is tried anew, and finds the pointer where this one left it.
+        // Later requests are tried again, and find the pointer where this one left it.
         each.result = 0;
         if (wait)
             each.wait = Disk::Grant::Wait::reclaim;
@@ -112,7 +112,7 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
     return count;
 }
 
-// Where what lies in one piece with `offset` in the file may end.
+// The end of the range that is contiguous with `offset` in the file.
 std::uint64_t Writer::end_of_stretch(std::uint64_t offset) const noexcept {
     const auto& layout = disk_.limits().layout;
     if (disk_.is_plain(offset)) return layout.start_of(layout.conventional_count());
@@ -125,8 +125,8 @@ bool Writer::spans(const Request& request) const noexcept {
            request.offset + request.length > end_of_stretch(request.offset);
 }
 
-// Over conventional and sequential write preferred zones. To do what was done already again, after
-// a wait, does no harm there.
+// For conventional and sequential write preferred zones, where repeating a write after a wait is
+// harmless.
 Writer::Outcome Writer::write_pieces(const Request& request, bool may_wait) noexcept {
     Outcome outcome;
     for (std::uint64_t done = 0; done < request.length;) {
@@ -214,7 +214,7 @@ Writer::Put Writer::put(std::uint64_t file_at) noexcept {
 Writer::Put Writer::put_zeroes(const Request& request, std::uint64_t file_at) noexcept {
     Put result;
     result.error = disk_.clear(request, file_at, request.length);
-    // A zone's data never ends behind the file's end.
+    // A zone's data never extends past the end of the file.
     if (result.error == 0 && !disk_.is_plain(request.offset))
         result.error = grow_to(file_at + request.length);
     if (result.error == 0) result.bytes = request.length;

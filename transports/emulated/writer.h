@@ -1,11 +1,11 @@
-// One queue's way to write: joins what continues each other into one call.
+// One queue's writer: joins contiguous writes into one call.
 //
 // Threads: belongs to its queue's thread.
 // Ownership: borrows the disk; owns its scratch space, all allocated at construction.
 //
-// The data goes to the kernel straight from the guest's buffers, which we never touch ourselves:
-// memory that has gone away is an EFAULT, and a guest that scribbles over a buffer while it is
-// being written harms only that block. What is hashed is therefore read back from the file.
+// The kernel takes the data directly from the guest's buffers, which this process never touches
+// itself: memory that has gone away yields EFAULT, and a guest that changes a buffer during the
+// write harms only that block. The data to be hashed is therefore read back from the file.
 #pragma once
 
 #include <cstdint>
@@ -27,9 +27,9 @@ class Writer {
 
     explicit Writer(Disk& disk);
 
-    /// Does the first of `batch`, a write, an append or a write of zeroes, and as many of those behind it as
-    /// continue it; returns for how many `outcomes` was filled in. `may_wait`: a full host file
-    /// system is worth waiting for space that is about to come back.
+    /// Does the first of `batch`, a write, an append or a write of zeroes, and the requests after
+    /// it that continue it; returns the number of `outcomes` filled in. `may_wait`: if the host
+    /// file system is full, wait for space that is about to be freed.
     [[nodiscard]] std::size_t write(std::span<const Request> batch, std::span<Outcome> outcomes,
                                     bool may_wait) noexcept;
     /// Does a discard that touches sequential write preferred zones.
@@ -59,9 +59,9 @@ class Writer {
     std::vector<std::uint8_t> readback_;
 };
 
-/// How a failed write to the host's file is told.
+/// The status for a failed write to the host's file.
 [[nodiscard]] Status status_of_write(int error) noexcept;
-/// The same for what Disk::clear gives, which may be no failure at all.
+/// The same for the result of Disk::clear, which may be 0.
 [[nodiscard]] Status status_of_clear(int error) noexcept;
 
 }  // namespace zonebridge::emulated

@@ -20,10 +20,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Devices on devices on devices: more than this nobody builds.
+// The most levels of stacked devices; real stacks are lower.
 constexpr int max_depth = 8;
 
-// "\040" and the like, as the kernel writes blanks in /proc's tables.
+// Decodes "\040" and the like, the kernel's escapes for blanks in /proc's tables.
 std::string unescape(std::string_view text) {
     std::string result;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -45,7 +45,7 @@ bool is_path_to(const Places& places, const std::string& path, dev_t number) {
 }
 
 struct Mount {
-    std::string number;  // "8:1"; file systems on several devices show a made-up one
+    std::string number;  // "8:1"; a made-up number for file systems on several devices
     std::string point;
     std::string source;
 };
@@ -110,7 +110,7 @@ class Search {
         const auto self = std::to_string(::getpid());
         const auto is_it = [&](const fs::path& fd) { return places_.block_number(fd) == number; };
         for (const auto& opener : openers_of(places_, is_it)) {
-            // Whoever asks may have it open already; that alone is nobody else.
+            // This process may have the disk open already; that alone is not another user.
             if (opener.id == self)
                 add(Holder::Kind::reader, "is already open in this process");
             else
@@ -125,7 +125,7 @@ class Search {
   private:
     void add(Holder::Kind kind, std::string words,
              std::optional<std::string> mount_point = std::nullopt) {
-        // Bind mounts and the like say the same again.
+        // Bind mounts and the like yield the same words again.
         const auto said = [&](const Holder& holder) { return holder.words == words; };
         if (std::none_of(found_.begin(), found_.end(), said))
             found_.push_back({kind, std::move(words), std::move(mount_point)});
@@ -188,7 +188,8 @@ tl::unexpected<Error> in_use(const std::string& path, const std::string& by,
 constexpr std::string_view release_it = "release it first, or, if you are sure, give --force";
 
 tl::expected<int, int> open_exclusively(const std::string& path) {
-    // Reading is enough to hold it, and closing it then wakes nobody who looks for new partitions.
+    // Reading is enough for an exclusive hold, and closing it does not trigger a new scan for
+    // partitions.
     const auto fd = ::open(path.c_str(), O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return tl::make_unexpected(errno);
     return fd;
@@ -253,7 +254,7 @@ tl::expected<Claim, Error> Claim::take(const Node& block, bool force) {
         return tl::make_unexpected(os_failure(
             fd.error(), fmt::format("{}: can't be reserved for this program", block.path)));
     if (force) return Claim();
-    // Whoever it is may have come after the first look.
+    // The other holder may have come after the first search.
     if (holders.empty()) holders = find_holders({}, block);
     return in_use(block.path, holders.empty() ? "is in use by the kernel" : in_words(holders),
                   release_it);
@@ -263,7 +264,7 @@ tl::expected<Claim, Error> Claim::take_sibling(const Node& node, bool force) {
     if (!node.block) return Claim();
     const auto block = look_at(*node.block);
     if (!block) return tl::make_unexpected(block.error());
-    // No force makes this right: the file system's writes and ours have pointers of their own.
+    // --force can't make this safe: the file system and Zonebridge would each keep write pointers.
     std::vector<Holder> mounted;
     for (const auto& holder : find_holders({}, *block))
         if (holder.kind == Holder::Kind::mounted) mounted.push_back(holder);

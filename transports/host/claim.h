@@ -1,7 +1,7 @@
-// Who else uses a disk, and holding it for ourselves. Two ways of writing to one zoned disk corrupt
-// each other's write pointers, so whoever writes holds the disk's block node.
+// Finds the other users of a disk, and holds it exclusively. Two writers to one zoned disk corrupt
+// each other's write pointers, so a writer holds the disk's block node.
 //
-// Threads: any; a Claim is used by one at a time.
+// Threads: any; a Claim is used by one thread at a time.
 // Ownership: a Claim owns the file descriptor that holds the disk.
 #pragma once
 
@@ -16,25 +16,25 @@
 
 namespace zonebridge::host {
 
-/// Everybody who uses the block device, in words: "mounted at /mnt", "/dev/sda1, a partition of it,
-/// is mounted at /boot", "has the partition /dev/sda1", "is part of /dev/dm-0", "is used for
-/// swapping", "is open for writing in fio (process 123)", "is open in this very process". Empty if
-/// nobody does.
+/// All users of the block device, in words: "mounted at /mnt", "/dev/sda1, a partition of it, is
+/// mounted at /boot", "has the partition /dev/sda1", "is part of /dev/dm-0", "is used for
+/// swapping", "is open for writing in fio (process 123)", "is already open in this process". Empty
+/// if there are none.
 [[nodiscard]] std::vector<std::string> holders_of(const Node& block);
-/// Where file systems of it are mounted, also those on its partitions and on devices made of it.
+/// Mount points of its file systems, including those on partitions and on devices stacked on it.
 [[nodiscard]] std::vector<std::string> mount_points_of(const Node& block);
 
 class Claim {
   public:
-    /// What was not claimed: a disk that has no block node.
+    /// Holds nothing: for a disk that has no block node.
     Claim() = default;
-    /// Holds `block` (Node::Kind::block) exclusively until destroyed; that needs no right to write.
-    /// Refused (io_error, EBUSY), with the holders named, if it is partitioned, mounted, part of
-    /// another device, open for writing elsewhere or held by another; with `force` that is
-    /// overlooked, and what can't be held is not. Any other errno is what the system refuses.
+    /// Holds `block` (Node::Kind::block) exclusively until destroyed; needs no write permission.
+    /// Refused (io_error, EBUSY), naming the holders, if the disk is partitioned, mounted, part of
+    /// another device, open for writing elsewhere or held exclusively by another. `force` overrides
+    /// that; a disk that can't be held is then not held. Other errors are the system's.
     [[nodiscard]] static tl::expected<Claim, Error> take(const Node& block, bool force);
-    /// As take, for the block node of the disk that `node` belongs to, if it has one; and a disk
-    /// that is mounted is refused even with `force`.
+    /// Like take(), for the block node of the disk that `node` belongs to, if it has one; refuses a
+    /// mounted disk even with `force`.
     [[nodiscard]] static tl::expected<Claim, Error> take_sibling(const Node& node, bool force);
 
     /// Whether it holds a disk.

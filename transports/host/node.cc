@@ -59,13 +59,13 @@ std::string words_for(mode_t mode) {
     return "a special file";
 }
 
-// A block device that programs can open. The kernel keeps others to itself: the paths below an
-// NVMe multipath head, namespaces whose zones it can't handle.
+// A block device that programs can open. The kernel hides others: the paths of an NVMe multipath
+// head, namespaces whose zones it can't handle.
 bool usable(const fs::path& block) {
     return is_there(block) && first_line(block / "hidden").value_or("0") == "0";
 }
 
-// The one device of a SCSI disk's in `folder` ("block", "scsi_generic", "bsg").
+// The one device of a SCSI disk in `folder` ("block", "scsi_generic", "bsg").
 std::optional<std::string> scsi_sibling(const Places& places, const fs::path& folder) {
     const auto names = names_in(folder);
     if (names.empty()) return std::nullopt;
@@ -78,7 +78,7 @@ void find_scsi_siblings(const Places& places, const fs::path& device, Node& node
     node.bsg = scsi_sibling(places, device / "bsg");
 }
 
-// "nvme0n1" and "ng0n1" are the two names of one namespace, with multipathing too.
+// "nvme0n1" and "ng0n1" name the same namespace, with multipathing too.
 void find_nvme_siblings(const Places& places, const std::string& name, Node& node) {
     constexpr std::string_view block_prefix = "nvme";
     constexpr std::string_view generic_prefix = "ng";
@@ -131,7 +131,7 @@ bool is_there(const fs::path& path) {
 std::optional<std::string> first_line(const fs::path& file) {
     std::ifstream stream(file);
     std::string line;
-    // An empty attribute is there, too: its first line is empty.
+    // An empty attribute exists: its first line is empty.
     if (!stream) return std::nullopt;
     if (!std::getline(stream, line) && !stream.eof()) return std::nullopt;
     while (!line.empty() && line.back() == ' ') line.pop_back();
@@ -161,7 +161,7 @@ std::optional<dev_t> device_number(const fs::path& sysfs) {
 }
 
 std::string node_path(const Places& places, const fs::path& sysfs) {
-    // The kernel's own name has '!' where the node has a folder ("bsg/0:0:0:0", "cciss!c0d0").
+    // The kernel's own name has '!' where the node's path has '/' ("bsg/0:0:0:0", "cciss!c0d0").
     constexpr std::string_view key = "DEVNAME=";
     std::ifstream uevent(sysfs / "uevent");
     for (std::string line; std::getline(uevent, line);)

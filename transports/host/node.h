@@ -1,8 +1,7 @@
-// What a path is, as the kernel and sysfs tell it: a file, or which of a disk's nodes, and the
-// names of the others.
+// Identifies a path from the kernel and sysfs: a file, or one of a disk's nodes, with the names of
+// the disk's other nodes.
 //
-// Threads: any; every call looks anew.
-// Ownership: plain values.
+// Threads: any; every call reads the current state.
 #pragma once
 
 #include <cstdint>
@@ -25,37 +24,37 @@ struct Node {
         sg,            ///< /dev/sg0
         bsg,           ///< /dev/bsg/0:0:0:0
         nvme_generic,  ///< /dev/ng0n1
-        other,         ///< Nothing a disk could be.
+        other,         ///< Can't be a disk.
     };
 
     Kind kind = Kind::other;
-    std::string path;             ///< As it was named.
-    std::string name;             ///< The kernel's: "sda", "sg0", "0:0:0:0", "ng0n1"; "" for files.
-    dev_t number = 0;             ///< A device's own number.
-    std::filesystem::path sysfs;  ///< Its folder below /sys/devices; may be empty if no disk.
+    std::string path;             ///< As the caller named it.
+    std::string name;             ///< The kernel's name: "sda", "sg0", "0:0:0:0", "ng0n1"; "" for
+                                  ///< files.
+    dev_t number = 0;             ///< The device's own number.
+    std::filesystem::path sysfs;  ///< Its folder below /sys/devices; may be empty for non-disks.
     std::string words;            ///< "a directory", "a block device": for messages.
     /// Set for a partition: the whole disk's node ("/dev/sda").
     std::optional<std::string> partition_of;
 
-    // The nodes of the same disk ("/dev/sda"), itself included where it is one. Block devices that
-    // the kernel keeps to itself (a namespace whose zones it can't handle) are none.
+    // The nodes of the same disk ("/dev/sda"), including this one if it is one of them. Without
+    // block devices that the kernel hides (a namespace whose zones it can't handle).
     std::optional<std::string> block;
     std::optional<std::string> sg;
     std::optional<std::string> bsg;
     std::optional<std::string> nvme_generic;
 };
 
-/// Follows symbolic links. The error has the path and, where there is one, what to do. Anything
-/// that exists and is no disk is a Node of Kind::other, with `words` saying what it is.
+/// Follows symbolic links. The error has the path and, if there is one, the remedy. A path that
+/// exists and is not a disk is a Node of Kind::other, and `words` describes it.
 [[nodiscard]] tl::expected<Node, Error> look_at(const std::string& path);
 
-/// Every disk the kernel knows, by the node that tells most of it: block devices (no partitions),
-/// and SCSI disks (types 00h and 14h) and NVMe namespaces that have no block device. In the order
-/// of their names.
+/// Every disk that the kernel knows, by its most informative node: block devices (no partitions),
+/// and SCSI disks (types 00h and 14h) and NVMe namespaces without a block device. Sorted by name.
 [[nodiscard]] std::vector<Node> every_disk();
 
-/// A sysfs attribute without its end of line ("queue/zoned" of a block device); empty if there is
-/// none.
+/// A sysfs attribute without its end of line ("queue/zoned" of a block device); empty if it does
+/// not exist.
 [[nodiscard]] std::optional<std::string> attribute(const Node& node, const std::string& name);
 /// The same as a number.
 [[nodiscard]] std::optional<std::uint64_t> number_of(const Node& node, const std::string& name);

@@ -1,8 +1,7 @@
-// Where the kernel tells of its devices: a seam inside this folder, so that tests can lay out a
-// tree of their own.
+// Where the kernel publishes its devices: a seam inside this folder, so that tests can use a tree
+// of their own.
 //
-// Threads: plain values; the functions may be called from any thread.
-// Ownership: owns its paths.
+// Threads: the functions may be called from any thread.
 #pragma once
 
 #include <filesystem>
@@ -18,8 +17,8 @@
 
 namespace zonebridge::host {
 
-/// The number of the block device that a path leads to; empty if it is none. Never asks a server
-/// for it: a dead network mount must not hang us.
+/// The number of the block device at `path`; empty if it is not one. Never asks a server: a dead
+/// network mount must not block.
 [[nodiscard]] std::optional<dev_t> block_number_at(const std::filesystem::path& path);
 
 struct Places {
@@ -30,7 +29,7 @@ struct Places {
         block_number_at;
 };
 
-/// What look_at says of a device node at `path` with this number.
+/// The Node for a device node at `path` with this number.
 [[nodiscard]] tl::expected<Node, Error> describe(const Places& places, const std::string& path,
                                                  bool block, dev_t number);
 [[nodiscard]] std::vector<Node> every_disk(const Places& places);
@@ -41,33 +40,33 @@ struct Opener {
     std::string program;
     bool writes = false;
 };
-/// Those whose descriptors (given as paths in `places.proc`) `is_it` says yes to, as far as this
-/// process may look.
+/// The processes with a descriptor (a path in `places.proc`) that `is_it` accepts, as far as this
+/// process may see them.
 [[nodiscard]] std::vector<Opener> openers_of(
     const Places& places, const std::function<bool(const std::filesystem::path&)>& is_it);
 
-/// There is something at `path`; false also where that can't be looked at.
+/// Whether `path` exists; false also if that can't be determined.
 [[nodiscard]] bool is_there(const std::filesystem::path& path);
 /// The first line of a file without its end and trailing blanks; empty if it can't be read.
 [[nodiscard]] std::optional<std::string> first_line(const std::filesystem::path& file);
-/// The names in a folder, in order; none if it can't be read.
+/// The names in a folder, sorted; none if it can't be read.
 [[nodiscard]] std::vector<std::string> names_in(const std::filesystem::path& folder);
-/// The number that a device's sysfs folder tells ("8:1").
+/// The number in a device's sysfs folder ("8:1").
 [[nodiscard]] std::optional<dev_t> device_number(const std::filesystem::path& sysfs);
-/// The node that belongs to a device's sysfs folder ("/dev/bsg/0:0:0:0").
+/// The node of a device's sysfs folder ("/dev/bsg/0:0:0:0").
 [[nodiscard]] std::string node_path(const Places& places, const std::filesystem::path& sysfs);
 
-/// Somebody who uses a block device.
+/// A user of a block device.
 struct Holder {
     enum class Kind : unsigned char {
         reader,   ///< Has it open for reading.
         writer,   ///< Has it open for writing, or is a partition.
-        mounted,  ///< A file system or swap space, maybe through partitions or other devices.
-        stacked,  ///< Another block device made of it.
+        mounted,  ///< A file system or swap space, perhaps through partitions or other devices.
+        stacked,  ///< Another block device stacked on it.
     };
     Kind kind = Kind::reader;
     std::string words;
-    std::optional<std::string> mount_point;  ///< Where, if it is a file system.
+    std::optional<std::string> mount_point;  ///< Set for a file system.
 };
 [[nodiscard]] std::vector<Holder> find_holders(const Places& places, const Node& block);
 

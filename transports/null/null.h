@@ -1,7 +1,4 @@
-// A device that completes everything and moves nothing: what the path to a disk costs without one.
-//
-// Threads: as zone/transport.h.
-// Ownership: the caller owns the transport.
+// A device that completes every request and moves no data: measures the path without a disk.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +8,8 @@
 
 namespace zonebridge::null {
 
-/// An ordinary disk (no zones) of `size` bytes with 512-byte blocks. Reads leave their buffers as
-/// they were; writes and flushes succeed at once. Fails on a size that is 0 or not whole blocks.
+/// A disk without zones, of `size` bytes with 512-byte blocks. Reads leave their buffers unchanged;
+/// writes and flushes succeed at once. Fails if `size` is 0 or not whole blocks.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(std::uint64_t size);
 
 }  // namespace zonebridge::null

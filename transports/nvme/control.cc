@@ -12,10 +12,10 @@
 namespace zonebridge::nvme {
 namespace {
 
-// Linux 5.18; libnvme 1.3 has no name for it.
+// Linux 5.18; libnvme 1.3 does not define it.
 constexpr unsigned long vectored_io_command = _IOWR('N', 0x49, nvme_passthru_cmd64);
 
-/// libnvme and the ioctls give a status, or -1 and errno.
+/// libnvme and the ioctls return a status, or -1 and errno.
 std::int32_t value_of(int returned) noexcept {
     return returned < 0 ? -errno : returned;
 }
@@ -60,7 +60,7 @@ Answer Control::identify(std::uint8_t cns, std::uint8_t csi, std::span<std::uint
     args.csi = static_cast<nvme_csi>(csi);
     args.nsid = nsid_;
     args.uuidx = NVME_UUID_NONE;
-    // Of a controller, not of a namespace: the field is reserved.
+    // For Identify of a controller the field is reserved.
     if (cns == NVME_IDENTIFY_CNS_CTRL || cns == NVME_IDENTIFY_CNS_CSI_CTRL) args.nsid = 0;
     return {value_of(nvme_identify(&args)), 0};
 }
@@ -75,7 +75,7 @@ Answer Control::send(const zns::Command& command, const Data& data,
     words.opcode = command.opcode;
     words.nsid = command.nsid;
     words.addr = reinterpret_cast<std::uintptr_t>(data.address);
-    words.data_len = data.length;  // a union with the number of vectors
+    words.data_len = data.length;  // shares a union with the number of vectors
     words.cdw10 = command.cdw10;
     words.cdw11 = command.cdw11;
     words.cdw12 = command.cdw12;

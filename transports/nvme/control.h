@@ -1,7 +1,7 @@
-// An open NVMe generic node, and everything that goes there by libnvme's blocking calls. The only
-// user of libnvme, whose names change from version to version.
+// An open NVMe generic node, and all libnvme calls on it, which block. The only user of libnvme,
+// whose names change from version to version.
 //
-// Threads: any, at the same time: the kernel keeps the calls apart.
+// Threads: any, concurrently: the kernel keeps the calls apart.
 // Ownership: owns the node's file descriptor.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace zonebridge::nvme {
 
-/// Where a command's data lies.
+/// The location of a command's data.
 struct Data {
     void* address = nullptr;   ///< The bytes; if `vectored`, an array of iovec.
     std::uint32_t length = 0;  ///< Bytes; if `vectored`, entries of the array.
@@ -26,7 +26,7 @@ class Control final : public Port {
     struct Private {};
 
   public:
-    /// `path`: /dev/ngXnY. The error has the path and what to do.
+    /// `path`: /dev/ngXnY. The error has the path and the remedy.
     [[nodiscard]] static tl::expected<std::unique_ptr<Control>, Error> open(const std::string& path,
                                                                             bool writable);
     Control(Private, int fd, std::uint32_t nsid) noexcept : fd_(fd), nsid_(nsid) {}  // by open()
@@ -40,7 +40,7 @@ class Control final : public Port {
     [[nodiscard]] Answer identify(std::uint8_t cns, std::uint8_t csi,
                                   std::span<std::uint8_t> data) override;
     [[nodiscard]] Answer send(const zns::Command& command, std::span<std::uint8_t> data) override;
-    /// `timeout`: milliseconds; 0: the kernel's own.
+    /// `timeout`: milliseconds; 0: the kernel's default.
     [[nodiscard]] Answer send(const zns::Command& command, const Data& data,
                               std::uint32_t timeout) const noexcept;
 

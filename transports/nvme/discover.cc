@@ -15,7 +15,7 @@
 namespace zonebridge::nvme {
 namespace {
 
-// Identify's structures (CNS).
+// Identify structures (CNS).
 constexpr std::uint8_t cns_namespace = 0x00;
 constexpr std::uint8_t cns_controller = 0x01;
 constexpr std::uint8_t cns_descriptors = 0x03;
@@ -23,7 +23,7 @@ constexpr std::uint8_t cns_namespace_of_set = 0x05;
 constexpr std::uint8_t cns_controller_of_set = 0x06;
 constexpr auto zoned_set = static_cast<std::uint8_t>(zns::CommandSet::zoned);
 
-/// A report this long shows a thousand zones.
+/// A report of this length holds a thousand zones.
 constexpr std::uint64_t report_step = std::uint64_t{64} << 10;
 
 class Asking {
@@ -94,7 +94,7 @@ class Asking {
         return port_.identify(cns, set, data_);
     }
 
-    /// Absent where the controller is too old to tell, or the process may not ask.
+    /// Absent if the controller is too old to report it, or the process may not ask.
     std::optional<std::uint8_t> command_set() {
         if (try_identify(cns_descriptors, 0).value != 0) return std::nullopt;
         return zns::decode_command_set(data_);
@@ -104,7 +104,7 @@ class Asking {
         std::optional<std::uint8_t> set, const zns::Namespace& space) {
         if (set && *set != zoned_set) return std::nullopt;
         const auto answer = try_identify(cns_namespace_of_set, zoned_set);
-        // Who does not say that it is zoned, and has no zones to tell of, is not.
+        // A namespace that neither says that it is zoned nor returns zone data has no zones.
         if (!set && answer.value > 0) return std::nullopt;
         if (answer.value != 0) return failed(answer.value, "what its zones are like");
         auto zoned = zns::decode_zoned_namespace(data_, space.format);

@@ -1,4 +1,4 @@
-// Asks a namespace what it is, and makes limits and a layout of what it says, or an error.
+// Asks a namespace for its properties, and derives limits and a layout, or an error.
 //
 // Threads: one at a time for each port.
 // Ownership: borrows the port during the call.
@@ -19,15 +19,14 @@ namespace zonebridge::nvme {
 struct Discovery {
     zns::Controller controller;
     zns::Namespace space;
-    Limits limits;  ///< With the layout; read_only for a write-protected namespace.
+    Limits limits;  ///< Includes the layout; read_only for a write-protected namespace.
 };
 
-/// Nothing that the device says is believed before it was held against the rest. Errors begin with
-/// `path`.
+/// Checks everything that the device reports before believing it. Errors begin with `path`.
 [[nodiscard]] tl::expected<Discovery, Error> discover(Port& port, const std::string& path,
                                                       const zns::HostBounds& host);
 
-/// Why a command failed, as the end of a line: "not permitted; ...", "Invalid Field in Command
+/// Why a command failed, as the end of a message: "not permitted; ...", "Invalid Field in Command
 /// (NVMe status 0/02)".
 [[nodiscard]] std::string words_of(std::int32_t value);
 

@@ -61,7 +61,7 @@ tl::unexpected<Error> refuse(StatusCode code, std::string message) {
     return tl::make_unexpected(Error{code, std::move(message), {}});
 }
 
-/// The node that takes commands, for whichever of its nodes the namespace was named by.
+/// The node that takes commands, whichever of the namespace's nodes `path` names.
 tl::expected<host::Node, Error> generic_node(const std::string& path) {
     auto node = host::look_at(path);
     if (!node) return tl::make_unexpected(std::move(node.error()));
@@ -79,16 +79,16 @@ tl::expected<host::Node, Error> generic_node(const std::string& path) {
     return host::look_at(*node->nvme_generic);
 }
 
-/// What the kernel takes in one command. Memory that does not lie as PRPs want it is copied by the
-/// kernel into single pages, and each of those is a segment; so is the one more page that a buffer
-/// which begins inside a page has.
+/// The most that the kernel takes in one command. The kernel copies memory that is not aligned for
+/// PRPs into single pages, and each of those is a segment; a buffer that begins inside a page has
+/// one more page.
 zns::HostBounds bounds_of(const host::Node& generic) {
     constexpr std::uint64_t page = 4096;
     constexpr std::uint64_t most = std::uint64_t{1} << 20;
     constexpr std::uint32_t most_vectors = 1024;  // UIO_MAXIOV
-    // Where the kernel tells nothing: what block devices take that never said anything.
+    // Default if the kernel reports no limits: those of block devices that never set any.
     zns::HostBounds bounds{31 * page, most_vectors};
-    // "nvme0n1" beside "ng0n1"; hidden, but there, where the zones are not to Linux's liking.
+    // "nvme0n1" beside "ng0n1"; it exists, hidden, even if Linux does not support the zones.
     const auto queue = fmt::format("../nvme{}/queue/", generic.name.substr(2));
     const auto kilobytes = host::number_of(generic, queue + "max_hw_sectors_kb");
     const auto segments = host::number_of(generic, queue + "max_segments");
@@ -100,10 +100,10 @@ zns::HostBounds bounds_of(const host::Node& generic) {
     return bounds;
 }
 
-/// Whether a way to the namespace is nvme-loop, whose target hands this host's pages to its block
-/// device as they lie and does not ask what that device can take. A block that a page's end divides
-/// comes out wrong: null_blk of Linux 6.12 counts pieces in sectors, writes past its own memory
-/// where one is no whole number of them, and finds zeroes behind the first piece of a block.
+/// Whether a path to the namespace is nvme-loop, whose target hands this host's pages to its block
+/// device unchanged and does not check that device's alignment. A block that crosses a page
+/// boundary is then corrupted: null_blk of Linux 6.12 counts pieces in sectors, writes past its own
+/// memory if one is not a whole number of them, and finds zeroes after the first piece of a block.
 bool goes_through_loop(const host::Node& generic) {
     if (host::attribute(generic, "../transport") == "loop") return true;
     std::error_code failed;

@@ -1,7 +1,5 @@
-// The nvme transport's one door: an NVMe namespace by passthrough commands: libnvme for control,
+// Opens the nvme transport: an NVMe namespace by passthrough commands, libnvme for control,
 // io_uring for data.
-//
-// Ownership: the caller owns the transport that is returned.
 #pragma once
 
 #include <memory>
@@ -14,9 +12,9 @@
 
 namespace zonebridge::nvme {
 
-/// Opens `path`. What it gives is the bare device: writes to one sequential zone must come one at a
-/// time and in order, which is the sequencer's part (layers/sequencer). The error names the
-/// path, what is wrong and, where there is one, what to do.
+/// Opens `path` as a bare device: writes to one sequential zone must come one at a time and in
+/// order; the sequencer (layers/sequencer) sees to that. The error names the path, the problem and,
+/// if there is one, the remedy.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    const DeviceOptions& options);
 

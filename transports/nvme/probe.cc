@@ -22,11 +22,11 @@ struct Tried final : Ring::Operation {
     bool done = false;
 };
 
-/// The answer to a read of the first block: what the device thinks of it does not matter.
+/// The result of a read of the first block; the device's status does not matter.
 tl::expected<std::int32_t, Error> try_ring(const Control& control, std::uint32_t block_size) {
     auto ring = Ring::create(8);
     if (!ring) return tl::make_unexpected(std::move(ring.error()));
-    // A whole block where a block may lie: not every way to a device takes others (Shared).
+    // A whole, aligned block: not every device takes others (Shared::whole_blocks).
     std::vector<std::uint8_t> room(2 * std::size_t{block_size});
     auto* const block =
         room.data() + (block_size - reinterpret_cast<std::uintptr_t>(room.data()) % block_size);

@@ -1,5 +1,5 @@
-// Which of the two ways commands take: through io_uring, or by ioctls. The kernel is asked by
-// trying.
+// Chooses how commands reach the kernel: through io_uring, or by ioctls. Tries io_uring to find
+// out.
 //
 // Ownership: borrows the namespace during the call.
 #pragma once
@@ -14,8 +14,8 @@
 
 namespace zonebridge::nvme {
 
-/// Whether to go by the ring. With DataPath::any that is so where the kernel takes a read of the
-/// first block there; DataPath::io_uring fails where it does not. The error begins with `path`.
+/// Whether to use the ring. With DataPath::any: if the kernel accepts a read of the first block
+/// there; DataPath::io_uring fails if it does not. The error begins with `path`.
 [[nodiscard]] tl::expected<bool, Error> choose_path(const Control& control, const std::string& path,
                                                     std::uint32_t block_size, DataPath wanted);
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t most_threads = 16;
 constexpr std::size_t bounce_count = 8;
-/// A report in steps of this shows four thousand zones a step.
+/// A report of this length holds four thousand zones.
 constexpr std::uint64_t report_step = std::uint64_t{256} << 10;
 
 /// `block`: a power of two.
@@ -30,7 +30,7 @@ std::size_t report_bytes(const Limits& limits) {
     const auto& layout = limits.layout;
     const auto all =
         zns::report_header_size + std::uint64_t{layout.zone_count()} * zns::descriptor_size;
-    // A device takes at least a block at a time, and that is more than one zone's descriptor.
+    // The limit is at least a block, which holds more than one zone's descriptor.
     return std::min({all, report_step, limits.max_transfer / 4 * 4});
 }
 
@@ -80,7 +80,7 @@ NvmeQueue::NvmeQueue(Private, Loop& loop, const Shared& shared, std::size_t dept
     for (auto& slot : slots_) idle_.push_back(&slot);
     if (limits().layout.zone_count() == 0) return;
     report_bytes_.resize(report_bytes(limits()));
-    // Either all of them, up to the limit, or those of one report after the other.
+    // Room for all closed zones up to the limit, or for those of one report.
     const std::size_t in_report =
         (report_bytes_.size() - zns::report_header_size) / zns::descriptor_size;
     const std::size_t open = limits().max_open.value_or(0);
@@ -90,10 +90,10 @@ NvmeQueue::NvmeQueue(Private, Loop& loop, const Shared& shared, std::size_t dept
 
 NvmeQueue::~NvmeQueue() {
     loop().remove_issuer(*this);
-    closing_ = true;  // rows of commands end with the one under way
+    closing_ = true;  // sequences of commands stop after the current one
     unsent_.clear();
-    if (ring_ == nullptr) return;  // the pool waits for its own
-    // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
+    if (ring_ == nullptr) return;  // the thread pool waits for its own jobs
+    // The kernel may still be filling buffers; a ring that fails can't report it, and holds none.
     while (sent_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
 }
 
@@ -146,14 +146,14 @@ void NvmeQueue::begin(Slot& slot) noexcept {
             return begin_action(slot);
         case Operation::report:
             return begin_walk(slot);
-        // Not among the limits: the check at the seam lets none through.
+        // Not in the limits: zone/check refuses them first.
         case Operation::discard:
         case Operation::write_zeroes:
             return finish(slot, {StatusCode::unsupported, {}});
     }
     if (shared_.whole_blocks && !is_whole_blocks(request.data, limits().logical_block_size))
         return send_copied(slot);
-    // One buffer goes as it is: the kernel then needs no copy of the vector.
+    // One buffer is passed directly: the kernel then need not copy the vector.
     if (request.data.size() == 1)
         slot.data = {request.data.front().iov_base, static_cast<std::uint32_t>(request.length),
                      false};
@@ -173,11 +173,11 @@ void NvmeQueue::send_copied(Slot& slot) noexcept {
     send(slot);
 }
 
-/// Takes the copy back; false if the request goes out again, as a copy.
+/// Ends a copied request; false if the request is sent again with its data copied.
 bool NvmeQueue::end_copied(Slot& slot) noexcept {
     if (slot.bounce.empty()) {
-        // More pieces than the kernel can describe to the device, which has not seen them; also
-        // one buffer has them, where its pages lie apart.
+        // EINVAL: more pieces than the kernel can describe to the device, which has not seen the
+        // command. One buffer has that many if its pages are not contiguous.
         if (slot.answer.value != -EINVAL || closing_) return true;
         send_copied(slot);
         return false;
@@ -218,7 +218,7 @@ void NvmeQueue::issue() noexcept {
 
 Status NvmeQueue::status_of_answer(const Slot& slot) const noexcept {
     auto status = status_of(slot.answer, slot.request.operation);
-    // A command that a removal cut short ends as one that a reset of the controller did.
+    // A command aborted by the removal ends like one aborted by a controller reset.
     if (status.code == StatusCode::io_error && !shared_.sysfs.empty() &&
         ::access(shared_.sysfs.c_str(), F_OK) != 0)
         status.code = StatusCode::device_gone;
@@ -255,12 +255,12 @@ void NvmeQueue::answered_append(Slot& slot) noexcept {
     if (!status.ok()) return finish(slot, status);
     const auto& request = slot.request;
     const auto& layout = limits().layout;
-    // Compared as blocks, so that no number overflows.
+    // Compared in blocks, so that no number overflows.
     const auto zone = layout.zone_of(request.offset);
     const auto first = lba_of(request.offset);
     const auto last = first + lba_of(layout.capacity_of(zone) - request.length);
     const auto landed = slot.answer.result;
-    // A device that says it put the data elsewhere can't be believed about anything.
+    // A position outside the zone shows that the device's answers can't be trusted.
     if (landed < first || landed > last) return finish(slot, {StatusCode::io_error, {}});
     finish(slot, {}, landed << block_shift_);
 }

@@ -1,7 +1,7 @@
-// One thread's way to an NVMe namespace: every request is one command or a row of them, sent
-// through the ring or, by a thread pool, by ioctls.
+// A queue to an NVMe namespace: every request is one command or a sequence of them, sent through
+// the ring or, by a thread pool, by ioctls.
 //
-// Threads: belongs to its loop's thread; a Slot's run() is the pool's.
+// Threads: belongs to its loop's thread; a Slot's run() runs in the thread pool.
 // Ownership: borrows its loop and the namespace; owns its slots, its thread pool and the buffer for
 // reports.
 #pragma once
@@ -26,16 +26,16 @@
 
 namespace zonebridge::nvme {
 
-/// What every queue of an open namespace shares; immutable.
+/// Shared by all queues of an open namespace; immutable.
 struct Shared {
     std::unique_ptr<Control> control;
     Limits limits;
-    bool volatile_cache = true;  ///< A flush has something to do.
-    bool by_ring = true;         ///< Else by ioctls.
-    /// What does not lie in memory as whole logical blocks, each at a multiple of its size, is
-    /// copied: the far side takes it as it lies and loses data.
+    bool volatile_cache = true;  ///< A flush is needed.
+    bool by_ring = true;         ///< Otherwise by ioctls.
+    /// Copy data that is not in memory as whole logical blocks, each aligned to its size: the far
+    /// side would take it unchanged and lose data.
     bool whole_blocks = false;
-    std::string sysfs;  ///< The node's folder there, which goes when the device goes.
+    std::string sysfs;  ///< The node's sysfs folder, which disappears with the device.
 };
 
 class NvmeQueue final : public Queue, private Issuer {
@@ -63,16 +63,16 @@ class NvmeQueue final : public Queue, private Issuer {
         Request request;
         zns::Command command;
         Data data;
-        std::uint32_t timeout = 0;  // milliseconds; 0: the kernel's own
+        std::uint32_t timeout = 0;  // milliseconds; 0: the kernel's default
         Answer answer;
-        std::span<std::uint8_t> bounce;  // where its data is copied through, if it is
-        // Where a row of commands has got to.
+        std::span<std::uint8_t> bounce;  // the bounce buffer, if its data is copied
+        // The progress of a sequence of commands.
         std::uint32_t zone = 0;   // actions: the zone acted on; reports: the next one to fill in
         std::uint32_t end = 0;    // actions: one past the last zone
         std::uint64_t count = 0;  // zones done, or filled in
     };
 
-    /// OPEN of all zones: which they are is looked up first.
+    /// OPEN of all zones: the closed zones are looked up first.
     struct OpenAll {
         enum class Phase : std::uint8_t { counting, opening };
         Phase phase = Phase::counting;
@@ -116,21 +116,21 @@ class NvmeQueue final : public Queue, private Issuer {
     Ring* ring_ = nullptr;
     unsigned block_shift_;
     bool closing_ = false;
-    std::size_t sent_ = 0;  // in the kernel's hands
+    std::size_t sent_ = 0;  // commands in the kernel
 
-    // All with room for depth() from the start.
+    // All with capacity for depth() from the start.
     std::vector<Slot> slots_;
     std::vector<Slot*> idle_;
-    std::vector<Slot*> unsent_;  // the ring had no room
+    std::vector<Slot*> unsent_;  // the ring had no free entry
     std::vector<Slot*> resending_;
-    std::vector<Slot*> uncopied_;  // wait for a place to be copied through
+    std::vector<Slot*> uncopied_;  // waiting for a bounce buffer
     RingBuffer<Completion> done_;
 
     BouncePool bounces_;
 
-    // One walk over the zones at a time: it has the buffer.
+    // One walk over the zones at a time, because they share the buffer.
     std::vector<std::uint8_t> report_bytes_;
-    std::vector<Slot*> walks_;  // the first has the buffer, the others wait
+    std::vector<Slot*> walks_;  // the first uses the buffer, the others wait
     OpenAll open_all_;
 
     std::unique_ptr<LoopThreadPool> pool_;  // last: its jobs are the slots

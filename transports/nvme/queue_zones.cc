@@ -1,4 +1,5 @@
-// The queue's zone actions and reports: rows of commands, the next sent when one is answered.
+// The queue's zone actions and reports: sequences of commands, each sent when the last one
+// completes.
 #include <algorithm>
 
 #include "transports/nvme/queue.h"
@@ -6,7 +7,7 @@
 namespace zonebridge::nvme {
 namespace {
 
-// A zone is finished by writing what is left of it, in the worst case; all of them take minutes.
+// Finishing a zone may write the rest of it; finishing all of them takes minutes.
 constexpr std::uint32_t zone_timeout = 120'000;
 constexpr std::uint32_t all_zones_timeout = 3'600'000;
 
@@ -37,8 +38,8 @@ void NvmeQueue::begin_action(Slot& slot) noexcept {
         slot.end = layout.zone_of(request.offset + request.length - 1) + 1;
         return send_action(slot, slot.zone);
     }
-    // Select All does to the same zones what the model wants, but for OPEN: where the limit does
-    // not allow all of them, devices have opened some by the time they say so.
+    // Select All acts on the same zones as the model, except for OPEN: if the limit does not allow
+    // all of them, devices have opened some before they report the error.
     if (request.operation == Operation::open) return begin_walk(slot);
     slot.command = zns::act_on_all(shared_.control->nsid(), action_of(request.operation));
     slot.timeout = all_zones_timeout;
@@ -66,7 +67,7 @@ void NvmeQueue::answered_action(Slot& slot) noexcept {
     send_action(slot, slot.zone);
 }
 
-// ---- Walks: what needs the report buffer, one after the other.
+// ---- Walks use the report buffer, so they run one at a time.
 
 void NvmeQueue::begin_walk(Slot& slot) noexcept {
     slot.count = 0;
@@ -96,7 +97,7 @@ void NvmeQueue::send_report(Slot& slot) noexcept {
         wanted = std::min<std::uint64_t>(wanted, slot.request.zones.size() - slot.count);
     const auto bytes = std::min<std::uint64_t>(
         zns::report_header_size + wanted * zns::descriptor_size, report_bytes_.size());
-    // Only what the device writes may be taken for its answer.
+    // Clear old data, so that it is not mistaken for the device's answer.
     std::fill_n(report_bytes_.begin(), bytes, std::uint8_t{0});
     slot.command = zns::report(shared_.control->nsid(), lba_of(layout.start_of(slot.zone)),
                                static_cast<std::uint32_t>(bytes));
@@ -111,7 +112,7 @@ std::optional<Zone> NvmeQueue::decode(const zns::Report& report, std::size_t ind
     const zns::ReportUnits units{limits().logical_block_size, layout.zone_size(), layout.size()};
     auto told = report.zone(index, units);
     if (!told || zns::fault_of(*told, zone, layout) != nullptr) return std::nullopt;
-    // Zones that went bad may tell another.
+    // Zones that went bad may report another capacity.
     told->capacity = layout.capacity_of(zone);
     return *told;
 }
@@ -133,9 +134,9 @@ void NvmeQueue::answered_report(Slot& slot) noexcept {
     send_report(slot);
 }
 
-// OPEN over the limit opens nothing. With a limit all zones are looked at before the first is
-// opened: the device may close others to make room, and those are not meant. Without one, the zones
-// of one report are opened after the other's.
+// OPEN over the limit opens nothing. With a limit all zones are reported before the first is
+// opened: the device may close others to make room, and those must not be opened. Without one, the
+// zones of one report are opened before the next report.
 
 void NvmeQueue::answered_open_all(Slot& slot) noexcept {
     const auto status = status_of_answer(slot);

@@ -1,4 +1,4 @@
-// From Linux's answer to an NVMe command to a Status.
+// Converts Linux's answer to an NVMe command to a Status.
 #pragma once
 
 #include <cerrno>
@@ -10,7 +10,7 @@
 
 namespace zonebridge::nvme {
 
-/// What an ioctl on a multipath node says when the last controller that leads there went.
+/// The errno of an ioctl on a multipath node after its last controller went away.
 inline constexpr int no_path = EAGAIN;
 inline constexpr std::string_view no_path_words =
     "the namespace is gone: no controller leads to it any more; connect it again";

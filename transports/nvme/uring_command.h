@@ -1,6 +1,5 @@
-// An NVMe command as an entry of the ring.
+// Encodes an NVMe command as an entry of the ring.
 //
-// Threads: a pure function on the entry.
 // Ownership: borrows everything during the call; the data until the command's completion.
 #pragma once
 
@@ -14,7 +13,7 @@
 namespace zonebridge::nvme {
 
 /// Fills in `entry`, which is 128 bytes long and keeps its user data. `fd`: the generic node.
-/// `timeout`: milliseconds; 0: the kernel's own.
+/// `timeout`: milliseconds; 0: the kernel's default.
 void prepare(io_uring_sqe& entry, int fd, const zns::Command& command, const Data& data,
              std::uint32_t timeout) noexcept;
 

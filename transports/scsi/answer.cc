@@ -61,7 +61,8 @@ Status host_status(std::uint16_t host) noexcept {
 }
 
 bool is_becoming_ready(const zbc::Sense& sense) noexcept {
-    // 04h/01h becoming ready, 04h/09h self-test in progress, 04h/1Bh sanitizing is not for waiting.
+    // Only becoming ready: self-test in progress (04h/09h) and sanitizing (04h/1Bh) are not waited
+    // for.
     return sense.key == zbc::SenseKey::not_ready && sense.asc == 0x04 && sense.ascq == 0x01;
 }
 
@@ -90,7 +91,7 @@ std::string sense_words(const Answer& answer) {
     std::array<char, 64> key{};
     sg_get_sense_key_str(static_cast<int>(sense->key), static_cast<int>(key.size()), key.data());
     std::string_view words(code.data());
-    // libsgutils2 says "Additional sense: ..." before what it knows.
+    // libsgutils2 puts "Additional sense: " before the text it knows.
     constexpr std::string_view lead = "Additional sense: ";
     if (words.starts_with(lead)) words.remove_prefix(lead.size());
     return fmt::format("{}, {} (sense {:X}/{:02X}/{:02X})", key.data(), words,
@@ -106,7 +107,7 @@ std::optional<zbc::Sense> sense_of(const Answer& answer) noexcept {
 
 Status judge(const Answer& answer, Operation operation, std::uint32_t length) noexcept {
     if (answer.os_error != 0) return os_status(status_of_errno(answer.os_error), answer.os_error);
-    // Sense data tell more than the kernel's own byte beside them.
+    // Sense data says more than the kernel's own byte.
     if (answer.status == check_condition) {
         const auto sense = sense_of(answer);
         if (!sense) return os_status(StatusCode::io_error, EIO);
@@ -139,7 +140,7 @@ std::string describe(const Answer& answer) {
 }
 
 Retry retry_of(const Answer& answer) noexcept {
-    // What the kernel broke off may still be under way in the disk.
+    // A command that the kernel aborted may still be running in the disk.
     if (answer.os_error != 0) return Retry::no;
     if (answer.status == busy || answer.status == task_set_full) return Retry::later;
     if (const auto sense = sense_of(answer)) {

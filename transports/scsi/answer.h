@@ -1,5 +1,5 @@
-// What became of a pass-through command, in one place: from SAM status, sense data and the kernel's
-// own bytes to a Status, to words, and to whether it may be sent again.
+// Interprets the result of a pass-through command, from SAM status, sense data and the kernel's own
+// bytes: as a Status, in words, and whether the command may be sent again.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@
 
 namespace zonebridge::scsi {
 
-/// The sense data of a CHECK CONDITION; nothing otherwise, or if there is none to read.
+/// The sense data of a CHECK CONDITION; empty otherwise, or if there is none to read.
 [[nodiscard]] std::optional<zbc::Sense> sense_of(const Answer& answer) noexcept;
 
-/// How a SCSI command ended (zbc/sense_table.cc has what the sense data mean). device_gone where the
-/// kernel says that the disk is not there any more. RECOVERED ERROR is success. `length`: the
-/// bytes that had to be moved; what moved less is an io_error.
+/// The status of a SCSI command (zbc/sense_table.cc maps the sense data). device_gone if the kernel
+/// says that the disk is gone. RECOVERED ERROR is success. `length`: the bytes to be moved; moving
+/// less is an io_error.
 [[nodiscard]] Status judge(const Answer& answer, Operation operation,
                            std::uint32_t length) noexcept;
 
@@ -27,14 +27,14 @@ namespace zonebridge::scsi {
 [[nodiscard]] std::string describe(const Answer& answer);
 
 enum class Retry : std::uint8_t {
-    no,     ///< It ended for good, well or not.
-    now,    ///< A UNIT ATTENTION: told once, then the command is carried out.
-    later,  ///< BUSY, TASK SET FULL, becoming ready, or the way to the disk was disturbed.
+    no,     ///< The command has ended, well or not.
+    now,    ///< A UNIT ATTENTION: reported once, then the command is carried out.
+    later,  ///< BUSY, TASK SET FULL, becoming ready, or the path to the disk was disturbed.
 };
 
-/// Whether the standard (SAM-5 "Status codes", "Unit attention conditions") or the kernel says that
-/// the command was not carried out and can be sent again. A write to a sequential zone must not be
-/// sent again on this word alone: look at the zone's write pointer first.
+/// Whether by the standard (SAM-5 "Status codes", "Unit attention conditions") or the kernel the
+/// command was not carried out and can be sent again. Do not send a write to a sequential zone
+/// again on this alone: check the zone's write pointer first.
 [[nodiscard]] Retry retry_of(const Answer& answer) noexcept;
 
 }  // namespace zonebridge::scsi

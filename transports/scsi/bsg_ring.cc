@@ -33,7 +33,7 @@ struct UringCommand {
 };
 static_assert(sizeof(UringCommand) == 80, "the command area of a 128-byte entry");
 
-constexpr std::uint32_t longest_cdb = 32;  // early kernels overflow on more
+constexpr std::uint32_t longest_cdb = 32;  // early kernels overflow on longer ones
 constexpr std::uint8_t driver_sense = 0x08;
 
 struct Probe final : Ring::Operation {

@@ -1,7 +1,7 @@
-// SCSI pass-through as an io_uring command on a bsg node (Linux 7.2): no system call and no thread
-// for a command, but flat buffers only.
+// SCSI pass-through as an io_uring command on a bsg node (Linux 7.2): needs no system call and no
+// thread for each command, but takes flat buffers only.
 //
-// Threads: start() belongs to the ring's thread; the rest are pure functions.
+// Threads: start_bsg_command() belongs to the ring's thread.
 // Ownership: borrows the file descriptor, the ring, the call's CDB, the buffer and the sense bytes
 // until the operation completes.
 #pragma once
@@ -18,17 +18,17 @@
 
 namespace zonebridge::scsi {
 
-/// Whether the kernel takes commands on this bsg node: asks the disk for its INQUIRY data that way.
-/// The error says in words what is missing.
+/// Whether the kernel takes commands on this bsg node: asks the disk for its INQUIRY data through
+/// it. The error says what is missing.
 [[nodiscard]] tl::expected<void, std::string> probe_bsg_ring(int bsg_fd);
 
-/// Hands `call` with one flat buffer to the kernel; false if the ring takes nothing at the moment.
+/// Submits `call` with one flat buffer; false if the ring has no free entry.
 [[nodiscard]] bool start_bsg_command(Ring& ring, int bsg_fd, Ring::Operation& operation,
                                      const Call& call, std::span<const iovec> data,
                                      std::span<std::uint8_t> sense) noexcept;
 
-/// What came of it. The sense bytes are where start_bsg_command was told to put them; they are
-/// not copied here.
+/// The result. The sense bytes are in the span given to start_bsg_command(); they are not copied
+/// here.
 [[nodiscard]] Answer bsg_answer(const Ring::Operation::Result& result) noexcept;
 
 }  // namespace zonebridge::scsi

@@ -12,10 +12,10 @@ namespace zonebridge::scsi {
 namespace {
 
 constexpr std::uint64_t page = 4096;
-/// What every host adapter can do.
+/// Every host adapter can do this.
 constexpr std::uint64_t cautious_transfer = 128 * 1024;
 
-/// A command of `pages` separate pages is as long as all but one, which may be begun in the middle.
+/// `pages` separate pages hold one page less, because a buffer may begin in the middle of a page.
 std::uint64_t bytes_in(std::uint64_t pages) noexcept {
     return pages > 1 ? (pages - 1) * page : page;
 }
@@ -28,7 +28,7 @@ bool is_scsi(const host::Node& node) {
 }
 
 tl::expected<UniqueFd, int> open_node(const std::string& path, bool writable) {
-    // Not to wait for somebody who has the sg node for himself.
+    // O_NONBLOCK: do not wait for a program that holds the sg node exclusively.
     const auto fd = scsi_pt_open_flags(path.c_str(),
                                        (writable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC, 0);
     if (fd < 0) return tl::unexpected(fd == -1 ? EPERM : -fd);
@@ -47,7 +47,7 @@ HostLimits host_limits(const host::Node& node) {
     HostLimits limits{cautious_transfer, cautious_transfer / page};
     if (node.block) {
         if (const auto block = host::look_at(*node.block)) {
-            // Pass-through goes by the hardware's limit; max_sectors_kb is for the block layer.
+            // Pass-through is bound by the hardware's limit; max_sectors_kb is for the block layer.
             const auto kib = host::number_of(*block, "queue/max_hw_sectors_kb");
             const auto pages = host::number_of(*block, "queue/max_segments");
             if (kib && *kib != 0 && pages && *pages != 0)

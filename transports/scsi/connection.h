@@ -1,7 +1,4 @@
-// The open nodes of one SCSI disk: which of them carries what, and the ports on them.
-//
-// Threads: the ports may be used from any thread.
-// Ownership: owns its file descriptors.
+// The open nodes of one SCSI disk, and the limits of commands on them.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +17,14 @@
 
 namespace zonebridge::scsi {
 
-/// Whether this node is of a SCSI disk: an sg, bsg or SCSI block node.
+/// Whether the node belongs to a SCSI disk: an sg, bsg or SCSI block node.
 [[nodiscard]] bool is_scsi(const host::Node& node);
 
-/// Opens a node to send commands through; commands that change something need `writable`. The error
-/// is errno.
+/// Opens a node to send commands; commands that change the disk need `writable`. The error is
+/// errno.
 [[nodiscard]] tl::expected<UniqueFd, int> open_node(const std::string& path, bool writable);
 
-/// The node that data goes through by SG_IO.
+/// The node for SG_IO data commands.
 struct DataNode {
     std::string path;
     DataPort::Kind kind = DataPort::Kind::sg;
@@ -37,12 +34,12 @@ struct DataNode {
 /// node, the bsg node.
 [[nodiscard]] std::vector<DataNode> data_nodes(const host::Node& node);
 
-/// What the kernel lets through to this disk in one command.
+/// The most that the kernel allows for this disk in one command.
 struct HostLimits {
     std::uint64_t max_transfer = 0;  ///< Bytes.
     std::size_t max_pages = 0;       ///< Separate memory pages.
 };
-/// From sysfs' limits of the block node, else from the sg node; cautious where neither tells.
+/// From sysfs's limits of the block node, or the sg node; cautious if neither reports them.
 [[nodiscard]] HostLimits host_limits(const host::Node& node);
 
 }  // namespace zonebridge::scsi

@@ -1,7 +1,7 @@
-// A Port by libsgutils2: for discovery, reports and zone actions on any node of a SCSI disk (sg,
-// bsg, sd). Flat data only; what comes in pieces goes through a data port.
+// A Port that uses libsgutils2: for discovery, reports and zone actions on any node of a SCSI disk
+// (sg, bsg, sd). Flat data only; scattered data goes through a DataPort.
 //
-// Threads: any, several at once.
+// Threads: any, concurrently.
 // Ownership: borrows the file descriptor.
 #pragma once
 
@@ -13,7 +13,7 @@ class ControlPort final : public Port {
   public:
     explicit ControlPort(int fd) noexcept : fd_(fd) {}
 
-    /// EOPNOTSUPP for more than one buffer. Allocates the library's own small object.
+    /// EOPNOTSUPP for more than one buffer. Allocates a small libsgutils2 object.
     [[nodiscard]] Answer run(const Command& command) noexcept override;
 
   private:

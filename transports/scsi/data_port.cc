@@ -105,7 +105,7 @@ tl::expected<std::unique_ptr<DataPort>, Error> DataPort::make(int fd, Kind kind,
 bool DataPort::fits(const Command& command) const noexcept {
     if (kind_ == Kind::bsg) return command.data.size() <= 1;
     if (command.data.size() > most_buffers) return false;
-    if (kind_ == Kind::sg) return true;  // copied by the kernel in any case
+    if (kind_ == Kind::sg) return true;  // the kernel copies the data anyway
     std::size_t pages = 0;
     for (const auto& buffer : command.data) pages += pages_of(buffer);
     return pages <= most_pages_;
@@ -129,7 +129,7 @@ Answer DataPort::send_copied(const Command& command) noexcept {
             const std::lock_guard guard(lock_);
             if ((place = bounces_.take(command.length))) break;
         }
-        std::this_thread::yield();  // there is one for each thread of the queue
+        std::this_thread::yield();  // there is a buffer for each thread of the queue
     }
     if (command.direction == Direction::out) copy_from(command.data, 0, *place);
     const iovec flat{place->data(), command.length};

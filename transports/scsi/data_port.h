@@ -1,13 +1,13 @@
-// A Port by the SG_IO ioctl itself, for data: the buffers of a request go to the kernel as they
-// are, in any number, so that it moves data straight between them and the disk.
+// A Port that uses the SG_IO ioctl directly, for data: passes a request's buffers to the kernel
+// without a copy, in any number.
 //
-// Threads: run() from any thread, several at once.
-// Ownership: borrows the file descriptor; owns its buffers for what can't go as it is.
+// Threads: run() from any thread, concurrently.
+// Ownership: borrows the file descriptor; owns its bounce buffers.
 //
-// Which node carries it matters. The block node's SG_IO maps scattered buffers without a copy. The
-// sg node's takes them, too, but copies through the kernel's own. A bsg node takes one buffer only.
-// Where it would be needed, a piece is copied here: on bsg nodes, and where more separate pages are
-// touched than the host adapter can take in one command.
+// The kind of node matters. The block node's SG_IO maps scattered buffers without a copy. The sg
+// node takes scattered buffers but copies them in the kernel. A bsg node takes one buffer only.
+// This port copies scattered data where necessary: on bsg nodes, and if the buffers touch more
+// separate pages than the host adapter takes in one command.
 #pragma once
 
 #include <cstddef>
@@ -30,8 +30,8 @@ class DataPort final : public Port {
   public:
     enum class Kind : std::uint8_t { block, sg, bsg };
 
-    /// `most_pages`: memory pages one command may touch; `most_bytes`: the longest command;
-    /// `buffers`: how many commands may need a copy at once, more have to wait for one another.
+    /// `most_pages`: memory pages that one command may touch; `most_bytes`: the longest command;
+    /// `buffers`: commands that can be copied at once; more wait for each other.
     [[nodiscard]] static tl::expected<std::unique_ptr<DataPort>, Error> make(int fd, Kind kind,
                                                                              std::size_t most_pages,
                                                                              std::size_t most_bytes,

@@ -1,9 +1,9 @@
-// What is said to a zoned disk, and what its answers mean: ZBC commands, or ZAC ones in ATA
-// PASS-THROUGH. Only bytes are made and read here; sending them, retrying, splitting and walking a
-// report are the same for both (transports/scsi/executor.h, reporter.h).
+// The command set of a zoned disk: ZBC, or ZAC in ATA PASS-THROUGH. A dialect only encodes and
+// decodes; sending, retrying, splitting and walking a report are the same for both
+// (transports/scsi/executor.h, reporter.h).
 //
-// Threads: immutable once made; any thread.
-// Ownership: none; spans are borrowed for the time of the call.
+// Threads: immutable; any thread.
+// Ownership: borrows spans for the time of the call.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,7 @@
 
 namespace zonebridge::scsi {
 
-/// One command, ready to be sent but for its data.
+/// One command, complete except for its data.
 struct Call {
     std::array<std::uint8_t, 32> bytes{};
     std::uint8_t length = 16;
@@ -52,20 +52,21 @@ class Dialect {
     [[nodiscard]] virtual Call write(std::uint64_t lba, std::uint32_t blocks,
                                      bool fua) const noexcept = 0;
     [[nodiscard]] virtual Call flush() const noexcept = 0;
-    /// OPEN, CLOSE, FINISH or RESET of the zone that starts at `zone_lba`; of all without one.
+    /// OPEN, CLOSE, FINISH or RESET of the zone that starts at `zone_lba`; of all zones without
+    /// one.
     [[nodiscard]] virtual Call act(Operation operation,
                                    std::optional<std::uint64_t> zone_lba) const noexcept = 0;
-    /// All zones from the one that holds `lba` on, as many as `length` bytes of reply have room
-    /// for; `length` is a multiple of 512.
+    /// A report of the zones from the one that holds `lba` on, as many as `length` bytes of reply
+    /// hold; `length` is a multiple of 512.
     [[nodiscard]] virtual Call report(std::uint64_t lba, std::uint32_t length) const noexcept = 0;
 
     // ---- Answers.
 
-    /// How `operation` ended. `length`: the bytes that had to be moved; what moved less failed.
-    /// Reports are asked with 0, as they may be short.
+    /// The status of `operation`. `length`: the bytes to be moved; moving less is a failure. 0 for
+    /// reports, which may be short.
     [[nodiscard]] virtual Status judge(const Answer& answer, Operation operation,
                                        std::uint32_t length) const noexcept = 0;
-    /// As zbc::decode_report_header and zbc::decode_zone_descriptor.
+    /// Like zbc::decode_report_header and zbc::decode_zone_descriptor.
     [[nodiscard]] virtual std::optional<zbc::ReportListHeader> report_header(
         std::span<const std::uint8_t> reply) const noexcept = 0;
     [[nodiscard]] virtual std::optional<zbc::RawZone> zone_descriptor(

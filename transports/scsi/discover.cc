@@ -32,10 +32,10 @@ constexpr std::uint8_t page_characteristics = 0xB1;
 constexpr std::uint8_t page_zoned = 0xB6;
 
 constexpr std::size_t survey_step = 2048;  // zones
-/// More helps no disk, and costs memory where a copy is needed.
+/// No disk gains from more, and copies would cost memory.
 constexpr std::uint64_t most_transfer = std::uint64_t{4} << 20;
 
-/// Asks one disk; every failure is told with the path and what was asked.
+/// Queries one disk; every error has the path and the query.
 class Inquirer {
   public:
     Inquirer(Port& port, const std::string& path) : port_(port), path_(path) {}
@@ -44,7 +44,7 @@ class Inquirer {
         return tl::unexpected(Error{code, fmt::format("{}: {}", path_, words), {}});
     }
 
-    /// The bytes that came.
+    /// The bytes received.
     [[nodiscard]] tl::expected<std::span<const std::uint8_t>, Error> ask(
         const Call& call, std::uint32_t length, std::string_view what,
         Patience patience = Patience()) {
@@ -65,7 +65,7 @@ class Inquirer {
                                                             std::min(answer.residual, length));
     }
 
-    /// A VPD page's body; empty if the disk does not list it or does not give it.
+    /// A VPD page's body; empty if the disk does not list or return the page.
     [[nodiscard]] std::span<const std::uint8_t> vpd(std::uint8_t page) {
         if (page != page_supported && !pages_.test(page)) return {};
         constexpr std::uint16_t length = 1024;
@@ -134,7 +134,7 @@ tl::expected<zbc::Capacity, Error> read_capacity(Inquirer& disk) {
 }
 
 zbc::ModeHeader read_mode(Inquirer& disk) {
-    // All pages, but only the header of them is of use. Some bridges know only the short form.
+    // All pages, but only their header is used. Some bridges know only the short form.
     std::array<std::uint8_t, 10> ten{0x5A, 0x08, 0x3F};
     ten[8] = 8;
     if (const auto bytes =
@@ -147,7 +147,7 @@ zbc::ModeHeader read_mode(Inquirer& disk) {
     return {};
 }
 
-/// The last LBA as the zone report's header has it.
+/// The last LBA according to the zone report's header.
 tl::expected<std::uint64_t, Error> report_last_lba(Inquirer& disk, const Dialect& dialect) {
     constexpr std::uint32_t length = 512;
     const auto bytes = disk.ask(dialect.report(0, length), length, "REPORT ZONES");
@@ -203,7 +203,7 @@ bool is_ata(const Inquirer& disk, const zbc::StandardInquiry& inquiry) noexcept 
     return inquiry.vendor == "ATA" && disk.has(zbc::zac::ata_information_page);
 }
 
-/// Some SATLs know a host-managed ATA disk when they see one, but none of the commands for it.
+/// Some SATLs identify a host-managed ATA disk but support none of its commands.
 bool speaks_zbc(Inquirer& disk, const zbc::StandardInquiry& inquiry) {
     if (!is_ata(disk, inquiry)) return true;
     constexpr std::uint32_t length = 512;
@@ -211,7 +211,7 @@ bool speaks_zbc(Inquirer& disk, const zbc::StandardInquiry& inquiry) {
     return report || report.error().code != StatusCode::unsupported;
 }
 
-/// How the disk is zoned, if it is; a notice for who wonders why not.
+/// How the disk is zoned, if it is; otherwise perhaps a notice that says why it is not.
 tl::expected<std::optional<Zoned>, Error> find_zones(Inquirer& disk,
                                                      const zbc::StandardInquiry& inquiry,
                                                      FindZac find_zac, std::string& notice) {
@@ -325,7 +325,7 @@ tl::expected<Disk, Error> discover(Port& port, const std::string& path,
         survey(disk, *zones.dialect, limits.logical_block_size, *size, limits.max_transfer);
     if (!layout) return tl::unexpected(layout.error());
     limits.layout = std::move(*layout);
-    // A limit that can't be reached is none.
+    // A limit that can't be reached is no limit.
     const auto sequential = limits.layout.zone_count() - limits.layout.conventional_count();
     if (zones.max_open && *zones.max_open < sequential) limits.max_open = zones.max_open;
     found.dialect = std::move(zones.dialect);

@@ -5,7 +5,7 @@
 namespace zonebridge::scsi {
 
 OpenDisk::~OpenDisk() {
-    [[maybe_unused]] const auto closed = close();  // nobody to tell
+    [[maybe_unused]] const auto closed = close();  // a destructor can't report an error
 }
 
 tl::expected<std::unique_ptr<Queue>, Error> OpenDisk::open_queue(Loop& loop, QueueOptions options) {

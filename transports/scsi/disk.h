@@ -1,6 +1,6 @@
-// An open SCSI disk as a transport: what was found out about it, and how it is reached.
+// An open SCSI disk as a transport.
 //
-// Ownership: owns the way to the disk and lends it to its queues.
+// Ownership: owns the route to the disk and lends it to its queues.
 #pragma once
 
 #include <memory>

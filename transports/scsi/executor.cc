@@ -30,8 +30,8 @@ bool Executor::is_plain_read(const Request& request) const noexcept {
     return piece_end(request.offset, end, gap) == end && !gap;
 }
 
-/// How far from `from` on one READ may go, to `end` at most: not into a gap, out of one, or into a
-/// zone of another type (ZBC-2 leaves it to the disk whether that works). `gap`: `from` is in one.
+/// How far from `from` on, to `end` at most, one READ may go: not into a gap, out of one, or into a
+/// zone of another type (ZBC-2 leaves that to the disk). `gap`: `from` is in one.
 std::uint64_t Executor::piece_end(std::uint64_t from, std::uint64_t end, bool& gap) const noexcept {
     const auto& layout = limits_.layout;
     auto zone = layout.zone_of(from);
@@ -127,8 +127,8 @@ Status Executor::send_single(const Request& request, const Call& call,
     return dialect_.judge(answer, request.operation, static_cast<std::uint32_t>(request.length));
 }
 
-/// Whether a write that was told to come again (SAM-5: not accepted, so not carried out) has left
-/// the zone as it was. Elsewhere than in sequential write required zones writing twice is harmless.
+/// Whether a write that may be sent again (SAM-5: not accepted, so not carried out) has left the
+/// zone unchanged. Outside sequential write required zones writing twice is harmless.
 bool Executor::was_not_written(const Request& request) noexcept {
     const auto& layout = limits_.layout;
     if (layout.zone_count() == 0) return true;
@@ -150,7 +150,7 @@ Status Executor::read_pieces(const Request& request) noexcept {
         const auto to = piece_end(from, end, gap);
         const auto data = place.slice(to - from, pieces).pieces;
         if (gap) {
-            // No disk reads a gap: it is what lies past every pointer.
+            // No disk reads a gap, because it lies past every pointer.
             if (!limits_.reads_past_pointer) return {StatusCode::read_past_pointer, {}};
             for (const auto& buffer : data) std::memset(buffer.iov_base, 0, buffer.iov_len);
         } else {
@@ -190,7 +190,7 @@ void Executor::report(const Request& request, Completion& completion) noexcept {
         completion.status = filled.error().status;
         return;
     }
-    // The zones may change their state, but not their places.
+    // The zones may change their state, but not their positions.
     for (std::size_t i = 0; i < *filled; ++i) {
         const auto number = layout.zone_of(start) + static_cast<std::uint32_t>(i);
         const auto& zone = request.zones[i];

@@ -1,7 +1,7 @@
-// Carries a request out by blocking commands: what has to be split, walked or tried again, for
-// either dialect.
+// Carries out a request by blocking commands, for either dialect: splits, walks and retries as
+// needed.
 //
-// Threads: run() from any thread, several at once.
+// Threads: run() from any thread, concurrently.
 // Ownership: borrows ports, dialect and limits.
 #pragma once
 
@@ -15,19 +15,19 @@ namespace zonebridge::scsi {
 
 class Executor {
   public:
-    /// `control` for reports, actions and flushes; `data` for what carries a request's buffers.
+    /// `control` for reports, actions and flushes; `data` for commands with a request's buffers.
     Executor(Port& control, Port& data, const Dialect& dialect, const Limits& limits) noexcept
         : control_(control), data_(data), dialect_(dialect), limits_(limits) {}
 
-    /// The one command a read, write or flush is, if it is one: a read that leaves a zone for a gap
-    /// or for a zone of another type is several.
+    /// The command for a read, write or flush, if it takes only one: a read that leaves a zone for
+    /// a gap or for a zone of another type takes several.
     [[nodiscard]] std::optional<Call> single(const Request& request) const noexcept;
 
     /// Carries out a request that passed zone/check. `first`: the answer to its single() command,
-    /// if that was sent already.
+    /// if it was already sent.
     [[nodiscard]] Completion run(const Request& request, const Answer* first = nullptr) noexcept;
 
-    /// What its one command's answer makes of a request, unless it has to be sent again.
+    /// The completion that its single command's answer means, unless it must be sent again.
     [[nodiscard]] std::optional<Completion> conclude(const Request& request,
                                                      const Answer& answer) const noexcept;
 

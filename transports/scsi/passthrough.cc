@@ -15,8 +15,8 @@
 namespace zonebridge::scsi {
 namespace {
 
-/// An ATA disk's zones: found only to say that they can't be passed through. The guest would have to
-/// know that they are there, and speak ATA.
+/// Finds an ATA disk's zones only to refuse them: the guest would have to know of them, and use ATA
+/// commands.
 tl::expected<std::optional<Zoned>, Error> refuse_zac(Port& port, const std::string& path) {
     auto zoned = find_zac(port, path);
     if (!zoned || !*zoned) return zoned;
@@ -38,12 +38,12 @@ zbc::PassthroughFacts facts_of(const Disk& disk) {
     return facts;
 }
 
-/// Whether Linux sends any command for this program, and not only those of a list of its own, on
-/// which SYNCHRONIZE CACHE(16) is missing.
+/// Whether Linux lets this program send any command, not only those of a fixed list, which lacks
+/// SYNCHRONIZE CACHE(16).
 bool may_send_everything() noexcept {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> held{};
-    if (::syscall(SYS_capget, &header, held.data()) != 0) return true;  // it will show
+    if (::syscall(SYS_capget, &header, held.data()) != 0) return true;  // the commands will show it
     return (held[CAP_TO_INDEX(CAP_SYS_RAWIO)].effective & CAP_TO_MASK(CAP_SYS_RAWIO)) != 0;
 }
 
@@ -59,7 +59,7 @@ class OpenPassedDisk final : public PassedDisk {
                  {},
                  {disk_.identity.path, options.log}} {}
     ~OpenPassedDisk() override {
-        [[maybe_unused]] const auto closed = close();  // nobody to tell
+        [[maybe_unused]] const auto closed = close();  // a destructor can't report an error
     }
 
     const Limits& limits() const noexcept override { return disk_.limits; }

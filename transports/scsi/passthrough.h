@@ -1,8 +1,8 @@
-// A SCSI disk as a guest's own logical unit: its CDBs go to the disk as they are, and status, sense
-// and data come back as the disk gave them (docs/passthrough.md).
+// A SCSI disk as a guest's own logical unit: its CDBs go to the disk unchanged, and the disk's
+// status, sense and data come back (docs/passthrough.md).
 //
 // Threads: as zbc/logical_unit.h.
-// Ownership: the caller owns the disk that is returned; it borrows options.refusals.
+// Ownership: the caller owns the returned disk, which borrows options.refusals.
 #pragma once
 
 #include <memory>
@@ -20,29 +20,29 @@
 
 namespace zonebridge::scsi {
 
-/// Takes one line for whoever watches the server; any thread.
+/// Logs one line; any thread.
 using LogLine = void (*)(std::string_view) noexcept;
 
 struct PassthroughOptions {
-    bool read_only = false;  ///< Nothing that changes the disk goes through, and WP is set.
-    bool force = false;      ///< As DeviceOptions has it.
+    bool read_only = false;  ///< Commands that change the disk are refused, and WP is set.
+    bool force = false;      ///< As in DeviceOptions.
     DataPath data_path = DataPath::any;
-    /// Commands let through beside those that always are, each as zbc::Allowed::add takes them.
+    /// Further commands to let through, each in the form of zbc::Allowed::add.
     std::vector<std::string> allow;
-    RefusalSink* refusals = nullptr;  ///< Hears of what the disk refuses. May be null.
-    LogLine log = nullptr;            ///< Hears of refused commands and of those that went astray.
+    RefusalSink* refusals = nullptr;  ///< Receives the disk's refusals. May be null.
+    LogLine log = nullptr;            ///< Receives refused and undelivered commands.
 };
 
-/// A logical unit that is a disk's own.
+/// A logical unit backed by a passed-through disk.
 class PassedDisk : public zbc::LogicalUnit {
   public:
     [[nodiscard]] virtual const Limits& limits() const noexcept = 0;
     [[nodiscard]] virtual const Identity& identity() const noexcept = 0;
-    /// Empties the disk's write cache if it was opened for writing; no queue is open.
+    /// Empties the disk's write cache if it was opened for writing. Requires that no queue is open.
     [[nodiscard]] virtual tl::expected<void, Error> close() = 0;
 };
 
-/// A disk whose zones are reached only by ATA pass-through can't be: unsupported, and the error says
+/// A disk whose zones are reachable only by ATA pass-through is unsupported; the error suggests
 /// --translate.
 [[nodiscard]] tl::expected<std::unique_ptr<PassedDisk>, Error> open_passthrough(
     const std::string& path, const PassthroughOptions& options);

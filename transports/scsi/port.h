@@ -1,7 +1,7 @@
-// Where a CDB goes: one blocking pass-through command to one disk. The boundary between what is
-// said to a disk (ZBC or ZAC) and how the kernel carries it; tests put a simulated disk behind it.
+// Sends one CDB as a blocking pass-through command to one disk. The boundary between the commands
+// (ZBC or ZAC) and the kernel's transport of them; tests substitute a simulated disk.
 //
-// Threads: run() from any thread, several at once.
+// Threads: run() from any thread, concurrently.
 // Ownership: borrows a command's CDB and buffers for the time of the call.
 #pragma once
 
@@ -25,15 +25,15 @@ struct Command {
     std::uint32_t timeout_ms = 30'000;
 };
 
-/// How it ended, as the disk and the kernel told it.
+/// The result of a command, from the disk and the kernel.
 struct Answer {
-    /// errno of a command the kernel did not carry to its end; the rest then says nothing.
+    /// errno of a command that the kernel did not complete; the other fields are then meaningless.
     int os_error = 0;
     std::uint8_t status = 0;       ///< SAM status: 00h good, 02h check condition, ...
-    std::uint16_t host = 0;        ///< Linux host byte (DID_*), 0: fine.
+    std::uint16_t host = 0;        ///< Linux host byte (DID_*), 0: no error.
     std::uint16_t driver = 0;      ///< Linux driver byte without its sense bit.
     std::uint32_t residual = 0;    ///< Bytes not transferred.
-    std::size_t sense_length = 0;  ///< Bytes of `sense` that the disk gave.
+    std::size_t sense_length = 0;  ///< Bytes of `sense` that the disk returned.
     std::array<std::uint8_t, 96> sense{};
 
     [[nodiscard]] std::span<const std::uint8_t> sense_bytes() const noexcept {

@@ -11,7 +11,7 @@ class ScsiQueue::Job final : public ThreadPool::Job, public Ring::Operation {
     explicit Job(ScsiQueue& queue) noexcept : queue_(queue) {}
 
     Request request;
-    Call call;  // in the ring: the kernel reads the CDB from here
+    Call call;  // for the ring: the kernel reads the CDB from here
 
     [[nodiscard]] const Completion& completion() const noexcept { return completion_; }
     [[nodiscard]] std::span<std::uint8_t> sense() noexcept { return answer_.sense; }
@@ -81,7 +81,7 @@ ScsiQueue::ScsiQueue(Private, Loop& loop, const Limits& limits, const Dialect& d
 
 ScsiQueue::~ScsiQueue() {
     loop().remove_issuer(*this);
-    // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
+    // The kernel may still be filling buffers; a ring that fails can't report it, and holds none.
     while (in_ring_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
 }
 
@@ -112,7 +112,7 @@ void ScsiQueue::issue() noexcept {
     fresh_.clear();
 }
 
-/// Whether it went that way: one command, with at most one buffer.
+/// Whether the request was submitted to the ring: one command, with at most one buffer.
 bool ScsiQueue::start_in_ring(Job& job) noexcept {
     if (job.request.data.size() > 1) return false;
     const auto call = executor_.single(job.request);

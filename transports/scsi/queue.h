@@ -1,5 +1,5 @@
-// One thread's way to a SCSI disk. What one flat buffer is enough for goes through the ring where
-// the kernel takes SCSI commands there; everything else goes to a few threads that block.
+// A queue to a SCSI disk. A command with one flat buffer goes through the ring if the kernel takes
+// SCSI commands there; all others go to a few threads that block.
 //
 // Threads: belongs to its loop's thread.
 // Ownership: borrows its loop and the disk; owns its jobs, its threads and its own sg nodes.
@@ -21,8 +21,8 @@
 
 namespace zonebridge::scsi {
 
-/// The ports of one queue, and what they stand on. An sg node carries at most 16 commands for one
-/// opening of it, so each queue opens its own.
+/// The ports of one queue, and their nodes. One open of an sg node carries at most 16 commands, so
+/// each queue opens its own.
 struct Ports {
     UniqueFd control_node;
     UniqueFd data_node;
@@ -35,7 +35,7 @@ class ScsiQueue final : public Queue, private Issuer {
     struct Private {};
 
   public:
-    /// Threads of one queue: commands in flight without the ring.
+    /// Threads of one queue: the most commands in flight without the ring.
     static constexpr std::size_t most_threads = 8;
 
     [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(
@@ -58,7 +58,7 @@ class ScsiQueue final : public Queue, private Issuer {
     Ring* ring_ = nullptr;
     std::size_t in_ring_ = 0;
 
-    // All with room for depth() from the start.
+    // All with capacity for depth() from the start.
     std::vector<std::unique_ptr<Job>> jobs_;
     std::vector<Job*> idle_;
     std::vector<Job*> fresh_;

@@ -18,7 +18,7 @@ constexpr std::size_t page = 4096;
 constexpr std::size_t buffer_size = 16 * page;
 constexpr std::size_t reply_unit = 512;
 
-/// Room for `zones` zones with their gaps, and for the one behind them that ends the last.
+/// The length for `zones` zones with their gaps, and for the next zone, which ends the last gap.
 std::size_t reply_length(std::size_t zones, std::size_t most) noexcept {
     const auto descriptors = std::min(zones, buffer_size) * 2 + 1;
     const auto bytes = zbc::report_header_length + descriptors * zbc::zone_descriptor_length;
@@ -73,7 +73,7 @@ tl::expected<std::size_t, Reporter::Failure> Reporter::report(std::uint64_t offs
             };
             const auto zone = zbc::read_zone(*raw, block_size_);
             if (!zone) return fault(zone.error());
-            // The first may hold what was asked for anywhere; the others follow one another.
+            // The first zone holds `offset`; each later one begins where the last one ends.
             const auto first = next == offset;
             if (first ? zone->start > offset || offset - zone->start >= zone->length
                       : zone->start != next)

@@ -1,7 +1,7 @@
-// Walks a disk's zone report: command after command, each reply held against what was asked, gaps
-// folded into the zones before them.
+// Reads a disk's zone report command by command, checks each reply, and folds gaps into the zones
+// before them.
 //
-// Threads: belongs to whoever runs it.
+// Threads: belongs to the thread that runs it.
 // Ownership: borrows its port and its dialect.
 #pragma once
 
@@ -26,13 +26,13 @@ class Reporter {
         std::string words;
     };
 
-    /// `size`: the disk's, in bytes; `most`: bytes in one reply, at least 512.
+    /// `size`: the disk's, in bytes; `most`: bytes of one reply, at least 512.
     Reporter(Port& port, const Dialect& dialect, std::uint32_t block_size, std::uint64_t size,
              std::uint64_t most) noexcept;
 
-    /// Fills `zones` from the zone that holds `offset` on; returns how many. Fails with the
-    /// device's status, or with io_error on a report that can't be: zones that do not follow one
-    /// another, the wrong first zone, none at all, lengths that lie.
+    /// Fills `zones` from the zone that holds `offset` on; returns the number. Fails with the
+    /// device's status, or with io_error on an impossible report: zones that do not follow one
+    /// another, the wrong first zone, no zones, false lengths.
     [[nodiscard]] tl::expected<std::size_t, Failure> report(std::uint64_t offset,
                                                             std::span<Zone> zones);
 

@@ -1,5 +1,4 @@
-// Sending a command again where the standard says that it was not carried out, with patience that
-// ends.
+// Sends a command again if by the standard it was not carried out, for a limited time.
 //
 // Threads: the functions block; any thread.
 #pragma once
@@ -11,24 +10,24 @@
 
 namespace zonebridge::scsi {
 
-/// How often, and how long in all, one command is tried.
+/// Limits how often, and how long in all, one command is retried.
 class Patience {
   public:
     explicit Patience(std::chrono::milliseconds limit = std::chrono::seconds(10)) noexcept
         : left_(limit) {}
 
-    /// Waits as `retry` says; false, without waiting, once there is no patience left or nothing to
-    /// wait for.
+    /// Waits as `retry` says; returns false, without waiting, if the limit is used up or no retry
+    /// is due.
     [[nodiscard]] bool wait(Retry retry) noexcept;
 
   private:
     std::chrono::milliseconds left_;
     std::chrono::milliseconds pause_{2};
-    int attentions_ = 8;  // unit attentions come one a command, a handful after a reset
+    int attentions_ = 8;  // a command receives one unit attention; a reset causes a handful
 };
 
-/// Sends `command`, and again while retry_of and `patience` say so. Not for writes to sequential
-/// zones.
+/// Sends `command`, and again as long as retry_of() and `patience` allow. Not for writes to
+/// sequential zones.
 [[nodiscard]] Answer send(Port& port, const Command& command,
                           Patience patience = Patience()) noexcept;
 

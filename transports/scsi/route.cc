@@ -43,11 +43,11 @@ tl::expected<host::Node, Error> find_node(const std::string& path) {
     return node;
 }
 
-/// Opens the best node that data can go through.
+/// Opens the best node for data.
 tl::expected<void, Error> choose_data_node(const host::Node& node, Route& route) {
     for (auto& candidate : data_nodes(node)) {
         auto opened = open_node(candidate.path, route.writable);
-        if (!opened) continue;  // it may be for other users than the node that was named
+        if (!opened) continue;  // its permissions may differ from those of the named node
         if (candidate.kind == DataPort::Kind::block) route.block_node = std::move(*opened);
         route.data = std::move(candidate);
         return {};
@@ -56,7 +56,7 @@ tl::expected<void, Error> choose_data_node(const host::Node& node, Route& route)
                   fmt::format("{}: none of the disk's nodes can be opened for data", node.path));
 }
 
-/// Whether commands go through the ring, as far as `wanted` leaves the choice.
+/// Whether commands go through the ring, if `wanted` allows either.
 tl::expected<void, Error> choose_ring(const host::Node& node, DataPath wanted, Route& route) {
     if (wanted == DataPath::ioctl) return {};
     std::string missing = "the disk has no bsg node";
@@ -179,7 +179,7 @@ tl::expected<void, Error> empty_cache(const Route& route, const Disk& disk) {
     const auto call = disk.dialect->flush();
     const auto answer = send(port, {.cdb = call.cdb(), .timeout_ms = call.timeout_ms});
     const auto status = disk.dialect->judge(answer, Operation::flush, 0);
-    // A disk without a cache need not know the command.
+    // A disk without a cache need not support the command.
     if (status.ok() || status.code == StatusCode::unsupported) return {};
     return tl::unexpected(Error{status.code,
                                 fmt::format("{}: flushing the disk's write cache failed: {}",

@@ -1,7 +1,7 @@
-// How a SCSI disk is reached: it is looked up, claimed and asked what it is, and its nodes are chosen
-// and opened. What the transport and the passed-through disk have in common.
+// The route to a SCSI disk: looks up and claims the disk, identifies it, and chooses and opens its
+// nodes. Shared by the transport and the passed-through disk.
 //
-// Threads: blocking functions; any thread.
+// Threads: the functions block; any thread.
 // Ownership: a Route owns its nodes' descriptors and the claim that keeps others from writing.
 #pragma once
 
@@ -24,11 +24,11 @@
 namespace zonebridge::scsi {
 
 struct Route {
-    std::string control;  ///< The node that was named.
+    std::string control;  ///< The node that the caller named.
     DataNode data;
     UniqueFd control_node;             ///< Held while the disk is open.
-    UniqueFd block_node;               ///< Set where data goes through the block node.
-    std::optional<UniqueFd> bsg_ring;  ///< Set where commands go through the ring.
+    UniqueFd block_node;               ///< Set if data goes through the block node.
+    std::optional<UniqueFd> bsg_ring;  ///< Set if commands go through the ring.
     HostLimits limits;
     host::Claim claim;
     bool writable = false;
@@ -39,25 +39,25 @@ struct FoundDisk {
     Route route;
 };
 
-/// Looks at `path`, claims the disk if it is to be written to, and asks it what it is. The error
-/// names the path, what is wrong and, where there is one, what to do.
+/// Looks at `path`, claims the disk if it is opened for writing, and identifies it. The error names
+/// the path, the problem and, if there is one, the remedy.
 [[nodiscard]] tl::expected<FoundDisk, Error> find_disk(const std::string& path,
                                                        const DeviceOptions& options,
                                                        FindZac find_zac);
 
-/// One queue's own way to the data node; or the block node that all share.
+/// One queue's own data node, or the shared block node.
 struct DataWay {
-    UniqueFd node;  ///< Set where it is the queue's own: an sg node carries 16 commands at most.
+    UniqueFd node;  ///< Set if it is the queue's own: an sg node carries 16 commands at most.
     std::unique_ptr<Port> port;
     std::optional<int> bsg_ring;  ///< The bsg node for commands in the ring.
 };
 
-/// `threads`: commands that may be under way outside of the ring. Fails where the ring is wanted and
+/// `threads`: the most commands in flight outside the ring. Fails if the route uses the ring and
 /// the loop has none.
 [[nodiscard]] tl::expected<DataWay, Error> open_data_way(const Route& route, const Disk& disk,
                                                          Loop& loop, std::size_t threads);
 
-/// The error of a node that was open before.
+/// The error for a node that could be opened before.
 [[nodiscard]] tl::unexpected<Error> cannot_open_again(const std::string& path, int error);
 
 /// Empties the disk's write cache if it was opened for writing.

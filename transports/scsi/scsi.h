@@ -1,7 +1,5 @@
-// The scsi transport's one door: a SCSI disk by SG_IO or io_uring commands, spoken to in ZBC or, by
-// ATA pass-through, in ZAC.
-//
-// Ownership: the caller owns the transport that is returned.
+// Opens the scsi transport: a SCSI disk by SG_IO or io_uring commands, in ZBC or, by ATA
+// pass-through, in ZAC.
 #pragma once
 
 #include <memory>
@@ -14,9 +12,9 @@
 
 namespace zonebridge::scsi {
 
-/// Opens `path`. What it gives is the bare device: writes to one sequential zone must come one at a
-/// time and in order, which is the sequencer's part (layers/sequencer). The error names the
-/// path, what is wrong and, where there is one, what to do.
+/// Opens `path` as a bare device: writes to one sequential zone must come one at a time and in
+/// order; the sequencer (layers/sequencer) sees to that. The error names the path, the problem and,
+/// if there is one, the remedy.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path,
                                                                    const DeviceOptions& options);
 

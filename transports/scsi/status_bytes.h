@@ -1,6 +1,4 @@
-// The numbers in which a command's end is told: SAM's status codes and Linux's host and driver bytes.
-//
-// Threads: constants.
+// The status numbers of a command: SAM's status codes and Linux's host and driver bytes.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +17,7 @@ inline constexpr std::uint8_t aca_active = 0x30;
 inline constexpr std::uint8_t task_aborted = 0x40;
 }  // namespace sam
 
-/// Linux's include/scsi/scsi_status.h, DID_*: how the host adapter and the kernel fared.
+/// Linux's include/scsi/scsi_status.h, DID_*: the host adapter's and the kernel's result.
 namespace host_byte {
 inline constexpr std::uint16_t no_connect = 0x01;
 inline constexpr std::uint16_t bus_busy = 0x02;
@@ -38,9 +36,9 @@ inline constexpr std::uint16_t medium_error = 0x13;
 inline constexpr std::uint16_t transport_marginal = 0x14;
 }  // namespace host_byte
 
-/// The low half of the driver byte, which kernels before 5.14 fill in: DRIVER_*.
+/// The low half of the driver byte, which kernels before 5.14 set: DRIVER_*.
 namespace driver_byte {
-inline constexpr std::uint16_t mask = 0x07;  // above are suggestions, and the sense bit
+inline constexpr std::uint16_t mask = 0x07;  // above it are suggestions, and the sense bit
 inline constexpr std::uint16_t busy = 0x01;
 inline constexpr std::uint16_t time_out = 0x06;
 }  // namespace driver_byte

@@ -1,5 +1,5 @@
-// A zoned ATA disk spoken to in ZAC's commands, each inside an ATA PASS-THROUGH(16): for disks
-// whose SATL does not translate ZBC (SAT-4, ZAC-2, ACS-4).
+// ZAC commands for a zoned ATA disk, each inside an ATA PASS-THROUGH(16): for disks whose SATL does
+// not translate ZBC (SAT-4, ZAC-2, ACS-4).
 //
 // Threads: immutable; any thread.
 #pragma once

@@ -31,7 +31,7 @@ class Asker {
         return tl::unexpected(Error{code, fmt::format("{}: {}", path_, words), cause});
     }
 
-    /// `length` bytes of reply; the answer is last() then.
+    /// Asks for `length` bytes of reply; last() is then the answer.
     [[nodiscard]] std::optional<ByteView> ask(const zbc::Cdb& cdb, std::uint32_t length) {
         buffer_.fill(0);
         const iovec data{buffer_.data(), length};
@@ -62,8 +62,8 @@ class Asker {
     alignas(4096) std::array<std::uint8_t, 1024> buffer_{};
 };
 
-/// What can be known without passing anything through: whether it has zones to drive, and whether
-/// asking further is of no use.
+/// What is known without passing anything through: whether the disk has zones to drive, and whether
+/// asking further is pointless.
 struct Hint {
     bool zoned = false;
     bool drive_managed = false;
@@ -102,7 +102,7 @@ tl::unexpected<Error> cannot_ask(const Asker& disk) {
                        status.cause);
 }
 
-/// What the disk says in two ways must be the same.
+/// What the disk reports in two ways must be the same.
 tl::expected<void, Error> compare(Asker& disk, const zac::Identify& identify,
                                   const ZacDialect& dialect) {
     constexpr std::uint32_t capacity_length = 32;
@@ -156,7 +156,7 @@ tl::expected<std::optional<Zoned>, Error> find_zac(Port& port, const std::string
     std::optional<zac::ZonedInformation> information;
     if (identify->logs) {
         const auto list = disk.log(zac::page_list, *identify);
-        // The list lies in the buffer that the next page comes to.
+        // The list is in the buffer that the next page overwrites.
         const auto capabilities = list && zac::lists_page(*list, zac::page_supported_capabilities);
         const auto zones = list && zac::lists_page(*list, zac::page_zoned_device_information);
         if (capabilities)

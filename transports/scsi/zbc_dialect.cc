@@ -20,13 +20,13 @@ Call ZbcDialect::flush() const noexcept {
 
 Call ZbcDialect::act(Operation operation, std::optional<std::uint64_t> zone_lba) const noexcept {
     const auto all = !zone_lba;
-    // ZONE COUNT stays 0, which means one: disks of ZBC-1 have the field reserved.
+    // ZONE COUNT stays 0, which means one zone: the field is reserved in ZBC-1.
     return Call::of(zbc::encode_zone_action(operation, {zone_lba.value_or(0), 0, all}),
                     Direction::none, zbc::action_limit_ms(operation, all));
 }
 
 Call ZbcDialect::report(std::uint64_t lba, std::uint32_t length) const noexcept {
-    // PARTIAL: the disk need not count what does not fit.
+    // PARTIAL: the disk need not count zones that do not fit.
     return Call::of(zbc::encode_report_zones({lba, length, true, 0}), Direction::in,
                     zbc::report_limit_ms);
 }

@@ -1,4 +1,4 @@
-// A zoned disk spoken to in ZBC's own commands (ZBC-2, SBC-4).
+// ZBC commands for a zoned disk (ZBC-2, SBC-4).
 //
 // Threads: immutable; any thread.
 #pragma once

@@ -20,7 +20,7 @@ Delivery of_errno(int error) noexcept {
         case EBUSY:
         case EAGAIN:
         case ENOMEM:
-            return Delivery::busy;  // the kernel took nothing
+            return Delivery::busy;  // the kernel did not take the command
         default:
             return Delivery::failure;
     }
@@ -49,7 +49,7 @@ Delivery of_host(std::uint16_t host) noexcept {
     }
 }
 
-/// Whether the disk itself said how the command ended.
+/// Whether the disk itself ended the command.
 bool disk_answered(const Answer& answer) noexcept {
     if (answer.status == sam::check_condition)
         return answer.sense_length != 0 || (answer.host == 0 && answer.driver == 0);
@@ -100,7 +100,8 @@ std::optional<zbc::Attention> taken_attention(const Answer& answer) noexcept {
         const auto known = zbc::unit_attention(attention);
         if (known.asc == sense->asc && known.ascq == sense->ascq) return attention;
     }
-    return zbc::Attention::power_on;  // after which an initiator looks at everything anew
+    return zbc::Attention::power_on;  // the most general: the initiator then checks everything
+                                      // again
 }
 
 }  // namespace zonebridge::scsi

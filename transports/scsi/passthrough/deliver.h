@@ -1,5 +1,5 @@
-// What an initiator is told of a command that was passed through: the disk's own status, sense and
-// residual; or, where the kernel says that it did not get there or back, how it went astray.
+// The result of a passed-through command for the initiator: the disk's own status, sense and
+// residual; or, if the kernel says that the command or its answer was lost, how.
 #pragma once
 
 #include <optional>
@@ -9,22 +9,22 @@
 
 namespace zonebridge::scsi {
 
-/// How the command got there and back. A status of the disk's own comes before the kernel's byte
-/// beside it; CHECK CONDITION without sense data does not. Never `done` for what the kernel did not
-/// carry to its end.
+/// How the command was delivered. The disk's status takes precedence over the kernel's byte, except
+/// for CHECK CONDITION without sense data. Never `done` if the kernel did not complete the command.
 [[nodiscard]] zbc::Delivery delivery_of(const Answer& answer) noexcept;
 
-/// Fills in all but the tag. `length`: the bytes the command was to move in its direction. Sense data
-/// come as they are, beside any status; so do the bytes that were moved, beside CHECK CONDITION too.
+/// Fills in everything but the tag. `length`: the bytes that the command was to move in its
+/// direction. Sense data and moved bytes are passed on with any status, bytes with CHECK CONDITION
+/// too.
 void deliver(const Answer& answer, Direction direction, std::uint32_t length,
              zbc::TaskResult& result) noexcept;
 
-/// What initiators have to be told because of this end and the disk will not tell them: the kernel
-/// that resets a disk after a time-out takes the unit attention of it for itself.
+/// Whether the disk was reset without telling initiators: a kernel that resets a disk after a
+/// time-out consumes the resulting unit attention.
 [[nodiscard]] bool was_reset(const Answer& answer) noexcept;
 
-/// The attention to raise in place of one that a command of our own was answered with; nothing if
-/// it was not.
+/// The attention to raise in place of one that answered a command of Zonebridge's own; empty if
+/// there was none.
 [[nodiscard]] std::optional<zbc::Attention> taken_attention(const Answer& answer) noexcept;
 
 }  // namespace zonebridge::scsi

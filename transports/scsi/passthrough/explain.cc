@@ -32,7 +32,7 @@ struct Look {
     std::optional<zbc::Attention> attention;
 };
 
-/// The zone that holds `offset`, by one command that is not tried again.
+/// The zone that holds `offset`, by one command without retries.
 Look look_at_zone(Port& port, const Disk& disk, std::uint64_t offset) {
     alignas(512) std::array<std::uint8_t, 512> buffer{};
     const auto& layout = disk.limits.layout;
@@ -92,7 +92,7 @@ std::optional<zbc::Attention> explain(Port& port, const Disk& disk, const zbc::P
         if (lba < total && limits.layout.zone_count() != 0) {
             try {
                 look = look_at_zone(port, disk, refusal.offset);
-            } catch (const std::bad_alloc&) {  // told without its zone
+            } catch (const std::bad_alloc&) {  // reported without its zone
             }
         }
     }

@@ -1,4 +1,4 @@
-// What a disk refused of what a guest asked its zones for, told to whoever writes it down.
+// Reports the disk's refusals of a guest's zone commands to a RefusalSink.
 //
 // Threads: blocks for one command; any thread.
 // Ownership: borrows everything.
@@ -14,12 +14,12 @@
 
 namespace zonebridge::scsi {
 
-/// Whether it is worth a look at the zone: a rule about zones was broken by a read, a write or a zone
-/// action.
+/// Whether looking up the zone is worthwhile: a read, a write or a zone action broke a rule about
+/// zones.
 [[nodiscard]] bool is_zone_refusal(const zbc::Plan& plan, const Answer& answer) noexcept;
 
-/// Asks the disk for the zone by one command through `port`, and tells `sink`. A unit attention
-/// that this command is answered with in the guest's place comes back, to be raised.
+/// Asks the disk for the zone by one command through `port`, and reports to `sink`. Returns a unit
+/// attention that this command received in the guest's place, to be raised.
 [[nodiscard]] std::optional<zbc::Attention> explain(Port& port, const Disk& disk,
                                                     const zbc::Plan& plan, const Answer& answer,
                                                     RefusalSink& sink) noexcept;

@@ -51,7 +51,7 @@ void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refus
 
 void Notes::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept {
     if (write_ == nullptr || !limit_.would_pass()) {
-        static_cast<void>(limit_.pass());  // counted
+        static_cast<void>(limit_.pass());  // counts the line as left out
         return;
     }
     Name room;
@@ -65,7 +65,7 @@ void Notes::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noex
                                        name)
                                  : fmt::format("{} failed: {}", name, describe(answer));
         say(line.data(), line.size());
-    } catch (...) {  // no memory for words
+    } catch (...) {  // no memory for the message
     }
 }
 

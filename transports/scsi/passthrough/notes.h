@@ -1,5 +1,5 @@
-// What there is to say, to whoever watches the server, of commands that were refused or went astray:
-// a few lines a minute, and each refused command once.
+// Logs commands that were refused or not delivered: a few lines a minute, and each refused command
+// once.
 //
 // Ownership: owns the disk's name.
 #pragma once
@@ -21,9 +21,9 @@ class Notes {
   public:
     Notes(std::string path, LogLine write) : path_(std::move(path)), write_(write) {}
 
-    /// A command that is not passed through. What people may want to know once, they are told once.
+    /// A command that is not passed through; logged once if --allow would let it through.
     void refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal) noexcept;
-    /// A command that did not get to the disk, or not back.
+    /// A command that did not reach the disk, or whose answer was lost.
     void failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept;
 
   private:

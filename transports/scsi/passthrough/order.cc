@@ -10,11 +10,13 @@ ZoneOrder::ZoneOrder(const Limits& limits, std::size_t depth, Listener& listener
       listener_(listener),
       lines_(std::bit_ceil(std::max<std::size_t>(depth, 1) * 4)) {}
 
-/// The zones of a range as tickets, if there are no more than tickets; conventional ones need none.
+/// Takes a ticket for each zone of a range, if there are enough; conventional zones need none.
 bool ZoneOrder::choose_zones(Entry& entry, std::uint64_t lba, std::uint64_t blocks) const noexcept {
     const auto& layout = limits_.layout;
     const auto total = layout.size() / limits_.logical_block_size;
-    if (blocks == 0 || lba >= total) return true;  // the disk refuses it, or does nothing
+    if (blocks == 0 || lba >= total)
+        return true;  // the disk refuses the command, or it does
+                      // nothing
     const auto last_lba = blocks > total - lba ? total - 1 : lba + blocks - 1;
     const auto first = layout.zone_of(lba * limits_.logical_block_size);
     const auto last = layout.zone_of(last_lba * limits_.logical_block_size);
@@ -68,7 +70,7 @@ void ZoneOrder::enter(Entry& entry, const zbc::ZoneEffect& effect) noexcept {
     admit();
 }
 
-/// Lets in what may be let in, in order.
+/// Admits entries from the gate, in order.
 void ZoneOrder::admit() noexcept {
     while (!gate_.empty() && !alone_) {
         auto& entry = *gate_.first;

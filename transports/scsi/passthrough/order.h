@@ -1,14 +1,15 @@
-// In which order commands for a disk's zones are let go. SG_IO and the threads that block in it keep
-// none, but writes to a sequential zone need one: each begins where the one before it ended.
+// Keeps the order of a guest's commands for a disk's zones. SG_IO and the threads that block in it
+// keep no order, but writes to a sequential zone need one: each begins where the one before ended.
 //
 // Threads: belongs to its queue's thread.
-// Ownership: borrows the layout, and each Entry from enter() to leave(); owns a table, made once.
+// Ownership: borrows the layout, and each Entry from enter() to leave(); owns a table, allocated
+// once.
 //
-// Writes and zone actions that touch one sequential zone go one at a time, as they came; what
-// touches two waits for both; what touches more, all zones or nobody knows which goes alone among
-// these. Reads, flushes and everything else that does not touch zones, and what is aimed at
-// conventional zones, go at once: as on any disk, a guest that wants one of them after another waits
-// for that other's end (SAM-5, simple task attribute).
+// Writes and zone actions that touch one sequential zone go one at a time, in order of arrival; a
+// command that touches two waits for both. A command that touches more, all zones or unknown ones
+// goes alone among these. Commands for conventional zones, reads, flushes and all others that do
+// not change zones go at once: as on any disk, a guest that wants one of them after another waits
+// for the other's end (SAM-5, simple task attribute).
 #pragma once
 
 #include <array>
@@ -43,12 +44,12 @@ class ZoneOrder {
         enum class Kind : std::uint8_t { free, zones, alone };
         Kind kind = Kind::free;
         std::uint8_t tickets = 0;
-        std::uint8_t waits = 0;  // tickets that have another's in front
+        std::uint8_t waits = 0;  // tickets with another entry's ahead
         std::array<Ticket, 2> ticket;
         Entry* next = nullptr;
     };
 
-    /// Told which entry may go; must not call back.
+    /// Notified which entry may go; must not call back.
     class Listener {
       public:
         virtual void may_go(Entry& entry) noexcept = 0;
@@ -57,12 +58,12 @@ class ZoneOrder {
         ~Listener() = default;
     };
 
-    /// `depth`: entries at once.
+    /// `depth`: the most entries at once.
     ZoneOrder(const Limits& limits, std::size_t depth, Listener& listener);
 
-    /// may_go() is called for it: from here, or from a later leave().
+    /// Calls may_go() for the entry: at once, or in a later leave().
     void enter(Entry& entry, const zbc::ZoneEffect& effect) noexcept;
-    /// An entry that was let go has ended.
+    /// An entry that was allowed to go has ended.
     void leave(Entry& entry) noexcept;
 
   private:
@@ -77,10 +78,10 @@ class ZoneOrder {
 
     const Limits& limits_;
     Listener& listener_;
-    std::vector<List<Ticket>> lines_;  // by zone number, several zones a line
-    List<Entry> gate_;                 // behind one that goes alone, and it itself
+    std::vector<List<Ticket>> lines_;  // by zone number; several zones share a line
+    List<Entry> gate_;                 // an entry that goes alone, and those behind it
     std::size_t inside_ = 0;           // entries past the gate
-    bool alone_ = false;               // one that goes alone is past the gate
+    bool alone_ = false;               // an entry that goes alone is past the gate
 };
 
 }  // namespace zonebridge::scsi

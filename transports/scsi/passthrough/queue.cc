@@ -36,7 +36,7 @@ class PassedQueue::Job final : public ThreadPool::Job,
     Answer answer;
     bool answered = false;  // by the ring
     bool concluded = false;
-    Call call;  // in the ring: the kernel reads the CDB from here
+    Call call;  // for the ring: the kernel reads the CDB from here
     zbc::TaskResult result;
 
     [[nodiscard]] Command command() const noexcept {
@@ -58,7 +58,7 @@ class PassedQueue::Job final : public ThreadPool::Job,
 
     void complete(const Result& end) noexcept override {
         --queue_.in_ring_;
-        const auto told = bsg_answer(end);  // all but the sense bytes, which are in place
+        const auto told = bsg_answer(end);  // without the sense bytes, which are in place already
         answer.os_error = told.os_error;
         answer.status = told.status;
         answer.host = told.host;
@@ -118,7 +118,7 @@ PassedQueue::PassedQueue(Private, Loop& loop, PassedFacts& facts, DataWay way, s
 
 PassedQueue::~PassedQueue() {
     loop_.remove_issuer(*this);
-    // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
+    // The kernel may still be filling buffers; a ring that fails can't report it, and holds none.
     while (in_ring_ != 0 && loop_.turn(Loop::Wait::sleep)) continue;
 }
 
@@ -167,8 +167,8 @@ void PassedQueue::begin(Job& job, const zbc::Task& task) noexcept {
     order_.enter(job, plan->effect);
 }
 
-/// Whether the task is answered by a unit attention that was made here: of a new initiator, a reset.
-/// It comes before all else, as the disk's own would (SAM-5 "Unit attention conditions").
+/// Whether a unit attention raised here (new initiator, reset) answers the task. It takes
+/// precedence, as the disk's own would (SAM-5 "Unit attention conditions").
 bool PassedQueue::tell_attention(Job& job, const zbc::Task& task) noexcept {
     const auto opcode = task.cdb.empty() ? std::uint8_t{0} : task.cdb[0];
     if (opcode == inquiry_opcode || opcode == report_luns_opcode) return false;
@@ -187,7 +187,8 @@ bool PassedQueue::tell_attention(Job& job, const zbc::Task& task) noexcept {
 }
 
 void PassedQueue::may_go(ZoneOrder::Entry& entry) noexcept {
-    // Issued by the next turn; what another's end lets go comes with a result, so that it won't sleep.
+    // The next turn issues it. An entry that another's end lets go comes with a result, so the loop
+    // does not sleep.
     fresh_.push_back(static_cast<Job*>(&entry));
 }
 
@@ -202,7 +203,7 @@ LoopThreadPool& PassedQueue::pool_for(const Job& job) noexcept {
     return job.plan.limit_ms <= slow_limit_ms ? *slow_ : *endless_;
 }
 
-/// Whether it went that way: with at most one buffer, to and from the guest as it is.
+/// Whether the task was submitted to the ring: unedited, with at most one buffer.
 bool PassedQueue::start_in_ring(Job& job) noexcept {
     if (job.plan.edit != zbc::Edit::none || job.data.size() > 1) return false;
     const auto cdb = job.plan.cdb_bytes();
@@ -244,7 +245,7 @@ void PassedQueue::send_and_edit(Job& job) noexcept {
             if ((place = replies_.take(std::min<std::size_t>(plan.length, zbc::max_edited_reply))))
                 break;
         }
-        std::this_thread::yield();  // there is one for each thread of the queue
+        std::this_thread::yield();  // there is a buffer for each thread of the queue
     }
     std::size_t arrived = 0;
     job.answer = Answer();

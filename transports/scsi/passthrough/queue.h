@@ -1,12 +1,12 @@
-// One thread's queue of tasks to a disk that is passed through: each command is planned, waits for
-// its turn at its zones, goes to the disk, and its answer back.
+// One thread's queue of tasks to a passed-through disk: each command is planned, waits for its turn
+// at its zones, goes to the disk, and its answer is returned.
 //
 // Threads: belongs to its loop's thread.
 // Ownership: borrows its loop and the disk's facts; owns its jobs, its threads and its own sg node.
 //
-// What one flat buffer is enough for goes through the ring where the kernel takes SCSI commands
-// there; everything else is done by threads that block. Commands that may take long have threads of
-// their own, so that they never keep the others from the disk.
+// A command with one flat buffer goes through the ring if the kernel takes SCSI commands there; all
+// others go to threads that block. Commands that may take long have threads of their own, so that
+// they never delay the others.
 #pragma once
 
 #include <array>
@@ -30,7 +30,7 @@
 
 namespace zonebridge::scsi {
 
-/// What all queues of a passed-through disk share. Immutable, but for what guards itself.
+/// Shared by all queues of a passed-through disk. Immutable, except for thread-safe members.
 struct PassedFacts {
     const Disk& disk;
     const zbc::PassthroughFacts facts;
@@ -45,7 +45,7 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
 
   public:
     /// Threads of one queue: for commands that take a disk seconds at most, minutes (a flush,
-    /// FINISH), and longer than that (FINISH of all, FORMAT). One opening of an sg node carries 16
+    /// FINISH), and longer (FINISH of all, FORMAT). One open of an sg node carries at most 16
     /// commands.
     static constexpr std::size_t quick_threads = 8;
     static constexpr std::size_t slow_threads = 2;
@@ -74,7 +74,7 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     [[nodiscard]] LoopThreadPool& pool_for(const Job& job) noexcept;
     void finish(Job& job) noexcept;
 
-    // On any thread.
+    // Called on any thread.
     void send(Job& job) noexcept;
     void send_and_edit(Job& job) noexcept;
     void conclude(Job& job) noexcept;
@@ -87,9 +87,9 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     ZoneOrder order_;
 
     std::mutex lock_;
-    BouncePool replies_;  // under lock_; one for each thread
+    BouncePool replies_;  // under lock_; one buffer for each thread
 
-    // All with room for depth() from the start.
+    // All with capacity for depth() from the start.
     std::vector<std::unique_ptr<Job>> jobs_;
     std::vector<Index> idle_;
     std::vector<Job*> fresh_;
