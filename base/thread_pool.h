@@ -1,9 +1,9 @@
-// A few threads for calls that block, such as ioctls and SG_IO. Any thread may take any job, in no
+// A small thread pool for blocking calls, such as ioctls and SG_IO. Jobs run on any thread in no
 // order.
 //
 // Threads: everything but Job::run belongs to one thread, which calls complete() when fd() is
 // readable.
-// Ownership: borrows its jobs, which stay where they are from submit() to done(); owns its threads.
+// Ownership: borrows its jobs, which must not move from submit() to done(); owns its threads.
 #pragma once
 
 #include <condition_variable>
@@ -46,18 +46,18 @@ class ThreadPool {
     ThreadPool(Private, UniqueFd event);  // by start()
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
-    /// Drops the jobs that no thread began, without done(); waits for the others, without done().
+    /// Drops jobs that no thread has begun and waits for the others; calls done() for none.
     ~ThreadPool();
 
     /// Never blocks and never allocates.
     void submit(Job& job) noexcept;
-    /// Jobs submitted whose done() was not called yet.
+    /// Jobs submitted whose done() has not been called.
     [[nodiscard]] std::size_t in_flight() const noexcept { return in_flight_; }
 
-    /// An eventfd, written when a job has ended and complete() has taken all that ended before. Its
-    /// count means nothing and need not be read by who watches for edges.
+    /// An eventfd, written when a job has ended and complete() has taken all earlier ones. Its
+    /// count has no meaning, and an edge-triggered watch need not read it.
     [[nodiscard]] int fd() const noexcept { return event_.get(); }
-    /// Calls done() of the jobs that have ended.
+    /// Calls done() for the jobs that have ended.
     void complete() noexcept;
 
   private:
