@@ -10,8 +10,6 @@ constexpr std::uint32_t most_pieces = 256;
 
 }  // namespace
 
-// Handed over at the end of a turn: requests that pass the order by, native appends for other
-// queues, commands, a sweep.
 Channel::Channel(const Limits& limits_, Zones& zones_, std::size_t depth, int event_fd)
     : limits(limits_),
       zones(zones_),

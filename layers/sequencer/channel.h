@@ -22,13 +22,13 @@ struct Channel {
     /// requests.
     static constexpr std::size_t spare_commands = 8;
 
-    /// Requests that may be in the device at once: those that pass, native appends for other queues,
-    /// commands, a sweep.
+    /// The most requests in the device at once: those that need no order, native appends for other
+    /// queues, commands, a sweep.
     [[nodiscard]] static constexpr std::size_t most_in_device(std::size_t depth) noexcept {
         return 3 * depth + spare_commands + 1;
     }
 
-    /// Takes `event_fd` over.
+    /// Takes ownership of `event_fd`.
     Channel(const Limits& limits, Zones& zones, std::size_t depth, int event_fd);
 
     /// Requests a report of the zone of the command's line.
@@ -36,7 +36,7 @@ struct Channel {
     /// What is wrong with the report that the command requested, if anything is.
     [[nodiscard]] std::optional<Status> find_fault(const Command& command,
                                                    const Completion& completion) const noexcept;
-    /// The command has ended; its line goes on with what waits there.
+    /// The command has ended; its line continues with the next pending request.
     void go_on(Command& command) noexcept {
         lines.add(*command.line);
         commands.give_back(command);

@@ -17,13 +17,13 @@ namespace zonebridge::sequencer {
 
 class DeviceQueue {
   public:
-    /// At most `most` requests wait for the end of a turn.
+    /// At most `most` requests are collected for the end of a turn.
     explicit DeviceQueue(std::size_t most) {
         passed_.reserve(most);
         made_.reserve(most);
     }
 
-    /// `queue` takes all requests that there may be at once.
+    /// Requires that `queue` has room for all requests that can be in the device at once.
     void open(std::unique_ptr<Queue> queue) noexcept { queue_ = std::move(queue); }
     /// Waits until the device holds none of the requests; their completions are lost.
     void close() noexcept {
@@ -32,15 +32,15 @@ class DeviceQueue {
     }
     [[nodiscard]] bool is_open() const noexcept { return queue_ != nullptr; }
 
-    /// A place for a request that came from above unchanged, and so was checked there. It is handed
-    /// over at the end of the turn.
+    /// Adds a request, for the caller to fill in, that the upper queue checked and that is
+    /// unchanged. It is submitted at the end of the turn.
     [[nodiscard]] Request& pass(std::uint64_t tag) noexcept { return add(passed_, tag); }
-    /// The same for `request`, with `tag` in place of its own.
+    /// Adds a copy of `request`, with `tag` in place of its own.
     void pass(const Request& request, std::uint64_t tag) noexcept {
         passed_.push_back(request);
         passed_.back().tag = tag;
     }
-    /// A place for a request that is made here; the device's queue checks it.
+    /// Adds a request that the sequencer makes itself; the device's queue checks it.
     [[nodiscard]] Request& make(std::uint64_t tag) noexcept { return add(made_, tag); }
 
     void flush() noexcept {
@@ -69,7 +69,7 @@ class DeviceQueue {
         from.pop_back();
         return tag;
     }
-    /// Removes the unsent requests for whose tag `is_withdrawn` is true.
+    /// Removes the unsent requests of pass() for whose tag `is_withdrawn` is true.
     template <typename IsWithdrawn>
     void withdraw(IsWithdrawn is_withdrawn) noexcept {
         std::erase_if(passed_, [&](const Request& request) { return is_withdrawn(request.tag); });

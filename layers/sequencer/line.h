@@ -73,12 +73,12 @@ class WritePointer {
     [[nodiscard]] bool is_confirmed() const noexcept { return confirmed_; }
     /// The byte where the next write goes. Requires known() == Known::pointer.
     [[nodiscard]] std::uint64_t at() const noexcept { return at_; }
-    /// What becomes of a write that would be issued now. Only if something is known.
+    /// The result of a write issued now. Requires is_known().
     [[nodiscard]] StatusCode judge_write(std::uint64_t offset) const noexcept {
         if (known_ != Known::pointer) return refusal();
         return offset == at_ ? StatusCode::ok : StatusCode::unaligned_write;
     }
-    /// The same of an append; `end` is where the zone's capacity ends.
+    /// The same for an append; `end` is the end of the zone's capacity.
     [[nodiscard]] StatusCode judge_append(std::uint64_t length, std::uint64_t end) const noexcept {
         if (known_ != Known::pointer) return refusal();
         return length <= end - at_ ? StatusCode::ok : StatusCode::crosses_boundary;

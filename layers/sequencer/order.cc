@@ -105,7 +105,7 @@ StatusCode ZoneOrder::judge_first(const Line& line) const noexcept {
     return line.pointer.judge_append(request.length, channel_.zones.end_of(line));
 }
 
-/// Completes the first request if the zone can't take it, as a report has shown just now.
+/// Completes the first request if the latest report shows that the zone can't take it.
 bool ZoneOrder::refuse_first(Line& line) noexcept {
     if (!line.pointer.is_known()) return false;
     const auto code = judge_first(line);

@@ -16,7 +16,7 @@ class PassedRequests {
   public:
     explicit PassedRequests(Channel& channel) noexcept : channel_(channel) {}
 
-    /// One of this queue's own that needs no order.
+    /// Sends one of this queue's own requests that needs no order.
     void send(Node& node, const Request& request) noexcept {
         node.use = Node::Use::passing;
         node.request.tag = request.tag;
@@ -25,20 +25,20 @@ class PassedRequests {
         node.request.length = request.length;
         channel_.device.pass(request, tag_of(node));
     }
-    /// An append of any queue. Under the line's lock; the line's pointer is not known afterwards.
+    /// Sends an append of any queue. Under the line's lock; its pointer is unknown afterwards.
     void append(Line& line, Node& node) noexcept;
     /// Whether the limit of appends in flight is reached.
     [[nodiscard]] bool is_full() const noexcept {
         return appends_ >= channel_.requests.all().size();
     }
-    /// A request's own command has ended.
+    /// The request itself has completed.
     void completed(Node& node, const Completion& completion) noexcept {
-        // A passing node is always this queue's own; of others' there are only appends.
+        // Other queues' nodes here are always appends.
         if (!can_be_withdrawn(node)) return append_completed(node, completion);
         if (!completion.status.ok()) return failed(node, completion);
         channel_.requests.finish(node, completion.status, completion.result);
     }
-    /// The report has ended that explains a failure.
+    /// The report that explains a failure has completed.
     void explained(Command& command, const Completion& completion) noexcept;
 
     // ---- When the queue is closed.

@@ -26,9 +26,9 @@ class Write {
     /// Takes from the line all requests that continue at its pointer and fit into one command: at
     /// least the first, which must be allowed there. Under the line's lock.
     void join(const Channel& channel, Line& line) noexcept;
-    /// The command is one write that came from above, unchanged.
+    /// Whether the command is a single write of the upper queue, unchanged.
     [[nodiscard]] bool is_as_it_came() const noexcept;
-    /// Makes up the command.
+    /// Fills in the command.
     void fill(Request& request) const noexcept {
         request.operation = Operation::write;
         request.fua = fua_;
