@@ -36,7 +36,7 @@ class Disk {
     [[nodiscard]] const Layout& layout() const noexcept { return limits_.layout; }
     [[nodiscard]] ZonePort& zones() const noexcept { return *zones_; }
     [[nodiscard]] bool is_block_device() const noexcept { return access_.block_device; }
-    /// Whether anything of it can only be done by blocking.
+    /// Whether any of its operations can only be done by a blocking call.
     [[nodiscard]] bool needs_threads() const noexcept {
         return limits_.model != Model::none || (is_block_device() && limits_.max_discard);
     }

@@ -5,7 +5,7 @@
 namespace zonebridge::block {
 namespace {
 
-// A finish of many zones can take minutes; a report beside it need not wait.
+// A finish of many zones can take minutes; a report then runs on the second thread.
 constexpr unsigned thread_count = 2;
 constexpr std::size_t bounce_count = 4;
 
@@ -53,7 +53,7 @@ BlockQueue::~BlockQueue() {
     over_.store(true, std::memory_order_relaxed);
     ring_.remove_issuer(*this);
     pool_.reset();
-    // The kernel may still be filling buffers; a ring that fails can't tell, and holds none.
+    // The kernel may still be filling buffers; a ring that fails can't report it, and holds none.
     while (in_ring_ != 0 && ring_.turn(Loop::Wait::sleep)) continue;
 }
 

@@ -62,7 +62,7 @@ class BlockQueue final : public Queue,
 
     std::vector<ControlJob*> idle_control_;
     std::vector<std::unique_ptr<ControlJob>> control_jobs_;
-    std::unique_ptr<LoopThreadPool> pool_;  // the last: its threads end before what they work on
+    std::unique_ptr<LoopThreadPool> pool_;  // last: its threads end before the members they use
 };
 
 }  // namespace zonebridge::block
