@@ -49,7 +49,7 @@ class NvmeQueue final : public Queue, private Issuer {
     ~NvmeQueue() override;
 
   private:
-    /// One request under way.
+    /// One request in flight.
     struct Slot final : Ring::Operation, ThreadPool::Job {
         explicit Slot(NvmeQueue& owner) noexcept : queue(owner) {}
         void complete(const Result& result) noexcept override {
