@@ -39,7 +39,7 @@ class ScsiQueue::Job final : public ThreadPool::Job, public Ring::Operation {
             queue_.ended(*this);
             return;
         }
-        answered_ = true;  // to be tried again, with patience
+        answered_ = true;  // to be retried in the thread pool
         queue_.pool_->submit(*this);
     }
 

@@ -64,7 +64,7 @@ class ScsiQueue final : public Queue, private Issuer {
     std::vector<Job*> fresh_;
     RingBuffer<Completion> done_;
 
-    std::unique_ptr<LoopThreadPool> pool_;  // last: its threads end before the jobs do
+    std::unique_ptr<LoopThreadPool> pool_;  // last: its threads end before the jobs are gone
 };
 
 }  // namespace zonebridge::scsi

@@ -23,7 +23,7 @@ constexpr std::uint32_t slow_limit_ms = zbc::action_limit_ms(Operation::finish, 
 
 }  // namespace
 
-/// A task from submit until its result was reaped.
+/// A task from submit until its result is reaped.
 class PassedQueue::Job final : public ThreadPool::Job,
                                public Ring::Operation,
                                public ZoneOrder::Entry {
@@ -68,7 +68,7 @@ class PassedQueue::Job final : public ThreadPool::Job,
         answered = true;
         auto* const sink = queue_.facts_.refusals;
         if (sink != nullptr && is_zone_refusal(plan, answer) && sink->wants()) {
-            queue_.quick_->submit(*this);  // a look at the zone blocks
+            queue_.quick_->submit(*this);  // looking up the zone blocks
             return;
         }
         queue_.conclude(*this);

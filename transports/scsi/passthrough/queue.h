@@ -95,7 +95,7 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     std::vector<Job*> fresh_;
     RingBuffer<std::uint32_t> done_;
 
-    // Last: their threads end before the jobs do.
+    // Last: their threads end before the jobs are destroyed.
     std::unique_ptr<LoopThreadPool> quick_;
     std::unique_ptr<LoopThreadPool> slow_;
     std::unique_ptr<LoopThreadPool> endless_;
