@@ -1,6 +1,6 @@
-// A thread pool whose completions come back through a loop, many by one wake-up.
+// A thread pool whose completions come back through a loop, many for one wake-up.
 //
-// Threads: belongs to the loop's thread, but for ThreadPool::Job::run.
+// Threads: everything but ThreadPool::Job::run belongs to the loop's thread.
 // Ownership: borrows its loop and its jobs; owns the pool.
 #pragma once
 
@@ -15,19 +15,19 @@ class LoopThreadPool final : private Watcher {
     struct Private {};
 
   public:
-    /// `threads`: at least 1 is started. Fails where the system has no more threads or descriptors.
+    /// `threads`: at least 1 is started. Fails if the system has no more threads or descriptors.
     [[nodiscard]] static tl::expected<std::unique_ptr<LoopThreadPool>, Error> start(
         Loop& loop, unsigned threads);
     LoopThreadPool(Private, Loop& loop, std::unique_ptr<ThreadPool> pool)  // by start()
         : loop_(loop), pool_(std::move(pool)) {}
     LoopThreadPool(const LoopThreadPool&) = delete;
     LoopThreadPool& operator=(const LoopThreadPool&) = delete;
-    /// As ThreadPool's.
+    /// Like ThreadPool's.
     ~LoopThreadPool() { loop_.unwatch(pool_->fd()); }
 
     /// Never blocks and never allocates.
     void submit(ThreadPool::Job& job) noexcept { pool_->submit(job); }
-    /// Jobs submitted whose done() was not called yet.
+    /// Jobs submitted whose done() has not been called.
     [[nodiscard]] std::size_t in_flight() const noexcept { return pool_->in_flight(); }
 
   private:
