@@ -108,7 +108,8 @@ class Driver {
         }
     }
     ~Driver() {
-        for (const auto& queue : queues_) (void)backend_.stop_queue(queue->index, virtio::Deadline::max());
+        for (const auto& queue : queues_)
+            (void)backend_.stop_queue(queue->index, virtio::Deadline::max());
     }
 
     void batch() {
