@@ -76,7 +76,7 @@ class Driver {
             {region.guest_address, region.size, memory_.user_address(region.host), 0}, region.fd};
         auto table =
             must(virtio::GuestMemory::build(std::span(&source, 1), *virtio::GuestMemory::none()));
-        must(backend_.set_memory(*table));
+        must(backend_.set_memory(*table, virtio::Deadline::max()));
         constexpr auto features = virtio::feature::version_1 | virtio::feature::event_index |
                                   virtio::feature::indirect_descriptors | driver::blk::f_flush |
                                   driver::blk::f_zoned;
@@ -108,7 +108,8 @@ class Driver {
         }
     }
     ~Driver() {
-        for (const auto& queue : queues_) (void)backend_.stop_queue(queue->index);
+        for (const auto& queue : queues_)
+            (void)backend_.stop_queue(queue->index, virtio::Deadline::max());
     }
 
     void batch() {

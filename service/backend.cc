@@ -1,16 +1,36 @@
 #include "service/backend.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
 
-#include "service/answers.h"
+#include <fmt/format.h>
+
+#include "service/limits.h"
+#include "service/log.h"
 #include "virtio/notifier.h"
 #include "virtio/ring.h"
 
 namespace zonebridge::service {
+namespace {
+
+/// The answers, or nothing at the deadline. `what`: what is waited for, for the log if that takes long.
+template <typename T>
+std::optional<std::vector<T>> wait(const Answers<T>& answers, virtio::Deadline deadline,
+                                   const std::function<std::string()>& what) {
+    using Clock = std::chrono::steady_clock;
+    auto given = answers.wait_until(std::min(deadline, Clock::now() + wait_without_word));
+    if (given || Clock::now() >= deadline) return given;
+    log("{}; waiting {} s more for that, and then giving up", what(),
+        std::chrono::ceil<std::chrono::seconds>(deadline - Clock::now()).count());
+    return answers.wait_until(deadline);
+}
+
+}  // namespace
 
 DeviceBackend::DeviceBackend(std::span<const std::unique_ptr<Worker>> workers) {
     for (const auto& worker : workers) parts_.push_back({worker.get(), nullptr, nullptr});
@@ -68,6 +88,7 @@ void DeviceBackend::on_all(const std::function<void(Part&)>& call) {
 }
 
 tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t features) {
+    if (auto drained = check_drained(); !drained) return drained;
     if ((features & virtio::feature::version_1) == 0)
         return tl::unexpected(std::string(
             "the driver is a legacy one: this device needs VIRTIO_F_VERSION_1 (in QEMU, "
@@ -75,18 +96,27 @@ tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t featur
     return {};
 }
 
-tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::Table memory) {
-    if (auto moved = move_all(memory); !moved) {
+tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::Table memory,
+                                                          virtio::Deadline deadline) {
+    // No memory is a map to which all go as soon as they can, whatever they hold.
+    if (memory->region_count() != 0)
+        if (auto drained = check_drained(); !drained) return drained;
+    if (auto moved = move_all(memory, deadline); !moved) {
         // Those that went are called back, so that no two workers see different memory: each is on a
-        // map that it holds, whatever comes of it, and rings that lay in the old one do so still.
-        (void)move_all(memory_);
+        // map that it holds, whatever comes of it, and rings that lay in the old one do so still. Those
+        // that could not go in time are not waited for again.
+        if (memory->region_count() != 0)
+            (void)move_all(memory_, deadline);
+        else
+            memory_ = std::move(memory);
         return moved;
     }
     memory_ = std::move(memory);
     return {};
 }
 
-tl::expected<void, std::string> DeviceBackend::move_all(const virtio::GuestMemory::Table& memory) {
+tl::expected<void, std::string> DeviceBackend::move_all(const virtio::GuestMemory::Table& memory,
+                                                        virtio::Deadline deadline) {
     using Outcome = tl::expected<void, std::string>;
     // All are asked before any is waited for, so that they drain side by side.
     const Answers<Outcome> moved(parts_.size());
@@ -94,8 +124,14 @@ tl::expected<void, std::string> DeviceBackend::move_all(const virtio::GuestMemor
         part.worker->post([path = part.path.get(), memory, moved] {
             path->set_memory(memory, [moved](Outcome outcome) { moved.give(std::move(outcome)); });
         });
+    auto outcomes = wait(moved, deadline, [] {
+        return std::string("the guest's memory changes, and requests are at the disk that use it");
+    });
+    if (!outcomes)
+        return tl::unexpected(std::string(
+            "the disk did not give back in time all requests that use the guest's memory"));
     Outcome result;
-    for (auto& outcome : moved.wait())
+    for (auto& outcome : *outcomes)
         if (!outcome && result) result = std::move(outcome);
     return result;
 }
@@ -107,18 +143,55 @@ void DeviceBackend::set_log(std::shared_ptr<const virtio::DirtyLog> log,
 
 tl::expected<void, std::string> DeviceBackend::start_queue(std::uint16_t index,
                                                            const virtio::QueueSetup& setup) {
+    if (auto drained = check_drained(); !drained) return drained;
+    if (stopping_.contains(index))
+        return tl::unexpected(fmt::format(
+            "queue {} is to go on, and its requests from before are at the disk", index));
     tl::expected<void, std::string> result;
     auto& part = part_of(index);
     part.worker->call([&](Ring&) { result = part.path->start(index, setup); });
     return result;
 }
 
-std::uint16_t DeviceBackend::stop_queue(std::uint16_t index) {
-    const Answers<std::uint16_t> stopped(1);
-    part_of(index).worker->post([path = part_of(index).path.get(), index, stopped] {
-        path->stop(index, [stopped](std::uint16_t available) { stopped.give(available); });
-    });
-    return stopped.wait_for_one();
+tl::expected<std::uint16_t, std::string> DeviceBackend::stop_queue(std::uint16_t index,
+                                                                   virtio::Deadline deadline) {
+    auto stopping = stopping_.find(index);
+    if (stopping == stopping_.end()) {
+        const Answers<std::uint16_t> stopped(1);
+        part_of(index).worker->post([path = part_of(index).path.get(), index, stopped] {
+            path->stop(index, [stopped](std::uint16_t available) { stopped.give(available); });
+        });
+        stopping = stopping_.emplace(index, stopped).first;
+    }
+    const auto left = [&] {
+        std::size_t count = 0;
+        auto& part = part_of(index);
+        part.worker->call([&](Ring&) { count = part.path->in_flight(index); });
+        return fmt::format("queue {} is to stop, and {} of its requests are at the disk", index,
+                           count);
+    };
+    if (const auto bases = wait(stopping->second, deadline, left)) {
+        stopping_.erase(stopping);
+        return bases->front();
+    }
+    return tl::unexpected(left() + ", which does not give them back");
+}
+
+std::size_t DeviceBackend::left_behind() {
+    std::atomic<std::size_t> count = 0;
+    on_all([&](Part& part) { count += part.path->left_behind(); });
+    return count;
+}
+
+tl::expected<void, std::string> DeviceBackend::check_drained() {
+    if (!reset_due_) return {};
+    if (const auto count = left_behind(); count != 0)
+        return tl::unexpected(fmt::format(
+            "the disk still holds {} requests of a guest that is gone; the device is of no use to "
+            "another before it gave them back",
+            count));
+    reset_device(*std::exchange(reset_due_, std::nullopt));
+    return {};
 }
 
 void DeviceBackend::enable_queue(std::uint16_t index, bool enabled) {
@@ -142,6 +215,16 @@ void DeviceBackend::reset(virtio::ResetCause cause) {
         const std::lock_guard guard(events_lock_);
         faulty_ = false;
     }
+    stopping_.clear();
+    if (left_behind() != 0) {
+        reset_due_ = cause;
+        on_all([](Part& part) { part.path->abandon(); });
+        log("the disk did not give back all requests of the guest that is gone: until it does, "
+            "that "
+            "guest's memory stays mapped, and the device takes no other");
+        return;
+    }
+    reset_due_.reset();
     reset_device(cause);
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 
 #include <tl/expected.hpp>
 
+#include "service/answers.h"
 #include "service/data_path.h"
 #include "service/worker.h"
 #include "virtio/backend.h"
@@ -31,13 +33,14 @@ class DeviceBackend : public virtio::Backend {
 
     [[nodiscard]] std::uint16_t max_queue_size() const noexcept override { return 1024; }
     [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
-    [[nodiscard]] tl::expected<void, std::string> set_memory(
-        virtio::GuestMemory::Table memory) override;
+    [[nodiscard]] tl::expected<void, std::string> set_memory(virtio::GuestMemory::Table memory,
+                                                             virtio::Deadline deadline) override;
     void set_log(std::shared_ptr<const virtio::DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings) override;
     [[nodiscard]] tl::expected<void, std::string> start_queue(
         std::uint16_t index, const virtio::QueueSetup& setup) override;
-    [[nodiscard]] std::uint16_t stop_queue(std::uint16_t index) override;
+    [[nodiscard]] tl::expected<std::uint16_t, std::string> stop_queue(
+        std::uint16_t index, virtio::Deadline deadline) override;
     void enable_queue(std::uint16_t index, bool enabled) override;
     void set_call(std::uint16_t index, virtio::Notifier call) override;
     void set_error(std::uint16_t index, virtio::SharedFd error) override;
@@ -84,11 +87,18 @@ class DeviceBackend : public virtio::Backend {
     /// Runs `call` on every worker's thread, side by side, and waits for all.
     void on_all(const std::function<void(Part&)>& call);
     /// One result for each worker.
-    [[nodiscard]] tl::expected<void, std::string> move_all(
-        const virtio::GuestMemory::Table& memory);
+    [[nodiscard]] tl::expected<void, std::string> move_all(const virtio::GuestMemory::Table& memory,
+                                                           virtio::Deadline deadline);
+    /// An error as long as a disk holds requests of a guest that is gone.
+    [[nodiscard]] tl::expected<void, std::string> check_drained();
+    [[nodiscard]] std::size_t left_behind();
 
     std::vector<Part> parts_;  // as many as workers, from the start
     virtio::GuestMemory::Table memory_ = virtio::GuestMemory::none();
+    /// Queues that did not stop in time: what they will say when they do.
+    std::map<std::uint16_t, Answers<std::uint16_t>> stopping_;
+    /// A reset that waits until the disk holds no requests of queues that were to stop before it.
+    std::optional<virtio::ResetCause> reset_due_;
     virtio::UniqueFd event_fd_;
     std::mutex events_lock_;
     std::vector<virtio::BackendEvent> events_;  // under events_lock_

@@ -34,6 +34,7 @@ struct DataPath::Queue final : Watcher {
     bool started;  // was kicked, or need not be
     bool due;      // may hold chains that nobody will kick for again
     std::function<void(std::uint16_t)> stopped;
+    bool abandoned = false;  // while it stops
 };
 
 DataPath::DataPath(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault)
@@ -74,7 +75,7 @@ void DataPath::complete() noexcept {
 
 void DataPath::publish() noexcept {
     for (const auto& queue : queues_)
-        if (queue->ring.publish()) queue->call.notify();
+        if (!queue->abandoned && queue->ring.publish()) queue->call.notify();
 }
 
 void DataPath::raise(std::string fault) {
@@ -128,6 +129,17 @@ void DataPath::finish_stops() {
     changing_ = moved_ != nullptr ||
                 std::any_of(queues_.begin(), queues_.end(),
                             [](const auto& queue) { return queue->stopped != nullptr; });
+}
+
+std::size_t DataPath::left_behind() const noexcept {
+    std::size_t count = 0;
+    for (const auto& queue : queues_)
+        if (queue->stopped) count += device_.in_flight(queue->index);
+    return count;
+}
+
+void DataPath::abandon() noexcept {
+    for (const auto& queue : queues_) queue->abandoned = queue->stopped != nullptr;
 }
 
 void DataPath::set_memory(virtio::GuestMemory::Table memory, Moved moved) {

@@ -42,6 +42,15 @@ class DataPath final : public Member {
     /// forgets the ring and calls `stopped` with its available index.
     void stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped);
 
+    /// What the device has of that queue and did not answer.
+    [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept {
+        return device_.in_flight(index);
+    }
+    /// Requests of queues that are to stop.
+    [[nodiscard]] std::size_t left_behind() const noexcept;
+    /// No queue that is to stop tells its driver of answers any more: the driver's session is over.
+    void abandon() noexcept;
+
     void enable(std::uint16_t index, bool enabled);
     void set_call(std::uint16_t index, virtio::Notifier call);
     void set_error(std::uint16_t index, virtio::SharedFd error);

@@ -2,11 +2,13 @@
 // service implements it by messages to its workers.
 //
 // Threads: every call comes from the session's thread, one at a time, and returns only when every
-// worker it concerns has done its part. event_fd and take_event belong to that thread too; what
+// worker it concerns has done its part. Workers do so at once, but for requests at a disk: a call that
+// waits for those has a deadline. event_fd and take_event belong to that thread too; what
 // lies behind them is the implementation's to synchronise.
 // Ownership: what is passed in is shared: the implementation keeps what its workers use.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -23,6 +25,8 @@
 #include "virtio/virtqueue.h"
 
 namespace zonebridge::virtio {
+
+using Deadline = std::chrono::steady_clock::time_point;
 
 /// Everything a worker needs to run a queue. Make the VirtQueue from `ring` and the memory of the
 /// last set_memory, and keep `inflight` as long as that VirtQueue.
@@ -97,8 +101,10 @@ class Backend {
     /// The guest's memory is this from now on. Every running ring lies in it (one that does not is
     /// stopped first, and started again when it does). Returns once nothing uses an address of the
     /// previous map any more, requests in flight included: that map ends when the last holder lets
-    /// go of it.
-    [[nodiscard]] virtual tl::expected<void, std::string> set_memory(GuestMemory::Table memory) = 0;
+    /// go of it. An error, if requests are still at a disk at the deadline: the old map stays in use as
+    /// long as they are.
+    [[nodiscard]] virtual tl::expected<void, std::string> set_memory(GuestMemory::Table memory,
+                                                                     Deadline deadline) = 0;
 
     /// Marks guest memory written from now on in `log`; null: no longer. `used_rings` has an
     /// entry for each queue.
@@ -113,8 +119,11 @@ class Backend {
                                                                       const QueueSetup& setup) = 0;
     /// Takes no more chains from that running queue, waits until those in flight are answered,
     /// publishes and tells the driver a last time, then forgets the ring; returns
-    /// VirtQueue::base(). Nothing touches the ring, its buffers or descriptors afterwards.
-    [[nodiscard]] virtual std::uint16_t stop_queue(std::uint16_t index) = 0;
+    /// VirtQueue::base(). Nothing touches the ring, its buffers or descriptors afterwards. An error, if
+    /// requests are still at a disk at the deadline: nothing is taken any more, but the ring and its
+    /// memory stay in use as long as they are. It may be called again then, to wait once more.
+    [[nodiscard]] virtual tl::expected<std::uint16_t, std::string> stop_queue(
+        std::uint16_t index, Deadline deadline) = 0;
     /// A disabled queue takes no chains, but remembers a kick: enabling it looks at the ring then.
     /// Called for running queues only.
     virtual void enable_queue(std::uint16_t index, bool enabled) = 0;
@@ -125,7 +134,8 @@ class Backend {
 
     /// Back to the initial state, no features accepted; all queues are stopped. The guest's memory
     /// stays, and events not taken yet are forgotten. Also at the end of each session, when there
-    /// is no memory any more.
+    /// is no memory any more. Where a queue did not stop in time, its driver is not told any more of the
+    /// requests that come back, and the device takes no other session's queues and memory before all did.
     virtual void reset(ResetCause cause) = 0;
 
     /// Readable while take_event has something; if the device never has anything to say, none.

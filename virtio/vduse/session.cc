@@ -345,7 +345,7 @@ void LiveSession::let_go(ResetCause cause) {
     features_.reset();
     extents_.clear();
     memory_ = GuestMemory::none();
-    (void)backend_.set_memory(memory_);  // a table that needs nothing
+    (void)backend_.set_memory(memory_, Deadline::max());  // a table that needs nothing
     backend_.reset(cause);
 }
 

@@ -40,7 +40,7 @@ LiveSession::Result LiveSession::map_memory() {
     for (std::uint16_t i = 0; i < queues_.size(); ++i)
         if (queues_[i].running && !VirtQueue::check(**memory, queues_[i].ring)) stop(i);
     // The old one ends when memory_ lets go of it.
-    if (auto set = backend_.set_memory(*memory); !set) return set;
+    if (auto set = backend_.set_memory(*memory, Deadline::max()); !set) return set;
     memory_ = std::move(*memory);
     extents_ = extents_of(*pieces);
     return {};
@@ -139,7 +139,7 @@ void LiveSession::await_interrupts(std::uint16_t index) const noexcept {
 
 void LiveSession::stop(std::uint16_t index) {
     auto& queue = queues_[index];
-    queue.base = backend_.stop_queue(index);
+    if (const auto base = backend_.stop_queue(index, Deadline::max())) queue.base = *base;
     queue.running = false;
 }
 

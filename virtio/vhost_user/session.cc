@@ -164,7 +164,9 @@ SessionEnd Session::finish(SessionEnd::Reason reason, std::string message) {
 
 void Session::end() noexcept {
     if (std::exchange(ended_, true)) return;
-    reset_device(ResetCause::session_end);
+    // Not a second time, if that is why the session ends.
+    if (!undrained_) drained_by_ = Clock::now() + options_.drain;
+    (void)reset_device(ResetCause::session_end);
     // Last: a front end that sees the end may take its memory for its own again.
     backend_channel_.close();
     channel_.close();
@@ -184,6 +186,7 @@ Session::Result Session::drain_events() {
 }
 
 Session::Result Session::handle(Message& message) {
+    drained_by_ = Clock::now() + options_.drain;
     const auto request = parse_request(message.header.request);
     if (!request)
         return tl::unexpected(
@@ -263,8 +266,7 @@ tl::expected<bool, std::string> Session::dispatch(Request request, Message& mess
         case Request::set_status:
             return accepted(set_status(message));
         case Request::reset_device:
-            reset_device(ResetCause::requested);
-            return true;
+            return accepted(reset_device(ResetCause::requested));
     }
     return false;
 }
@@ -349,7 +351,7 @@ Session::Result Session::set_status(const Message& message) {
     if (!value || *value > 0xff)
         return tl::unexpected(std::string("its payload is no device status"));
     const auto before = std::exchange(status_, static_cast<std::uint8_t>(*value));
-    if (status_ == 0 && before != 0) reset_device(ResetCause::status);
+    if (status_ == 0 && before != 0) return reset_device(ResetCause::status);
     return {};
 }
 

@@ -35,6 +35,10 @@ namespace zonebridge::virtio {
 struct SessionOptions {
     /// How long a peer may take to finish a message it began, or to make room for a reply.
     std::chrono::milliseconds patience{10'000};
+    /// How long the disk may take to give back requests that a message has to wait for, since their
+    /// memory is the guest's: long enough for the kernel to try a command on a SCSI disk again and to
+    /// reset the disk. Then the session ends.
+    std::chrono::milliseconds drain{120'000};
 };
 
 class Session {
@@ -120,8 +124,9 @@ class Session {
     [[nodiscard]] tl::expected<VringState, std::string> ring_state(const Message& message) const;
     [[nodiscard]] VirtQueue::Config ring_config(std::uint16_t index) const noexcept;
     [[nodiscard]] Result start_if_ready(std::uint16_t index, bool look_at_once);
-    void stop(std::uint16_t index);
-    void reset_device(ResetCause cause);
+    [[nodiscard]] Result stop(std::uint16_t index);
+    /// An error if a queue did not stop in time; the session has to end then.
+    [[nodiscard]] Result reset_device(ResetCause cause);
 
     Channel channel_;
     Backend& backend_;
@@ -138,6 +143,8 @@ class Session {
     UniqueFd backend_channel_;
     std::optional<int> stop_;
     std::optional<Clock::time_point> message_began_;
+    Deadline drained_by_;     // what waits for the disk in the message that is handled
+    bool undrained_ = false;  // and that it was not
     bool ended_ = false;
 };
 

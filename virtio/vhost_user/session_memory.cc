@@ -50,10 +50,14 @@ Session::Result Session::move_to(GuestMemory::Table memory) {
         auto ring = ring_config(i);
         ring.inflight = nullptr;  // it runs with the record it was started with
         if (VirtQueue::check(*memory, ring)) continue;
-        stop(i);
+        if (auto stopped = stop(i); !stopped) return stopped;
         queues_[i].suspended = true;
     }
-    if (auto moved = backend_.set_memory(memory); !moved) return moved;
+    if (auto moved = backend_.set_memory(memory, drained_by_); !moved) {
+        // As when a queue does not stop in time: whatever the cause, the session ends.
+        undrained_ = Clock::now() >= drained_by_;
+        return moved;
+    }
     memory_ = std::move(memory);
     if (auto logged = update_log(); !logged) return logged;
     for (std::uint16_t i = 0; i < queues_.size(); ++i)

@@ -77,7 +77,7 @@ tl::expected<bool, std::string> Session::set_features(const Message& message) {
     if (!features_ || (*features_ & ~own) != (features & ~own)) {
         for (std::uint16_t i = 0; i < queues_.size(); ++i) {
             if (!queues_[i].running) continue;
-            stop(i);
+            if (auto stopped = stop(i); !stopped) return tl::unexpected(std::move(stopped.error()));
             queues_[i].suspended = true;  // to be looked at once when it goes on
         }
         taken = backend_.set_features(features & ~own).has_value();
@@ -124,7 +124,8 @@ Session::Result Session::set_vring_addr(const Message& message) {
     Queue& queue = queues_[index];
     const RingAddresses addresses{address->descriptors, address->available, address->used};
     const bool moves = queue.running && queue.addresses != addresses;
-    if (moves) stop(index);
+    if (moves)
+        if (auto stopped = stop(index); !stopped) return stopped;
     queue.addresses = addresses;
     queue.used_log.reset();
     if ((address->flags & VringAddress::flag_log) != 0) queue.used_log = address->log;
@@ -148,7 +149,8 @@ Session::Result Session::get_vring_base(const Message& message) {
     const auto state = ring_state(message);
     if (!state) return tl::unexpected(state.error());
     Queue& queue = queues_[state->index];
-    if (queue.running) stop(static_cast<std::uint16_t>(state->index));
+    if (queue.running)
+        if (auto stopped = stop(static_cast<std::uint16_t>(state->index)); !stopped) return stopped;
     queue.suspended = false;
     queue.kick_set = false;
     queue.kick.reset();
@@ -161,7 +163,8 @@ Session::Result Session::set_vring_kick(Message& message) {
     if (!kick) return tl::unexpected(std::move(kick.error()));
     Queue& queue = queues_[kick->index];
     const bool again = queue.running || queue.suspended;
-    if (queue.running) stop(kick->index);
+    if (queue.running)
+        if (auto stopped = stop(kick->index); !stopped) return stopped;
     queue.kick = std::move(kick->fd);
     queue.kick_set = true;
     return start_if_ready(kick->index, again);
@@ -234,14 +237,26 @@ Session::Result Session::start_if_ready(std::uint16_t index, bool look_at_once) 
     return {};
 }
 
-void Session::stop(std::uint16_t index) {
-    queues_[index].base = backend_.stop_queue(index);
+Session::Result Session::stop(std::uint16_t index) {
+    const auto base = backend_.stop_queue(index, drained_by_);
+    if (!base) {
+        undrained_ = true;
+        return tl::unexpected(base.error());
+    }
+    queues_[index].base = *base;
     queues_[index].running = false;
+    return {};
 }
 
-void Session::reset_device(ResetCause cause) {
+Session::Result Session::reset_device(ResetCause cause) {
+    Result drained;
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
-        if (queues_[i].running) stop(i);
+        if (!queues_[i].running) continue;
+        if (auto stopped = stop(i); !stopped && drained) drained = std::move(stopped);
+    }
+    // The session's end comes through here once more.
+    if (!drained && cause != ResetCause::session_end) return drained;
+    for (std::uint16_t i = 0; i < queues_.size(); ++i) {
         // What tells the driver stays: front ends set it once and not again after a reset.
         Queue fresh;
         fresh.call = std::move(queues_[i].call);
@@ -263,9 +278,10 @@ void Session::reset_device(ResetCause cause) {
         memory_ = GuestMemory::none();
         // It is a table that needs nothing; a back end that can't let go of the old one has no
         // way to say so that would help anybody here.
-        (void)backend_.set_memory(memory_);
+        (void)backend_.set_memory(memory_, drained_by_);
     }
     backend_.reset(cause);
+    return drained;
 }
 
 }  // namespace zonebridge::virtio

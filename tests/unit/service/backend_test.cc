@@ -31,14 +31,14 @@ class OnThreeWorkers : public ::testing::Test {
         for (std::uint16_t i = 0; i < queue_count; ++i)
             queues_.push_back(std::make_unique<driver::Queue>(
                 i, i == 1 ? high_ : low_, driver::RingOptions{.event_index = true}));
-        must(backend_->set_memory(table({&low_, &high_})));
+        must(backend_->set_memory(table({&low_, &high_}), later()));
         must(backend_->set_features(features));
         for (const auto& queue : queues_)
             must(backend_->start_queue(queue->index, setup(*queue, features)));
     }
 
     ~OnThreeWorkers() override {
-        for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index);
+        for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index, later());
     }
 
     /// A flush with its two buffers in `where`.
@@ -71,16 +71,16 @@ TEST_F(OnThreeWorkers, EveryQueueWorksWithBuffersAnywhere) {
 
 TEST_F(OnThreeWorkers, AMoveThatOneCanNotMakeIsMadeByNone) {
     // Queue 1's ring is not in it. The workers of the other two could move, and have to come back.
-    const auto moved = backend_->set_memory(table({&low_}));
+    const auto moved = backend_->set_memory(table({&low_}), later());
     ASSERT_FALSE(moved);
     for (std::uint16_t queue = 0; queue < queue_count; ++queue) expect_works(queue, high_);
     EXPECT_FALSE(backend_->take_event());
 
-    EXPECT_EQ(backend_->stop_queue(1), 1U);
-    must(backend_->set_memory(table({&low_})));
+    EXPECT_EQ(must(backend_->stop_queue(1, later())), 1U);
+    must(backend_->set_memory(table({&low_}), later()));
     expect_works(0, low_);
     expect_works(2, low_);
-    must(backend_->set_memory(table({&low_, &high_})));
+    must(backend_->set_memory(table({&low_, &high_}), later()));
     must(backend_->start_queue(1, [this] {
         auto again = setup(*queues_[1], features);
         again.ring.base = 1;
@@ -96,7 +96,7 @@ TEST_F(OnThreeWorkers, FaultsOfSeveralAreToldOnce) {
     }
     for (const auto& queue : queues_) EXPECT_TRUE(queue->wait_error()) << queue->index;
     // All have told by the time that they have stopped.
-    for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index);
+    for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index, later());
     const auto event = backend_->take_event();
     ASSERT_TRUE(event);
     EXPECT_EQ(event->kind, virtio::BackendEvent::Kind::fault);
@@ -110,7 +110,7 @@ TEST_F(OnThreeWorkers, FaultsOfSeveralAreToldOnce) {
         must(backend_->start_queue(queue->index, again));
         EXPECT_TRUE(queue->wait_error()) << queue->index;
     }
-    for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index);
+    for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index, later());
     EXPECT_TRUE(backend_->take_event());
     EXPECT_FALSE(backend_->take_event());
 }

@@ -31,6 +31,11 @@ T must(tl::expected<T, E> result) {
     if constexpr (!std::is_void_v<T>) return std::move(*result);
 }
 
+/// A deadline that ends a test that hangs.
+inline virtio::Deadline later() {
+    return std::chrono::steady_clock::now() + std::chrono::seconds{20};
+}
+
 inline virtio::SharedFd shared_copy(int fd) {
     return std::make_shared<const virtio::UniqueFd>(::dup(fd));
 }

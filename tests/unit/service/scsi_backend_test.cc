@@ -64,7 +64,7 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
     }
 
     void start_all() {
-        must(backend->set_memory(table({&memory})));
+        must(backend->set_memory(table({&memory}), later()));
         must(backend->set_features(features));
         for (std::uint16_t i = 0; i < queue_count; ++i) start(i);
     }
@@ -78,7 +78,7 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
     }
     void stop(std::uint16_t index) {
         if (!running.at(index)) return;
-        bases.at(index) = backend->stop_queue(index);
+        bases.at(index) = must(backend->stop_queue(index, later()));
         running.at(index) = false;
         EXPECT_EQ(queues.at(index)->ring.used_index(), bases.at(index))
             << "queue " << index << ": what was taken is answered";
@@ -223,9 +223,9 @@ TEST_P(ScsiOnWorkers, MemoryMovesWithFunctionsInFlight) {
         const auto reset = manage(TaskFunction::i_t_nexus_reset);
         completing([&] {
             if (round % 2 == 0)
-                must(backend->set_memory(table({&memory, &more})));
+                must(backend->set_memory(table({&memory, &more}), later()));
             else
-                must(backend->set_memory(table({&memory})));
+                must(backend->set_memory(table({&memory}), later()));
         });
         completing([&] {
             for (int i = 0; i < 2; ++i) wait(0);
@@ -238,6 +238,48 @@ TEST_P(ScsiOnWorkers, MemoryMovesWithFunctionsInFlight) {
     EXPECT_EQ(unit.reset_count(), 12U);
 }
 
+TEST_P(ScsiOnWorkers, ADiskThatHangsEndsItsGuestAndTheDeviceWaitsForIt) {
+    const auto soon = [] {
+        return std::chrono::steady_clock::now() + std::chrono::milliseconds{5};
+    };
+    (void)send(2);
+    wait_until_waiting(unit, 1);
+    const auto stopped = backend->stop_queue(2, soon());
+    ASSERT_FALSE(stopped);
+    EXPECT_NE(stopped.error().find("1 of its requests"), std::string::npos) << stopped.error();
+    for (std::uint16_t i = 0; i < queue_count; ++i)
+        if (i != 2) stop(i);
+    EXPECT_FALSE(backend->set_memory(virtio::GuestMemory::none(), soon()));
+    backend->reset(virtio::ResetCause::session_end);
+
+    // The next session.
+    const auto refused = backend->set_features(features);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("still holds 1 requests"), std::string::npos) << refused.error();
+    EXPECT_FALSE(backend->set_memory(table({&memory}), later()));
+    EXPECT_FALSE(backend->start_queue(2, setup(*queues[2], features)));
+
+    unit.complete_all();
+    const auto end = later();
+    while (!backend->set_features(features) && std::chrono::steady_clock::now() < end)
+        std::this_thread::yield();
+    EXPECT_EQ(queues[2]->ring.used_index(), 0U) << "the ring may be something else by now";
+    running[2] = false;
+    start_all();
+    (void)send(2);
+    completing([&] { wait(2); });
+}
+
+TEST_P(ScsiOnWorkers, AQueueThatDidNotStopInTimeStopsLater) {
+    (void)send(2);
+    wait_until_waiting(unit, 1);
+    EXPECT_FALSE(backend->stop_queue(2, std::chrono::steady_clock::now()));
+    unit.complete_all();
+    stop(2);
+    EXPECT_EQ(bases[2], 1U);
+    start(2);
+}
+
 TEST_P(ScsiOnWorkers, AFaultOfTheDriverHoldsUpNoFunction) {
     for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
     wait_until_waiting(unit, request_queues);
@@ -248,7 +290,7 @@ TEST_P(ScsiOnWorkers, AFaultOfTheDriverHoldsUpNoFunction) {
     completing([&] {
         for (std::uint16_t i = 0; i < queue_count; ++i)
             if (i != 5) stop(i);
-        (void)backend->stop_queue(5);
+        (void)backend->stop_queue(5, later());
         running[5] = false;
     });
     if (bases[0] != 0) {

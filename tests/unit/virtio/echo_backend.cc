@@ -136,8 +136,13 @@ tl::expected<void, std::string> EchoBackend::set_features(std::uint64_t features
     return {};
 }
 
-tl::expected<void, std::string> EchoBackend::set_memory(GuestMemory::Table memory) {
+tl::expected<void, std::string> EchoBackend::set_memory(GuestMemory::Table memory,
+                                                        Deadline deadline) {
     note(fmt::format("memory {}", memory->region_count()));
+    if (hung_ && held() != 0) {
+        std::this_thread::sleep_until(deadline);
+        return tl::unexpected(std::string("requests are still at the disk"));
+    }
     tl::expected<void, std::string> result;
     on_worker([&] {
         for (auto& [index, running] : running_) {
@@ -191,9 +196,17 @@ tl::expected<void, std::string> EchoBackend::start_queue(std::uint16_t index,
     return result;
 }
 
-std::uint16_t EchoBackend::stop_queue(std::uint16_t index) {
+tl::expected<std::uint16_t, std::string> EchoBackend::stop_queue(std::uint16_t index,
+                                                                 Deadline deadline) {
     note(fmt::format("stop {}", index));
     std::uint16_t base = 0;
+    std::size_t held = 0;
+    on_worker([&] { held = running_.at(index).held.size(); });
+    if (hung_ && held != 0) {
+        std::this_thread::sleep_until(deadline);
+        return tl::unexpected(
+            fmt::format("queue {}: {} requests are still at the disk", index, held));
+    }
     on_worker([&] {
         auto& running = running_.at(index);
         answer_held(running);

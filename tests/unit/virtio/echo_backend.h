@@ -33,6 +33,9 @@ class EchoBackend final : public Backend {
 
     /// While held, chains are taken and not answered.
     void hold(bool held);
+    /// While it hangs, what is held is not answered before a deadline, and queues that hold something do
+    /// not stop.
+    void hang(bool hung) { hung_ = hung; }
     /// Answers what is held.
     void release();
     /// Says that the configuration changed.
@@ -54,12 +57,14 @@ class EchoBackend final : public Backend {
     [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,
                                     bool migration) noexcept override;
     [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
-    [[nodiscard]] tl::expected<void, std::string> set_memory(GuestMemory::Table memory) override;
+    [[nodiscard]] tl::expected<void, std::string> set_memory(GuestMemory::Table memory,
+                                                             Deadline deadline) override;
     void set_log(std::shared_ptr<const DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings) override;
     [[nodiscard]] tl::expected<void, std::string> start_queue(std::uint16_t index,
                                                               const QueueSetup& setup) override;
-    [[nodiscard]] std::uint16_t stop_queue(std::uint16_t index) override;
+    [[nodiscard]] tl::expected<std::uint16_t, std::string> stop_queue(std::uint16_t index,
+                                                                      Deadline deadline) override;
     void enable_queue(std::uint16_t index, bool enabled) override;
     void set_call(std::uint16_t index, Notifier call) override;
     void set_error(std::uint16_t index, SharedFd error) override;
@@ -96,6 +101,8 @@ class EchoBackend final : public Backend {
     std::deque<std::function<void()>> mail_;  // guarded by mutex_, as are the next two
     std::deque<BackendEvent> events_;
     std::vector<std::string> calls_;
+
+    std::atomic<bool> hung_ = false;
 
     // The worker's own.
     GuestMemory::Table memory_ = GuestMemory::none();

@@ -58,8 +58,8 @@ class ServedEcho : public testing::Test {
     }
     /// Negotiates everything and shares the memory.
     void set_up(std::uint64_t features = ~0ull & ~EchoBackend::refused_feature & ~feature::log_all,
-                std::uint64_t protocol = ~0ull) {
-        connect();
+                std::uint64_t protocol = ~0ull, SessionOptions options = {}) {
+        connect(options);
         const auto negotiated =
             front_end->negotiate({.features = features, .protocol_features = protocol});
         ASSERT_TRUE(negotiated) << negotiated.error();

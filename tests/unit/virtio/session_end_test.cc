@@ -168,6 +168,26 @@ TEST_F(EndingSession, StopEndsItAtOnce) {
     EXPECT_TRUE(front_end->connection().closed());
 }
 
+TEST_F(EndingSession, ADiskThatHangsEndsIt) {
+    set_up(~0ull & ~EchoBackend::refused_feature & ~feature::log_all, ~0ull,
+           {.drain = std::chrono::milliseconds{20}});
+    auto& queue = start(0);
+    backend.hold(true);
+    backend.hang(true);
+    const auto block = memory.allocate(4);
+    const auto buffer = driver::to_device(block);
+    ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
+    queue.submit();
+    while (backend.held() < 1) std::this_thread::yield();
+    EXPECT_FALSE(front_end->connection().ask(message::get_vring_base,
+                                             driver::pack(std::uint32_t{0}, std::uint32_t{0})))
+        << "the request's memory is in use: no answer may say that it is not";
+    const auto end = wait_end();
+    EXPECT_EQ(end.reason, SessionEnd::Reason::failed);
+    EXPECT_NE(end.message.find("still at the disk"), std::string::npos) << end.message;
+    EXPECT_TRUE(backend.called("reset session_end"));
+}
+
 TEST_F(EndingSession, StopEndsItInTheMiddleOfAMessage) {
     connect();
     const auto half = driver::pack(std::uint32_t{1}, std::uint16_t{1});
