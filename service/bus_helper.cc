@@ -45,10 +45,11 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(
-    VdpaBus bus, const VduseOptions& options, int stop,
-    const std::function<void(const VduseDisk&)>& on_ready) {
-    auto helper = std::make_unique<BusHelper>(Private{}, std::move(bus), options, stop, on_ready);
+tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(VdpaBus bus,
+                                                                 const VduseOptions& options,
+                                                                 int stop,
+                                                                 const VduseCalls& calls) {
+    auto helper = std::make_unique<BusHelper>(Private{}, std::move(bus), options, stop, calls);
     helper->done_ = virtio::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     helper->session_over_ = virtio::UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!helper->done_ || !helper->session_over_)
@@ -62,12 +63,12 @@ tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(
 }
 
 BusHelper::BusHelper(Private, VdpaBus bus, const VduseOptions& options, int stop,
-                     const std::function<void(const VduseDisk&)>& on_ready)
+                     const VduseCalls& calls)
     : bus_(std::move(bus)),
       options_(options),
       driver_(options.name, options.attach),
       stop_(stop),
-      on_ready_(on_ready) {}
+      calls_(calls) {}
 
 BusHelper::~BusHelper() {
     if (thread_.joinable()) (void)finish();
@@ -112,7 +113,7 @@ BusHelper::Outcome BusHelper::live() {
         if (!removed) log("{}", removed.error().message);
         return {tl::unexpected(std::move(node.error())), !removed};
     }
-    on_ready_({.node = *node, .took_over = was_there});
+    calls_.on_ready({.node = *node, .took_over = was_there});
     if (wait(std::nullopt) == Wake::signal) return take_down(*node);
     return {{}, true};
 }
@@ -177,6 +178,7 @@ BusHelper::Outcome BusHelper::take_down(const std::string& node) {
                 break;
         }
     }
+    calls_.on_removal();
     if (auto removed = bus_.remove(options_.name); !removed) return {std::move(removed), true};
     return {{}, false};
 }

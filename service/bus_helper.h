@@ -2,9 +2,8 @@
 // a driver, and leaving again. The kernel asks the device's session questions meanwhile, so this is
 // a thread beside the session's.
 //
-// Threads: start, done_fd and finish belong to the session's thread; `on_ready` is called on the
-// helper's own.
-// Ownership: owns its thread and the bus; borrows `stop` and `on_ready`.
+// Threads: start, done_fd and finish belong to the session's thread; `calls` are made on the helper's own.
+// Ownership: owns its thread and the bus; borrows `stop` and `calls`.
 #pragma once
 
 #include <chrono>
@@ -40,11 +39,10 @@ class BusHelper {
 
     /// `stop`: a non-blocking signalfd. The device's session has to run from now on.
     [[nodiscard]] static tl::expected<std::unique_ptr<BusHelper>, Error> start(
-        VdpaBus bus, const VduseOptions& options, int stop,
-        const std::function<void(const VduseDisk&)>& on_ready);
+        VdpaBus bus, const VduseOptions& options, int stop, const VduseCalls& calls);
 
     BusHelper(Private, VdpaBus bus, const VduseOptions& options, int stop,
-              const std::function<void(const VduseDisk&)>& on_ready);  // by start()
+              const VduseCalls& calls);  // by start()
     ~BusHelper();
 
     /// Readable when the session is not needed any more.
@@ -71,7 +69,7 @@ class BusHelper {
     VduseOptions options_;
     VdpaDriver driver_;
     int stop_;
-    const std::function<void(const VduseDisk&)>& on_ready_;
+    const VduseCalls& calls_;
     virtio::UniqueFd done_;          // the helper tells the session
     virtio::UniqueFd session_over_;  // the session tells the helper
     Outcome outcome_;                // the helper's until it has ended

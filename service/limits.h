@@ -12,6 +12,9 @@ namespace zonebridge::service {
 /// SIGTERM. A command on a SCSI disk may take that long when the kernel has to try it again.
 inline constexpr std::chrono::seconds disk_limit{30};
 
+/// For the kernel to take a VDUSE disk off the vDPA bus, which writes out what it holds in memory for it.
+inline constexpr std::chrono::seconds removal_limit{120};
+
 /// A wait that is longer is told of in the log, with what happens at its end.
 inline constexpr std::chrono::seconds wait_without_word{5};
 

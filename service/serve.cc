@@ -12,7 +12,9 @@
 #include <utility>
 #include <vector>
 
+#include "service/ending_limit.h"
 #include "service/explain.h"
+#include "service/limits.h"
 #include "service/log.h"
 #include "service/lun_table.h"
 #include "service/vhost_user_sessions.h"
@@ -84,16 +86,18 @@ tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
 
 tl::expected<void, Error> serve_vduse(const ServeOptions& options,
                                       std::span<const NumberedDisk> disks, virtio::Backend& backend,
-                                      int stop, const OnReady& on_ready) {
+                                      int stop, EndingLimit& ending, const OnReady& on_ready) {
     std::vector<std::byte> config(virtio_blk::Config::size);
     backend.read_config(0, config);
-    return run_vduse(*options.vduse, backend, std::move(config), stop,
-                     [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); });
+    return run_vduse(
+        *options.vduse, backend, std::move(config), stop,
+        {.on_ready = [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); },
+         .on_removal = [&] { ending.begin(removal_limit); }});
 }
 
 /// The device from its beginning to its end, over disks that are open.
 tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns, int stop,
-                                     const OnReady& on_ready) {
+                                     EndingLimit& ending, const OnReady& on_ready) {
     const auto cpus = available_cpus();
     const auto count = worker_count(options, cpus);
     const auto workers =
@@ -108,7 +112,11 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
     const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
     if (!device) return tl::unexpected(device.error());
     auto& backend = *device->backend;
-    if (options.vduse) return serve_vduse(options, disks, backend, stop, on_ready);
+    if (options.vduse) {
+        auto result = serve_vduse(options, disks, backend, stop, ending, on_ready);
+        ending.begin();
+        return result;
+    }
 
     std::unique_ptr<ControlSocket> control;  // ends before the device does
     if (options.control) {
@@ -117,10 +125,12 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
         if (!opened) return tl::unexpected(std::move(opened.error()));
         control = std::move(*opened);
     }
-    return serve_vhost_user(options, disks, backend, stop, [&](const Ready& ready) {
+    auto result = serve_vhost_user(options, disks, backend, stop, [&](const Ready& ready) {
         on_ready(ready);
         if (control) control->start();  // not before: what is ready would change
     });
+    ending.begin();
+    return result;
 }
 
 }  // namespace
@@ -138,6 +148,10 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
+    // With VDUSE the host's users are waited for first, with a limit of their own.
+    const auto ending =
+        EndingLimit::start(options.vduse ? std::nullopt : std::optional(stop->get()), disk_limit);
+    if (!ending) return tl::unexpected(ending.error());
     std::optional<Explainer> explainer;  // outlives the disks
     if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
     auto how = options.disk;
@@ -149,7 +163,7 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     });
     for (const auto& [number, device] : options.luns)
         if (auto opened = luns.open(number, device); !opened) return opened;
-    auto result = run_device(options, luns, stop->get(), on_ready);
+    auto result = run_device(options, luns, stop->get(), **ending, on_ready);
     if (auto closed = luns.close(); !closed && result) result = std::move(closed);
     return result;
 }

@@ -48,7 +48,7 @@ tl::expected<void, Error> check_vduse(const VduseOptions& options) {
 
 tl::expected<void, Error> run_vduse(const VduseOptions& options, virtio::Backend& backend,
                                     std::vector<std::byte> config, int stop,
-                                    const std::function<void(const VduseDisk&)>& on_ready) {
+                                    const VduseCalls& calls) {
     auto bus = VdpaBus::open();
     if (!bus) return tl::unexpected(bus.error());
     vduse::DeviceOptions device;
@@ -58,7 +58,7 @@ tl::expected<void, Error> run_vduse(const VduseOptions& options, virtio::Backend
         device, backend, [&](std::string_view text) { log("{}: {}", options.name, text); });
     if (!session) return tl::unexpected(failure(session.error()));
 
-    auto helper = BusHelper::start(std::move(*bus), options, stop, on_ready);
+    auto helper = BusHelper::start(std::move(*bus), options, stop, calls);
     if (!helper) {
         if (!(*session)->resumed()) (void)(*session)->destroy();
         return tl::unexpected(helper.error());

@@ -81,6 +81,18 @@ TEST(ServedFaults, WhatIsLateLetsOthersPass) {
     EXPECT_TRUE(second.good());
 }
 
+// The program's own limit is 30 s.
+TEST(ServedFaults, ADiskThatHangsEndsTheServerWithAWord) {
+    ServedDisk served(faults({"zone=5,latency=60s"}), "scsi", {}, ServedDisk::Log::kept);
+    Guest guest(served);
+    (void)guest.queue_write(ServedDisk::lba(5), bytes_of(4096, 1));
+    const auto quick = guest.queue_write(ServedDisk::lba(6), bytes_of(4096, 1));
+    guest.scsi->submit();
+    EXPECT_EQ(must(guest.scsi->wait()).id, quick) << "the other one is at the disk by now";
+    EXPECT_EQ(served.stop(), 1);
+    EXPECT_NE(served.log().find("told to end 30 s ago"), std::string::npos) << served.log();
+}
+
 TEST(ServedFaults, EveryQueueOfABlkDiskSeesAZoneGoBad) {
     ServedDisk served(faults({"zone=3,state=offline,operation=write,after=4"}), "blk");
     BlkGuest guest(served, zoned_driver, {.queues = 4});
