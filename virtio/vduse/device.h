@@ -38,6 +38,8 @@ class Control {
   public:
     /// Opens /dev/vduse/control and agrees on the version.
     [[nodiscard]] static tl::expected<Control, std::string> open();
+    /// Over a descriptor of /dev/vduse/control, or of what stands in for the kernel.
+    explicit Control(UniqueFd fd) noexcept : fd_(std::move(fd)) {}
 
     /// False: there is a device of that name.
     [[nodiscard]] tl::expected<bool, std::string> create(const Shape& shape) const;
@@ -45,7 +47,6 @@ class Control {
     [[nodiscard]] tl::expected<bool, std::string> destroy(const std::string& name) const;
 
   private:
-    explicit Control(UniqueFd fd) noexcept : fd_(std::move(fd)) {}
     UniqueFd fd_;
 };
 
@@ -53,6 +54,8 @@ class Node {
   public:
     /// Opens /dev/vduse/NAME, which one process at a time can.
     [[nodiscard]] static tl::expected<Node, std::string> open(const std::string& name);
+    /// Over a descriptor of /dev/vduse/NAME, or of what stands in for the kernel.
+    explicit Node(UniqueFd fd) : fd_(std::make_shared<const UniqueFd>(std::move(fd))) {}
 
     /// For poll: readable while a request waits; an error once the kernel gave the device up.
     [[nodiscard]] int fd() const noexcept { return fd_->get(); }
@@ -77,7 +80,6 @@ class Node {
         std::span<const std::byte> config) const;
 
   private:
-    explicit Node(UniqueFd fd) : fd_(std::make_shared<const UniqueFd>(std::move(fd))) {}
     SharedFd fd_;
 };
 

@@ -50,6 +50,8 @@ class LiveSession final : public Session {
     struct Queue {
         SharedFd kick;
         bool running = false;
+        bool stopping =
+            false;  ///< It runs still, since the disk did not give back its requests in time.
         /// Its state was asked for, so it stands still until it is kicked.
         bool held = false;
         /// Where to go on, once it ran in this process.
@@ -71,8 +73,10 @@ class LiveSession final : public Session {
     void take_events();
     void take_kicks(std::span<const pollfd> waits);
     [[nodiscard]] Result set_kicks();
-    void reset();
-    void let_go(ResetCause cause);
+    /// False: the disk holds requests, and the reset is due as long as it does.
+    [[nodiscard]] bool reset();
+    /// An error while the disk holds requests: their memory stays in use.
+    [[nodiscard]] Result let_go(ResetCause cause);
 
     // session_queues.cc
     [[nodiscard]] Result map_memory();
@@ -82,8 +86,13 @@ class LiveSession final : public Session {
     [[nodiscard]] std::uint16_t base_of(std::uint16_t index, const vduse_vq_info& info,
                                         std::uint16_t used_index) const;
     void await_interrupts(std::uint16_t index) const noexcept;
-    void stop(std::uint16_t index);
-    void stop_all();
+    /// An error if requests of the queue were still at the disk in time. It takes no more; stop() may be
+    /// called again.
+    [[nodiscard]] Result stop(std::uint16_t index);
+    [[nodiscard]] Result stop_all();
+    /// When a wait for the disk has to end that begins now.
+    [[nodiscard]] Deadline deadline(std::chrono::milliseconds limit) const;
+    void fault(std::string_view why);
 
     DeviceOptions options_;
     Shape shape_;  ///< Its config views options_.
@@ -99,6 +108,8 @@ class LiveSession final : public Session {
     std::vector<Queue> queues_;
     std::optional<std::uint64_t> features_;  ///< The driver's, accepted, but for the platform's.
     bool faulty_ = false;                    ///< The driver was at fault; until its reset.
+    bool reset_due_ = false;                 ///< The driver's reset waits for the disk.
+    Deadline drained_by_;                    ///< For what waits for the disk now.
     bool unknown_logged_ = false;
     std::vector<Extent> extents_;  ///< What memory_ was built from.
     GuestMemory::Table memory_;

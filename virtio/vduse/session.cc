@@ -3,6 +3,7 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <limits>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -67,6 +68,14 @@ tl::expected<bool, std::string> make_or_find(const Control& control, Record& rec
     return false;
 }
 
+/// How long the kernel waits for an answer; 0 if that can't be read, or for ever.
+std::chrono::seconds message_timeout(const std::string& name) {
+    std::ifstream file(fmt::format("/sys/class/vduse/{}/msg_timeout", name));
+    unsigned seconds = 0;
+    file >> seconds;
+    return std::chrono::seconds{file ? seconds : 0};
+}
+
 }  // namespace
 
 tl::expected<std::unique_ptr<Session>, std::string> Session::open(const DeviceOptions& options,
@@ -127,7 +136,9 @@ LiveSession::LiveSession(Parts parts, Shape shape, Backend& backend, Log log)
 }
 
 LiveSession::~LiveSession() {
-    if (node_) let_go(ResetCause::session_end);
+    if (!node_) return;
+    drained_by_ = deadline(options_.limits.message);
+    (void)let_go(ResetCause::session_end);
 }
 
 LiveSession::Result LiveSession::prepare() {
@@ -150,11 +161,13 @@ LiveSession::Result LiveSession::set_kicks() {
 SessionEnd LiveSession::run(int stop) {
     using Reason = SessionEnd::Reason;
     if (!node_) return {Reason::failed, "the device is no more"};
+    options_.limits = fitting(options_.limits, message_timeout(shape_.name));
     std::vector<pollfd> waits;
     for (;;) {
         // First of all: a reset that the last process did not answer comes before what it resets.
         if (auto answered = answer_requests(); !answered)
             return {Reason::failed, std::move(answered.error())};
+        drained_by_ = deadline(options_.limits.between);
         if (std::exchange(to_resume_, false)) resume();
         take_events();
 
@@ -194,6 +207,7 @@ LiveSession::Result LiveSession::answer(const vduse_dev_request& request) {
     response.request_id = request.request_id;
     bool good = false;
     bool look_after = false;
+    drained_by_ = deadline(options_.limits.message);
     switch (request.type) {
         case VDUSE_GET_VQ_STATE:
             response.vq_state.index = request.vq_state.index;
@@ -230,10 +244,10 @@ LiveSession::Result LiveSession::answer(const vduse_dev_request& request) {
 }
 
 bool LiveSession::set_status(std::uint8_t status) {
-    if (status == 0) {
-        reset();
-        return true;
-    }
+    if (status == 0) return reset();
+    // The next driver gets no device whose memory the disk may still write to. Linux does not look at
+    // whether its reset went well, but it looks for FEATURES_OK.
+    if (reset_due_ && !reset()) return false;
     if ((status & device_status::features_ok) != 0 && !features_ && !accept_features())
         return false;
     return (status & device_status::driver_ok) == 0 || !features_ || driver_ok();
@@ -274,8 +288,13 @@ bool LiveSession::driver_ok() {
 std::optional<std::uint16_t> LiveSession::queue_state(std::uint32_t index) {
     if (index >= queues_.size()) return std::nullopt;
     auto& queue = queues_[index];
-    if (queue.running) stop(static_cast<std::uint16_t>(index));
     queue.held = true;
+    if (queue.running)
+        if (auto stopped = stop(static_cast<std::uint16_t>(index)); !stopped) {
+            log_(fmt::format("{}; the kernel is told that it could not be stopped",
+                             stopped.error()));
+            return std::nullopt;
+        }
     const auto info = node_->queue(static_cast<std::uint16_t>(index));
     if (!info) return std::nullopt;
     if (queue.base && queue.given_base == info->split.avail_index) return queue.base;
@@ -305,10 +324,7 @@ void LiveSession::take_events() {
         switch (event->kind) {
             case BackendEvent::Kind::fault:
                 // There is no connection to end. The device stands still until its driver resets it.
-                log_(fmt::format("{}; nothing more is done until the driver resets the device",
-                                 event->text));
-                faulty_ = true;
-                stop_all();
+                fault(event->text);
                 break;
             case BackendEvent::Kind::config_changed:
                 backend_.read_config(0, options_.config);
@@ -328,8 +344,16 @@ void LiveSession::take_kicks(std::span<const pollfd> waits) {
     }
 }
 
-void LiveSession::reset() {
-    let_go(ResetCause::status);
+bool LiveSession::reset() {
+    if (auto gone = let_go(ResetCause::status); !gone) {
+        reset_due_ = true;
+        log_(
+            fmt::format("the driver resets the device, and {}. The kernel is told that the reset "
+                        "failed, and no driver gets the device before the disk gave them back",
+                        gone.error()));
+        return false;
+    }
+    reset_due_ = false;
     faulty_ = false;
     for (Queue& queue : queues_) {
         Queue fresh;
@@ -337,21 +361,26 @@ void LiveSession::reset() {
         queue = std::move(fresh);
     }
     if (const auto cleared = record_.clear(shape_); !cleared) log_(cleared.error());
+    return true;
 }
 
-/// Nothing of the driver's is in use any more.
-void LiveSession::let_go(ResetCause cause) {
-    stop_all();
+/// Nothing of the driver's is in use any more, or there is an error.
+LiveSession::Result LiveSession::let_go(ResetCause cause) {
+    auto drained = stop_all();
     features_.reset();
     extents_.clear();
     memory_ = GuestMemory::none();
-    (void)backend_.set_memory(memory_, Deadline::max());  // a table that needs nothing
+    // The backend keeps the old one where requests use it.
+    const auto moved = backend_.set_memory(memory_, drained_by_);
+    if (drained) drained = moved;
     backend_.reset(cause);
+    return drained;
 }
 
 LiveSession::Result LiveSession::destroy() {
     if (!node_) return {};
-    let_go(ResetCause::session_end);
+    drained_by_ = deadline(options_.limits.message);
+    if (auto gone = let_go(ResetCause::session_end); !gone) log_(gone.error());
     node_.reset();
     auto ended = control_.destroy(shape_.name);
     if (ended && *ended) {

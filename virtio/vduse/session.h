@@ -15,6 +15,7 @@
 // next process.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,14 @@
 
 namespace zonebridge::virtio::vduse {
 
+/// How long the session waits for requests at a disk. A message of the kernel's that is not answered
+/// within 30 s (/sys/class/vduse/NAME/msg_timeout) breaks the device for good.
+struct WaitLimits {
+    std::chrono::milliseconds message{
+        20'000};  ///< In one message; then the kernel is told that it failed.
+    std::chrono::milliseconds between{5'000};  ///< While no message waits; one may come meanwhile.
+};
+
 struct DeviceOptions {
     static constexpr std::uint32_t zonebridge_vendor = 0x5a42;  // "ZB"
 
@@ -43,6 +52,8 @@ struct DeviceOptions {
     /// Where the record of requests in flight is kept; made if need be. It has to be this user's
     /// alone, and ought to be gone after a boot.
     std::string state_folder = "/run/zonebridge";
+    /// Made smaller for a device whose msg_timeout is smaller than the kernel's own.
+    WaitLimits limits;
 };
 
 /// Lines for the log that end nothing; called on the session's thread.
@@ -78,6 +89,9 @@ class Session {
 
 /// What this host lacks for VDUSE, and what to do about it; nothing if it is all there.
 [[nodiscard]] std::optional<std::string> missing();
+
+/// The limits for a device whose msg_timeout is that; 0: it has none.
+[[nodiscard]] WaitLimits fitting(WaitLimits limits, std::chrono::seconds message_timeout);
 
 /// Why that is no name for a device, if it is none.
 [[nodiscard]] std::optional<std::string> bad_name(std::string_view name);

@@ -18,6 +18,8 @@ namespace {
 constexpr int interrupt_tries = 200;
 constexpr std::chrono::milliseconds interrupt_pause{1};
 
+constexpr std::chrono::milliseconds another_look{100};
+
 std::uint16_t load_index(const std::byte* ring) noexcept {
     auto* const index =
         reinterpret_cast<std::uint16_t*>(const_cast<std::byte*>(ring) + ring_index_offset);
@@ -29,18 +31,25 @@ std::uint16_t load_index(const std::byte* ring) noexcept {
 LiveSession::Result LiveSession::map_memory() {
     auto pieces = read_iotlb(node_->fd());
     if (!pieces) {
-        stop_all();
+        (void)stop_all();
         return tl::unexpected(std::move(pieces.error()));
     }
     auto memory = build_memory(*pieces, *memory_);
     if (!memory) {
-        stop_all();
+        (void)stop_all();
         return tl::unexpected(std::move(memory.error()));
     }
+    Result moved;
     for (std::uint16_t i = 0; i < queues_.size(); ++i)
-        if (queues_[i].running && !VirtQueue::check(**memory, queues_[i].ring)) stop(i);
+        if (queues_[i].running && !VirtQueue::check(**memory, queues_[i].ring) && moved)
+            moved = stop(i);
     // The old one ends when memory_ lets go of it.
-    if (auto set = backend_.set_memory(*memory, Deadline::max()); !set) return set;
+    if (moved) moved = backend_.set_memory(*memory, drained_by_);
+    if (!moved) {
+        // What runs is in memory that the kernel has taken away.
+        fault(moved.error());
+        return moved;
+    }
     memory_ = std::move(*memory);
     extents_ = extents_of(*pieces);
     return {};
@@ -51,12 +60,21 @@ void LiveSession::look_at_all() {
 }
 
 void LiveSession::look(std::uint16_t index) {
-    if (auto started = start_if_busy(index); !started) {
-        log_(fmt::format("{}; nothing more is done until the driver resets the device",
-                         started.error()));
-        faulty_ = true;
-        stop_all();
-    }
+    if (auto started = start_if_busy(index); !started) fault(started.error());
+}
+
+void LiveSession::fault(std::string_view why) {
+    log_(fmt::format("{}; nothing more is done until the driver resets the device", why));
+    faulty_ = true;
+    (void)stop_all();
+}
+
+Deadline LiveSession::deadline(std::chrono::milliseconds limit) const {
+    const auto now = std::chrono::steady_clock::now();
+    // Requests that were waited for once are only looked at again: more messages may wait meanwhile.
+    for (const auto& queue : queues_)
+        if (queue.stopping) return now + std::min(limit, another_look);
+    return now + limit;
 }
 
 tl::expected<bool, std::string> LiveSession::start_if_busy(std::uint16_t index) {
@@ -137,15 +155,23 @@ void LiveSession::await_interrupts(std::uint16_t index) const noexcept {
         std::this_thread::sleep_for(interrupt_pause);
 }
 
-void LiveSession::stop(std::uint16_t index) {
+LiveSession::Result LiveSession::stop(std::uint16_t index) {
     auto& queue = queues_[index];
-    if (const auto base = backend_.stop_queue(index, Deadline::max())) queue.base = *base;
+    const auto base = backend_.stop_queue(index, drained_by_);
+    queue.stopping = !base;
+    if (!base) return tl::unexpected(base.error());
+    queue.base = *base;
     queue.running = false;
+    return {};
 }
 
-void LiveSession::stop_all() {
-    for (std::uint16_t i = 0; i < queues_.size(); ++i)
-        if (queues_[i].running) stop(i);
+LiveSession::Result LiveSession::stop_all() {
+    Result drained;
+    for (std::uint16_t i = 0; i < queues_.size(); ++i) {
+        if (!queues_[i].running) continue;
+        if (auto stopped = stop(i); !stopped && drained) drained = std::move(stopped);
+    }
+    return drained;
 }
 
 }  // namespace zonebridge::virtio::vduse

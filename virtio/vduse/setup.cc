@@ -1,4 +1,5 @@
 // What has to be in order before there is a session.
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
@@ -49,6 +50,13 @@ std::optional<std::string> missing() {
         return std::string(
             "this kernel comes without VDUSE: it needs CONFIG_VDPA_USER (Linux 5.15 or newer)");
     return std::string("the kernel's module vduse is not loaded; load it with: modprobe vduse");
+}
+
+WaitLimits fitting(WaitLimits limits, std::chrono::seconds message_timeout) {
+    if (message_timeout.count() == 0) return limits;
+    // A message may come while the session waits between two, and then wait by itself.
+    const std::chrono::milliseconds most = message_timeout;
+    return {std::min(limits.message, most * 2 / 3), std::min(limits.between, most / 6)};
 }
 
 std::optional<std::string> bad_name(std::string_view name) {
