@@ -1,5 +1,8 @@
 // What the parts of one queue share: the way to the device and back to the submitters, the commands
 // in flight and the lines that the queue holds.
+//
+// Threads: the queue's, but for the inbox.
+// Ownership: owns its parts; borrows the limits and the zones, which outlive it.
 #pragma once
 
 #include <cstddef>

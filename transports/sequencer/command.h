@@ -1,4 +1,8 @@
 // Commands in flight: what the device does for one zone, with the requests that it is done for.
+//
+// Threads: the queue's.
+// Ownership: Commands owns the commands and the places of their pieces; a command borrows its
+// line and nodes.
 #pragma once
 
 #include <cstddef>

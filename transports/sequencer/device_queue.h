@@ -1,4 +1,7 @@
 // One queue's way to the device: what is handed over at the end of a turn, and what comes back.
+//
+// Threads: the queue's.
+// Ownership: owns the device's queue; borrows the loop.
 #pragma once
 
 #include <algorithm>

@@ -1,4 +1,7 @@
 // The lines that one queue holds and has nothing in flight for; and how a line changes hands.
+//
+// Threads: the queue's.
+// Ownership: borrows the lines, the zones and the inbox.
 #pragma once
 
 #include <utility>

@@ -2,6 +2,7 @@
 // that it holds from now on.
 //
 // Threads: receive() and wake() may be called from any; the others belong to the queue's thread.
+// Ownership: owns its eventfd; borrows what is left in it.
 #pragma once
 
 #include <atomic>

@@ -2,6 +2,7 @@
 // it. There is one command in flight for a zone at a time.
 //
 // Threads: the queue's.
+// Ownership: borrows the channel and the requests that pass by.
 #pragma once
 
 #include <optional>

@@ -4,6 +4,7 @@
 // write.
 //
 // Threads: the queue's.
+// Ownership: borrows the channel.
 #pragma once
 
 #include <cstddef>

@@ -3,6 +3,7 @@
 // queue holds the line issues it, also for the others.
 //
 // Threads: belongs to its loop's thread.
+// Ownership: owns the device's queue and its channel; borrows the loop and the zones.
 #pragma once
 
 #include <array>

@@ -1,5 +1,8 @@
 // The requests of one queue: a place for each that may be in flight, and the completions that wait
 // to be reaped.
+//
+// Threads: the queue's; a request of another queue goes to that queue's inbox.
+// Ownership: owns the nodes; borrows the inbox.
 #pragma once
 
 #include <cstddef>

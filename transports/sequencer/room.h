@@ -7,6 +7,7 @@
 // On a device that is never refused so, nothing here acts: zones are noted and wait() gives false.
 //
 // Threads: any, each with the channel of its own queue.
+// Ownership: borrows the lines that it lists.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,9 @@
 // The sweep that one queue has under way. A sweep is an action on many zones: it begins once every
 // request that was accepted before it has ended in each of them, and what was accepted after it
 // waits there until it ends.
+//
+// Threads: the queue's.
+// Ownership: borrows the channel, and the node of the sweep under way.
 #pragma once
 
 #include <array>

@@ -3,6 +3,7 @@
 // what came later waits, in its zones.
 //
 // Threads: any.
+// Ownership: borrows the sweeps' nodes until they are removed.
 #pragma once
 
 #include <atomic>

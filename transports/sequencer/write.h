@@ -2,6 +2,7 @@
 // them ends with.
 //
 // Threads: the queue that holds the zone's line.
+// Ownership: borrows its requests and the place for their pieces.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,7 @@
 // What the queues of one device share: a line for each zone, the sweeps, and the room for open zones.
 //
 // Threads: any; lines as transports/sequencer/line.h says.
+// Ownership: owns the lines; borrows the layout.
 #pragma once
 
 #include <cstdint>
