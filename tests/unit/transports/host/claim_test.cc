@@ -96,8 +96,9 @@ TEST_F(Holders, ProcessesAreNamedAndSayWhetherTheyWrite) {
     machine.open_in(::getpid(), "zonebridge", "/dev/nullb0", "0100002");
     auto words = of(250, 0);
     std::sort(words.begin(), words.end());
-    EXPECT_EQ(words, (Words{"is open for writing in fio (process 123)",
-                            "is open in smartd (process 124)", "is already open in this process"}));
+    EXPECT_EQ(words,
+              (Words{"is already open in this process", "is open for writing in fio (process 123)",
+                     "is open in smartd (process 124)"}));
 }
 
 TEST_F(Holders, WhatMattersIsToldApart) {
