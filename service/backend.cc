@@ -70,9 +70,9 @@ void DeviceBackend::on_all(const std::function<void(Part&)>& call) {
 
 tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t features) {
     if ((features & virtio::feature::version_1) == 0)
-        return tl::unexpected(std::string(
-            "the driver is a legacy one: this device needs VIRTIO_F_VERSION_1 (in QEMU, "
-            "disable-legacy=on)"));
+        return tl::unexpected(
+            std::string("the driver is a legacy driver: this device needs VIRTIO_F_VERSION_1 (in "
+                        "QEMU, give disable-legacy=on)"));
     return {};
 }
 

@@ -43,8 +43,8 @@ std::optional<std::string> BlkBackend::objection(std::uint64_t features) const {
     // VIRTIO 1.3, 5.2.5: the device must not set FEATURES_OK.
     if (disk_.limits().model == Model::host_managed && (features & feature::zoned) == 0)
         return std::string(
-            "it did not accept VIRTIO_BLK_F_ZONED, and this disk is host-managed: it takes Linux "
-            "6.3 or newer with CONFIG_BLK_DEV_ZONED");
+            "the driver did not accept VIRTIO_BLK_F_ZONED, and this disk is host-managed: the "
+            "driver must be that of Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED");
     return std::nullopt;
 }
 
@@ -60,16 +60,17 @@ void BlkBackend::tell_whether_zoned() {
     if (disk_.limits().model != Model::host_managed) return;
     const auto zoned = (accepted_ & feature::zoned) != 0;
     if (zoned && warned_)
-        log("VIRTIO_BLK_F_ZONED is accepted now, and the guest has a host-managed disk: what "
-            "looked at it before was the guest's firmware, or another driver");
+        log("VIRTIO_BLK_F_ZONED is accepted now, and the guest has a host-managed disk: the driver "
+            "that did not accept it was the guest's firmware, or another driver");
     if (!zoned && !warned_)
-        log("the front end or its guest did not accept VIRTIO_BLK_F_ZONED: it can't know that this "
-            "disk is host-managed, and every read and write gets an I/O error. Front ends that "
-            "carry it: QEMU 10.2 or newer with -device "
-            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},vq_size={},config_size={}; crosvm "
-            "with --vhost-user type=block; for any QEMU, serve the disk with --virtio scsi. The "
-            "guest needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED. (A guest's firmware accepts "
-            "it never: if it was that, the next line says so when the guest has started)",
+        log("the front end or its guest did not accept VIRTIO_BLK_F_ZONED: the guest can't know "
+            "that this disk is host-managed, and every read and write gets an I/O error. A guest's "
+            "firmware never accepts this feature; if it was the firmware, another line here says "
+            "so when the guest's kernel has started. Otherwise, use a front end that passes the "
+            "feature on: QEMU 10.2 or newer with -device "
+            "vhost-user-test-device-pci,virtio-id=2,num_vqs={},vq_size={},config_size={}, or "
+            "crosvm with --vhost-user type=block; with an older QEMU, serve the disk with --virtio "
+            "scsi. The guest needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED",
             config_.num_queues, virtio_blk::ring_size, Config::size);
     warned_ = !zoned;
 }

@@ -141,10 +141,11 @@ tl::expected<std::string, Error> BusHelper::wait_for_node() {
             case Wake::other:
                 break;
             case Wake::signal:
-                return failure(
-                    fmt::format("{}: told to stop before its disk was there", options_.name));
+                return failure(fmt::format(
+                    "{}: the server was told to stop before the disk appeared", options_.name));
             case Wake::session_over:
-                return failure(fmt::format("{}: ended before its disk was there", options_.name));
+                return failure(
+                    fmt::format("{}: the device ended before the disk appeared", options_.name));
         }
     }
 }
@@ -155,19 +156,20 @@ BusHelper::Outcome BusHelper::take_down(const std::string& node) {
     if (!users.empty()) {
         switch (options_.attach) {
             case VdpaAttach::host:
-                log("{}: {} goes away though it {}; writing out what is in memory (again SIGTERM "
-                    "skips that)",
+                log("{}: {} is removed although it {}; first writing out the data in memory (a "
+                    "second SIGTERM skips that)",
                     options_.name, node, joined(users));
                 writing.emplace(node);
                 switch (wait(patience_with_users, writing->done_fd())) {
                     case Wake::other:
                         break;
                     case Wake::timeout:
-                        log("{}: that takes longer than {} s; not waiting any more", options_.name,
-                            patience_with_users.count());
+                        log("{}: writing out the data takes longer than {} s; not waiting any "
+                            "longer",
+                            options_.name, patience_with_users.count());
                         break;
                     case Wake::signal:
-                        log("{}: told to stop again; not waiting any more", options_.name);
+                        log("{}: told to stop again; not waiting any longer", options_.name);
                         break;
                     case Wake::session_over:
                         return {{}, true};
@@ -186,7 +188,7 @@ BusHelper::Outcome BusHelper::take_down(const std::string& node) {
 // the virtual machine lets go.
 std::optional<BusHelper::Outcome> BusHelper::let_guest_go(const std::string& node,
                                                           std::vector<std::string> users) {
-    log("{}: {} {}; waiting until it is let go (again SIGTERM skips that)", options_.name, node,
+    log("{}: {} {}; waiting until it is closed (a second SIGTERM skips that)", options_.name, node,
         joined(users));
     const auto end = Clock::now() + patience_with_users;
     while (!users.empty()) {
@@ -195,12 +197,13 @@ std::optional<BusHelper::Outcome> BusHelper::let_guest_go(const std::string& nod
         if (woken == Wake::session_over) return Outcome{{}, true};
         if (woken == Wake::signal)
             return Outcome{
-                tl::unexpected(Error{
-                    StatusCode::io_error,
-                    fmt::format("{}: {} {}, so it stays, and its guest waits: serve it again to go "
-                                "on, or, when that is over, remove it with 'vdpa dev del {}'",
-                                options_.name, node, joined(users), options_.name),
-                    {}}),
+                tl::unexpected(
+                    Error{StatusCode::io_error,
+                          fmt::format("{}: {} {}, so the device stays, and its guest waits: serve "
+                                      "it again to let the guest continue, or, when the guest has "
+                                      "ended, remove the device with 'vdpa dev del {}'",
+                                      options_.name, node, joined(users), options_.name),
+                          {}}),
                 true};
         users = users_of(node, options_.attach);
     }

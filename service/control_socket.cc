@@ -181,7 +181,7 @@ class ControlSocket::Peers {
         }
         if (::poll(waits.data(), waits.size(), time_left()) < 0) {
             if (errno == EINTR) return true;
-            log("control: nobody is heard any more: {}", std::strerror(errno));
+            log("control: the server takes no more commands: {}", std::strerror(errno));
             return false;
         }
         for (auto& done : doer_.take_done()) tell(done);
@@ -223,7 +223,7 @@ class ControlSocket::Peers {
         UniqueFd socket(::accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!socket) {
             if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED) return;
-            log("control: can't let anybody in: {}", std::strerror(errno));
+            log("control: can't accept a connection: {}", std::strerror(errno));
             accept_from_ = Clock::now() + until_next_accept;
             return;
         }
@@ -231,8 +231,8 @@ class ControlSocket::Peers {
         peer.id = next_id_++;
         peer.socket = std::move(socket);
         if (const auto who = stranger(peer.socket.get())) {
-            log("control: user {} was sent away", *who);
-            complain(peer, "only the user who runs this server, and root, may tell it anything");
+            log("control: refused user {}", *who);
+            complain(peer, "only root and the user who runs this server may send it commands");
         } else {
             say(peer, protocol_.greeting());
         }
@@ -267,14 +267,14 @@ class ControlSocket::Peers {
                 auto line = peer.in.substr(0, end);
                 peer.in.erase(0, end + 1);
                 if (line.find('\0') != std::string::npos) {
-                    complain(peer, "a request is text, and has no byte of zero");
+                    complain(peer, "a request must be text, without a zero byte");
                     continue;
                 }
                 peer.asked = true;
                 doer_.give({peer.id, std::move(line)});
             } else if (peer.in.size() >= limits_.line) {
-                complain(peer,
-                         fmt::format("a request is a line of less than {} bytes", limits_.line));
+                complain(peer, fmt::format("a request must be a line of less than {} bytes",
+                                           limits_.line));
             } else if (peer.ended) {
                 peer.socket.close();
             } else if (!receive(peer)) {

@@ -34,12 +34,12 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
     disk->refusals_ = options.refusals;
     const auto path = path_to_pass(name, options);
     if (path && !options.faults.empty())
-        return tl::unexpected(Error{
-            StatusCode::unsupported,
-            fmt::format("{}: --fault can't act on a SCSI disk that the guest talks to itself: "
-                        "give --translate as well",
-                        *path),
-            {}});
+        return tl::unexpected(
+            Error{StatusCode::unsupported,
+                  fmt::format("{}: --fault can't act on a SCSI disk that is passed through to the "
+                              "guest: give --translate as well",
+                              *path),
+                  {}});
     if (path) {
         auto passed = scsi::open_passthrough(*path, {.read_only = options.read_only,
                                                      .force = options.force,

@@ -107,7 +107,7 @@ void Explainer::run() {
 void Explainer::refill() {
     // What was left out is looked at before the token that lets the next sentence through.
     if (const auto more = left_out_.exchange(0, std::memory_order_relaxed); more != 0)
-        write_(fmt::format("refused or failed: and {} more that were left out here", more));
+        write_(fmt::format("refused or failed: {} more requests, which were not logged", more));
     auto tokens = tokens_.load(std::memory_order_relaxed);
     while (tokens != pace_.at_once &&
            !tokens_.compare_exchange_weak(tokens, tokens + 1, std::memory_order_relaxed))

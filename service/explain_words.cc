@@ -159,20 +159,20 @@ std::string Sentence::capacity_end() const {
 
 std::string Sentence::malformed() const {
     if (is_zone_action(operation_))
-        return refusal_.scope == Scope::all
-                   ? "an action on all zones names no range"
-                   : "a range of zones has to end where a zone ends, and an action carries no data";
+        return refusal_.scope == Scope::all ? "an action on all zones must not name a range"
+                                            : "a range of zones must end where a zone ends, and an "
+                                              "action must not carry data";
     switch (operation_) {
         case Operation::read:
-            return "it has no length, its buffers do not add up to it, or it asks for what only "
-                   "writes can have";
+            return "the request has no length, its buffers do not add up to its length, or it has "
+                   "a flag that only writes can have";
         case Operation::write:
         case Operation::append:
-            return "it has no length, its buffers do not add up to it, or it asks for what only "
-                   "writes of zeroes can have";
+            return "the request has no length, its buffers do not add up to its length, or it has "
+                   "a flag that only writes of zeroes can have";
         case Operation::discard:
         case Operation::write_zeroes:
-            return "it has no length, or brings data, which it must not";
+            return "the request has no length, or it carries data, which is not allowed";
         case Operation::flush:
         case Operation::report:
         case Operation::open:
@@ -181,11 +181,11 @@ std::string Sentence::malformed() const {
         case Operation::reset:
             break;
     }
-    return "it has a length, brings data or names all zones, which it must not";
+    return "the request has a length, carries data or names all zones, which is not allowed";
 }
 
 std::string Sentence::too_large() const {
-    if (limits_ == nullptr) return "the disk takes no more than its limits say in one request";
+    if (limits_ == nullptr) return "the request is larger than the disk's limits allow";
     switch (operation_) {
         case Operation::discard:
         case Operation::write_zeroes:
@@ -214,16 +214,17 @@ std::string Sentence::unsupported() const {
     const auto zoned = limits_ == nullptr || limits_->layout.zone_count() != 0;
     switch (operation_) {
         case Operation::append:
-            return zoned ? "the disk has no zone append, or can't make one durable by itself (FUA)"
+            return zoned ? "the disk has no zone append, or can't make an append durable by itself "
+                           "(FUA)"
                          : "the disk has no zones to append to";
         case Operation::write:
-            return "the disk can't make one write durable by itself (FUA), or takes no such write";
+            return "the disk can't make a write durable by itself (FUA), or takes no such write";
         case Operation::discard:
         case Operation::write_zeroes:
             if (zoned)
                 return fmt::format(
-                    "the disk has none, or the range meets a sequential write required zone, which "
-                    "is reset instead of being {}",
+                    "the disk has no such operation, or the range touches a sequential write "
+                    "required zone, which must be reset instead of being {}",
                     operation_ == Operation::discard ? "discarded" : "zeroed");
             return "the disk has no such operation";
         case Operation::open:
@@ -264,7 +265,7 @@ std::string Sentence::too_many(std::optional<std::uint32_t> Limits::*most, std::
                                std::string_view advice) const {
     const auto limit = limits_ == nullptr ? std::nullopt : limits_->*most;
     return fmt::format("no more than {} zones can be {} at once on this disk: {}",
-                       limit ? fmt::format("{}", *limit) : "so many", what, advice);
+                       limit ? fmt::format("{}", *limit) : "a certain number of", what, advice);
 }
 
 std::string Sentence::rule() const {
@@ -273,15 +274,15 @@ std::string Sentence::rule() const {
     };
     switch (refusal_.status.code) {
         case StatusCode::ok:
-            return "nothing is wrong with it";
+            return "nothing is wrong with the request";
         case StatusCode::invalid_request:
             return malformed();
         case StatusCode::out_of_range:
-            if (limits_ == nullptr) return "it reaches past the end of the disk";
+            if (limits_ == nullptr) return "the request reaches past the end of the disk";
             return fmt::format("the disk ends at {}", bytes(limits_->size()));
         case StatusCode::misaligned:
-            if (limits_ == nullptr) return "it is not whole logical blocks";
-            return fmt::format("offset and length have to be whole logical blocks of {}",
+            if (limits_ == nullptr) return "the request is not whole logical blocks";
+            return fmt::format("offset and length must be whole logical blocks of {}",
                                bytes(limits_->logical_block_size));
         case StatusCode::too_large:
             return too_large();
@@ -297,11 +298,12 @@ std::string Sentence::rule() const {
             return unaligned();
         case StatusCode::crosses_boundary:
             if (operation_ == Operation::append)
-                return fmt::format("the data has to fit between a zone's write pointer and {}",
+                return fmt::format("the data must fit between a zone's write pointer and {}",
                                    capacity_end());
-            return fmt::format("it may neither leave its zone nor run past {}", capacity_end());
+            return fmt::format("the request must not leave its zone or run past {}",
+                               capacity_end());
         case StatusCode::read_crosses_boundary:
-            return "one read may not cover several zones of this disk";
+            return "one read must not cover several zones of this disk";
         case StatusCode::read_past_pointer:
             return "this disk refuses reads beyond a zone's write pointer";
         case StatusCode::invalid_transition:
@@ -334,13 +336,13 @@ std::string Sentence::rule() const {
         case StatusCode::media_error:
             return fmt::format("the medium could not be {} there", done());
         case StatusCode::io_error:
-            return "input or output failed below";
+            return "the device below the server reported an I/O error";
         case StatusCode::device_gone:
-            return "the device is gone, and nothing will succeed any more";
+            return "the device is gone, and every request will fail from now on";
         case StatusCode::aborted:
-            return "it was withdrawn before it was issued";
+            return "the request was withdrawn before it was issued";
     }
-    return "for no reason that is known";
+    return "the reason is not known";
 }
 
 }  // namespace

@@ -32,19 +32,19 @@ tl::unexpected<Error> refused(std::string message) {
 std::string difference(const LunInfo& before, const LunInfo& after) {
     const auto& [old_limits, new_limits] = std::pair{before.limits, after.limits};
     const auto& [old_name, new_name] = std::pair{before.identity, after.identity};
-    if (old_limits.model != new_limits.model) return "its zone model is another";
+    if (old_limits.model != new_limits.model) return "its zone model has changed";
     if (old_limits.logical_block_size != new_limits.logical_block_size)
-        return "its blocks have another size";
+        return "its block size has changed";
     if (old_limits.layout.zone_size() != new_limits.layout.zone_size())
-        return "its zones have another size";
+        return "its zone size has changed";
     if (before.passed_through != after.passed_through || old_name.transport != new_name.transport)
-        return "it is reached in another way";
+        return "it is reached in another way now";
     // Where a disk has no name of its own, its size is part of what it is known by.
     const auto other_name = old_name.unique_id != new_name.unique_id &&
                             (old_limits.size() == new_limits.size() || !old_name.serial.empty());
     if (old_name.vendor != new_name.vendor || old_name.product != new_name.product ||
         old_name.serial != new_name.serial || other_name)
-        return "it is another disk";
+        return "it is another disk now";
     return {};
 }
 
@@ -52,8 +52,8 @@ std::string difference(const LunInfo& before, const LunInfo& after) {
 
 void warn_of_odd_zones(const std::string& device, const Layout& layout) {
     if (layout.zone_count() == 0 || std::has_single_bit(layout.zone_size())) return;
-    log("{}: the zones are of {} bytes, which is no power of two: a Linux guest will refuse them. "
-        "Programs on this host can use the disk by zonebridge's own commands and library",
+    log("{}: the zone size of {} bytes is not a power of two: a Linux guest will refuse the zones. "
+        "Programs on this host can use the disk by Zonebridge's own commands and library",
         device, layout.zone_size());
 }
 
@@ -94,10 +94,9 @@ tl::expected<LunTable::Luns::iterator, Error> LunTable::find(std::uint16_t numbe
     std::string others;
     for (const auto& [other, ignored] : luns_)
         others += fmt::format("{}{}", others.empty() ? "" : ", ", other);
-    return refused(
-        others.empty()
-            ? fmt::format("there is no LUN {}; nothing is served at the moment", number)
-            : fmt::format("there is no LUN {}; those that are served are {}", number, others));
+    return refused(others.empty()
+                       ? fmt::format("there is no LUN {}; no disk is served at the moment", number)
+                       : fmt::format("there is no LUN {}; the served LUNs are {}", number, others));
 }
 
 tl::expected<void, Error> LunTable::open(std::uint16_t number, const std::string& device) {
@@ -130,11 +129,12 @@ tl::expected<void, Error> LunTable::close() {
 tl::expected<LunInfo, Error> LunTable::add(std::uint16_t number, const std::string& device,
                                            const LunOptions& options) {
     if (number > most_number)
-        return refused(fmt::format("LUN {} can't be: numbers go to {}", number, most_number));
+        return refused(
+            fmt::format("LUN {} is too large: the largest number is {}", number, most_number));
     if (const auto taken = luns_.find(number); taken != luns_.end())
         return refused(
-            fmt::format("LUN {} is taken, by {}: remove that first, or take another number", number,
-                        taken->second.device));
+            fmt::format("LUN {} is taken, by {}: remove that disk first, or use another number",
+                        number, taken->second.device));
     auto how = options_for(number);
     how.read_only = options.read_only;
     how.translate = options.translate;
@@ -183,7 +183,7 @@ tl::expected<void, Error> LunTable::remove(std::uint16_t number, Removal how) {
     luns_.erase(*found);
     if (closed) return {};
     auto error = std::move(closed.error());
-    error.message = fmt::format("LUN {} is removed, but its disk could not be left clean: {}",
+    error.message = fmt::format("LUN {} was removed, but its disk could not be closed cleanly: {}",
                                 number, error.message);
     return tl::unexpected(std::move(error));
 }
@@ -221,8 +221,8 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
     if (!result) {
         auto error = std::move(result.error());
         error.message = fmt::format(
-            "LUN {} is gone, because {} can't go on under that number: {}. Add it again when that "
-            "is settled",
+            "LUN {} was removed, because {} can't stay under that number: {}. Add the disk again "
+            "when the cause is removed",
             number, lun.device, error.message);
         log("{}", error.message);
         units_->announce_removal(number);
@@ -237,8 +237,7 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
     if (after.identity.unique_id != before.identity.unique_id)
         units_->changed(number, zbc::Attention::inquiry_changed);
     if (after.limits.size() != size) units_->changed(number, zbc::Attention::capacity_changed);
-    log("LUN {}: {} was opened again; its size is {} bytes{}", number, lun.device,
-        after.limits.size(),
+    log("LUN {}: {} was reopened; its size is {} bytes{}", number, lun.device, after.limits.size(),
         after.limits.size() == size ? ", as before" : fmt::format(", and was {}", size));
     return Refreshed{std::move(after), size};
 }

@@ -111,17 +111,18 @@ void ScsiBackend::apply_sizes() {
 
 tl::expected<void, Error> ScsiBackend::check(const virtio_scsi::Unit& unit) const {
     if (unit.lun >= virtio_scsi::max_luns)
-        return tl::unexpected(refusal(
-            fmt::format("LUN {}: the numbers are 0 to {}", unit.lun, virtio_scsi::max_luns - 1)));
+        return tl::unexpected(refusal(fmt::format("LUN {}: the number must be from 0 to {}",
+                                                  unit.lun, virtio_scsi::max_luns - 1)));
     if (find(unit.lun) != nullptr)
         return tl::unexpected(refusal(fmt::format(
-            "LUN {} is taken: take another number, or remove the disk that has it", unit.lun)));
+            "LUN {} is taken: use another number, or remove the disk that has it", unit.lun)));
     const auto segments = unit.logical_unit->transfer_limits().max_segments;
     if (segments < config_.seg_max)
-        return tl::unexpected(refusal(fmt::format(
-            "LUN {}: the guest was promised {} buffers a command when it came, and this disk takes "
-            "{} at most: start with it as one of the first disks, or serve it by itself",
-            unit.lun, config_.seg_max, segments)));
+        return tl::unexpected(refusal(
+            fmt::format("LUN {}: the guest was promised {} buffers per command when it started, "
+                        "and this disk takes {} at most: give this disk to 'serve' when the server "
+                        "starts, or serve it with a server of its own",
+                        unit.lun, config_.seg_max, segments)));
     return {};
 }
 

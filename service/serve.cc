@@ -51,7 +51,7 @@ unsigned worker_count(const ServeOptions& options, unsigned cpus) {
     const auto most = std::min<unsigned>(options.queues, ServeOptions::most_workers);
     if (!options.workers) return std::min(most, cpus);
     if (*options.workers > most)
-        log("--workers {}: {} queues keep no more than {} workers busy, so that many run",
+        log("--workers {}: {} queues can use no more than {} workers, so only that many run",
             *options.workers, options.queues, most);
     return std::min(most, *options.workers);
 }

@@ -140,13 +140,12 @@ void SteadyUnit::pause() {
 tl::expected<void, Error> SteadyUnit::resume(zbc::LogicalUnit& behind) {
     const auto now = behind.transfer_limits();
     if (now.max_transfer < limits_.max_transfer || now.max_segments < limits_.max_segments)
-        return tl::unexpected(Error{
-            StatusCode::unsupported,
-            fmt::format("it takes {} bytes in {} buffers in one command now; the guest counts "
-                        "on {} in {}",
-                        now.max_transfer, now.max_segments, limits_.max_transfer,
-                        limits_.max_segments),
-            {}});
+        return tl::unexpected(Error{StatusCode::unsupported,
+                                    fmt::format("it now takes only {} bytes in {} buffers per "
+                                                "command, and the guest was promised {} in {}",
+                                                now.max_transfer, now.max_segments,
+                                                limits_.max_transfer, limits_.max_segments),
+                                    {}});
     tl::expected<void, Error> result;
     std::mutex results;
     on_all([&](Queue& queue) {

@@ -101,15 +101,16 @@ tl::expected<Answer, Error> ask(nl_sock& socket, int family, int command, const 
         (!management.empty() &&
          nla_put_string(message.get(), VDPA_ATTR_MGMTDEV_DEV_NAME, management.c_str()) != 0) ||
         nla_put_string(message.get(), VDPA_ATTR_DEV_NAME, name.c_str()) != 0)
-        return tl::unexpected(os_failure(ENOMEM, "the vDPA bus can't be asked"));
+        return tl::unexpected(os_failure(ENOMEM, "can't send a request to the vDPA bus"));
     Answer answer;
     const std::unique_ptr<nl_cb, FreeCallbacks> callbacks(nl_cb_alloc(NL_CB_DEFAULT));
-    if (!callbacks) return tl::unexpected(os_failure(ENOMEM, "the vDPA bus can't be asked"));
+    if (!callbacks)
+        return tl::unexpected(os_failure(ENOMEM, "can't send a request to the vDPA bus"));
     nl_cb_err(callbacks.get(), NL_CB_CUSTOM, on_error, &answer);
     nl_cb_set(callbacks.get(), NL_CB_ACK, NL_CB_CUSTOM, on_acknowledged, &answer);
     nl_cb_set(callbacks.get(), NL_CB_VALID, NL_CB_CUSTOM, on_device, &answer);
     if (const int sent = nl_send_auto(&socket, message.get()); sent < 0)
-        return tl::unexpected(library_failure("the vDPA bus can't be asked", sent));
+        return tl::unexpected(library_failure("can't send a request to the vDPA bus", sent));
     while (!answer.ended)
         if (const int got = nl_recvmsgs(&socket, callbacks.get()); got < 0 && !answer.ended)
             return tl::unexpected(library_failure("the vDPA bus does not answer", got));
@@ -124,16 +125,15 @@ void VdpaBus::Free::operator()(nl_sock* socket) const noexcept {
 
 tl::expected<VdpaBus, Error> VdpaBus::open() {
     Socket socket(nl_socket_alloc());
-    if (!socket) return tl::unexpected(os_failure(ENOMEM, "the vDPA bus can't be asked"));
+    if (!socket) return tl::unexpected(os_failure(ENOMEM, "can't send a request to the vDPA bus"));
     if (const int connected = genl_connect(socket.get()); connected < 0)
-        return tl::unexpected(library_failure("the kernel can't be asked by netlink", connected));
+        return tl::unexpected(library_failure("can't connect to the kernel by netlink", connected));
     const int family = genl_ctrl_resolve(socket.get(), VDPA_GENL_NAME);
     if (family < 0)
-        return tl::unexpected(
-            Error{StatusCode::unsupported,
-                  "this kernel has no vDPA bus now: load it with 'modprobe vdpa' (it is in Linux "
-                  "with CONFIG_VDPA)",
-                  {}});
+        return tl::unexpected(Error{StatusCode::unsupported,
+                                    "this kernel's vDPA bus is not loaded: load it with 'modprobe "
+                                    "vdpa' (the kernel needs CONFIG_VDPA)",
+                                    {}});
     // Only words beside the error; kernels without them answer all the same.
     const int on = 1;
     (void)::setsockopt(nl_socket_get_fd(socket.get()), SOL_NETLINK, NETLINK_EXT_ACK, &on,
@@ -155,14 +155,13 @@ tl::expected<void, Error> VdpaBus::add(const std::string& management, const std:
         case 0:
             return {};
         case EPERM:
-            return tl::unexpected(os_failure(EPERM, what + ": that takes root (CAP_NET_ADMIN)"));
+            return tl::unexpected(os_failure(EPERM, what + ": this needs root (CAP_NET_ADMIN)"));
         case EEXIST:
             return tl::unexpected(
-                failure(what + ", which has a device of that name", EEXIST, answer->words));
+                failure(what + ", which already has a device of that name", EEXIST, answer->words));
         case ENODEV:
             return tl::unexpected(failure(
-                fmt::format("{}: the bus does not know '{}', so load that module with 'modprobe "
-                            "{}'",
+                fmt::format("{}: the bus does not know '{}': load that module with 'modprobe {}'",
                             what, management, management),
                 ENODEV, answer->words));
         default:
@@ -179,7 +178,7 @@ tl::expected<void, Error> VdpaBus::remove(const std::string& name) {
         case ENODEV:
             return {};
         case EPERM:
-            return tl::unexpected(os_failure(EPERM, what + ": that takes root (CAP_NET_ADMIN)"));
+            return tl::unexpected(os_failure(EPERM, what + ": this needs root (CAP_NET_ADMIN)"));
         default:
             return tl::unexpected(failure(what, answer->error, answer->words));
     }
@@ -190,7 +189,7 @@ tl::expected<std::optional<VdpaDevice>, Error> VdpaBus::find(const std::string& 
     if (!answer) return tl::unexpected(answer.error());
     if (answer->error == ENODEV) return std::nullopt;
     if (answer->error != 0)
-        return tl::unexpected(failure(fmt::format("the vDPA bus does not tell of {}", name),
+        return tl::unexpected(failure(fmt::format("the vDPA bus does not describe {}", name),
                                       answer->error, answer->words));
     return std::move(answer->device);
 }

@@ -86,22 +86,21 @@ tl::expected<void, Error> VdpaDriver::bind() const {
     const auto now = bound();
     if (now == wanted()) return {};
     if (!host::is_there(sysfs_ / "bus/vdpa/drivers" / wanted()))
-        return tl::unexpected(
-            Error{StatusCode::unsupported,
-                  fmt::format("{}: nothing drives it: this kernel's {} is not loaded; do so with "
-                              "'modprobe {}'",
-                              name_, wanted(), wanted()),
-                  {}});
+        return tl::unexpected(Error{StatusCode::unsupported,
+                                    fmt::format("{}: the device has no driver: this kernel's {} is "
+                                                "not loaded; load it with 'modprobe {}'",
+                                                name_, wanted(), wanted()),
+                                    {}});
     if (auto told = write(device_ / "driver_override", wanted()); !told) return told;
     if (now)
         if (auto left = write(device_ / "driver/unbind", name_); !left) return left;
     // Nobody else may have taken it meanwhile, by the override.
     if (auto probed = write(sysfs_ / "bus/vdpa/drivers_probe", name_); !probed) return probed;
     if (bound() == wanted()) return {};
-    return tl::unexpected(
-        Error{StatusCode::unsupported,
-              fmt::format("{}: {} did not take it; 'dmesg' tells why", name_, wanted()),
-              {}});
+    return tl::unexpected(Error{
+        StatusCode::unsupported,
+        fmt::format("{}: the driver {} did not take the device; 'dmesg' says why", name_, wanted()),
+        {}});
 }
 
 std::optional<std::string> VdpaDriver::node() const {
@@ -132,27 +131,27 @@ std::optional<std::string> VdpaDriver::refusal() const {
     const auto status = status_of(*virtio);
     if (!status || (*status & virtio::device_status::failed) == 0) return std::nullopt;
     return fmt::format(
-        "{}: the kernel's virtio_blk gave it up ({} has the status {}). A host-managed disk takes "
-        "Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED; 'dmesg' tells what was wrong",
+        "{}: the kernel's virtio_blk gave up the device ({} has the status {}). A host-managed "
+        "disk needs Linux 6.3 or newer with CONFIG_BLK_DEV_ZONED; 'dmesg' says what was wrong",
         name_, virtio->filename().string(), status_in_words(*status));
 }
 
 std::string VdpaDriver::delay() const {
     if (attach_ == VdpaAttach::guest)
-        return fmt::format("{}: vhost_vdpa has it, but no /dev/vhost-vdpa-N appears", name_);
+        return fmt::format("{}: vhost_vdpa has the device, but no /dev/vhost-vdpa-N appears",
+                           name_);
     const auto virtio = virtio_device();
     if (!virtio)
         return fmt::format(
-            "{}: virtio_vdpa has it, but made no virtio device of it; 'dmesg' tells "
-            "why",
+            "{}: virtio_vdpa has the device, but made no virtio device for it; 'dmesg' says why",
             name_);
     if (!host::is_there(sysfs_ / "bus/virtio/drivers/virtio_blk"))
         return fmt::format(
-            "{}: the virtio device is there, but this kernel's virtio_blk is not loaded; do so "
+            "{}: the virtio device is there, but this kernel's virtio_blk is not loaded; load it "
             "with 'modprobe virtio_blk'",
             name_);
     const auto status = status_of(*virtio);
-    return fmt::format("{}: no disk appears ({} has the status {}); 'dmesg' tells why", name_,
+    return fmt::format("{}: no disk appears ({} has the status {}); 'dmesg' says why", name_,
                        virtio->filename().string(), status ? status_in_words(*status) : "unknown");
 }
 
@@ -168,8 +167,8 @@ tl::expected<void, Error> VdpaDriver::write(const fs::path& attribute,
     if (!file || ::write(file.get(), value.data(), value.size()) < 0) {
         const int error = errno;
         return tl::unexpected(
-            os_failure(error, fmt::format("{}: can't give it to {} ('{}' to {})", name_, wanted(),
-                                          value, attribute.string())));
+            os_failure(error, fmt::format("{}: can't give the device to {} (writing '{}' to {})",
+                                          name_, wanted(), value, attribute.string())));
     }
     return {};
 }

@@ -44,12 +44,12 @@ void write_out(const std::string& node) {
     for (const auto& point : host::mount_points_of(*disk)) {
         const virtio::UniqueFd place(::open(point.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
         if (!place || ::syncfs(place.get()) != 0)
-            log("{}: what {} has in memory could not be written out: {}", node, point,
+            log("{}: the data that {} has in memory could not be written out: {}", node, point,
                 os_failure(errno, "syncfs").message);
     }
     const virtio::UniqueFd whole(::open(node.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (!whole || ::fsync(whole.get()) != 0)
-        log("{}: what is in memory could not be written out: {}", node,
+        log("{}: the data in memory could not be written out: {}", node,
             os_failure(errno, "fsync").message);
 }
 

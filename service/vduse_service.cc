@@ -30,17 +30,17 @@ tl::expected<void, Error> check_vduse(const VduseOptions& options) {
     if (!device) return tl::unexpected(device.error());
     if (!*device) return {};
     if ((*device)->management != BusHelper::management)
-        return tl::unexpected(failure(fmt::format(
-            "{}: the vDPA bus has a device of that name that is not VDUSE's (it belongs "
-            "to {}): take another name",
-            options.name, (*device)->management)));
+        return tl::unexpected(
+            failure(fmt::format("{}: the vDPA bus already has a device of that name, which is not "
+                                "a VDUSE device (it belongs to {}): use another name",
+                                options.name, (*device)->management)));
     // It may be mounted, or a guest may run on it: nobody takes that away by a wrong option.
     const VdpaDriver driver(options.name, options.attach);
     const auto bound = driver.bound();
     if (bound && bound != driver.wanted())
         return tl::unexpected(failure(fmt::format(
-            "{}: the kernel has that device already, driven by {}, and '--attach {}' is {}'s: say "
-            "'--attach {}' to take it over, or remove it first with 'vdpa dev del {}'",
+            "{}: the kernel has this device already, driven by {}, but '--attach {}' needs {}: "
+            "give '--attach {}' to take the device over, or remove it first with 'vdpa dev del {}'",
             options.name, *bound, to_string(options.attach), driver.wanted(),
             to_string(other(options.attach)), options.name)));
     return {};
@@ -68,8 +68,8 @@ tl::expected<void, Error> run_vduse(const VduseOptions& options, virtio::Backend
     if (failed) log("{}: {}", options.name, end.message);
     auto outcome = (*helper)->finish();
     if (failed && outcome.result)
-        outcome.result = tl::unexpected(
-            failure(fmt::format("{}: the device is beyond help: {}", options.name, end.message)));
+        outcome.result = tl::unexpected(failure(fmt::format(
+            "{}: the device can't be served any longer: {}", options.name, end.message)));
     if (outcome.on_bus) return outcome.result;
     if (const auto destroyed = (*session)->destroy(); !destroyed && outcome.result)
         outcome.result = tl::unexpected(failure(destroyed.error()));

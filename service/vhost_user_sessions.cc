@@ -26,7 +26,7 @@ tl::expected<void, Error> run_vhost_user_sessions(virtio::Listener& listener,
                 log("session {}: the front end disconnected", number);
                 break;
             case virtio::SessionEnd::Reason::stopped:
-                log("session {}: ended, because this program was told to stop", number);
+                log("session {}: ended, because the server was told to stop", number);
                 break;
             case virtio::SessionEnd::Reason::failed:
                 log("session {}: ended: {}", number, end.message);

@@ -60,8 +60,8 @@ bool BlockDevice::take(std::uint16_t index) noexcept {
     while (auto* const slot = pop(*found)) {
         if (!parse(*slot)) {
             fail(
-                fmt::format("queue {}: a request of {} bytes to read and {} to answer in, shorter "
-                            "than virtio-blk's header of {} and status of 1",
+                fmt::format("queue {}: a request has {} readable and {} writable bytes, less than "
+                            "virtio-blk's header of {} and status of 1",
                             index, slot->chain.readable_length, slot->chain.writable_length,
                             RequestHeader::size));
             found->queue.push(slot->chain, 0);

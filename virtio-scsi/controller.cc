@@ -178,8 +178,8 @@ void Controller::take_requests(Port& port) noexcept {
         const auto writable = ResponseHeader::size + sense_size_;
         if (slot->chain.readable_length < readable || slot->chain.writable_length < writable) {
             fail(
-                fmt::format("queue {}: a request of {} and {} bytes, shorter than virtio-scsi's "
-                            "headers of {} and {}",
+                fmt::format("queue {}: a request has {} readable and {} writable bytes, less than "
+                            "virtio-scsi's headers of {} and {}",
                             port.index, slot->chain.readable_length, slot->chain.writable_length,
                             readable, writable));
             push(*slot, 0);

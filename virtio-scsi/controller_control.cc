@@ -38,8 +38,8 @@ void Controller::take_control(Port& port) noexcept {
         const auto room = is_task ? std::size_t{1} : notification_response_size;
         if ((!is_task && !is_notification) || got < needed || slot->chain.writable_length < room) {
             fail(
-                fmt::format("control queue: a request of type {} with {} bytes to read and {} to "
-                            "answer in, which virtio-scsi does not have",
+                fmt::format("control queue: a request of type {} with {} readable and {} writable "
+                            "bytes, which virtio-scsi does not have",
                             type, slot->chain.readable_length, slot->chain.writable_length));
             push(*slot, 0);
             return;

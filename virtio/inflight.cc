@@ -107,7 +107,7 @@ tl::expected<UniqueFd, std::string> InflightArea::make(std::uint16_t queues,
     if (!fd || ::ftruncate(fd.get(), static_cast<off_t>(size_for(queues, queue_size))) != 0 ||
         ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
         return tl::unexpected(fmt::format(
-            "cannot make memory for the record of requests in flight: {}", std::strerror(errno)));
+            "cannot create memory for the record of requests in flight: {}", std::strerror(errno)));
     return fd;
 }
 

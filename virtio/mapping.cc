@@ -58,12 +58,12 @@ tl::expected<std::shared_ptr<const Mapping>, std::string> Mapping::map(int fd, s
 
     struct stat info {};
     if (::fstat(fd, &info) != 0)
-        return refuse(fmt::format("cannot look at its descriptor: {}", std::strerror(errno)));
+        return refuse(fmt::format("cannot examine its file descriptor: {}", std::strerror(errno)));
     const auto home = home_of(fd);
     const bool kernel_made = home.anonymous && options.kernel_made;
     if (home.anonymous != kernel_made ||
         (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode) && !kernel_made))
-        return refuse("its descriptor is neither a file nor a device, so it can't be mapped");
+        return refuse("its file descriptor is neither a file nor a device, so it can't be mapped");
     if (S_ISREG(info.st_mode) && !kernel_made &&
         offset + size > static_cast<std::uint64_t>(info.st_size))
         return refuse(

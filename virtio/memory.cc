@@ -39,8 +39,8 @@ GuestMemory::Table GuestMemory::none() {
 
 tl::expected<GuestMemory::Table, std::string> GuestMemory::from(std::vector<Region> regions) {
     if (regions.size() > max_regions)
-        return tl::unexpected(
-            fmt::format("{} memory regions; at most {} are taken", regions.size(), max_regions));
+        return tl::unexpected(fmt::format("{} memory regions are too many: at most {} are allowed",
+                                          regions.size(), max_regions));
     std::sort(regions.begin(), regions.end(), [](const Region& left, const Region& right) {
         return left.guest_address < right.guest_address;
     });
@@ -108,7 +108,7 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::without(
                other.user_address == region.user_address;
     };
     if (std::erase_if(regions, same) == 0)
-        return tl::unexpected(describe(region) + ": there is none to remove");
+        return tl::unexpected(describe(region) + ": there is no such region to remove");
     return from(std::move(regions));
 }
 

@@ -90,7 +90,8 @@ tl::expected<VirtQueue::Parts, std::string> VirtQueue::locate(const GuestMemory&
 tl::expected<void, std::string> VirtQueue::check(const GuestMemory& memory, const Config& config) {
     if (!std::has_single_bit(config.size) || config.size > max_ring_size)
         return tl::unexpected(
-            fmt::format("queue {}: {} descriptors; a ring has a power of two of them, at most {}",
+            fmt::format("queue {}: {} descriptors are not allowed: a ring has a power of two of "
+                        "them, at most {}",
                         config.index, config.size, max_ring_size));
     if (auto parts = locate(memory, config); !parts)
         return tl::unexpected(std::move(parts.error()));
@@ -392,7 +393,7 @@ std::string to_string(const RingFault& fault) {
                 "have",
                 fault.head, fault.detail);
         case RingError::next_out_of_range:
-            return chain(fmt::format("goes on at descriptor {}, which its table does not have",
+            return chain(fmt::format("continues at descriptor {}, which its table does not have",
                                      fault.detail));
         case RingError::loop:
             return chain(
@@ -403,9 +404,10 @@ std::string to_string(const RingFault& fault) {
             return chain(
                 fmt::format("entry {} of its indirect table is indirect itself", fault.detail));
         case RingError::indirect_with_next:
-            return chain("its indirect descriptor has a next");
+            return chain("its indirect descriptor has a next descriptor");
         case RingError::indirect_size:
-            return chain(fmt::format("an indirect table of {} bytes", fault.detail));
+            return chain(
+                fmt::format("its indirect table has {} bytes, which is not allowed", fault.detail));
         case RingError::bad_address:
             return chain(
                 fmt::format("guest address {:#x} lies outside the guest's memory", fault.detail));
@@ -419,7 +421,7 @@ std::string to_string(const RingFault& fault) {
         case RingError::chain_too_long:
             return chain(fmt::format("has more than {} buffers", fault.detail));
         case RingError::length_overflow:
-            return chain(fmt::format("holds {} bytes; 4 GiB are the most", fault.detail));
+            return chain(fmt::format("holds {} bytes, and 4 GiB are the most", fault.detail));
         case RingError::memory_gone:
             return "the front end truncated memory that it shares";
     }

@@ -146,7 +146,7 @@ TEST(Lun, ADiskThatGrewIsSeenAsItIs) {
     EXPECT_TRUE(contains(done(server.lun({"refresh", "3"})), "it was 1 MiB, and is 3 MiB now"));
     EXPECT_EQ(server.luns()[0]["size"], 3 << 20);
     std::filesystem::remove(disk / "file");
-    EXPECT_TRUE(contains(failed(server.lun({"refresh", "3"})), "LUN 3 is gone"));
+    EXPECT_TRUE(contains(failed(server.lun({"refresh", "3"})), "LUN 3 was removed"));
     EXPECT_EQ(server.luns().size(), 0U);
     EXPECT_EQ(server.stop(), 0);
 }
@@ -164,7 +164,7 @@ TEST(Lun, WhatTheServerRefusesIsTold) {
         << "who has the number";
     EXPECT_TRUE(contains(failed(server.lun({"add", "1=" + (disk / "missing")})), "ENOENT"));
     EXPECT_TRUE(contains(failed(server.lun({"remove", "4"})), "no LUN 4"));
-    EXPECT_TRUE(contains(failed(server.lun({"refresh", "4"})), "those that are served are 0"));
+    EXPECT_TRUE(contains(failed(server.lun({"refresh", "4"})), "the served LUNs are 0"));
     EXPECT_EQ(server.luns().size(), 1U);
     EXPECT_EQ(holder.stop(), 0);
     EXPECT_EQ(server.stop(), 0);

@@ -175,9 +175,9 @@ TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
         return result.err;
     };
     for (const auto* const device : {"scsi", "blk"})
-        EXPECT_NE(
-            said({"--virtio", device, "--workers", "5", "--queues", "3"}).find("so that many run"),
-            std::string::npos)
+        EXPECT_NE(said({"--virtio", device, "--workers", "5", "--queues", "3"})
+                      .find("so only that many run"),
+                  std::string::npos)
             << device;
     for (const auto& options : std::vector<std::vector<std::string>>{
              {"--virtio", "scsi"},
@@ -195,7 +195,7 @@ TEST(Serve, ZonesThatNoLinuxGuestTakesAreNamed) {
         return zonebridge({"serve", "--virtio", "blk", "--socket", disk / "no/such", disk.path()})
             .err;
     };
-    EXPECT_NE(said(Disk({"--size", "30M", "--zone-size", "3M"})).find("no power of two"),
+    EXPECT_NE(said(Disk({"--size", "30M", "--zone-size", "3M"})).find("not a power of two"),
               std::string::npos);
     EXPECT_EQ(said(Disk({"--size", "32M", "--zone-size", "4M"})).find("power of two"),
               std::string::npos);

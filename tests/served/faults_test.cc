@@ -152,7 +152,7 @@ TEST(ServedExplain, WhatTheFrontEndsRefuseThemselvesIsToldAsWell) {
     auto log = scsi.log();
     has(log, "read of 4 KiB at 512 MiB: the disk ends at 64 MiB");
     has(log,
-        "write of 4 KiB at 16 MiB + 4094 KiB: it may neither leave its zone nor run past its "
+        "write of 4 KiB at 16 MiB + 4094 KiB: the request must not leave its zone or run past its "
         "capacity, which ends at 16 MiB + 4 MiB");
     has(log,
         "open at 16 MiB + 4 KiB: an action names a zone by its first byte, and zone 4 begins at 16 "
@@ -174,7 +174,7 @@ TEST(ServedExplain, WhatTheFrontEndsRefuseThemselvesIsToldAsWell) {
     log = disk.log();
     has(log, "read of 4 KiB at 512 MiB: the disk ends at 64 MiB");
     has(log,
-        "read of 4 KiB at 16 MiB + 4094 KiB: one read may not cover several zones of this disk");
+        "read of 4 KiB at 16 MiB + 4094 KiB: one read must not cover several zones of this disk");
     has(log, "reset at 512 MiB: the disk ends at 64 MiB");
 }
 
@@ -210,8 +210,8 @@ TEST(ServedExplain, AFloodIsCounted) {
     std::istringstream lines(served.log());
     for (std::string line; std::getline(lines, line);) {
         if (line.find("refused: write") != std::string::npos) ++told;
-        if (const auto at = line.find(": and "); at != std::string::npos)
-            told += std::stoi(line.substr(at + 6));
+        if (const auto at = line.find("refused or failed: "); at != std::string::npos)
+            told += std::stoi(line.substr(at + 19));
     }
     EXPECT_EQ(told, count);
 }

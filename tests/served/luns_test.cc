@@ -302,7 +302,7 @@ TEST_F(Luns, OneThatDoesNotComeBackIsGone) {
     done(lun({"add", "1=block:" + (other / "file")}));
     expect_event(transport_reset, 1, rescan);
     std::filesystem::remove(other / "file");
-    EXPECT_NE(failed(lun({"refresh", "1"})).find("LUN 1 is gone"), std::string::npos);
+    EXPECT_NE(failed(lun({"refresh", "1"})).find("LUN 1 was removed"), std::string::npos);
     expect_event(transport_reset, 1, removed);
     EXPECT_EQ(test_unit_ready(1).sense_code(), no_such_unit);
     EXPECT_TRUE(test_unit_ready(0).good());

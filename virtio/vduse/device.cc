@@ -37,7 +37,7 @@ tl::expected<Control, std::string> Control::open() {
     if (!fd) return failed(fmt::format("can't open {}", control_path));
     std::uint64_t version = 0;
     if (::ioctl(fd.get(), VDUSE_SET_API_VERSION, &version) != 0)
-        return failed("the kernel's VDUSE does not know version 0 of its interface");
+        return failed("the kernel's VDUSE does not support version 0 of its interface");
     return Control(std::move(fd));
 }
 
@@ -57,7 +57,7 @@ tl::expected<bool, std::string> Control::create(const Shape& shape) const {
         return tl::unexpected(
             fmt::format("the kernel refuses a VDUSE device {} of type {} with features {:#x}",
                         shape.name, shape.device_id, shape.features));
-    return failed(fmt::format("can't make the VDUSE device {}", shape.name));
+    return failed(fmt::format("can't create the VDUSE device {}", shape.name));
 }
 
 tl::expected<bool, std::string> Control::destroy(const std::string& name) const {
@@ -65,7 +65,7 @@ tl::expected<bool, std::string> Control::destroy(const std::string& name) const 
     name.copy(bytes, sizeof bytes - 1);
     if (::ioctl(fd_.get(), VDUSE_DESTROY_DEV, bytes) == 0) return true;
     if (errno == EBUSY) return false;
-    return failed(fmt::format("can't end the VDUSE device {}", name));
+    return failed(fmt::format("can't remove the VDUSE device {}", name));
 }
 
 tl::expected<Node, std::string> Node::open(const std::string& name) {
@@ -113,7 +113,7 @@ tl::expected<void, std::string> Node::set_kick(std::uint16_t index, int eventfd)
     kick.index = index;
     kick.fd = eventfd;
     if (::ioctl(fd(), VDUSE_VQ_SETUP_KICKFD, &kick) != 0)
-        return failed(fmt::format("can't ask for the kicks of queue {}", index));
+        return failed(fmt::format("can't set up the notifications of queue {}", index));
     return {};
 }
 
@@ -121,7 +121,7 @@ tl::expected<vduse_vq_info, std::string> Node::queue(std::uint16_t index) const 
     vduse_vq_info info{};
     info.index = index;
     if (::ioctl(fd(), VDUSE_VQ_GET_INFO, &info) != 0)
-        return failed(fmt::format("can't look at queue {}", index));
+        return failed(fmt::format("can't read the state of queue {}", index));
     return info;
 }
 

@@ -44,16 +44,16 @@ tl::expected<std::vector<Piece>, std::string> read_iotlb(int device) {
         UniqueFd fd(::ioctl(device, VDUSE_IOTLB_GET_FD, &entry));
         if (!fd && errno == EINVAL) break;  // no more
         if (!fd)
-            return tl::unexpected(fmt::format("can't get the driver's memory behind {:#x}: {}",
+            return tl::unexpected(fmt::format("can't get the driver's memory from {:#x} on: {}",
                                               from, std::strerror(errno)));
         struct stat info {};
         if (::fstat(fd.get(), &info) != 0)
-            return tl::unexpected(fmt::format("can't look at the driver's memory at {:#x}: {}",
+            return tl::unexpected(fmt::format("can't examine the driver's memory at {:#x}: {}",
                                               entry.start, std::strerror(errno)));
         if (entry.last < entry.start || entry.last < from)
-            return tl::unexpected(
-                fmt::format("the driver's memory is said to reach from {:#x} to {:#x}", entry.start,
-                            entry.last));
+            return tl::unexpected(fmt::format(
+                "the kernel reports a wrong range of the driver's memory, from {:#x} to {:#x}",
+                entry.start, entry.last));
         append(pieces, {{.start = entry.start,
                          .last = entry.last,
                          .offset = entry.offset,

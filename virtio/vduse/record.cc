@@ -85,8 +85,8 @@ tl::expected<Record, std::string> Record::open(const std::string& folder, const 
         return failed(fmt::format("can't use the folder {}", folder));
     if (!is_private(info))
         return tl::unexpected(fmt::format(
-            "others can write into the folder {}, so that what it says of requests in flight can't "
-            "be believed; it has to be this user's, with mode 0700",
+            "other users can write into the folder {}, so its records of requests in flight can't "
+            "be trusted; the folder must belong to this user and have mode 0700",
             folder));
 
     const auto file = "vduse-" + name;
@@ -97,7 +97,8 @@ tl::expected<Record, std::string> Record::open(const std::string& folder, const 
     if (!fd || ::fstat(fd.get(), &info) != 0) return failed(fmt::format("can't open {}", path));
     if (!S_ISREG(info.st_mode) || info.st_nlink != 1 || !is_private(info))
         return tl::unexpected(fmt::format(
-            "{} is not a file of this user alone; remove it if nothing else needs it", path));
+            "{} is not a file that belongs to this user alone; remove it if nothing else needs it",
+            path));
     if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             return tl::unexpected(fmt::format(

@@ -30,11 +30,13 @@ std::uint64_t offered(const Backend& backend, std::uint32_t device_id) noexcept 
 std::optional<std::string> bad_options(const DeviceOptions& options, const Backend& backend) {
     if (auto bad = bad_name(options.name)) return bad;
     if (!std::has_single_bit(options.queue_size) || options.queue_size > backend.max_queue_size())
-        return fmt::format("{} is no queue size for this device: a power of two up to {} is",
-                           options.queue_size, backend.max_queue_size());
+        return fmt::format(
+            "{} is not a queue size for this device: it must be a power of two up to {}",
+            options.queue_size, backend.max_queue_size());
     if (options.config.empty() || options.config.size() > Record::max_config)
-        return fmt::format("a configuration space of {} bytes; 1 to {} are taken",
-                           options.config.size(), Record::max_config);
+        return fmt::format(
+            "a configuration space of {} bytes is not allowed: it must have 1 to {} bytes",
+            options.config.size(), Record::max_config);
     return std::nullopt;
 }
 
@@ -149,7 +151,7 @@ LiveSession::Result LiveSession::set_kicks() {
 
 SessionEnd LiveSession::run(int stop) {
     using Reason = SessionEnd::Reason;
-    if (!node_) return {Reason::failed, "the device is no more"};
+    if (!node_) return {Reason::failed, "the device is gone"};
     std::vector<pollfd> waits;
     for (;;) {
         // First of all: a reset that the last process did not answer comes before what it resets.
@@ -170,11 +172,10 @@ SessionEnd LiveSession::run(int stop) {
                     fmt::format("can't wait for the kernel: {}", std::strerror(errno))};
         if ((waits[0].revents & POLLERR) != 0)
             return {Reason::failed,
-                    fmt::format(
-                        "the kernel gave up on the VDUSE device {0}: an answer took longer than "
-                        "/sys/class/vduse/{0}/msg_timeout allows (30 s). Take it off the vDPA bus "
-                        "(vdpa dev del {0}) and serve it anew",
-                        shape_.name)};
+                    fmt::format("the kernel gave up on the VDUSE device {0}: an answer took longer "
+                                "than /sys/class/vduse/{0}/msg_timeout allows (30 s). Take it off "
+                                "the vDPA bus (vdpa dev del {0}) and serve it again",
+                                shape_.name)};
         if (waits[1].revents != 0) return {Reason::stopped, {}};
         take_kicks(std::span(waits).subspan(3));
     }
@@ -216,7 +217,7 @@ LiveSession::Result LiveSession::answer(const vduse_dev_request& request) {
             break;
         default:
             if (!std::exchange(unknown_logged_, true))
-                log_(fmt::format("the kernel asks something unknown, request type {}; refused",
+                log_(fmt::format("refused an unknown request of the kernel, of type {}",
                                  request.type));
             break;
     }
@@ -250,12 +251,12 @@ bool LiveSession::accept_features() {
         return false;
     };
     if ((*accepted & ~shape_.features) != 0)
-        return refuse(fmt::format("it accepted features {:#x}, which were not offered",
+        return refuse(fmt::format("the driver accepted features {:#x}, which were not offered",
                                   *accepted & ~shape_.features));
     if ((*accepted & feature::access_platform) == 0)
         return refuse(
-            "it did not accept VIRTIO_F_ACCESS_PLATFORM, so its addresses would not be the ones "
-            "that the kernel translates");
+            "the driver did not accept VIRTIO_F_ACCESS_PLATFORM, so the kernel would not translate "
+            "its addresses");
     const auto features = *accepted & ~feature::access_platform;
     if (const auto why = backend_.objection(features)) return refuse(*why);
     if (const auto set = backend_.set_features(features); !set) return refuse(set.error());
@@ -290,7 +291,7 @@ void LiveSession::resume() {
         ready = ready || (info && info->ready != 0);
     }
     if (!ready || !accept_features()) return;
-    log_("a driver is at work on the device; going on where the last process stopped");
+    log_("a driver is using the device; going on where the last process stopped");
     if (const auto mapped = map_memory(); !mapped) {
         log_(mapped.error());
         return;
@@ -305,7 +306,7 @@ void LiveSession::take_events() {
         switch (event->kind) {
             case BackendEvent::Kind::fault:
                 // There is no connection to end. The device stands still until its driver resets it.
-                log_(fmt::format("{}; nothing more is done until the driver resets the device",
+                log_(fmt::format("{}; the device does nothing more until the driver resets it",
                                  event->text));
                 faulty_ = true;
                 stop_all();

@@ -52,7 +52,7 @@ void LiveSession::look_at_all() {
 
 void LiveSession::look(std::uint16_t index) {
     if (auto started = start_if_busy(index); !started) {
-        log_(fmt::format("{}; nothing more is done until the driver resets the device",
+        log_(fmt::format("{}; the device does nothing more until the driver resets it",
                          started.error()));
         faulty_ = true;
         stop_all();
@@ -66,8 +66,8 @@ tl::expected<bool, std::string> LiveSession::start_if_busy(std::uint16_t index) 
     if (!info) return tl::unexpected(info.error());
     if (info->ready == 0 || info->num == 0) return false;
     if (info->num > shape_.queue_size)
-        return tl::unexpected(fmt::format("queue {}: {} descriptors; {} are the most", index,
-                                          info->num, shape_.queue_size));
+        return tl::unexpected(fmt::format("queue {}: {} descriptors are too many: {} are the most",
+                                          index, info->num, shape_.queue_size));
     const auto size = static_cast<std::uint16_t>(info->num);
     // A queue may become ready with its ring in memory that came after the last look.
     const auto find = [&](std::uint64_t address, std::size_t bytes) {

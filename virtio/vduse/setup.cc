@@ -38,7 +38,8 @@ std::optional<std::string> missing() {
     if (::access(control_path, R_OK | W_OK) == 0) return std::nullopt;
     if (errno == EACCES || errno == EPERM || errno == EROFS)
         return fmt::format(
-            "{} can't be opened ({}): making VDUSE devices takes root, or that permission",
+            "{} can't be opened ({}): creating VDUSE devices needs root, or the permission to open "
+            "it",
             control_path, std::strerror(errno));
     if (::access("/sys/module/vduse", F_OK) == 0)
         return fmt::format(
@@ -47,7 +48,7 @@ std::optional<std::string> missing() {
             control_path);
     if (const auto has = kernel_has_vduse(); has && !*has)
         return std::string(
-            "this kernel comes without VDUSE: it needs CONFIG_VDPA_USER (Linux 5.15 or newer)");
+            "this kernel has no VDUSE: VDUSE needs CONFIG_VDPA_USER (Linux 5.15 or newer)");
     return std::string("the kernel's module vduse is not loaded; load it with: modprobe vduse");
 }
 
@@ -57,8 +58,8 @@ std::optional<std::string> bad_name(std::string_view name) {
     if (name.empty() || name.size() > longest_name || name.front() == '.' ||
         name.find_first_not_of(good) != std::string_view::npos || name == "control")
         return fmt::format(
-            "\"{}\" is no name for a VDUSE device: 1 to {} of A-Z a-z 0-9 _ . - are, not with a "
-            "dot in front, and not \"control\"",
+            "\"{}\" is not a name for a VDUSE device: a name has 1 to {} of the characters A-Z a-z "
+            "0-9 _ . -, does not start with a dot, and is not \"control\"",
             name, longest_name);
     return std::nullopt;
 }

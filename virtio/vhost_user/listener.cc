@@ -34,18 +34,18 @@ tl::expected<void, std::string> clear_the_way(const std::string& path, const soc
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {
         if (errno == ENOENT) return {};
-        return failure("cannot look at " + path, errno);
+        return failure("cannot examine " + path, errno);
     }
     if (!S_ISSOCK(info.st_mode))
-        return tl::unexpected(path + " exists and is no socket; it was left as it is");
+        return tl::unexpected(path + " exists and is not a socket; it was not changed");
     const UniqueFd probe = unix_socket();
-    if (!probe) return failure("cannot make a socket", errno);
+    if (!probe) return failure("cannot create a socket", errno);
     if (::connect(probe.get(), as_address(address), sizeof address) == 0 || errno == EAGAIN)
         return tl::unexpected(path +
                               " belongs to a server that is running; stop it or use another path");
     if (errno != ECONNREFUSED) return failure("cannot tell whether " + path + " is in use", errno);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-        return failure("cannot remove the dead socket " + path, errno);
+        return failure("cannot remove the unused socket " + path, errno);
     return {};
 }
 
@@ -73,20 +73,21 @@ tl::expected<Listener, std::string> Listener::bind(const std::string& path) {
     address.sun_family = AF_UNIX;
     if (path.empty()) return tl::unexpected(std::string("the socket's path is empty"));
     if (path.size() >= sizeof address.sun_path)
-        return tl::unexpected(
-            fmt::format("{}: a socket's path has at most {} bytes, this one {}; use a shorter one",
-                        path, sizeof address.sun_path - 1, path.size()));
+        return tl::unexpected(fmt::format(
+            "{}: a socket's path has at most {} bytes, and this path has {}; use a shorter path",
+            path, sizeof address.sun_path - 1, path.size()));
     std::memcpy(address.sun_path, path.data(), path.size());
 
     if (auto clear = clear_the_way(path, address); !clear)
         return tl::unexpected(std::move(clear.error()));
     UniqueFd socket = unix_socket();
     // The mode of the file comes from the socket's own, which unlike the umask is nobody else's.
-    if (!socket || ::fchmod(socket.get(), 0600) != 0) return failure("cannot make a socket", errno);
+    if (!socket || ::fchmod(socket.get(), 0600) != 0)
+        return failure("cannot create a socket", errno);
     if (::bind(socket.get(), as_address(address), sizeof address) != 0)
-        return failure("cannot make the socket " + path, errno);
+        return failure("cannot create the socket " + path, errno);
     struct stat info {};
-    if (::lstat(path.c_str(), &info) != 0) return failure("cannot look at " + path, errno);
+    if (::lstat(path.c_str(), &info) != 0) return failure("cannot examine " + path, errno);
     Listener listener(std::move(socket), false, SocketFile{path, info.st_dev, info.st_ino});
     if (::listen(listener.socket_.get(), backlog) != 0)
         return failure("cannot listen on " + path, errno);
@@ -105,7 +106,7 @@ tl::expected<Listener, std::string> Listener::adopt(int fd) {
         ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) != 0)
         return failure("cannot use " + what, errno);
     if (domain != AF_UNIX || type != SOCK_STREAM)
-        return tl::unexpected(what + " is no unix stream socket");
+        return tl::unexpected(what + " is not a Unix stream socket");
     if (accepting == 0) {
         sockaddr_un peer{};
         length = sizeof peer;

@@ -187,17 +187,17 @@ Session::Result Session::handle(Message& message) {
     const auto request = parse_request(message.header.request);
     if (!request)
         return tl::unexpected(
-            fmt::format("message {} is none that this back end knows", message.header.request));
+            fmt::format("message {} is not known to this back end", message.header.request));
     const auto named = [&](const std::string& why) {
         return tl::unexpected(fmt::format("{}: {}", to_string(*request), why));
     };
     if ((message.header.flags & MessageHeader::reply) != 0)
-        return named("is marked as a reply, and nothing was asked");
+        return named("is marked as a reply, but this back end asked nothing");
     const bool acknowledge = message.wants_reply() && !has_own_reply(*request);
 
     tl::expected<bool, std::string> result =
         message.fds.size() > most_fds(*request)
-            ? tl::unexpected(fmt::format("came with {} file descriptors, takes at most {}",
+            ? tl::unexpected(fmt::format("came with {} file descriptors, but takes at most {}",
                                          message.fds.size(), most_fds(*request)))
             : dispatch(*request, message);
     // Looked at only now: SET_PROTOCOL_FEATURES itself may have brought it.
@@ -314,7 +314,7 @@ Session::Result Session::get_config(const Message& message) {
 
 tl::expected<bool, std::string> Session::set_config(const Message& message) {
     const auto access = parse_config(message.payload);
-    if (!access) return tl::unexpected(std::string("its payload does not add up"));
+    if (!access) return tl::unexpected(std::string("its payload is inconsistent"));
     if (access->header.offset > max_config_size - access->header.size) return false;
     return backend_.write_config(access->header.offset, access->bytes,
                                  (access->header.flags & ConfigHeader::flag_migration) != 0);
@@ -325,7 +325,7 @@ Session::Result Session::set_backend_req_fd(Message& message) {
         return tl::unexpected(std::string("came without a file descriptor"));
     struct stat info {};
     if (::fstat(message.fds[0].get(), &info) != 0 || !S_ISSOCK(info.st_mode))
-        return tl::unexpected(std::string("its file descriptor is no socket"));
+        return tl::unexpected(std::string("its file descriptor is not a socket"));
     backend_channel_ = std::move(message.fds[0]);
     return {};
 }
@@ -347,7 +347,7 @@ void Session::notify_config_change() noexcept {
 Session::Result Session::set_status(const Message& message) {
     const auto value = parse<std::uint64_t>(message.payload);
     if (!value || *value > 0xff)
-        return tl::unexpected(std::string("its payload is no device status"));
+        return tl::unexpected(std::string("its payload is not a device status"));
     const auto before = std::exchange(status_, static_cast<std::uint8_t>(*value));
     if (status_ == 0 && before != 0) reset_device(ResetCause::status);
     return {};

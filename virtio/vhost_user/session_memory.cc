@@ -12,7 +12,7 @@ namespace zonebridge::virtio {
 
 Session::Result Session::set_mem_table(const Message& message) {
     const auto regions = parse_memory_table(message.payload);
-    if (!regions) return tl::unexpected(std::string("its payload does not add up"));
+    if (!regions) return tl::unexpected(std::string("its payload is inconsistent"));
     if (regions->size() != message.fds.size())
         return tl::unexpected(fmt::format("{} memory regions came with {} file descriptors",
                                           regions->size(), message.fds.size()));
@@ -26,7 +26,7 @@ Session::Result Session::set_mem_table(const Message& message) {
 
 Session::Result Session::add_mem_reg(const Message& message) {
     const auto region = parse_memory_region(message.payload);
-    if (!region) return tl::unexpected(std::string("its payload does not add up"));
+    if (!region) return tl::unexpected(std::string("its payload is inconsistent"));
     if (message.fds.size() != 1)
         return tl::unexpected(std::string("came without a file descriptor"));
     auto memory = memory_->with({*region, message.fds[0].get()});
@@ -36,7 +36,7 @@ Session::Result Session::add_mem_reg(const Message& message) {
 
 Session::Result Session::rem_mem_reg(const Message& message) {
     const auto region = parse_memory_region(message.payload);
-    if (!region) return tl::unexpected(std::string("its payload does not add up"));
+    if (!region) return tl::unexpected(std::string("its payload is inconsistent"));
     auto memory = memory_->without(*region);
     if (!memory) return tl::unexpected(std::move(memory.error()));
     return move_to(std::move(*memory));
@@ -65,9 +65,8 @@ Session::Result Session::set_log_base(const Message& message) {
     const auto description = parse<LogDescription>(message.payload);
     if ((protocol_features_ & protocol_feature::log_shmfd) == 0 || !description ||
         message.fds.size() != 1)
-        return tl::unexpected(
-            std::string("a dirty log is only taken as a shared file (LOG_SHMFD), with its "
-                        "descriptor, size and offset"));
+        return tl::unexpected(std::string(
+            "a dirty log must be a shared file (LOG_SHMFD), with its descriptor, size and offset"));
     auto log = DirtyLog::map(message.fds[0].get(), description->offset, description->size);
     if (!log) return tl::unexpected(std::move(log.error()));
     log_ = std::move(*log);
@@ -92,12 +91,13 @@ Session::Result Session::update_log() {
 
 Session::Result Session::get_inflight_fd(const Message& message) {
     auto description = parse<InflightDescription>(message.payload);
-    if (!description) return tl::unexpected(std::string("its payload does not add up"));
+    if (!description) return tl::unexpected(std::string("its payload is inconsistent"));
     if (description->queues == 0 || description->queues > queues_.size() ||
         description->queue_size == 0 || description->queue_size > max_ring_size)
-        return tl::unexpected(fmt::format("{} queues of {} descriptors; this device has {} of {}",
-                                          description->queues, description->queue_size,
-                                          queues_.size(), backend_.max_queue_size()));
+        return tl::unexpected(fmt::format(
+            "it is for {} queues of {} descriptors, but this device has {} queues of {}",
+            description->queues, description->queue_size, queues_.size(),
+            backend_.max_queue_size()));
     auto fd = InflightArea::make(description->queues, description->queue_size);
     if (!fd) return tl::unexpected(std::move(fd.error()));
     description->mmap_size = InflightArea::size_for(description->queues, description->queue_size);
@@ -110,13 +110,14 @@ Session::Result Session::get_inflight_fd(const Message& message) {
 
 Session::Result Session::set_inflight_fd(const Message& message) {
     const auto description = parse<InflightDescription>(message.payload);
-    if (!description) return tl::unexpected(std::string("its payload does not add up"));
+    if (!description) return tl::unexpected(std::string("its payload is inconsistent"));
     if (message.fds.size() != 1)
         return tl::unexpected(std::string("came without a file descriptor"));
     if (description->queues > queues_.size() || description->queue_size > max_ring_size)
-        return tl::unexpected(fmt::format("{} queues of {} descriptors; this device has {} of {}",
-                                          description->queues, description->queue_size,
-                                          queues_.size(), backend_.max_queue_size()));
+        return tl::unexpected(fmt::format(
+            "it is for {} queues of {} descriptors, but this device has {} queues of {}",
+            description->queues, description->queue_size, queues_.size(),
+            backend_.max_queue_size()));
     auto area =
         InflightArea::map(message.fds[0].get(), description->mmap_offset, description->mmap_size,
                           description->queues, description->queue_size);

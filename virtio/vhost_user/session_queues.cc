@@ -27,10 +27,11 @@ tl::expected<RingFd, std::string> ring_fd(Message& message, std::size_t queues) 
     const auto value = parse<std::uint64_t>(message.payload);
     if (!value) return tl::unexpected(std::string("its payload is not 8 bytes"));
     if ((*value & ~(vring_fd::index_mask | vring_fd::no_fd)) != 0)
-        return tl::unexpected(fmt::format("{:#x} is not a queue's index and a flag", *value));
+        return tl::unexpected(fmt::format("{:#x} is not a queue's index with a flag", *value));
     const auto index = static_cast<std::uint16_t>(*value & vring_fd::index_mask);
     if (index >= queues)
-        return tl::unexpected(fmt::format("queue {}; this device has {}", index, queues));
+        return tl::unexpected(
+            fmt::format("there is no queue {}: this device has {} queues", index, queues));
     const bool none = (*value & vring_fd::no_fd) != 0;
     if (message.fds.size() != (none ? 0 : 1))
         return tl::unexpected(
@@ -58,8 +59,8 @@ tl::expected<VringState, std::string> Session::ring_state(const Message& message
     const auto state = parse<VringState>(message.payload);
     if (!state) return tl::unexpected(std::string("its payload is not 8 bytes"));
     if (state->index >= queues_.size())
-        return tl::unexpected(
-            fmt::format("queue {}; this device has {}", state->index, queues_.size()));
+        return tl::unexpected(fmt::format("there is no queue {}: this device has {} queues",
+                                          state->index, queues_.size()));
     return *state;
 }
 
@@ -108,7 +109,8 @@ Session::Result Session::set_vring_num(const Message& message) {
     if (state->number == 0 || state->number > backend_.max_queue_size() ||
         (state->number & (state->number - 1)) != 0)
         return tl::unexpected(
-            fmt::format("queue {}: {} descriptors; a ring has a power of two of them, at most {}",
+            fmt::format("queue {}: {} descriptors are not allowed: a ring has a power of two of "
+                        "them, at most {}",
                         state->index, state->number, backend_.max_queue_size()));
     queue.size = static_cast<std::uint16_t>(state->number);
     return start_if_ready(static_cast<std::uint16_t>(state->index), false);
@@ -118,8 +120,8 @@ Session::Result Session::set_vring_addr(const Message& message) {
     const auto address = parse<VringAddress>(message.payload);
     if (!address) return tl::unexpected(std::string("its payload is not 40 bytes"));
     if (address->index >= queues_.size())
-        return tl::unexpected(
-            fmt::format("queue {}; this device has {}", address->index, queues_.size()));
+        return tl::unexpected(fmt::format("there is no queue {}: this device has {} queues",
+                                          address->index, queues_.size()));
     const auto index = static_cast<std::uint16_t>(address->index);
     Queue& queue = queues_[index];
     const RingAddresses addresses{address->descriptors, address->available, address->used};
@@ -138,8 +140,8 @@ Session::Result Session::set_vring_base(const Message& message) {
     if (queues_[state->index].running)
         return tl::unexpected(fmt::format("queue {} is running", state->index));
     if (state->number > 0xffff)
-        return tl::unexpected(
-            fmt::format("queue {}: {} is no index of a split ring", state->index, state->number));
+        return tl::unexpected(fmt::format("queue {}: {} is not an index of a split ring",
+                                          state->index, state->number));
     queues_[state->index].base = static_cast<std::uint16_t>(state->number);
     return {};
 }
@@ -213,7 +215,7 @@ Session::Result Session::start_if_ready(std::uint16_t index, bool look_at_once) 
     if (queue.running || !queue.kick_set || !queue.size || !queue.addresses) return {};
     if (features_refused_)
         return tl::unexpected(
-            fmt::format("queue {} is set going with features that were refused", index));
+            fmt::format("queue {} was started with features that were refused", index));
     if (!features_ || memory_->region_count() == 0) return {};
     const auto config = ring_config(index);
     if (auto good = VirtQueue::check(*memory_, config); !good) {

@@ -136,7 +136,7 @@ head -c 5M /dev/urandom >"$work/data"
 cp "$work/data" "$work/mnt/data"
 kill -TERM "$server"
 ended "mounted: SIGTERM ends it" 0
-match "mounted: the log says by whom" "$node goes away though it is mounted at $work/mnt" "$(cat "$work/log")"
+match "mounted: the log says by whom" "$node is removed although it is mounted at $work/mnt" "$(cat "$work/log")"
 nothing_left "mounted"
 umount -l "$work/mnt"
 "$zonebridge" read "$plain" --offset 0 --length 96M >"$work/image"

@@ -134,7 +134,10 @@ TEST_F(Socket, OtherUsersAreSentAwayEvenIfTheFileLetsThemIn) {
         if (::setuid(nobody) != 0) ::_exit(2);
         Peer peer(path);
         const auto said = peer.line();
-        ::_exit(said.starts_with("complaint: only the user") && peer.line() == "(end)" ? 0 : 1);
+        ::_exit(said.starts_with("complaint: only root and the user who runs this server") &&
+                        peer.line() == "(end)"
+                    ? 0
+                    : 1);
     }
     int status = 0;
     ASSERT_EQ(::waitpid(child, &status, 0), child);

@@ -73,7 +73,7 @@ TEST(Explainer, WhatIsTooMuchIsCountedAndSaid) {
     }
     const auto lines = log.wait_for(4);
     ASSERT_EQ(lines.size(), 4U);
-    EXPECT_NE(lines[3].find("and 7 more"), std::string::npos) << lines[3];
+    EXPECT_NE(lines[3].find("failed: 7 more requests"), std::string::npos) << lines[3];
 }
 
 TEST(Explainer, WantsMoreAfterAWhile) {
@@ -103,7 +103,7 @@ TEST(Explainer, NobodyWaitsForASlowLog) {
     stuck.unlock();
     const auto lines = log.wait_for(5);
     ASSERT_GE(lines.size(), 5U);
-    EXPECT_NE(lines[4].find("and 996 more"), std::string::npos) << lines[4];
+    EXPECT_NE(lines[4].find("failed: 996 more requests"), std::string::npos) << lines[4];
 }
 
 TEST(Explainer, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
@@ -125,9 +125,9 @@ TEST(Explainer, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
     }
     std::uint64_t sum = 0;
     for (const auto& line : log.wait_for(1)) {
-        const auto at = line.find("and ");
-        if (line.find(" more that were left out") != std::string::npos)
-            sum += std::stoull(line.substr(at + 4));
+        const auto at = line.find("failed: ");
+        if (line.find(" more requests, which were not logged") != std::string::npos)
+            sum += std::stoull(line.substr(at + 8));
         else
             ++sum;
     }

@@ -82,7 +82,7 @@ TEST(ExplainWords, WhereZonesHaveNothingToDoWithIt) {
                     .offset = 100,
                     .length = 1,
                     .status = {StatusCode::misaligned, {}}}),
-              "refused: write of 1 byte at 100 bytes: offset and length have to be whole logical "
+              "refused: write of 1 byte at 100 bytes: offset and length must be whole logical "
               "blocks of 512 bytes");
 }
 
@@ -97,7 +97,8 @@ TEST(ExplainWords, WhatFailedHasItsNativeCause) {
         "there (sense 3/11/00)");
     EXPECT_EQ(said({.operation = Operation::flush,
                     .status = {StatusCode::io_error, NativeCause::os_error(5)}}),
-              "failed: flush: input or output failed below (EIO (Input/output error))");
+              "failed: flush: the device below the server reported an I/O error (EIO (Input/output "
+              "error))");
 }
 
 TEST(ExplainWords, ZonesThatWentBad) {
@@ -155,8 +156,8 @@ TEST(ExplainWords, BoundariesAreNamed) {
                     .status = {StatusCode::crosses_boundary, {}},
                     .zone = zone(4, ZoneState::closed, 12 * MiB - 4 * KiB)}),
               "refused: write of 8 KiB at 64 MiB + 12284 KiB: zone 4 is closed with its write "
-              "pointer at 64 MiB + 12284 KiB, and it may neither leave its zone nor run past its "
-              "capacity, which ends at 64 MiB + 12 MiB");
+              "pointer at 64 MiB + 12284 KiB, and the request must not leave its zone or run past "
+              "its capacity, which ends at 64 MiB + 12 MiB");
 }
 
 constexpr std::array operations{Operation::read,    Operation::write,       Operation::append,
@@ -181,7 +182,7 @@ TEST(ExplainWords, EveryCodeOfEveryOperationIsASentenceOfItsOwn) {
                 const auto text = explain_refusal(refusal, known);
                 EXPECT_TRUE(text.starts_with("refused: ") || text.starts_with("failed: ")) << text;
                 EXPECT_EQ(text.find("unknown"), std::string::npos) << text;
-                EXPECT_EQ(text.find("no reason"), std::string::npos) << text;
+                EXPECT_EQ(text.find("the reason is not known"), std::string::npos) << text;
                 EXPECT_EQ(text.find('\n'), std::string::npos) << text;
                 EXPECT_GT(text.size(), 30U) << text;
                 all.insert(text);

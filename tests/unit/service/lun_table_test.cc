@@ -180,7 +180,7 @@ TEST_F(Table, ADiskThatDoesNotComeBackIsGone) {
     units.said.clear();
     const auto refreshed = luns.refresh(5);
     ASSERT_FALSE(refreshed);
-    EXPECT_NE(refreshed.error().message.find("LUN 5 is gone"), std::string::npos)
+    EXPECT_NE(refreshed.error().message.find("LUN 5 was removed"), std::string::npos)
         << refreshed.error().message;
     EXPECT_EQ(units.said, (Said{"announce 5", "remove 5"}));
     EXPECT_TRUE(luns.list().empty());

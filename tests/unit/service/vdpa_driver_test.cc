@@ -95,7 +95,7 @@ TEST_F(Sysfs, AWrongDriverLetsGoAndTheOtherIsAsked) {
     // Nothing binds by itself in a made-up tree, so it fails at the end.
     const auto bound = driver().bind();
     ASSERT_FALSE(bound);
-    EXPECT_TRUE(has(bound.error().message, "did not take it")) << bound.error().message;
+    EXPECT_TRUE(has(bound.error().message, "did not take the device")) << bound.error().message;
     EXPECT_EQ(read("bus/vdpa/devices/disk0/driver_override"), "virtio_vdpa");
     EXPECT_EQ(read("bus/vdpa/drivers/vhost_vdpa/unbind"), "disk0");
     EXPECT_EQ(read("bus/vdpa/drivers_probe"), "disk0");

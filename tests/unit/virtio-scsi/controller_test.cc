@@ -295,7 +295,7 @@ TEST_F(ControllerTest, ARequestShorterThanItsHeadersEndsTheSession) {
     (void)requests.ring->publish();
     EXPECT_FALSE(controller->take(first_request_queue));
     ASSERT_TRUE(controller->fault());
-    EXPECT_NE(controller->fault()->find("shorter than virtio-scsi's headers"), std::string::npos);
+    EXPECT_NE(controller->fault()->find("less than virtio-scsi's headers"), std::string::npos);
     EXPECT_EQ(controller->in_flight(first_request_queue), 0U);
     for (const auto index : {control_queue, event_queue, first_request_queue})
         controller->detach(static_cast<std::uint16_t>(index));

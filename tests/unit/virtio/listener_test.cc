@@ -78,7 +78,7 @@ TEST_F(SocketListener, LeavesOtherFilesAlone) {
     std::ofstream(path_) << "precious";
     const auto listener = Listener::bind(path_);
     ASSERT_FALSE(listener);
-    EXPECT_NE(listener.error().find("no socket"), std::string::npos) << listener.error();
+    EXPECT_NE(listener.error().find("is not a socket"), std::string::npos) << listener.error();
     std::string text;
     std::ifstream(path_) >> text;
     EXPECT_EQ(text, "precious");

@@ -203,7 +203,7 @@ TEST_F(VduseRecord, IsNotBelievedWhereOthersCanWrite) {
     ASSERT_EQ(::chmod(folder().c_str(), 0777), 0);
     const auto open_folder = Record::open(folder(), "disk");
     ASSERT_FALSE(open_folder);
-    EXPECT_NE(open_folder.error().find("others can write"), std::string::npos);
+    EXPECT_NE(open_folder.error().find("other users can write"), std::string::npos);
     ASSERT_EQ(::chmod(folder().c_str(), 0700), 0);
 
     ASSERT_EQ(::symlink("/etc/passwd", path().c_str()), 0);
