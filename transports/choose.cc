@@ -19,8 +19,8 @@ tl::expected<std::vector<Choice>, Error> choose_for_file(const host::Node& node)
             {Kind::emulated, node.path, "the file begins with the emulated disk's mark"}};
     return tl::unexpected(
         Error{StatusCode::unsupported,
-              fmt::format("{0}: does not begin like an emulated disk; 'zonebridge create' makes "
-                          "one, and block:{0} takes the file for a disk without zones",
+              fmt::format("{0}: this file is not an emulated disk; make one with 'zonebridge "
+                          "create', or open this file as block:{0}, a disk without zones",
                           node.path),
               {}});
 }
@@ -59,7 +59,7 @@ std::vector<Choice> choose_for_block(const host::Node& node, const ZoneFacts& fa
     if (facts.scsi && kernel_sees_zones)
         return by_block(
             fmt::format("a {} SCSI disk: by its block device, because the kernel then keeps its "
-                        "own write pointers right",
+                        "own write pointers correct",
                         to_string(*facts.block_layer)));
     if (kernel_sees_zones)
         return by_block(fmt::format("a {} block device", to_string(*facts.block_layer)));

@@ -44,7 +44,7 @@ tl::expected<DeviceName, Error> parse_device_name(std::string_view device) {
     const auto rest = device.substr(prefix->size() + 1);
     for (const auto& [word, kind] : path_prefixes) {
         if (*prefix != word) continue;
-        if (rest.empty()) return refuse(fmt::format("{}: needs a path behind the colon", word));
+        if (rest.empty()) return refuse(fmt::format("{}: needs a path after the colon", word));
         return DeviceName{kind, std::string(rest), 0};
     }
     if (*prefix == "null") {
@@ -56,7 +56,7 @@ tl::expected<DeviceName, Error> parse_device_name(std::string_view device) {
         return DeviceName{Kind::null, std::string(rest), *size};
     }
     return refuse(
-        fmt::format("{0}: '{1}:' is no prefix this version knows (emulated:, block:, "
+        fmt::format("{0}: '{1}:' is not a prefix that this version knows (emulated:, block:, "
                     "scsi:, nvme:, null:); if it is a file of that name, write ./{0}",
                     device, *prefix));
 }

@@ -29,11 +29,11 @@ tl::unexpected<Error> refuse(StatusCode code, std::string message) {
 std::string_view advice_for(int error) {
     switch (error) {
         case ENOENT:
-            return "; 'zonebridge create' makes an emulated disk, 'zonebridge list' names the "
+            return "; 'zonebridge create' makes an emulated disk, and 'zonebridge list' shows the "
                    "zoned disks of this host";
         case EACCES:
         case EPERM:
-            return "; it takes a user who may read and, for changes, write it";
+            return "; the user needs the right to read it and, for changes, to write it";
         default:
             return {};
     }

@@ -44,10 +44,11 @@ tl::expected<std::unique_ptr<Ring>, Error> Ring::create(unsigned entries) {
                    IORING_SETUP_CLAMP;
     params.cq_entries = entries * 4;
     if (const int result = io_uring_queue_init_params(entries, &ring->ring_, &params); result < 0)
-        return tl::unexpected(os_failure(
-            -result,
-            "Zonebridge needs io_uring (Linux 6.1 or later, not disabled by the sysctl "
-            "kernel.io_uring_disabled or a container's seccomp filter), but it can't be set up"));
+        return tl::unexpected(
+            os_failure(-result,
+                       "Zonebridge needs io_uring (Linux 6.1 or later, not disabled by the sysctl "
+                       "kernel.io_uring_disabled or a container's seccomp filter), but io_uring "
+                       "can't be set up"));
     ring->made_ = true;
     ring->wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (ring->wake_fd_ < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
@@ -90,7 +91,7 @@ tl::expected<void, Error> Ring::watch(int fd, Watcher& watcher) {
     arm(*watches_.back());
     if (watches_.back()->armed()) return {};
     watches_.pop_back();
-    return tl::unexpected(os_failure(EBUSY, fmt::format("io_uring takes no watch on fd {}", fd)));
+    return tl::unexpected(os_failure(EBUSY, fmt::format("io_uring can't watch fd {}", fd)));
 }
 
 void Ring::unwatch(int fd) noexcept {

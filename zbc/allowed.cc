@@ -56,7 +56,7 @@ tl::expected<Number, Error> parse_number(std::string_view text) {
     const auto most = number.opcode == variable_length ? 0xFFFFU : most_actions - 1;
     number.action = hexadecimal(text.substr(slash + 1), most);
     if (!number.action)
-        return wrong(fmt::format("'{}' has no service action from 0x0 to 0x{:X} behind the slash",
+        return wrong(fmt::format("'{}' has no service action from 0x0 to 0x{:X} after the slash",
                                  text, most));
     return number;
 }
@@ -94,10 +94,9 @@ tl::expected<void, Error> Allowed::add(std::string_view text) {
         const auto word = trimmed(text.substr(at, comma - at));
         at = comma + 1;
         if (word.empty())
-            return wrong(
-                fmt::format("no command is named in '{}'; there are: {}, and numbers as "
-                            "0xC1 or 0x9E/0x18",
-                            text, allow_names()));
+            return wrong(fmt::format(
+                "'{}' names no command; give one of {}, or a number such as 0xC1 or 0x9E/0x18",
+                text, allow_names()));
         if (word.front() >= '0' && word.front() <= '9') {
             const auto number = parse_number(word);
             if (!number) return tl::unexpected(number.error());
@@ -112,10 +111,9 @@ tl::expected<void, Error> Allowed::add(std::string_view text) {
             more.allow(command.opcode, command.action);
         }
         if (!known)
-            return wrong(
-                fmt::format("there is no command '{}'; there are: {}, and numbers as 0xC1 "
-                            "or 0x9E/0x18",
-                            word, allow_names()));
+            return wrong(fmt::format(
+                "there is no command '{}'; give one of {}, or a number such as 0xC1 or 0x9E/0x18",
+                word, allow_names()));
     }
     *this = more;
     return {};

@@ -23,16 +23,15 @@ tl::expected<ReportedType, std::string> read_type(std::uint8_t value) {
             return type;
         case ReportedType::sequential_or_before_required:
             return tl::unexpected(
-                std::string("it is a sequential or before required zone, which is not handled"));
+                std::string("it is a sequential or before required zone, which is not supported"));
     }
     return tl::unexpected(fmt::format("its type {:X}h is reserved", value));
 }
 
 tl::expected<ZoneState, std::string> read_state(std::uint8_t condition) {
     if (condition == condition_inactive)
-        return tl::unexpected(
-            std::string("it is inactive (a disk with zone domains or realms), which is not "
-                        "handled"));
+        return tl::unexpected(std::string(
+            "it is inactive (a disk with zone domains or realms), which is not supported"));
     const auto state = zone_state_of(condition);
     if (!state) return tl::unexpected(fmt::format("its condition {:X}h is reserved", condition));
     return *state;

@@ -97,11 +97,11 @@ tl::expected<Identify, std::string> decode_identify(ByteView page) {
         if (word_bit(page, 106, 12))
             size = std::uint64_t{2} * (std::uint32_t{word(page, 118)} << 16 | word(page, 117));
         if (size < 512 || size > 65536 || !std::has_single_bit(size))
-            return refuse(fmt::format("its logical sectors are said to be of {} bytes", size));
+            return refuse(fmt::format("it says that its logical sectors have {} bytes", size));
         disk.logical_sector_size = static_cast<std::uint32_t>(size);
         if (word_bit(page, 106, 13)) size <<= word(page, 106) & 0xF;
         if (size > 1 << 20)
-            return refuse(fmt::format("its physical sectors are said to be of {} bytes", size));
+            return refuse(fmt::format("it says that its physical sectors have {} bytes", size));
         disk.physical_sector_size = static_cast<std::uint32_t>(size);
     }
     if (disk.sectors == 0) return refuse("it says it has no sectors");

@@ -34,7 +34,7 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
         return tl::make_unexpected("its type is not that of a sequential write required zone");
     // ZNS has no zone without a write pointer.
     if (!state || *state == ZoneState::not_write_pointer)
-        return tl::make_unexpected("its state is none");
+        return tl::make_unexpected("its state is not a zone state");
     if (start >= blocks) return tl::make_unexpected("it begins past the end of the namespace");
     if (capacity > blocks)
         return tl::make_unexpected("its capacity is beyond the whole namespace's");
@@ -72,7 +72,8 @@ std::span<const std::uint8_t> Report::extension(std::size_t index) const noexcep
 }
 
 const char* fault_of(const Zone& zone, std::uint32_t number, const Layout& layout) noexcept {
-    if (zone.start != layout.start_of(number)) return "it is not where the zone before it ends";
+    if (zone.start != layout.start_of(number))
+        return "it does not begin where the zone before it ends";
     if (zone.state == ZoneState::read_only || zone.state == ZoneState::offline) return nullptr;
     if (zone.capacity != layout.capacity_of(number)) return "its capacity has changed";
     if (zone.write_pointer &&

@@ -38,14 +38,15 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
     if (zone.length > size || (zone.length < size && !last))
         return fault(fmt::format("its length {} is not the zone size {}", zone.length, size));
     if (!zone_state_of(static_cast<std::uint8_t>(zone.state)))
-        return fault(fmt::format("its state {} is none", static_cast<unsigned>(zone.state)));
+        return fault(
+            fmt::format("its state {} is not a zone state", static_cast<unsigned>(zone.state)));
 
     if (zone.type == ZoneType::conventional) return std::nullopt;
     if (zone.type != ZoneType::sequential_write_required &&
         zone.type != ZoneType::sequential_write_preferred)
         return fault(fmt::format("its type {} is not known", static_cast<unsigned>(zone.type)));
     if (sequential_type_ && zone.type != *sequential_type_)
-        return fault(fmt::format("it is {}, others are {}", to_string(zone.type),
+        return fault(fmt::format("it is {}, but other zones are {}", to_string(zone.type),
                                  to_string(*sequential_type_)));
     if (zone.state == ZoneState::not_write_pointer)
         return fault("it is sequential, but its state says it has no write pointer");
@@ -57,8 +58,8 @@ std::optional<std::string> Survey::fault_of(const Zone& zone) const {
             fmt::format("its capacity {} is beyond its length {}", zone.capacity, zone.length));
     if (zone_capacity_) {
         if (zone.capacity != std::min(zone.length, *zone_capacity_))
-            return fault(fmt::format("its capacity {} differs from the others', {}", zone.capacity,
-                                     *zone_capacity_));
+            return fault(fmt::format("its capacity {} differs from the other zones' capacity, {}",
+                                     zone.capacity, *zone_capacity_));
     } else if (const auto wrong = Layout::find_fault(size_, size, zone.capacity, 0)) {
         return fault(*wrong);
     }

@@ -54,7 +54,7 @@ TEST(Serve, WrongUsageIsNamed) {
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--translate"}, "--translate"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "zone=7"}, "state="},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "zone=7,error=bad"},
-         "error=bad: possible are media, io and gone"},
+         "error=bad: give media, io or gone"},
         {{"serve", "d", "--virtio", "blk", "--socket", "s", "--fault", "latency=1s", "--fault",
           "x"},
          "'x'"},

@@ -217,7 +217,8 @@ TEST_F(Passed, WhatIsNotAllowedIsRefusedByNameAndOnce) {
     EXPECT_EQ(ask({0x5F, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0).sense_code(), invalid_opcode);
     EXPECT_EQ(ask({0xC1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0).sense_code(), invalid_opcode);
     const auto log = served->log();
-    const std::string allow = "from the guest: --allow write-buffer lets it through\n";
+    const std::string allow =
+        "from the guest; to allow it, serve the disk with --allow write-buffer\n";
     const auto first = log.find(allow);
     ASSERT_NE(first, std::string::npos) << log;
     EXPECT_NE(log.find("refused WRITE BUFFER"), std::string::npos) << log;
@@ -349,7 +350,7 @@ TEST_F(PassedWithFaults, TheKernelsOwnFailuresAreNeverSuccess) {
 /// Run alone, as a user who may open the disk and has no more rights.
 TEST_F(Passed, DISABLED_WhatTheKernelForbidsAUserIsSaidPlainly) {
     serve();
-    EXPECT_NE(served->log().find("has not the right CAP_SYS_RAWIO"), std::string::npos)
+    EXPECT_NE(served->log().find("does not have the capability CAP_SYS_RAWIO"), std::string::npos)
         << served->log();
     EXPECT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 1), block)).good());
     // SYNCHRONIZE CACHE(16), which Linux's own list of commands has not.

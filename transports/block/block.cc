@@ -65,7 +65,8 @@ class BlockTransport final : public Transport {
         while (::fdatasync(disk_.fd()) != 0) {
             if (errno == EINTR) continue;
             return tl::make_unexpected(os_failure(
-                errno, fmt::format("{}: what was written last may not be safe", identity_.path)));
+                errno,
+                fmt::format("{}: the data written last may not be durable", identity_.path)));
         }
         return {};
     }
@@ -87,9 +88,10 @@ tl::unexpected<Error> failed_to_open(const std::string& path, bool writable, int
     auto failure = os_failure(
         error, fmt::format("{}: can't be opened for {}", path, writable ? "writing" : "reading"));
     if (error == EACCES || error == EPERM)
-        failure.message += fmt::format("; it takes root, or a user who may {} it",
+        failure.message += fmt::format("; this needs root, or a user who may {} it",
                                        writable ? "read and write" : "read");
-    if (error == EBUSY) failure.message += "; somebody holds it: unmount it or stop its user first";
+    if (error == EBUSY)
+        failure.message += "; it is in use: unmount it, or stop the program that uses it, first";
     if (error == EROFS) failure.message += "; it is read-only";
     return tl::make_unexpected(std::move(failure));
 }
@@ -120,14 +122,15 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
     if (*emulated_disk && !options.force) {
         // Only what writes has --force.
         if (options.writable)
-            return refuse(StatusCode::unsupported,
-                          fmt::format("{0}: it holds an emulated disk, whose own format block: "
-                                      "would destroy; open it as emulated:{0}, or, if what is on "
-                                      "it may be lost, say --force",
-                                      path));
+            return refuse(
+                StatusCode::unsupported,
+                fmt::format(
+                    "{0}: this file holds an emulated disk, and writing by block: would destroy "
+                    "that disk; open it as emulated:{0}, or, if its data may be lost, give --force",
+                    path));
         return refuse(StatusCode::unsupported,
-                      fmt::format("{0}: it holds an emulated disk, and block: would show that "
-                                  "file's format instead of the disk; open it as emulated:{0}",
+                      fmt::format("{0}: this file holds an emulated disk, and block: would show "
+                                  "the file's format instead of the disk; open it as emulated:{0}",
                                   path));
     }
 
@@ -136,8 +139,8 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
     const auto size = static_cast<std::uint64_t>(facts.st_size);
     if (size == 0 || size % Layout::granule != 0)
         return refuse(StatusCode::unsupported,
-                      fmt::format("{}: its size of {} bytes is not whole blocks of {}; 'truncate "
-                                  "--size' changes it",
+                      fmt::format("{}: its size of {} bytes is not a whole number of {}-byte "
+                                  "blocks; change it with 'truncate --size'",
                                   path, size, Layout::granule));
     if (const auto fault = Layout::find_fault(size, 0, 0, 0))
         return refuse(StatusCode::unsupported, fmt::format("{}: {}", path, *fault));
@@ -188,7 +191,7 @@ tl::expected<host::Node, Error> disk_of(const host::Node& node) {
     if (!disk) return tl::make_unexpected(disk.error());
     if (model_of(*disk) != Model::none)
         return refuse(StatusCode::unsupported,
-                      fmt::format("{}: is a partition of the zoned disk {}; open that one",
+                      fmt::format("{}: is a partition of the zoned disk {}; open that disk",
                                   node.path, *node.partition_of));
     return disk;
 }
@@ -198,8 +201,8 @@ std::string hidden_zones(const host::Node& disk) {
     const auto facts = zone_facts(disk);
     if (!facts.scsi || !has_zones(facts.device)) return {};
     return fmt::format(
-        "it is a {} SCSI disk whose zones this kernel's block layer does not show; scsi:{} opens "
-        "it with its zones",
+        "this is a {} SCSI disk, but this kernel's block layer does not show its zones; scsi:{} "
+        "opens the disk with its zones",
         to_string(*facts.device), disk.path);
 }
 
@@ -223,7 +226,7 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     const auto size = size_of_device(file->get());
     if (!size)
         return tl::make_unexpected(
-            os_failure(size.error(), fmt::format("{}: can't tell its size", path)));
+            os_failure(size.error(), fmt::format("{}: can't read its size", path)));
 
     auto zones = std::make_unique<KernelZones>(file->get());
     auto limits = read_limits(path, *disk, *size, *zones);
@@ -246,7 +249,7 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     if (limits->model == Model::none) identity.notice = hidden_zones(*disk);
     if (options.writable && !claim.holds()) {
         if (!identity.notice.empty()) identity.notice += "; ";
-        identity.notice += "others use this disk, too, and --force opened it for writing";
+        identity.notice += "this disk is also in use elsewhere, and --force opened it for writing";
     }
     access.fd = file->release();
     return std::make_unique<BlockTransport>(access, std::move(*limits), std::move(zones),

@@ -33,7 +33,7 @@ tl::expected<void, Error> read_block_sizes(const std::string& path, const host::
                                            Limits& limits) {
     const auto logical = host::number_of(disk, "queue/logical_block_size").value_or(512);
     if (!is_block_size(logical))
-        return refuse(path, fmt::format("its logical blocks of {} bytes make no sense", logical));
+        return refuse(path, fmt::format("its logical block size of {} bytes is invalid", logical));
     // Sequential zones are written in these units; it may be less than the physical block.
     const auto physical = host::number_of(disk, "queue/physical_block_size").value_or(logical);
     auto granularity = limits.model == Model::none
@@ -42,8 +42,9 @@ tl::expected<void, Error> read_block_sizes(const std::string& path, const host::
     if (granularity == 0) granularity = physical;
     if (!is_block_size(granularity) || granularity < logical) {
         if (limits.model != Model::none)
-            return refuse(path, fmt::format("its zones want writes of {} bytes, its blocks have {}",
-                                            granularity, logical));
+            return refuse(path,
+                          fmt::format("its zones need writes of {} bytes, but its blocks have {}",
+                                      granularity, logical));
         granularity = logical;
     }
     limits.logical_block_size = static_cast<std::uint32_t>(logical);
@@ -101,8 +102,8 @@ tl::expected<Layout, Error> survey_zones(const std::string& path, const host::No
                                          std::uint64_t size, ZonePort& port) {
     const auto sectors = host::number_of(disk, "queue/chunk_sectors").value_or(0);
     if (sectors == 0 || sectors > Layout::max_zone_size / Layout::granule)
-        return refuse(path,
-                      fmt::format("it is zoned, but a zone size of {} sectors is none", sectors));
+        return refuse(
+            path, fmt::format("it is zoned, but its zone size of {} sectors is invalid", sectors));
     Survey survey(size, sectors * Layout::granule);
     ReportBuffer buffer(zones_a_step);
     std::vector<Zone> zones;
@@ -134,9 +135,10 @@ tl::expected<void, Error> check_units(const std::string& path, const Limits& lim
     const auto whole = [&](std::uint64_t bytes) { return bytes % unit == 0; };
     if (layout.sequential_type() == ZoneType::sequential_write_preferred) return {};
     if (!whole(layout.zone_size()) || !whole(layout.zone_capacity()))
-        return refuse(path,
-                      fmt::format("its zones (size {}, capacity {}) are not whole blocks of {}",
-                                  layout.zone_size(), layout.zone_capacity(), unit));
+        return refuse(
+            path,
+            fmt::format("its zones (size {}, capacity {}) are not a whole number of {}-byte blocks",
+                        layout.zone_size(), layout.zone_capacity(), unit));
     return {};
 }
 
@@ -173,7 +175,7 @@ tl::expected<Limits, Error> read_limits(const std::string& path, const host::Nod
         return tl::make_unexpected(read.error());
     if (size == 0) return refuse(path, "it has no size: there is no medium in it, or it is gone");
     if (size % limits.logical_block_size != 0)
-        return refuse(path, fmt::format("its size {} is not whole blocks of {}", size,
+        return refuse(path, fmt::format("its size {} is not a whole number of {}-byte blocks", size,
                                         limits.logical_block_size));
 
     if (limits.model == Model::none) {

@@ -97,12 +97,12 @@ tl::expected<void, Error> create(const std::string& path, const Shape& shape) {
     if (!uuid) return failed(uuid.error());
     const auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0 && errno == EEXIST)
-        return tl::make_unexpected(
-            Error{StatusCode::invalid_request,
-                  fmt::format("{} exists already and is left as it is: remove it first, or choose "
-                              "another name",
-                              path),
-                  NativeCause::os_error(EEXIST)});
+        return tl::make_unexpected(Error{
+            StatusCode::invalid_request,
+            fmt::format(
+                "{} exists already and was not changed: remove it first, or choose another name",
+                path),
+            NativeCause::os_error(EEXIST)});
     if (fd < 0) return failed(errno);
     const auto file = host_file(fd);
     auto error = format(*file, shape, *uuid);

@@ -75,7 +75,7 @@ tl::expected<void, Error> Disk::close() {
     if (!committer_ || !marked_unclean_) return {};
     const auto failed = [&](int error) {
         return tl::make_unexpected(os_failure(
-            error, fmt::format("{}: what was written last could not be made durable", path_)));
+            error, fmt::format("{}: the data written last could not be made durable", path_)));
     };
     if (const auto error = committer_->wait(committer_->request())) return failed(error);
     committer_->stop();

@@ -64,9 +64,9 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     // The version comes before the checksum: a newer format may keep that elsewhere.
     const auto version = get<std::uint32_t>(sector + at_version);
     if (version > format_version && version < 0x10000)
-        return tl::make_unexpected(damaged(
-            fmt::format("has format version {}, this program knows {}: use a newer zonebridge",
-                        version, format_version)));
+        return tl::make_unexpected(damaged(fmt::format(
+            "has format version {}, but this program knows only version {}: use a newer zonebridge",
+            version, format_version)));
     if (get<std::uint64_t>(sector + at_checksum) != checksum_of(sector))
         return tl::make_unexpected(damaged("is damaged: the superblock's checksum is wrong"));
     if (version != format_version)
@@ -95,7 +95,7 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     shape.model = static_cast<Model>(sector[at_model]);
     if (auto valid = validate(shape); !valid)
         return tl::make_unexpected(
-            damaged("is damaged: its geometry makes no sense: " + valid.error().message));
+            damaged("is damaged: its geometry is invalid: " + valid.error().message));
     return result;
 }
 

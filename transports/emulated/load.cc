@@ -69,7 +69,7 @@ tl::expected<void, Error> Disk::Loader::run() {
         std::max(disk_.geometry_.plain_offset, trusted_ ? disk_.superblock_.file_size : 0);
     if (file_size_ < needed)
         return damaged(disk_.path_,
-                       fmt::format("it is cut off after {}, at least {} are missing",
+                       fmt::format("it is cut off after {}, and at least {} are missing",
                                    in_words(file_size_), in_words(needed - file_size_)));
     if (auto read = read_sectors(); !read) return read;
     return settle_unproven(trusted_);
@@ -128,7 +128,7 @@ tl::expected<void, Error> Disk::Loader::take_sector(
         const auto zone = first + i;
         const auto record = decode_record(bytes, i);
         if (!record)
-            return damaged(disk_.path_, fmt::format("the record of zone {} makes no sense", zone));
+            return damaged(disk_.path_, fmt::format("the record of zone {} is invalid", zone));
         if (auto checked = check(zone, *record); !checked) return checked;
         // Deferred, because a newer commit may turn up that proves this one.
         if (newest && !trusted_ && record->proven != record->written) {
@@ -153,10 +153,10 @@ tl::expected<void, Error> Disk::Loader::check(std::uint32_t zone, const ZoneReco
     if (record.written > layout.capacity_of(zone))
         return fail(fmt::format("its write pointer lies {} past its capacity",
                                 in_words(record.written - layout.capacity_of(zone))));
-    if (record.proven > record.written) return fail("more of it is durable than is written");
+    if (record.proven > record.written) return fail("it has more durable data than written data");
     if (record.slot.has_value() != (record.written != 0))
-        return fail(record.slot ? "it is empty, but has a place for data"
-                                : "it has data, but no place for it");
+        return fail(record.slot ? "it is empty, but has a slot for data"
+                                : "it has data, but no slot for data");
     if (record.slot && *record.slot >= disk_.geometry_.slot_count)
         return fail(fmt::format("its data would lie in slot {} of {}", *record.slot,
                                 disk_.geometry_.slot_count));

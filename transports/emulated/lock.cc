@@ -60,8 +60,8 @@ tl::expected<void, Error> lock_for_writing(int fd, const std::string& path) {
         return tl::make_unexpected(os_failure(errno, fmt::format("cannot lock {}", path)));
     return tl::make_unexpected(
         Error{StatusCode::io_error,
-              fmt::format("{} is in use by {}: a disk has one writer at a time; stop that one, or "
-                          "open it read-only",
+              fmt::format("{} is in use by {}: a disk has one writer at a time; stop that process, "
+                          "or open the disk read-only",
                           path, holder_of(fd)),
               NativeCause::os_error(EBUSY)});
 }

@@ -146,11 +146,12 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
         if (disturbed && !writer && attempt < 10) continue;
         auto identity = identity_of(**disk, path, options.reason);
         if (writer)
-            identity.notice = fmt::format("in use by {}: shows the last flushed state", *writer);
+            identity.notice =
+                fmt::format("in use by {}: what is shown here is the last flushed state", *writer);
         else if (!(*disk)->superblock().clean && (*disk)->older_sectors() != 0)
             identity.notice = fmt::format(
-                "{} damaged sectors of the zone table were read from "
-                "their older copy: what was flushed last may be missing",
+                "{} damaged sectors of the zone table were read from their older copy: the data "
+                "flushed last may be missing",
                 (*disk)->older_sectors());
         return std::make_unique<EmulatedDisk>(std::move(*disk), std::move(identity));
     }

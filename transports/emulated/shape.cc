@@ -16,11 +16,12 @@ tl::expected<void, Error> refuse(std::string message) {
 tl::expected<void, Error> validate_sizes(const Shape& shape) {
     for (const auto block : {shape.logical_block_size, shape.physical_block_size})
         if (block != 512 && block != 4096)
-            return refuse(fmt::format("a block size of {} is not possible: 512 or 4096", block));
+            return refuse(
+                fmt::format("a block size of {} is not possible: give 512 or 4096", block));
     if (shape.physical_block_size < shape.logical_block_size)
         return refuse(fmt::format("physical block size {} is smaller than the block size {}",
                                   shape.physical_block_size, shape.logical_block_size));
-    if (shape.size == 0) return refuse("a disk of size 0 holds nothing");
+    if (shape.size == 0) return refuse("the disk size must be more than 0");
     if (shape.size > max_size)
         return refuse(fmt::format("size {} is larger than the {} an emulated disk can have",
                                   in_words(shape.size), in_words(max_size)));
@@ -51,7 +52,7 @@ tl::expected<void, Error> validate_zones(const Shape& shape) {
                         "choose larger zones",
                         in_words(shape.zone_size), zones, max_zones));
     if (shape.zone_capacity) {
-        if (*shape.zone_capacity == 0) return refuse("a zone capacity of 0 holds nothing");
+        if (*shape.zone_capacity == 0) return refuse("the zone capacity must be more than 0");
         if (*shape.zone_capacity > shape.zone_size)
             return refuse(fmt::format("zone capacity {} is larger than the zone size {}",
                                       in_words(*shape.zone_capacity), in_words(shape.zone_size)));
@@ -68,7 +69,9 @@ tl::expected<void, Error> validate_zones(const Shape& shape) {
     for (const auto& [limit, name] :
          {std::pair{shape.max_open, "open"}, std::pair{shape.max_active, "active"}}) {
         if (!limit) continue;
-        if (*limit == 0) return refuse(fmt::format("at most 0 {} zones could never be used", name));
+        if (*limit == 0)
+            return refuse(
+                fmt::format("with a limit of 0 {} zones, the disk could never be written", name));
         if (*limit > sequential)
             return refuse(
                 fmt::format("a limit of {} {} zones is larger than the {} sequential "

@@ -47,8 +47,9 @@ Wrong take_zones(Rule& rule, std::string_view text) {
     const auto to = second ? number(*second) : from;
     constexpr auto most = Layout::max_zone_count;
     if (!from || !to || *from > *to || *to >= most)
-        return fmt::format("zone={} is neither a zone's number nor two, as in zone=7 or zone=7-12",
-                           text);
+        return fmt::format(
+            "zone={} is not a zone's number or a range of numbers, as in zone=7 or zone=7-12",
+            text);
     rule.zones = {static_cast<std::uint32_t>(*from), static_cast<std::uint32_t>(*to)};
     return std::nullopt;
 }
@@ -61,7 +62,7 @@ Wrong take_spot(Rule& rule, std::string_view text) {
     if (!length) return std::nullopt;
     const auto bytes = parse_size(*length);
     if (!bytes) return fmt::format("offset={}: {}", text, bytes.error());
-    if (*bytes == 0) return fmt::format("offset={}: a spot of no length is never met", text);
+    if (*bytes == 0) return fmt::format("offset={}: the length must be more than 0", text);
     if (*bytes > std::numeric_limits<std::uint64_t>::max() - *from)
         return fmt::format("offset={}: reaches past any disk's end", text);
     rule.spot->length = *bytes;
@@ -74,7 +75,7 @@ Wrong take_state(Rule& rule, std::string_view text) {
     else if (text == "offline")
         rule.effect = Rule::Effect::offline;
     else
-        return fmt::format("state={}: a zone can be made read-only or offline", text);
+        return fmt::format("state={}: give read-only or offline", text);
     return std::nullopt;
 }
 
@@ -86,7 +87,7 @@ Wrong take_error(Rule& rule, std::string_view text) {
     else if (text == "gone")
         rule.effect = Rule::Effect::gone;
     else
-        return fmt::format("error={}: possible are media, io and gone", text);
+        return fmt::format("error={}: give media, io or gone", text);
     return std::nullopt;
 }
 
@@ -105,8 +106,8 @@ Wrong take_latency(Rule& rule, std::string_view text) {
             }
     }
     return fmt::format(
-        "latency={}: give a whole number with us, ms or s, as in latency=10ms, of "
-        "ten minutes at most",
+        "latency={}: give a whole number with us, ms or s, as in latency=10ms, and ten minutes at "
+        "most",
         text);
 }
 
@@ -121,7 +122,7 @@ Wrong take_operations(Rule& rule, std::string_view text) {
                 found = true;
             }
         if (!found)
-            return fmt::format("operation={}: '{}' is none of {}", text, word, operation_words);
+            return fmt::format("operation={}: '{}' is not one of {}", text, word, operation_words);
     }
     return std::nullopt;
 }
@@ -133,8 +134,7 @@ Wrong take_probability(Rule& rule, std::string_view text) {
     if (error != std::errc{} || std::string_view(at, static_cast<std::size_t>(end - at)) != "%" ||
         !(value > 0 && value <= 100))
         return fmt::format(
-            "probability={} is not a share above 0% and up to 100%, as in "
-            "probability=0.5%",
+            "probability={} is not a percentage above 0% and up to 100%, as in probability=0.5%",
             text);
     rule.probability = value / 100;
     return std::nullopt;
@@ -167,22 +167,22 @@ Wrong take(Rule& rule, std::string_view key, std::string_view value) {
         rule.count = count;
         return wrong;
     }
-    return fmt::format("'{}' is nothing a rule has: possible are {}", key, keys);
+    return fmt::format("'{}' is not a key of a rule: possible keys are {}", key, keys);
 }
 
 /// What the keys have to do with each other. `effects`: how many were given.
 Wrong look_over(const Rule& rule, int effects, bool seeded) {
     if (effects != 1)
         return fmt::format(
-            "{}: give one of state=, error= and latency=; what is to happen "
-            "besides is a rule of its own",
-            effects == 0 ? "nothing happens" : "too much happens");
+            "{}: give one of state=, error= and latency=, and a rule of its own for each further "
+            "effect",
+            effects == 0 ? "the rule has no effect" : "the rule has several effects");
     if (rule.zones && rule.spot) return "give zone= or offset=, not both";
     if (rule.spot && rule.state()) return "state= is for whole zones: give zone=, not offset=";
     if (rule.count && rule.lasts())
-        return fmt::format("count= does not go with {}, which lasts once it has begun",
+        return fmt::format("count= does not work with {}, which lasts once it has begun",
                            rule.state() ? "state=" : "error=gone");
-    if (seeded && !rule.probability) return "seed= is for probability= alone";
+    if (seeded && !rule.probability) return "seed= works only with probability=";
     if ((rule.zones || rule.spot) && rule.operations == Operations().add(Operation::flush))
         return "a flush has no place on the disk: leave zone= and offset= out";
     return std::nullopt;

@@ -112,7 +112,7 @@ class Search {
         for (const auto& opener : openers_of(places_, is_it)) {
             // Whoever asks may have it open already; that alone is nobody else.
             if (opener.id == self)
-                add(Holder::Kind::reader, "is open in this very process");
+                add(Holder::Kind::reader, "is already open in this process");
             else
                 add(opener.writes ? Holder::Kind::writer : Holder::Kind::reader,
                     fmt::format("is open {}in {} (process {})", opener.writes ? "for writing " : "",
@@ -158,7 +158,8 @@ class Search {
                 mapped ? fmt::format("{} (device mapper's {})", path, *mapped) : path;
             add(Holder::Kind::stacked, fmt::format("{}is part of {}", which, called));
             if (const auto number = device_number(above))
-                look_at_users(above, *number, fmt::format("{}, made of it, ", path), depth + 1);
+                look_at_users(above, *number, fmt::format("{}, which is made of it, ", path),
+                              depth + 1);
         }
     }
 
@@ -178,13 +179,13 @@ std::string in_words(const std::vector<Holder>& holders) {
 
 tl::unexpected<Error> in_use(const std::string& path, const std::string& by,
                              std::string_view advice) {
-    return tl::make_unexpected(
-        Error{StatusCode::io_error,
-              fmt::format("{}: {}: writing to it would damage what is there; {}", path, by, advice),
-              NativeCause::os_error(EBUSY)});
+    return tl::make_unexpected(Error{
+        StatusCode::io_error,
+        fmt::format("{}: {}: writing to it would damage the data there; {}", path, by, advice),
+        NativeCause::os_error(EBUSY)});
 }
 
-constexpr std::string_view release_it = "release it first, or, if you are sure, say --force";
+constexpr std::string_view release_it = "release it first, or, if you are sure, give --force";
 
 tl::expected<int, int> open_exclusively(const std::string& path) {
     // Reading is enough to hold it, and closing it then wakes nobody who looks for new partitions.
@@ -249,12 +250,12 @@ tl::expected<Claim, Error> Claim::take(const Node& block, bool force) {
         return claim;
     }
     if (fd.error() != EBUSY)
-        return tl::make_unexpected(
-            os_failure(fd.error(), fmt::format("{}: can't be held", block.path)));
+        return tl::make_unexpected(os_failure(
+            fd.error(), fmt::format("{}: can't be reserved for this program", block.path)));
     if (force) return Claim();
     // Whoever it is may have come after the first look.
     if (holders.empty()) holders = find_holders({}, block);
-    return in_use(block.path, holders.empty() ? "is held by the kernel" : in_words(holders),
+    return in_use(block.path, holders.empty() ? "is in use by the kernel" : in_words(holders),
                   release_it);
 }
 

@@ -47,7 +47,7 @@ std::string words_for(Node::Kind kind) {
         case Node::Kind::nvme_generic:
             return "an NVMe generic device";
         case Node::Kind::other:
-            return "a character device that is no disk";
+            return "a character device that is not a disk";
     }
     return {};
 }
@@ -217,9 +217,9 @@ tl::expected<Node, Error> look_at(const std::string& path) {
     if (::stat(path.c_str(), &facts) != 0) {
         const auto error = errno;
         auto failure = os_failure(error, path);
-        if (error == ENOENT) failure.message += "; 'zonebridge list' shows the disks there are";
+        if (error == ENOENT) failure.message += "; 'zonebridge list' shows the disks of this host";
         if (error == EACCES || error == EPERM)
-            failure.message += "; it takes a user who may look into its folder";
+            failure.message += "; the user needs the right to search its directory";
         return tl::make_unexpected(std::move(failure));
     }
     if (S_ISBLK(facts.st_mode)) return describe({}, path, true, facts.st_rdev);

@@ -28,7 +28,9 @@ tl::expected<std::unique_ptr<Control>, Error> Control::open(const std::string& p
     if (fd < 0) {
         auto failure = os_failure(errno, path);
         if (errno == EACCES || errno == EPERM)
-            failure.message += "; it takes root, or a user who may read and, for changes, write it";
+            failure.message +=
+                "; this needs root, or a user with the right to read it and, for changes, to write "
+                "it";
         return tl::unexpected(std::move(failure));
     }
     std::uint32_t nsid = 0;

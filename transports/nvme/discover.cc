@@ -153,16 +153,16 @@ class Asking {
                 auto zone = report.zone(i, units);
                 if (!zone)
                     return refuse(
-                        fmt::format("the device's report makes no sense: entry {} of "
-                                    "the report from byte {} on: {}",
+                        fmt::format("the device's zone report is invalid: entry {} of the report "
+                                    "from byte {} on: {}",
                                     i, survey.position(), zone.error()));
                 zones.push_back(*zone);
             }
             if (auto fault = survey.add(zones))
-                return refuse("the device's report makes no sense: " + *fault);
+                return refuse("the device's zone report is invalid: " + *fault);
         }
         auto layout = survey.finish();
-        if (!layout) return refuse("the device's report makes no sense: " + layout.error());
+        if (!layout) return refuse("the device's zone report is invalid: " + layout.error());
         return std::move(*layout);
     }
 
@@ -176,7 +176,7 @@ class Asking {
 
 std::string words_of(std::int32_t value) {
     if (value == -EACCES || value == -EPERM)
-        return "the kernel does not let this process send the command; it takes root "
+        return "the kernel does not let this process send the command; this needs root "
                "(CAP_SYS_ADMIN), or Linux 6.2 or later and the right to open the node for writing";
     if (value == -no_path) return std::string(no_path_words);
     if (value < 0) return to_string(NativeCause::os_error(-value));

@@ -44,8 +44,9 @@ class NvmeDisk final : public Transport {
         const auto status = status_of(answer, Operation::flush);
         return tl::make_unexpected(
             Error{status.code,
-                  fmt::format("{}: what was written may not be durable, the last flush failed: {}",
-                              identity_.path, words_of(answer.value)),
+                  fmt::format(
+                      "{}: the written data may not be durable, because the last flush failed: {}",
+                      identity_.path, words_of(answer.value)),
                   status.cause});
     }
 
@@ -65,16 +66,16 @@ tl::expected<host::Node, Error> generic_node(const std::string& path) {
     auto node = host::look_at(path);
     if (!node) return tl::make_unexpected(std::move(node.error()));
     if (node->partition_of)
-        return refuse(StatusCode::unsupported,
-                      fmt::format("{}: is {}; NVMe commands reach only the whole namespace, give "
-                                  "nvme:{}",
-                                  path, node->words, *node->partition_of));
+        return refuse(
+            StatusCode::unsupported,
+            fmt::format("{}: is {}; NVMe commands reach only the whole namespace: give nvme:{}",
+                        path, node->words, *node->partition_of));
     if (node->kind == host::Node::Kind::nvme_generic) return node;
     if (!node->nvme_generic)
-        return refuse(StatusCode::unsupported,
-                      fmt::format("{}: is {}, and no NVMe namespace; nvme: takes /dev/ngXnY or "
-                                  "/dev/nvmeXnY",
-                                  path, node->words));
+        return refuse(
+            StatusCode::unsupported,
+            fmt::format("{}: is {}, not an NVMe namespace; nvme: takes /dev/ngXnY or /dev/nvmeXnY",
+                        path, node->words));
     return host::look_at(*node->nvme_generic);
 }
 

@@ -32,7 +32,8 @@ tl::expected<std::int32_t, Error> try_ring(const Control& control, std::uint32_t
         room.data() + (block_size - reinterpret_cast<std::uintptr_t>(room.data()) % block_size);
     Tried tried;
     auto* entry = (*ring)->prepare(tried);
-    if (entry == nullptr) return tl::make_unexpected(os_failure(EBUSY, "io_uring takes nothing"));
+    if (entry == nullptr)
+        return tl::make_unexpected(os_failure(EBUSY, "io_uring takes no command"));
     prepare(*entry, control.fd(), zns::read(control.nsid(), 0, 1), {block, block_size, false}, 0);
     while (!tried.done)
         if (auto turned = (*ring)->turn(Loop::Wait::sleep); !turned)
@@ -52,12 +53,12 @@ tl::expected<bool, Error> choose_path(const Control& control, const std::string&
         return tl::make_unexpected(Error{value.error().code,
                                          fmt::format("{}: {}", path, value.error().message),
                                          value.error().cause});
-    return tl::make_unexpected(Error{
-        status_of_errno(-*value),
-        fmt::format("{}: the kernel takes no NVMe commands through io_uring: {}; leave the choice "
-                    "of the data path open, or ask for ioctls",
-                    path, words_of(*value)),
-        NativeCause::os_error(-*value)});
+    return tl::make_unexpected(
+        Error{status_of_errno(-*value),
+              fmt::format("{}: the kernel takes no NVMe commands through io_uring: {}; give no "
+                          "data path, or the data path ioctl",
+                          path, words_of(*value)),
+              NativeCause::os_error(-*value)});
 }
 
 }  // namespace zonebridge::nvme

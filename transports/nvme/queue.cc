@@ -47,10 +47,10 @@ tl::expected<std::unique_ptr<Queue>, Error> NvmeQueue::open(Loop& loop, const Sh
     if (shared.by_ring) {
         queue->ring_ = Ring::of(loop);
         if (queue->ring_ == nullptr)
-            return tl::make_unexpected(
-                Error{StatusCode::unsupported,
-                      "NVMe commands go through io_uring, and this thread's loop is not made of it",
-                      {}});
+            return tl::make_unexpected(Error{
+                StatusCode::unsupported,
+                "NVMe commands go through io_uring, but this thread's loop does not use io_uring",
+                {}});
     } else {
         auto crew =
             Crew::start(loop, static_cast<unsigned>(std::min(queue->depth(), most_threads)));

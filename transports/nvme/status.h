@@ -16,7 +16,7 @@ namespace zonebridge::nvme {
 /// What an ioctl on a multipath node says when the last controller that leads there went.
 inline constexpr int no_path = EAGAIN;
 inline constexpr std::string_view no_path_words =
-    "the namespace is gone, no controller leads to it any more; connect it again";
+    "the namespace is gone: no controller leads to it any more; connect it again";
 
 [[nodiscard]] Status status_of(const Answer& answer, Operation operation) noexcept;
 

@@ -30,15 +30,15 @@ constexpr std::array<std::string_view, 21> host_words{
     "unexpected interrupt",
     "the low-level driver let it pass",
     "soft error",
-    "to be tried again at once",
-    "to be queued again",
-    "the way to the disk was disturbed",
-    "the way to the disk failed fast",
+    "the command must be tried again at once",
+    "the command must be queued again",
+    "the path to the disk was disturbed",
+    "the path to the disk failed fast",
     "the target failed",
     "the path is reserved by another host",
     "allocation failed",
     "medium error",
-    "the way to the disk is marginal",
+    "the path to the disk is marginal",
 };
 Status os_status(StatusCode code, int error) noexcept {
     return {code, NativeCause::os_error(error)};
@@ -84,7 +84,7 @@ std::string_view status_words(std::uint8_t status) noexcept {
 
 std::string sense_words(const Answer& answer) {
     const auto sense = sense_of(answer);
-    if (!sense) return "the disk reported an error without saying which";
+    if (!sense) return "the disk reported an error, but not which one";
     std::array<char, 128> code{};
     sg_get_asc_ascq_str(sense->asc, sense->ascq, static_cast<int>(code.size()), code.data());
     std::array<char, 64> key{};
@@ -129,7 +129,8 @@ std::string describe(const Answer& answer) {
         const auto words =
             answer.host < host_words.size() ? host_words[answer.host] : std::string_view();
         return fmt::format("the kernel says: {} (host byte {:02X}h)",
-                           words.empty() ? "the command failed on its way" : words, answer.host);
+                           words.empty() ? "the command failed on its way to the disk" : words,
+                           answer.host);
     }
     if (answer.status != good && answer.status != condition_met)
         return fmt::format("{} (status {:02X}h)", status_words(answer.status), answer.status);

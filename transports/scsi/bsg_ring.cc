@@ -97,7 +97,7 @@ tl::expected<void, std::string> probe_bsg_ring(int bsg_fd) {
         Call::of(zbc::encode_inquiry(std::nullopt, inquiry.size()), Direction::in, 10'000);
     Probe probe;
     if (!start_bsg_command(**ring, bsg_fd, probe, call, {&data, 1}, sense))
-        return tl::unexpected(std::string("the ring takes no command"));
+        return tl::unexpected(std::string("io_uring takes no command"));
     while (!probe.result)
         if (auto turned = (*ring)->turn(Loop::Wait::sleep); !turned)
             return tl::unexpected(turned.error().message);

@@ -104,11 +104,10 @@ tl::expected<zbc::StandardInquiry, Error> inquire(Inquirer& disk) {
         return disk.refuse(StatusCode::device_gone, "there is no device behind it");
     if (inquiry->type != zbc::StandardInquiry::type_disk &&
         inquiry->type != zbc::StandardInquiry::type_host_managed)
-        return disk.refuse(
-            StatusCode::unsupported,
-            fmt::format("is no disk: its SCSI device type is {:02X}h ({} {}), and only 00h and 14h "
-                        "(zoned) are disks",
-                        inquiry->type, inquiry->vendor, inquiry->product));
+        return disk.refuse(StatusCode::unsupported,
+                           fmt::format("is not a disk: its SCSI device type is {:02X}h ({} {}), "
+                                       "and only 00h and 14h (zoned) are disks",
+                                       inquiry->type, inquiry->vendor, inquiry->product));
     return std::move(*inquiry);
 }
 
@@ -122,14 +121,15 @@ tl::expected<zbc::Capacity, Error> read_capacity(Inquirer& disk) {
     if (!capacity) return disk.refuse(StatusCode::io_error, "its capacity is cut off");
     const auto block = capacity->block_size;
     if (!std::has_single_bit(block) || block < 512 || block > 65536)
-        return disk.refuse(StatusCode::unsupported,
-                           fmt::format("its logical blocks have {} bytes; 512 to 65536, a power of "
-                                       "two, can be used",
-                                       block));
-    if (capacity->last_lba >= std::numeric_limits<std::uint64_t>::max() / block - 1)
         return disk.refuse(
-            StatusCode::io_error,
-            fmt::format("it claims {} blocks, more than there can be", capacity->last_lba));
+            StatusCode::unsupported,
+            fmt::format(
+                "its logical blocks have {} bytes; Zonebridge can use 512 to 65536, a power of two",
+                block));
+    if (capacity->last_lba >= std::numeric_limits<std::uint64_t>::max() / block - 1)
+        return disk.refuse(StatusCode::io_error,
+                           fmt::format("it reports {} blocks, which is more than a disk can have",
+                                       capacity->last_lba));
     return *capacity;
 }
 
@@ -169,7 +169,8 @@ tl::expected<std::uint64_t, Error> zoned_size(Inquirer& disk, const Dialect& dia
     if (*last >= std::numeric_limits<std::uint64_t>::max() / capacity.block_size - 1)
         return disk.refuse(
             StatusCode::io_error,
-            fmt::format("its zone report claims {} blocks, more than there can be", *last));
+            fmt::format("its zone report has {} blocks, which is more than a disk can have",
+                        *last));
     return (*last + 1) * capacity.block_size;
 }
 
@@ -190,7 +191,7 @@ tl::expected<Layout, Error> survey(Inquirer& disk, const Dialect& dialect, std::
             failure.value().cause = filled.error().status.cause;
             return failure;
         }
-        if (*filled == 0) return broken("it ends before the disk does");
+        if (*filled == 0) return broken("the report ends before the disk ends");
         if (const auto fault = found.add(std::span(zones).first(*filled))) return broken(*fault);
     }
     auto layout = found.finish();

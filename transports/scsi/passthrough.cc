@@ -22,8 +22,8 @@ tl::expected<std::optional<Zoned>, Error> refuse_zac(Port& port, const std::stri
     if (!zoned || !*zoned) return zoned;
     return tl::unexpected(
         Error{StatusCode::unsupported,
-              fmt::format("{}: its zones are reached only by ATA commands, which are not passed "
-                          "through; serve it with --translate",
+              fmt::format("{}: its zones can be reached only by ATA commands, which are not passed "
+                          "through; serve the disk with --translate",
                           path),
               {}});
 }
@@ -105,8 +105,9 @@ tl::expected<std::unique_ptr<PassedDisk>, Error> open_passthrough(
     if (!found) return tl::unexpected(std::move(found.error()));
     if (options.log != nullptr && !may_send_everything())
         options.log(
-            fmt::format("{}: this program has not the right CAP_SYS_RAWIO: the kernel will "
-                        "refuse some of the guest's commands, flushes among them",
+            fmt::format("{}: this program does not have the capability CAP_SYS_RAWIO, so the "
+                        "kernel will refuse some of the guest's commands, flushes among them: run "
+                        "as root, or give the program that capability",
                         path));
     return std::make_unique<OpenPassedDisk>(std::move(*found), std::move(allowed), options);
 }

@@ -77,8 +77,8 @@ tl::expected<std::size_t, Reporter::Failure> Reporter::report(std::uint64_t offs
             const auto first = next == offset;
             if (first ? zone->start > offset || offset - zone->start >= zone->length
                       : zone->start != next)
-                return fault(first ? "it does not hold the block that was asked for"
-                                   : "it does not begin where the one before it ends");
+                return fault(first ? "the zone does not contain the requested block"
+                                   : "the zone does not begin where the zone before it ends");
             const auto whole = folder.add(*zone);
             if (!whole) return fault(whole.error());
             if (*whole) zones[filled++] = **whole;

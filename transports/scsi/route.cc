@@ -22,7 +22,8 @@ tl::unexpected<Error> refuse(StatusCode code, std::string message) {
 tl::unexpected<Error> cannot_open(const std::string& path, int error) {
     auto failure = os_failure(error, path);
     if (error == EACCES || error == EPERM)
-        failure.message += "; it takes a user who may read and, for changes, write the device";
+        failure.message +=
+            "; the user needs the right to read the device and, for changes, to write it";
     return tl::unexpected(std::move(failure));
 }
 
@@ -34,10 +35,11 @@ tl::expected<host::Node, Error> find_node(const std::string& path) {
             StatusCode::unsupported,
             fmt::format("{}: is a partition; name the whole disk, {}", path, *node->partition_of));
     if (!is_scsi(*node))
-        return refuse(StatusCode::unsupported,
-                      fmt::format("{}: is {}, no SCSI disk; scsi: takes /dev/sgX, /dev/bsg/H:C:T:L "
-                                  "or /dev/sdX",
-                                  path, node->words));
+        return refuse(
+            StatusCode::unsupported,
+            fmt::format(
+                "{}: is {}, not a SCSI disk; scsi: takes /dev/sgX, /dev/bsg/H:C:T:L or /dev/sdX",
+                path, node->words));
     return node;
 }
 
@@ -73,10 +75,11 @@ tl::expected<void, Error> choose_ring(const host::Node& node, DataPath wanted, R
         }
     }
     if (wanted == DataPath::any) return {};
-    return refuse(StatusCode::unsupported,
-                  fmt::format("{}: can't be driven by io_uring: {}; leave the choice of the data "
-                              "path out, or take ioctl",
-                              node.path, missing));
+    return refuse(
+        StatusCode::unsupported,
+        fmt::format(
+            "{}: can't be driven by io_uring: {}; give no data path, or the data path ioctl",
+            node.path, missing));
 }
 
 std::string words_for(const Route& route, const Disk& disk) {
@@ -130,7 +133,8 @@ tl::expected<FoundDisk, Error> find_disk(const std::string& path, const DeviceOp
     if (options.writable && disk->limits.read_only)
         return refuse(
             StatusCode::read_only,
-            fmt::format("{}: the disk is write-protected; it can be opened for reading", path));
+            fmt::format("{}: the disk is write-protected; it can be opened only for reading",
+                        path));
     if (auto chosen = choose_data_node(*node, route); !chosen)
         return tl::unexpected(std::move(chosen.error()));
     if (auto chosen = choose_ring(*node, options.data_path, route); !chosen)
@@ -178,7 +182,7 @@ tl::expected<void, Error> empty_cache(const Route& route, const Disk& disk) {
     // A disk without a cache need not know the command.
     if (status.ok() || status.code == StatusCode::unsupported) return {};
     return tl::unexpected(Error{status.code,
-                                fmt::format("{}: emptying the disk's write cache failed: {}",
+                                fmt::format("{}: flushing the disk's write cache failed: {}",
                                             disk.identity.path, describe(answer)),
                                 status.cause});
 }

@@ -90,17 +90,17 @@ Hint look(Asker& disk) {
 tl::unexpected<Error> cannot_ask(const Asker& disk) {
     const auto status = disk.last_status();
     if (disk.last().os_error == EPERM || disk.last().os_error == EACCES)
-        return disk.refuse(status.code,
-                           "is a zoned ATA disk whose zones can only be reached by ATA "
-                           "pass-through, which takes the capability CAP_SYS_RAWIO: run as root, "
-                           "or give the program that capability",
-                           status.cause);
-    return disk.refuse(
-        status.code,
-        fmt::format("is a zoned ATA disk, but what it hangs on neither translates ZBC commands nor "
-                    "passes ATA ones through: {}; attach it to a SATA port or another adapter",
-                    describe(disk.last())),
-        status.cause);
+        return disk.refuse(
+            status.code,
+            "is a zoned ATA disk whose zones can be reached only by ATA pass-through, which needs "
+            "the capability CAP_SYS_RAWIO: run as root, or give the program that capability",
+            status.cause);
+    return disk.refuse(status.code,
+                       fmt::format("is a zoned ATA disk, but its host adapter or enclosure neither "
+                                   "translates ZBC commands nor passes ATA commands through: {}; "
+                                   "attach the disk to a SATA port or another adapter",
+                                   describe(disk.last())),
+                       status.cause);
 }
 
 /// What the disk says in two ways must be the same.

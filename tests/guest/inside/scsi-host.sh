@@ -123,7 +123,7 @@ else
   skipped "sense data are told in words" "this scsi_debug injects no errors"
 fi
 
-refused "no SCSI disk" 'no SCSI disk|other|character' "$zb" info scsi:/dev/null
+refused "no SCSI disk" 'not a SCSI disk|other|character' "$zb" info scsi:/dev/null
 detach
 
 echo "# capacity below size, 4096 byte blocks"

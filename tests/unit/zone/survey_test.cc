@@ -187,7 +187,8 @@ std::vector<Lie> lies() {
         {"capacity beyond the length", [](Report& r) { r.zones[1].capacity = 64 * KiB + 512; },
          "zone 1 (reported at byte 65536): its capacity 66048 is beyond its length 65536"},
         {"capacities differ", [](Report& r) { r.zones[3].capacity = 64 * KiB; },
-         "zone 3 (reported at byte 196608): its capacity 65536 differs from the others', 49152"},
+         "zone 3 (reported at byte 196608): its capacity 65536 differs from the other zones' "
+         "capacity, 49152"},
         {"capacity of half a block", [](Report& r) { r.zones[1].capacity = 1000; },
          "zone 1 (reported at byte 65536): zone capacity 1000 is not a whole number"},
         {"pointer before the zone", [](Report& r) { r.zones[2].write_pointer = 128 * KiB - 512; },
@@ -203,12 +204,12 @@ std::vector<Lie> lies() {
         {"empty, but written", [](Report& r) { *r.zones[1].write_pointer += 4 * KiB; },
          "zone 1 (reported at byte 65536): it is empty, but its write pointer is 69632"},
         {"two sequential types", [](Report& r) { r.zones[2].type = preferred; },
-         "zone 2 (reported at byte 131072): it is sequential-write-preferred, others are "
+         "zone 2 (reported at byte 131072): it is sequential-write-preferred, but other zones are "
          "sequential-write-required"},
         {"a type that is none", [](Report& r) { r.zones[2].type = static_cast<ZoneType>(9); },
          "zone 2 (reported at byte 131072): its type 9 is not known"},
         {"a state that is none", [](Report& r) { r.zones[2].state = static_cast<ZoneState>(7); },
-         "zone 2 (reported at byte 131072): its state 7 is none"},
+         "zone 2 (reported at byte 131072): its state 7 is not a zone state"},
         {"sequential, of a conventional zone's state",
          [](Report& r) { r.zones[1].state = not_write_pointer; },
          "zone 1 (reported at byte 65536): it is sequential, but its state says it has no write "
@@ -269,7 +270,8 @@ TEST(Survey, AShorterLastZonesCapacityIsBelieved) {
     const auto refused = survey(lie);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().find("zone 4"), std::string::npos) << refused.error();
-    EXPECT_NE(refused.error().find("differs from the others', 49152"), std::string::npos);
+    EXPECT_NE(refused.error().find("differs from the other zones' capacity, 49152"),
+              std::string::npos);
 }
 
 TEST(Survey, HoldsTheZonesAgainstAZoneSizeThatWasToldElsewhere) {

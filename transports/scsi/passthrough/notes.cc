@@ -42,9 +42,10 @@ void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refus
         allow = {number.data(), std::min(end.size, number.size())};
     }
     std::array<char, 256> line;
-    const auto end = fmt::format_to_n(line.data(), line.size(),
-                                      "refused {} from the guest: --allow {} lets it through",
-                                      name_of(cdb, room), allow);
+    const auto end =
+        fmt::format_to_n(line.data(), line.size(),
+                         "refused {} from the guest; to allow it, serve the disk with --allow {}",
+                         name_of(cdb, room), allow);
     say(line.data(), std::min(end.size, line.size()));
 }
 
@@ -57,13 +58,12 @@ void Notes::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noex
     const auto name = name_of(cdb, room);
     const auto denied = answer.os_error == EPERM || answer.os_error == EACCES;
     try {
-        const auto line =
-            denied ? fmt::format(
-                         "this system's kernel does not let this program send {}; passing "
-                         "commands through takes root's rights (CAP_SYS_RAWIO) and, for "
-                         "changes, the right to write the device",
-                         name)
-                   : fmt::format("{} failed: {}", name, describe(answer));
+        const auto line = denied ? fmt::format(
+                                       "this system's kernel does not let this program send {}; "
+                                       "passing commands through needs root (CAP_SYS_RAWIO) and, "
+                                       "for changes, the right to write the device",
+                                       name)
+                                 : fmt::format("{} failed: {}", name, describe(answer));
         say(line.data(), line.size());
     } catch (...) {  // no memory for words
     }
@@ -77,7 +77,7 @@ void Notes::say(const char* begin, std::size_t length) noexcept {
                                 std::string_view(begin, length));
     auto size = std::min(end.size, line.size());
     if (*left_out != 0) {
-        end = fmt::format_to_n(line.data() + size, line.size() - size, " ({} more were left out)",
+        end = fmt::format_to_n(line.data() + size, line.size() - size, " ({} more were not logged)",
                                *left_out);
         size += std::min(end.size, line.size() - size);
     }

@@ -213,21 +213,21 @@ TEST_F(Geometry, RefusesNumbersThatContradictEachOther) {
     EXPECT_SAYS(refusal(), "length");
     set("chunk_sectors", "8192");
     set("logical_block_size", "520");
-    EXPECT_SAYS(refusal(), "logical blocks of 520");
+    EXPECT_SAYS(refusal(), "logical block size of 520 bytes is invalid");
     set("logical_block_size", "4096");
-    EXPECT_SAYS(refusal(), "zones want writes of 512 bytes");
+    EXPECT_SAYS(refusal(), "zones need writes of 512 bytes");
     set("zone_write_granularity", "1048576");
     set("logical_block_size", "512");
     EXPECT_TRUE(read());
     EXPECT_SAYS(refusal(0), "no size");
-    EXPECT_SAYS(refusal(32 * mib + 100), "whole blocks");
+    EXPECT_SAYS(refusal(32 * mib + 100), "a whole number of 512-byte blocks");
 }
 
 TEST_F(Geometry, ACapacityThatIsNotWholeBlocksIsRefused) {
     set("zone_write_granularity", "4096");
     for (auto& zone : port.zones)
         if (zone.type != BLK_ZONE_TYPE_CONVENTIONAL) zone.capacity -= 1;
-    EXPECT_SAYS(refusal(), "whole blocks of 4096");
+    EXPECT_SAYS(refusal(), "a whole number of 4096-byte blocks");
 }
 
 TEST(ToZone, GivesAPointerOnlyWhereItMeansSomething) {

@@ -182,7 +182,7 @@ TEST_F(DamagedFile, GeometryThatMakesNoSenseIsRefused) {
         SCOPED_TRACE(i);
         auto bytes = original_;
         put_superblocks(bytes, [&](Superblock& superblock) { changes[i](superblock.shape); });
-        EXPECT_NE(look_at(bytes).find("geometry makes no sense"), std::string::npos);
+        EXPECT_NE(look_at(bytes).find("geometry is invalid"), std::string::npos);
         if (HasFailure()) return;
     }
     auto bytes = original_;
@@ -197,9 +197,9 @@ TEST_F(DamagedFile, RecordsThatMakeNoSenseAreRefused) {
         {{ZoneState::closed, 0, 4096, 4096, 0}, "which is another zone's"},
         {{ZoneState::closed, 5000000, 4096, 4096, 0}, "slot 5000000"},
         {{ZoneState::closed, 9, 1 << 20, 1 << 20, 0}, "past its capacity"},
-        {{ZoneState::closed, 9, 8192, 4096, 0}, "more of it is durable than is written"},
-        {{ZoneState::closed, std::nullopt, 4096, 4096, 0}, "no place for it"},
-        {{ZoneState::empty, 9, 0, 0, 0}, "it is empty, but has a place"},
+        {{ZoneState::closed, 9, 8192, 4096, 0}, "it has more durable data than written data"},
+        {{ZoneState::closed, std::nullopt, 4096, 4096, 0}, "no slot for data"},
+        {{ZoneState::empty, 9, 0, 0, 0}, "it is empty, but has a slot for data"},
         {{ZoneState::empty, 0, 4096, 4096, 0}, "can't be empty"},
         {{ZoneState::closed, 0, 100, 100, 0}, "can't be closed"},
         {{ZoneState::not_write_pointer, std::nullopt, 0, 0, 0}, "can't be not-write-pointer"},

@@ -44,7 +44,7 @@ TEST(Shapes, ThatMakeNoSenseAreNamed) {
               }),
               "max open 5 is larger than max active 4: an open zone is active");
     EXPECT_EQ(with([](Shape& shape) { shape.logical_block_size = 1024; }),
-              "a block size of 1024 is not possible: 512 or 4096");
+              "a block size of 1024 is not possible: give 512 or 4096");
     EXPECT_EQ(with([](Shape& shape) { shape.model = Model::none; }),
               "a disk without zones has no zone size");
     EXPECT_EQ(with([](Shape& shape) { shape.zone_size = 2 << 20; }),
@@ -110,8 +110,9 @@ TEST_F(OpenedDisk, ReadersSeeTheLastFlushedStateAndSaySo) {
     ASSERT_TRUE(writer->flush().ok());
     ASSERT_TRUE(writer->write(2 * zone_size + 8192, pattern(2, 4096)).ok());
     Rig reader(path_, false);
-    EXPECT_NE(reader.transport().identity().notice.find("shows the last flushed state"),
-              std::string::npos);
+    EXPECT_NE(
+        reader.transport().identity().notice.find("what is shown here is the last flushed state"),
+        std::string::npos);
     EXPECT_EQ(reader->report(1, 2 * zone_size)[0].write_pointer, 2 * zone_size + 8192);
     EXPECT_EQ(reader->read(2 * zone_size, 8192), pattern(1, 8192));
     EXPECT_EQ(reader->read(2 * zone_size + 8192, 4096), Bytes(4096, 0));

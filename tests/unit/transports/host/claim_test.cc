@@ -71,7 +71,7 @@ TEST_F(Holders, DevicesMadeOfItCountAndWhatIsOnThem) {
                  machine.sys() / "devices/virtual/block/nullb0/holders/dm-0");
     machine.mount("253:0", "/dev/mapper/vault", "/vault");
     EXPECT_EQ(of(250, 0), (Words{"is part of /dev/dm-0 (device mapper's vault)",
-                                 "/dev/dm-0, made of it, is mounted at /vault"}));
+                                 "/dev/dm-0, which is made of it, is mounted at /vault"}));
 }
 
 TEST_F(Holders, HoldersInACircleEnd) {
@@ -96,8 +96,9 @@ TEST_F(Holders, ProcessesAreNamedAndSayWhetherTheyWrite) {
     machine.open_in(::getpid(), "zonebridge", "/dev/nullb0", "0100002");
     auto words = of(250, 0);
     std::sort(words.begin(), words.end());
-    EXPECT_EQ(words, (Words{"is open for writing in fio (process 123)",
-                            "is open in smartd (process 124)", "is open in this very process"}));
+    EXPECT_EQ(words,
+              (Words{"is already open in this process", "is open for writing in fio (process 123)",
+                     "is open in smartd (process 124)"}));
 }
 
 TEST_F(Holders, WhatMattersIsToldApart) {

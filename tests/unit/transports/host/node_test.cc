@@ -145,7 +145,7 @@ TEST(Node, SaysWhatIsNoDisk) {
     const auto terminal = look_at("/dev/null");
     ASSERT_TRUE(terminal);
     EXPECT_EQ(terminal->kind, Node::Kind::other);
-    EXPECT_EQ(terminal->words, "a character device that is no disk");
+    EXPECT_EQ(terminal->words, "a character device that is not a disk");
     const auto missing = look_at(folder / "missing");
     ASSERT_FALSE(missing);
     EXPECT_NE(missing.error().message.find(folder / "missing"), std::string::npos);

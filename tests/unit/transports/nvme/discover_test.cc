@@ -210,7 +210,7 @@ TEST_F(NvmeDiscovery, ReportsThatLieAboutTheirLengthNeitherHangNorLeadAstray) {
     EXPECT_EQ(device.reports, 1);
     // More than there are: what is behind them is no zone.
     device.spoil_report = [](Bytes& bytes) { bytes.put(0, ~std::uint64_t{0}, 8); };
-    expect_refusal("makes no sense");
+    expect_refusal("the device's zone report is invalid");
     // One at a time is slow, but true.
     device.spoil_report = [](Bytes& bytes) { bytes.put(0, 1, 8); };
     EXPECT_TRUE(found());

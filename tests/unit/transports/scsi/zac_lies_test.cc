@@ -84,7 +84,7 @@ std::vector<Lie> lies() {
                 std::swap_ranges(p.begin() + descriptor(1), p.begin() + descriptor(2),
                                  p.begin() + descriptor(3));
             },
-            "does not begin where the one before it ends"),
+            "does not begin where the zone before it ends"),
         report_lie(
             "the same zone for ever",
             [](Page& p) {
@@ -92,10 +92,10 @@ std::vector<Lie> lies() {
                     std::copy_n(p.begin() + descriptor(0), 64,
                                 p.begin() + static_cast<std::ptrdiff_t>(at));
             },
-            "does not begin where the one before it ends"),
+            "does not begin where the zone before it ends"),
         report_lie(
             "first zone elsewhere", [](Page& p) { put(p, descriptor(0) + 16, zone_sectors, 8); },
-            "does not hold the block that was asked for"),
+            "does not contain the requested block"),
         report_lie(
             "no length", [](Page& p) { put(p, descriptor(1) + 8, 0, 8); }, "it has no length"),
         report_lie(
@@ -119,7 +119,7 @@ std::vector<Lie> lies() {
         report_lie(
             "inactive", [](Page& p) { p[descriptor(1) + 1] = 0x50; }, "inactive"),
         report_lie(
-            "two sequential types", [](Page& p) { p[descriptor(3)] = 3; }, "others are"),
+            "two sequential types", [](Page& p) { p[descriptor(3)] = 3; }, "other zones are"),
         report_lie(
             "begins with a gap", [](Page& p) { p[descriptor(0)] = 5; }, "gap"),
         report_lie(
@@ -132,7 +132,7 @@ std::vector<Lie> lies() {
                 put(p, descriptor(4) + 8, 64, 8);
                 put(p, descriptor(4) + 16, get(p, descriptor(3) + 16, 8) + 64, 8);
             },
-            "differs from the others'"),
+            "differs from the other zones' capacity"),
         // Sizes.
         {"no sectors",
          [](SimulatedAta& a) { a.on_identify = [](Page& p) { put_identify(p, 100, 0, 8); }; },
@@ -158,7 +158,7 @@ std::vector<Lie> lies() {
          "its zone report can't be used"},
         {"sectors of no size",
          [](SimulatedAta& a) { a.on_identify = [](Page& p) { put_identify(p, 106, 0x5000, 2); }; },
-         "logical sectors are said to be of 0 bytes"},
+         "its logical sectors have 0 bytes"},
         {"sectors of two sizes", [](SimulatedAta& a) { a.told_block_size = 4096; },
          "512 bytes by IDENTIFY DEVICE, but 4096 by READ CAPACITY"},
         {"a damaged page", [](SimulatedAta& a) { a.on_identify = [](Page& p) { p[60] ^= 0xFF; }; },
