@@ -246,7 +246,7 @@ TEST(TargetAccess, LargerTransfersThanTheDiskTakesAreRefusedNotSplit) {
 /// As Initiator::run, with the buffers in pieces.
 TaskResult run_scattered(Initiator& initiator, const Cdb& cdb, std::span<const iovec> out,
                          std::span<const iovec> in) {
-    const Task task{1, cdb, out, in, 0};
+    const Task task{1, cdb, out, in};
     EXPECT_EQ(initiator.queue->submit({&task, 1}), 1u);
     return initiator.wait();
 }

@@ -46,7 +46,7 @@ class TargetEmulated : public testing::Test {
         outcome.data.assign(in_room, 0xAA);
         const iovec in{outcome.data.data(), in_room};
         const iovec data_out{out.data(), out.size()};
-        const Task task{1, cdb, {&data_out, 1}, {&in, 1}, 0};
+        const Task task{1, cdb, {&data_out, 1}, {&in, 1}};
         EXPECT_EQ(queue_->submit({&task, 1}), 1u);
         while (queue_->reap({&outcome.result, 1}) == 0) EXPECT_TRUE(ring_->turn(Loop::Wait::sleep));
         outcome.data.resize(outcome.result.data_in_length);

@@ -60,7 +60,7 @@ class Hostile {
         if (pick(20) == 0)
             initiator_.disk.fail_next =
                 static_cast<StatusCode>(pick(static_cast<unsigned>(StatusCode::aborted)) + 1);
-        if (pick(50) == 0) initiator_.target->reset(static_cast<std::uint32_t>(pick(3)));
+        if (pick(50) == 0) initiator_.target->reset();
     }
 
     void make_buffers(std::vector<Bytes>& buffers, std::vector<iovec>& list, std::uint64_t& total) {

@@ -120,7 +120,7 @@ TEST(TargetQueue, NothingIsAllocatedOnceItIsOpen) {
     const iovec in_buffer{in.data(), in.size()};
     const iovec out_buffer{out.data(), out.size()};
     std::vector<Task> tasks;
-    for (const auto& cdb : cdbs) tasks.push_back({0, cdb, {&out_buffer, 1}, {&in_buffer, 1}, 0});
+    for (const auto& cdb : cdbs) tasks.push_back({0, cdb, {&out_buffer, 1}, {&in_buffer, 1}});
     std::size_t ended = 0;
     unsigned good = 0;
     const auto before = zonebridge::test::allocations();
