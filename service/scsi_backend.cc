@@ -100,7 +100,7 @@ void ScsiBackend::reset_device(virtio::ResetCause cause) {
     });
     const std::lock_guard guard(units_lock_);
     hears_of_units_ = false;
-    for (const auto& unit : units_) unit.logical_unit->reset(0);
+    for (const auto& unit : units_) unit.logical_unit->reset();
 }
 
 void ScsiBackend::apply_sizes() {

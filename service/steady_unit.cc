@@ -97,10 +97,10 @@ tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> SteadyUnit::open_queue(Loop
     return queue;
 }
 
-void SteadyUnit::reset(std::uint32_t initiator) noexcept {
+void SteadyUnit::reset() noexcept {
     const std::lock_guard guard(lock_);
     // A unit that comes is new to everybody.
-    if (behind_ != nullptr) behind_->reset(initiator);
+    if (behind_ != nullptr) behind_->reset();
 }
 
 void SteadyUnit::raise(zbc::Attention attention) noexcept {

@@ -32,7 +32,7 @@ class SteadyUnit final : public zbc::LogicalUnit {
     [[nodiscard]] zbc::TransferLimits transfer_limits() const noexcept override { return limits_; }
     [[nodiscard]] tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(
         Loop& loop, std::size_t depth) override;
-    void reset(std::uint32_t initiator) noexcept override;
+    void reset() noexcept override;
     void raise(zbc::Attention attention) noexcept override;
 
     /// Takes no more tasks (they wait where they are), waits until those under way are answered, and lets

@@ -164,7 +164,7 @@ void Controller::end_part(Slot& slot, bool found) noexcept {
     if (slot.reset)
         for (auto* const lun : by_number_)
             if (lun != nullptr && (!slot.lun || *slot.lun == lun->unit.lun))
-                lun->unit.logical_unit->reset(0);
+                lun->unit.logical_unit->reset();
     respond(slot, slot.query && slot.found ? Response::function_succeeded : Response::ok);
 }
 

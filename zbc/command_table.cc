@@ -233,7 +233,7 @@ constexpr std::array table{
     command(0x9F, 0x12, 16, "WRITE SCATTERED(16)", "write-scattered", if_allowed, many_limit_ms,
             with_rule(list_for_all(len_16), blocks)),
     command(0xA0, any, 12, "REPORT LUNS", "report-luns", answered_above, discovery_limit_ms,
-            reply(len_12), passes_attention(Handler::report_luns, {{2, 0xFF}})),
+            reply(len_12), passes_attention(Handler::front_end, {{2, 0xFF}})),
     command(0xA1, any, 12, "ATA PASS-THROUGH(12)", "ata-pass-through", if_allowed, many_limit_ms,
             by_buffers(Direction::none)),
     command(0xA2, any, 12, "SECURITY PROTOCOL IN", "security-protocol-in", if_allowed,

@@ -123,11 +123,12 @@ enum class Handler : std::uint8_t {
     write,
     verify,
     synchronize_cache,
-    report_luns,
     report_supported_opcodes,
     report_supported_tmfs,
     report_zones,
     zone_action,
+    /// REPORT LUNS: the front end answers, and never sends it to the target.
+    front_end,
 };
 
 /// SPC-5 "command timeouts descriptor", in seconds.

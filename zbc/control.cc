@@ -49,14 +49,13 @@ Reply cut_reply(Reply length, std::uint64_t allocation) noexcept {
 
 }  // namespace
 
-tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std::uint32_t initiator,
-                                        const CommandInfo& info, ByteView cdb, Bytes out) noexcept {
-    constexpr std::array<std::uint64_t, 1> lun_0{0};
+tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, const CommandInfo& info,
+                                        ByteView cdb, Bytes out) noexcept {
     switch (info.target->handler) {
         case Handler::test_unit_ready:
             return std::size_t{0};
         case Handler::request_sense: {
-            const auto attention = state.initiators().take_attention(initiator);
+            const auto attention = state.attentions().take();
             const auto condition = state.stopped() ? stopped() : Sense{};
             return encode_request_sense(attention ? unit_attention(*attention) : condition, cdb,
                                         out);
@@ -64,17 +63,12 @@ tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std:
         case Handler::inquiry:
             return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
         case Handler::mode_sense:
-            return cut_reply(encode_mode_sense(unit, state.mode_values(initiator), cdb, out),
+            return cut_reply(encode_mode_sense(unit, state.mode_values(), cdb, out),
                              info.cdb_length == 10 ? cdb.be16(7) : cdb.u8(4));
         case Handler::read_capacity_10:
             return encode_read_capacity_10(unit, out);
         case Handler::read_capacity_16:
             return cut(encode_read_capacity_16(unit, out), cdb.be32(10));
-        case Handler::report_luns: {
-            const auto length = luns_reply(lun_0, cdb, out);
-            if (length) state.initiators().drop_attention(initiator, Attention::luns_changed);
-            return length;
-        }
         case Handler::report_supported_opcodes:
             return cut_reply(encode_supported_opcodes(unit.zoned(), cdb, out), cdb.be32(6));
         case Handler::report_supported_tmfs:
@@ -87,6 +81,7 @@ tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, std:
         case Handler::synchronize_cache:
         case Handler::report_zones:
         case Handler::zone_action:
+        case Handler::front_end:
             break;
     }
     return tl::unexpected(invalid_opcode());
@@ -128,7 +123,7 @@ TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) 
             length = cut(encode_absent_inquiry(bytes), cdb.be16(3));
             if ((cdb.u8(1) & 3) != 0 || cdb.u8(2) != 0)
                 length = tl::unexpected(invalid_field_in_cdb(2));
-        } else if ((*info)->target->handler == Handler::report_luns) {
+        } else if ((*info)->target->handler == Handler::front_end) {
             length = luns_reply(listed, cdb, bytes);
         } else if ((*info)->target->handler == Handler::request_sense) {
             length = encode_request_sense(lun_not_supported(), cdb, bytes);

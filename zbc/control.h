@@ -21,11 +21,10 @@ namespace zonebridge::zbc {
 /// No reply is longer.
 inline constexpr std::size_t max_control_reply = 2048;
 
-/// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT LUNS (of LUN 0) and
-/// REPORT SUPPORTED OPERATION CODES: the reply's length, cut at the allocation length, in `out`,
+/// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT SUPPORTED OPERATION
+/// CODES and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS: the reply's length, cut at the allocation length, in `out`,
 /// which holds at least max_control_reply bytes.
 [[nodiscard]] tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state,
-                                                      std::uint32_t initiator,
                                                       const CommandInfo& info, ByteView cdb,
                                                       std::span<std::uint8_t> out) noexcept;
 
@@ -41,9 +40,9 @@ void fail(TaskResult& result, const Sense& sense, SenseFormat format) noexcept;
 void reply(TaskResult& result, std::span<const std::uint8_t> bytes,
            std::span<const iovec> data_in) noexcept;
 
-/// What a task aimed at a logical unit number with nothing behind it gets, for a front end that
-/// knows which there are: INQUIRY (qualifier 3), REPORT LUNS listing `luns`, REQUEST SENSE; 5/25/00
-/// for anything else.
+/// A front end's own answers: to REPORT LUNS, of whatever unit, with `luns`; and to commands of a
+/// logical unit number without a unit: to INQUIRY with the qualifier 3, to REQUEST SENSE, and 5/25/00
+/// to all others.
 [[nodiscard]] TaskResult answer_absent(const Task& task,
                                        std::span<const std::uint64_t> luns) noexcept;
 

@@ -38,7 +38,6 @@ struct Task {
     std::span<const std::uint8_t> cdb = {};
     std::span<const iovec> data_out = {};  ///< From the initiator.
     std::span<const iovec> data_in = {};   ///< To the initiator.
-    std::uint32_t initiator = 0;  ///< Whose unit attentions and mode pages apply (I_T nexus).
 };
 
 /// How a task got there and back. What is not `done` has no status and no sense; each has its word in
@@ -92,13 +91,13 @@ class LogicalUnit {
     [[nodiscard]] virtual tl::expected<std::unique_ptr<TaskQueue>, Error> open_queue(
         Loop& loop, std::size_t depth) = 0;
 
-    /// The initiator was reset or is new: its mode pages go back to their defaults and its next
-    /// command but INQUIRY, REPORT LUNS and REQUEST SENSE gets the unit attention 29h/00h
+    /// The unit was reset, or has a new initiator: the mode pages get their default values, and the
+    /// next command but INQUIRY, REPORT LUNS and REQUEST SENSE gets the unit attention 29h/00h
     /// (SAM-5 5.14, SPC-4 "power on, reset, or bus device reset occurred").
-    virtual void reset(std::uint32_t initiator) noexcept = 0;
+    virtual void reset() noexcept = 0;
 
-    /// Tells every initiator, once each, at a command that does not pass unit attentions; nothing
-    /// is told twice because it was raised twice.
+    /// Makes a unit attention pending: the next command that does not pass unit attentions gets it.
+    /// One that is pending is not reported twice.
     virtual void raise(Attention attention) noexcept = 0;
 };
 

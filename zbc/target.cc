@@ -26,9 +26,9 @@ class Target final : public LogicalUnit {
         const auto& limits = facts_.disk.limits();
         return {limits.max_transfer, limits.max_segments};
     }
-    void reset(std::uint32_t initiator) noexcept override { facts_.state.reset(initiator); }
+    void reset() noexcept override { facts_.state.reset(); }
     void raise(Attention attention) noexcept override {
-        facts_.state.initiators().raise(attention);
+        facts_.state.attentions().raise(attention);
     }
 
   private:

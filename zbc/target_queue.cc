@@ -69,7 +69,6 @@ std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
         const auto index = free_.back();
         free_.pop_back();
         auto& slot = slots_[index];
-        slot.initiator = task.initiator;
         slot.step = Step::operation;
         slot.request = Request();
         slot.flush_after = false;
@@ -125,9 +124,8 @@ void TargetQueue::pump() noexcept {
 
 void TargetQueue::refuse(Index index, const Sense& sense) noexcept {
     auto& slot = slots_[index];
-    const auto format = facts_.state.initiators().descriptor_sense(slot.initiator)
-                            ? SenseFormat::descriptor
-                            : SenseFormat::fixed;
+    const auto format =
+        facts_.state.descriptor_sense() ? SenseFormat::descriptor : SenseFormat::fixed;
     fail(slot.result, sense, format);
     done(index);
 }

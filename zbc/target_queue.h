@@ -56,7 +56,6 @@ class TargetQueue final : public TaskQueue {
     enum class Step : std::uint8_t { operation, look_up, verify, stop };
 
     struct Slot {
-        std::uint32_t initiator = 0;
         Step step = Step::operation;
         Request request;
         bool flush_after = false;  // a write with FUA to a disk that has none
@@ -81,8 +80,8 @@ class TargetQueue final : public TaskQueue {
     void start_action(Index index, const Task& task, const CommandInfo& info) noexcept;
     void start_report(Index index, const Task& task) noexcept;
 
-    /// Why this initiator may not change the disk.
-    [[nodiscard]] std::optional<Sense> refuse_change(std::uint32_t initiator) noexcept;
+    /// Why the disk may not be changed.
+    [[nodiscard]] std::optional<Sense> refuse_change() const noexcept;
 
     // ---- Going on when the disk has answered.
     void complete(const Completion& completion) noexcept;

@@ -17,10 +17,9 @@ std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
     return std::nullopt;
 }
 
-std::optional<Sense> TargetQueue::refuse_change(std::uint32_t initiator) noexcept {
+std::optional<Sense> TargetQueue::refuse_change() const noexcept {
     if (facts_.unit.read_only) return write_protected();
-    if (facts_.state.initiators().software_write_protected(initiator))
-        return software_write_protected();
+    if (facts_.state.software_write_protected()) return software_write_protected();
     return std::nullopt;
 }
 
@@ -28,8 +27,8 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
     const ByteView cdb(task.cdb);
     const auto found = find_target_command(cdb, facts_.unit.zoned());
     const auto passes = found && (*found)->target->passes_attention;
-    if (!passes && facts_.state.initiators().attention_pending(task.initiator)) {
-        if (const auto attention = facts_.state.initiators().take_attention(task.initiator)) {
+    if (!passes && facts_.state.attentions().pending()) {
+        if (const auto attention = facts_.state.attentions().take()) {
             refuse(index, unit_attention(*attention));
             return;
         }
@@ -50,7 +49,6 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         case Handler::mode_sense:
         case Handler::read_capacity_10:
         case Handler::read_capacity_16:
-        case Handler::report_luns:
         case Handler::report_supported_opcodes:
         case Handler::report_supported_tmfs:
             start_control(index, task, info);
@@ -77,12 +75,14 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
         case Handler::zone_action:
             start_action(index, task, info);
             return;
+        case Handler::front_end:
+            refuse(index, invalid_opcode());
+            return;
     }
 }
 
 void TargetQueue::start_control(Index index, const Task& task, const CommandInfo& info) noexcept {
-    const auto length =
-        answer(facts_.unit, facts_.state, task.initiator, info, ByteView(task.cdb), reply_);
+    const auto length = answer(facts_.unit, facts_.state, info, ByteView(task.cdb), reply_);
     if (!length) {
         refuse(index, length.error());
         return;
@@ -106,14 +106,14 @@ void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
         done(index);
         return;
     }
-    const auto before = facts_.state.mode_values(task.initiator);
+    const auto before = facts_.state.mode_values();
     const auto after = decode_mode_select(facts_.unit, before, cdb, ByteView(list));
     if (!after) {
         refuse(index, after.error());
         return;
     }
     result.data_out_length = length;
-    facts_.state.set_mode_values(task.initiator, *after);
+    facts_.state.set_mode_values(*after);
     // What was written before is to be durable as well, and protected once it is.
     const auto settles = (before.write_cache && !after->write_cache) ||
                          (!before.software_write_protect && after->software_write_protect);
@@ -166,7 +166,7 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
         return;
     }
     if (writes) {
-        if (const auto sense = refuse_change(task.initiator)) {
+        if (const auto sense = refuse_change()) {
             refuse(index, *sense);
             return;
         }
@@ -237,7 +237,7 @@ void TargetQueue::start_action(Index index, const Task& task, const CommandInfo&
     const auto fields = decode_zone_action(ByteView(task.cdb));
     auto& request = slots_[index].request;
     request.operation = *info.operation;
-    if (const auto sense = refuse_change(task.initiator)) {
+    if (const auto sense = refuse_change()) {
         refuse(index, *sense);
         return;
     }

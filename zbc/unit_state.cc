@@ -1,27 +1,49 @@
 #include "zbc/unit_state.h"
 
+#include <bit>
+
 namespace zonebridge::zbc {
+namespace {
 
-ModeValues UnitState::mode_values(std::uint32_t initiator) noexcept {
-    return {initiators_.descriptor_sense(initiator),
-            initiators_.software_write_protected(initiator), write_cache()};
+constexpr std::uint32_t bit_of(Attention attention) noexcept {
+    return std::uint32_t{1} << static_cast<unsigned>(attention);
+}
+static_assert(bit_of(Attention::power_on) == 1);
+
+}  // namespace
+
+std::optional<Attention> Attentions::take() noexcept {
+    auto pending = pending_.load(std::memory_order_acquire);
+    while (pending != 0) {
+        const auto first = pending & -pending;
+        if (pending_.compare_exchange_weak(pending, pending & ~first, std::memory_order_acq_rel))
+            return static_cast<Attention>(std::countr_zero(first));
+    }
+    return std::nullopt;
 }
 
-void UnitState::set_mode_values(std::uint32_t initiator, const ModeValues& values) noexcept {
-    initiators_.set_descriptor_sense(initiator, values.descriptor_sense);
-    initiators_.set_software_write_protected(initiator, values.software_write_protect);
-    set_write_cache(initiator, values.write_cache);
+void Attentions::raise(Attention attention) noexcept {
+    pending_.fetch_or(bit_of(attention), std::memory_order_acq_rel);
 }
 
-void UnitState::set_write_cache(std::uint32_t initiator, bool value) noexcept {
-    if (write_cache_.exchange(value) != value)
-        initiators_.raise(Attention::mode_changed, initiator);
+void Attentions::reset() noexcept {
+    pending_.store(bit_of(Attention::power_on), std::memory_order_release);
 }
 
-void UnitState::reset(std::uint32_t initiator) noexcept {
+ModeValues UnitState::mode_values() const noexcept {
+    return {descriptor_sense(), software_write_protected(), write_cache()};
+}
+
+void UnitState::set_mode_values(const ModeValues& values) noexcept {
+    descriptor_sense_.store(values.descriptor_sense);
+    write_protect_.store(values.software_write_protect);
+    write_cache_.store(values.write_cache);
+}
+
+void UnitState::reset() noexcept {
     set_stopped(false);
-    set_write_cache(initiator, ModeValues().write_cache);
-    initiators_.reset(initiator);
+    set_mode_values(ModeValues());
+    attentions_.reset();
 }
 
 }  // namespace zonebridge::zbc

@@ -1,43 +1,61 @@
-// What changes of a logical unit while it runs: what it remembers of each initiator, the mode pages'
-// values, and whether it was stopped.
+// What changes of a logical unit while it runs. A unit has one initiator: the front end that it
+// serves.
 //
 // Threads: any; lock-free.
-// Ownership: owns all of it.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 
-#include "zbc/initiators.h"
 #include "zbc/mode.h"
+#include "zbc/sense.h"
 
 namespace zonebridge::zbc {
 
+/// The unit attentions that are pending. A new initiator has power_on pending.
+class Attentions {
+  public:
+    [[nodiscard]] bool pending() const noexcept {
+        return pending_.load(std::memory_order_acquire) != 0;
+    }
+    /// The first in the order of Attention. Each that was raised goes to exactly one caller.
+    [[nodiscard]] std::optional<Attention> take() noexcept;
+    void raise(Attention attention) noexcept;
+    /// power_on, in the place of all that were pending.
+    void reset() noexcept;
+
+  private:
+    std::atomic<std::uint32_t> pending_{1};  // a bit for each; power_on is the first
+};
+
 class UnitState {
   public:
-    [[nodiscard]] Initiators& initiators() noexcept { return initiators_; }
+    [[nodiscard]] Attentions& attentions() noexcept { return attentions_; }
 
-    /// The mode pages as this initiator sees them.
-    [[nodiscard]] ModeValues mode_values(std::uint32_t initiator) noexcept;
-    /// After a MODE SELECT. A page that all initiators share is changed for all, and the others
-    /// are told (SPC-5 "mode parameters changed").
-    void set_mode_values(std::uint32_t initiator, const ModeValues& values) noexcept;
+    /// What MODE SELECT changed.
+    [[nodiscard]] ModeValues mode_values() const noexcept;
+    void set_mode_values(const ModeValues& values) noexcept;
 
-    /// Whether a write may be acknowledged before it is durable (WCE). Writes that were
-    /// acknowledged before this was false are the flush's that follows.
+    /// D_SENSE.
+    [[nodiscard]] bool descriptor_sense() const noexcept { return descriptor_sense_.load(); }
+    /// SWP: changes of the disk are refused.
+    [[nodiscard]] bool software_write_protected() const noexcept { return write_protect_.load(); }
+    /// WCE: whether a write may end before it is durable. The flush that follows a MODE SELECT is for
+    /// the writes that ended while this was true.
     [[nodiscard]] bool write_cache() const noexcept { return write_cache_.load(); }
 
     /// START STOP UNIT.
     [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
     void set_stopped(bool stopped) noexcept { stopped_.store(stopped, std::memory_order_release); }
 
-    /// As LogicalUnit::reset: what this initiator set is as it was at the start, what all share too.
-    void reset(std::uint32_t initiator) noexcept;
+    /// As LogicalUnit::reset.
+    void reset() noexcept;
 
   private:
-    void set_write_cache(std::uint32_t initiator, bool value) noexcept;
-
-    Initiators initiators_;
+    Attentions attentions_;
+    std::atomic<bool> descriptor_sense_{false};
+    std::atomic<bool> write_protect_{false};
     std::atomic<bool> write_cache_{true};
     std::atomic<bool> stopped_{false};
 };

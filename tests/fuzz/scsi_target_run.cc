@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -26,7 +25,6 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::size_t queue_depth = 8;
-constexpr std::uint32_t watcher = 9;  // the initiator that looks after every batch
 
 zbc::UnitOptions some_options(Input& input, const Limits& limits) {
     const auto choice = input.byte();
@@ -49,7 +47,6 @@ struct Flight {
     Buffers in;
     Buffers out;
     Bytes sent;
-    std::uint32_t initiator = 0;
     bool fault_waits = false;  // the disk was told to fail
     std::optional<zbc::TaskResult> result;
 };
@@ -78,12 +75,11 @@ class Session {
         const auto kind = input_.byte();
         switch (kind % 16) {
             case 10:
-                ++attentions_[kind / 16 % 4];
-                target_->reset(kind / 16 % 4);
+                ++attentions_;
+                target_->reset();
                 return;
             case 11:
-                for (std::uint32_t i = 0; i < 4; ++i) ++attentions_[i];
-                ++attentions_[watcher];
+                ++attentions_;
                 target_->raise(static_cast<zbc::Attention>(kind / 16 % zbc::attention_count));
                 return;
             case 12:
@@ -158,7 +154,6 @@ class Session {
         }
         flight->out.make(flight->sent.size(), cut);
         flight->out.fill(flight->sent);
-        flight->initiator = (room >> 3 & 7) < 6 ? 0 : room >> 3 & 3;
         return flight;
     }
 
@@ -204,7 +199,7 @@ class Session {
         std::vector<zbc::Task> tasks;
         for (std::size_t i = 0; i < flights.size(); ++i) {
             const auto& flight = *flights[i];
-            tasks.push_back({i, flight.cdb, flight.out.list(), flight.in.list(), flight.initiator});
+            tasks.push_back({i, flight.cdb, flight.out.list(), flight.in.list()});
         }
         require(queue_->submit(tasks) == tasks.size());
         std::size_t ended = 0;
@@ -274,8 +269,6 @@ class Session {
         const auto& result = *flight.result;
         const std::uint64_t block = shape_.logical_block_size;
         if (flight.cdb[0] == start_stop_unit) started_ = false;
-        if (flight.cdb[0] == mode_select_6 || flight.cdb[0] == mode_select_10)
-            for (auto& [initiator, count] : attentions_) ++count;  // the others are told
         if (flight.cdb[0] == mode_sense_6 || flight.cdb[0] == mode_sense_10)
             sensed_[flight.cdb[0] == mode_sense_6 ? 0 : 1].assign(
                 received.begin(),
@@ -352,8 +345,8 @@ class Session {
         require(flight.result->data_in_length == 0);
         require(flight.result->data_out_length == 0);
         if (sense.key == unit_attention) {
-            require(attentions_[flight.initiator] > 0);
-            --attentions_[flight.initiator];
+            require(attentions_ > 0);
+            --attentions_;
             return;
         }
         if (flight.fault_waits) return;  // whatever the disk was told to say
@@ -399,7 +392,7 @@ class Session {
         return !shape_.read_only && oracle_.judge_write(offset, length) == StatusCode::ok;
     }
 
-    /// The zones as another initiator sees them.
+    /// The zones as the initiator sees them.
     void look() {
         if (shape_.model == Model::none) return;
         const auto room = 64 + 128 * oracle_.zones().size();
@@ -412,7 +405,6 @@ class Session {
             auto& flight = *flights[0];
             flight.cdb.assign(cdb.begin(), cdb.end());
             flight.in.make(room, 0);
-            flight.initiator = watcher;
             carry_out(flights);
             if (flight.result->status == zbc::ScsiStatus::good) break;
             const auto sense = zbc::decode_sense(
@@ -420,6 +412,7 @@ class Session {
             require(sense && (sense->key == zbc::SenseKey::unit_attention ||
                               (sense->key == zbc::SenseKey::not_ready && !started_)));
             if (sense->key == zbc::SenseKey::not_ready) return;
+            require(attentions_-- > 0);
         }
         const auto bytes = flights[0]->in.contents();
         const zbc::ByteView view(bytes);
@@ -458,8 +451,7 @@ class Session {
     test::HandLoop loop_;
     std::unique_ptr<zbc::LogicalUnit> target_;
     std::unique_ptr<zbc::TaskQueue> queue_;
-    /// Unit attentions that an initiator may yet be told; every one begins with one.
-    std::map<std::uint32_t, int> attentions_{{0, 1}, {1, 1}, {2, 1}, {3, 1}, {watcher, 1}};
+    int attentions_ = 1;  // unit attentions that may be pending; a new initiator has one
     bool started_ = true;
     std::array<Bytes, 2> sensed_;  // by MODE SENSE (6) and (10)
     std::optional<StatusCode> fail_;

@@ -49,6 +49,7 @@ TEST(FuzzSeeds, EveryCommandOfTheTargetIsTriedAndSucceedsSomewhere) {
     const auto seeds = scsi_target_seeds();
     const auto tally = run_all(seeds, run_scsi_target);
     for (const auto& info : test::target_commands()) {
+        if (info.target->handler == zbc::Handler::front_end) continue;
         EXPECT_GT(tally.good[info.opcode], 0U) << info.name;
         EXPECT_GT(tally.good[info.opcode] + tally.refused[info.opcode], 1U) << info.name;
     }

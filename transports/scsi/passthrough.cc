@@ -75,8 +75,8 @@ class OpenPassedDisk final : public PassedDisk {
         return PassedQueue::open(loop, facts_, std::move(*way), depth);
     }
 
-    void reset(std::uint32_t initiator) noexcept override { facts_.initiators.reset(initiator); }
-    void raise(zbc::Attention attention) noexcept override { facts_.initiators.raise(attention); }
+    void reset() noexcept override { facts_.attentions.reset(); }
+    void raise(zbc::Attention attention) noexcept override { facts_.attentions.raise(attention); }
 
     tl::expected<void, Error> close() override {
         if (std::exchange(closed_, true)) return {};

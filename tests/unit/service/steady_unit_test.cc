@@ -47,7 +47,7 @@ class HeldUnit final : public zbc::LogicalUnit {
             return tl::unexpected(Error{StatusCode::io_error, "no more queues", {}});
         return std::make_unique<Queue>(*this, loop);
     }
-    void reset(std::uint32_t) noexcept override { ++resets; }
+    void reset() noexcept override { ++resets; }
     void raise(zbc::Attention) noexcept override { ++raised; }
 
     zbc::TransferLimits limits{1 << 20, 16};
@@ -78,7 +78,7 @@ class Steady : public ::testing::Test {
 TEST_F(Steady, IsTheUnitBehindIt) {
     EXPECT_EQ(unit.transfer_limits().max_segments, 16U);
     EXPECT_EQ(units.run(0).status, zbc::ScsiStatus::good);
-    unit.reset(0);
+    unit.reset();
     unit.raise(zbc::Attention::capacity_changed);
     EXPECT_EQ(first.resets, 1);
     EXPECT_EQ(first.raised, 1);
@@ -106,7 +106,7 @@ TEST_F(Steady, CommandsWaitForTheNextOne) {
     unit.pause();
     for (int i = 0; i < 5; ++i) units.send(0, HostedUnits::test_unit_ready, i % 2);
     EXPECT_FALSE(units.wait(0, 0, std::chrono::milliseconds{30}));
-    unit.reset(0);
+    unit.reset();
     ASSERT_TRUE(unit.resume(second));
     for (int i = 0; i < 5; ++i)
         EXPECT_EQ(units.wait(0, i % 2).value().status, zbc::ScsiStatus::task_set_full);

@@ -240,13 +240,13 @@ TEST_F(ControllerTest, AResetWaitsForItsUnitOnlyAndThenResetsIt) {
     (void)send(test_unit_ready, 0, 0, 1);
     (void)send(test_unit_ready, 0, 3, 2);
     const auto in = manage(TaskFunction::logical_unit_reset, 3);
-    EXPECT_TRUE(other.resets.empty());
+    EXPECT_EQ(other.resets, 0U);
     (void)send(test_unit_ready, 0, 3, 3);  // comes after the function: not its affair
     other.complete(0);
     ASSERT_TRUE(answered());
     EXPECT_EQ(function_response(in), Response::ok);
-    EXPECT_EQ(other.resets.size(), 1U);
-    EXPECT_TRUE(unit.resets.empty());
+    EXPECT_EQ(other.resets, 1U);
+    EXPECT_EQ(unit.resets, 0U);
 
     const auto nexus = manage(TaskFunction::i_t_nexus_reset);
     EXPECT_FALSE(function_response(nexus));
@@ -254,8 +254,8 @@ TEST_F(ControllerTest, AResetWaitsForItsUnitOnlyAndThenResetsIt) {
     other.complete(0);
     ASSERT_TRUE(answered());
     EXPECT_EQ(function_response(nexus), Response::ok);
-    EXPECT_EQ(unit.resets.size(), 1U);
-    EXPECT_EQ(other.resets.size(), 2U);
+    EXPECT_EQ(unit.resets, 1U);
+    EXPECT_EQ(other.resets, 2U);
 }
 
 TEST_F(ControllerTest, QueriesTellWhetherACommandIsThere) {

@@ -44,13 +44,13 @@ class Function : public TwoWorkers,
         settle();
         if (waits) {
             EXPECT_FALSE(response(function));
-            EXPECT_EQ(unit.resets.size(), 0U);
+            EXPECT_EQ(unit.resets, 0U);
             with.complete_all();
             settle();
         }
         EXPECT_EQ(response(function), Response::ok);
-        EXPECT_EQ(unit.resets.size(), what().resets);
-        EXPECT_EQ(other.resets.size(), what().affects == Affects::everything ? 1U : 0U);
+        EXPECT_EQ(unit.resets, what().resets);
+        EXPECT_EQ(other.resets, what().affects == Affects::everything ? 1U : 0U);
         with.complete_all();
         settle();
         EXPECT_EQ(answered(queue()), 1U);
@@ -144,7 +144,7 @@ TEST_P(Function, EndsWhenItsUnitIsRemoved) {
     settle();
     EXPECT_EQ(drained, 2);
     EXPECT_EQ(response(function), Response::ok);
-    EXPECT_EQ(unit.resets.size(), 0U) << "it is not theirs any more";
+    EXPECT_EQ(unit.resets, 0U) << "it is not theirs any more";
     for (const auto& controller : controllers) controller->forget_unit(unit_lun);
     EXPECT_EQ(unit.open_queues, 0);
     const auto late = TwoWorkers::manage(TaskFunction::abort_task_set, unit_lun);
@@ -173,7 +173,7 @@ TEST_F(Functions, WaitForCommandsOfAllQueuesAtOnce) {
         settle();
     }
     EXPECT_EQ(response(function), Response::ok);
-    EXPECT_EQ(unit.resets.size(), 1U);
+    EXPECT_EQ(unit.resets, 1U);
 }
 
 TEST_F(Functions, QueriesFindCommandsOfBothWorkersAndWaitForNone) {

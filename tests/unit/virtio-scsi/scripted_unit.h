@@ -23,7 +23,7 @@ class ScriptedUnit final : public zbc::LogicalUnit {
     /// Tasks that arrived and were not completed, and the queues that they came by.
     std::vector<zbc::Task> tasks;
     std::size_t depth = 64;
-    std::vector<std::uint32_t> resets;
+    std::size_t resets = 0;
     std::vector<zbc::Attention> raised;
     zbc::TransferLimits limits{1 << 20, 128};
     std::atomic<int> open_queues = 0;
@@ -60,7 +60,7 @@ class ScriptedUnit final : public zbc::LogicalUnit {
     }
     [[nodiscard]] std::size_t reset_count() const {
         const std::lock_guard guard(lock_);
-        return resets.size();
+        return resets;
     }
 
     tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop& loop,
@@ -70,9 +70,9 @@ class ScriptedUnit final : public zbc::LogicalUnit {
         return std::make_unique<Queue>(*this, loop);
     }
     zbc::TransferLimits transfer_limits() const noexcept override { return limits; }
-    void reset(std::uint32_t initiator) noexcept override {
+    void reset() noexcept override {
         const std::lock_guard guard(lock_);
-        resets.push_back(initiator);
+        ++resets;
     }
     void raise(zbc::Attention attention) noexcept override {
         const std::lock_guard guard(lock_);

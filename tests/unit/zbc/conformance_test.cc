@@ -145,7 +145,7 @@ TEST_P(Conformance, DataInPiecesComeBackAsTheyWere) {
     for (std::size_t at = 0; at < physical; at += physical / 8)
         pieces.push_back({data.data() + at, physical / 8});
     const auto write = encode_write_16(disk.lba(A), disk.blocks(physical), false);
-    const Task task{1, write, pieces, {}, 0};
+    const Task task{1, write, pieces, {}};
     ASSERT_EQ(disk.queue->submit({&task, 1}), 1u);
     ASSERT_EQ(disk.wait().status, ScsiStatus::good);
     EXPECT_EQ(disk.read(A, 0, physical).data, data);

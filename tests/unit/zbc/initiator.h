@@ -1,7 +1,4 @@
 // An initiator that runs commands against a target over a disk in memory.
-//
-// Threads: a test's own.
-// Ownership: an Initiator owns its disk, its loop and its target.
 #pragma once
 
 #include <algorithm>
@@ -46,8 +43,7 @@ class Initiator {
     }
 
     /// Runs one command to its end; data_in has room for `in_room` bytes.
-    Outcome run(const Bytes& cdb, std::size_t in_room = 0, Bytes out = {},
-                std::uint32_t initiator = 0) {
+    Outcome run(const Bytes& cdb, std::size_t in_room = 0, Bytes out = {}) {
         Outcome outcome;
         outcome.data.assign(in_room, 0xAA);
         const iovec in{outcome.data.data(), outcome.data.size()};
@@ -55,7 +51,6 @@ class Initiator {
         Task task;
         task.tag = ++next_tag_;
         task.cdb = cdb;
-        task.initiator = initiator;
         if (in_room != 0) task.data_in = {&in, 1};
         if (!out.empty()) task.data_out = {&data_out, 1};
         EXPECT_EQ(queue->submit({&task, 1}), 1u);
@@ -66,9 +61,9 @@ class Initiator {
         return outcome;
     }
     template <std::size_t Size>
-    Outcome run(const std::array<std::uint8_t, Size>& cdb, std::size_t in_room = 0, Bytes out = {},
-                std::uint32_t initiator = 0) {
-        return run(Bytes(cdb.begin(), cdb.end()), in_room, std::move(out), initiator);
+    Outcome run(const std::array<std::uint8_t, Size>& cdb, std::size_t in_room = 0,
+                Bytes out = {}) {
+        return run(Bytes(cdb.begin(), cdb.end()), in_room, std::move(out));
     }
 
     /// Turns the loop until something was reaped.

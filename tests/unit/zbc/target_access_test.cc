@@ -194,7 +194,7 @@ TEST(TargetAccess, AFlushThatFailsFailsTheWriteItBelongsTo) {
     const Bytes data(4 * KiB);
     const iovec buffer{const_cast<std::uint8_t*>(data.data()), data.size()};
     const auto cdb = encode_write_16(initiator.lba(4), 8, true);
-    const Task task{1, cdb, {&buffer, 1}, {}, 0};
+    const Task task{1, cdb, {&buffer, 1}, {}};
     ASSERT_EQ(initiator.queue->submit({&task, 1}), 1u);
     initiator.disk.fail_next = StatusCode::io_error;
     initiator.disk.hold = false;
@@ -246,7 +246,7 @@ TEST(TargetAccess, LargerTransfersThanTheDiskTakesAreRefusedNotSplit) {
 /// As Initiator::run, with the buffers in pieces.
 TaskResult run_scattered(Initiator& initiator, const Cdb& cdb, std::span<const iovec> out,
                          std::span<const iovec> in) {
-    const Task task{1, cdb, out, in, 0};
+    const Task task{1, cdb, out, in};
     EXPECT_EQ(initiator.queue->submit({&task, 1}), 1u);
     return initiator.wait();
 }

@@ -11,20 +11,21 @@ const Bytes request_sense = hex("03 00 00 00 ff 00");
 constexpr auto reset_sense = "70 00 06 00 00 00 00 0a 00 00 00 00 29 00 00 00 00 00";
 constexpr auto no_sense = "70 00 00 00 00 00 00 0a 00 00 00 00 00 00 00 00 00 00";
 
-TEST(TargetControl, ANewInitiatorIsToldOfTheResetOnce) {
+TEST(TargetControl, EachResetIsReportedOnce) {
     Initiator initiator;
-    for (const std::uint32_t who : {1u, 2u}) {
-        EXPECT_EQ(initiator.run(encode_read_16(0, 8), 4096, {}, who).words(), "6/29/00");
-        EXPECT_EQ(initiator.run(encode_read_16(0, 8), 4096, {}, who).words(), "good");
+    for (int resets = 0; resets < 2; ++resets) {
+        initiator.target->reset();
+        EXPECT_EQ(initiator.run(encode_read_16(0, 8), 4096).words(), "6/29/00");
+        EXPECT_EQ(initiator.run(encode_read_16(0, 8), 4096).words(), "good");
     }
-    EXPECT_EQ(initiator.run(hex("42 00*9"), 0, {}, 3).words(), "6/29/00") << "before the opcode";
+    initiator.target->reset();
+    EXPECT_EQ(initiator.run(hex("42 00*9")).words(), "6/29/00") << "before the opcode";
 }
 
-TEST(TargetControl, InquiryAndReportLunsNeitherTellNorClearAnAttention) {
+TEST(TargetControl, InquiryNeitherReportsNorClearsAnAttention) {
     Initiator initiator;
-    initiator.target->reset(0);
+    initiator.target->reset();
     EXPECT_EQ(initiator.run(encode_inquiry(std::nullopt, 96), 96).words(), "good");
-    EXPECT_EQ(initiator.run(hex("a0 00*5 00 00 00 10 00 00"), 16).words(), "good");
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "6/29/00");
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "good");
 }
@@ -32,10 +33,10 @@ TEST(TargetControl, InquiryAndReportLunsNeitherTellNorClearAnAttention) {
 TEST(TargetControl, RequestSenseTakesTheAttentionAsItsData) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(request_sense, 252).data, hex(no_sense));
-    initiator.target->reset(0);
+    initiator.target->reset();
     EXPECT_EQ(initiator.run(request_sense, 252).data, hex(reset_sense));
     EXPECT_EQ(initiator.run(request_sense, 252).data, hex(no_sense));
-    initiator.target->reset(0);
+    initiator.target->reset();
     EXPECT_EQ(initiator.run(hex("03 01 00 00 ff 00"), 252).data, hex("72 06 29 00 00 00 00 00"));
     EXPECT_EQ(initiator.run(hex("03 01 00 00 ff 00"), 252).data, hex("72 00 00 00 00 00 00 00"));
     EXPECT_EQ(initiator.run(hex("03 00 00 00 04 00"), 252).data, hex("70 00 00 00"));
@@ -44,28 +45,24 @@ TEST(TargetControl, RequestSenseTakesTheAttentionAsItsData) {
 
 TEST(TargetControl, ARefusedWriteOfANewInitiatorWritesNothing) {
     Initiator initiator;
-    initiator.target->reset(0);
+    initiator.target->reset();
     EXPECT_EQ(initiator.write(4, 0, 4096).words(), "6/29/00");
     EXPECT_TRUE(initiator.disk.taken.empty());
     EXPECT_EQ(initiator.write(4, 0, 4096).words(), "good");
 }
 
-TEST(TargetControl, DescriptorSenseIsEachInitiatorsOwnUntilItsReset) {
+TEST(TargetControl, DescriptorSenseHoldsUntilAReset) {
     Initiator initiator;
-    (void)initiator.run(test_unit_ready, 0, {}, 1);
     const auto set = hex("00*4 0a 0a 04 10 00 00 00 00 ff ff 00 00");
     EXPECT_EQ(initiator.run(hex("15 10 00 00 10 00"), 0, set).words(), "good");
-    const auto format = [&](std::uint32_t who) {
-        return initiator.run(hex("42 00*9"), 0, {}, who).result.sense[0];
-    };
-    EXPECT_EQ(format(0), 0x72);
-    EXPECT_EQ(format(1), 0x70);
+    const auto format = [&] { return initiator.run(hex("42 00*9")).result.sense[0]; };
+    EXPECT_EQ(format(), 0x72);
     EXPECT_EQ(initiator.run(hex("1a 08 0a 00 ff 00"), 255).data[6], 0x04);
     const auto far = initiator.run(encode_read_16(std::uint64_t{1} << 40, 1), 512);
     EXPECT_EQ(far.sense()->information, std::uint64_t{1} << 40);
-    initiator.target->reset(0);
+    initiator.target->reset();
     (void)initiator.run(test_unit_ready);
-    EXPECT_EQ(format(0), 0x70);
+    EXPECT_EQ(format(), 0x70);
 }
 
 TEST(TargetControl, ModeSelectNeedsItsWholeList) {
@@ -130,11 +127,22 @@ TEST(TargetControl, BadInquiriesAreRefused) {
     EXPECT_EQ(initiator.run(hex("12 00 00 00 ff 04"), 255).words(), "5/24/00") << "NACA";
 }
 
-TEST(TargetControl, ReportLunsListsLunZero) {
+TEST(TargetControl, TheFrontEndAnswersReportLuns) {
     Initiator initiator;
-    EXPECT_EQ(initiator.run(hex("a0 00*5 00 00 10 00 00 00"), 16).data, hex("00 00 00 08 00*12"));
-    EXPECT_EQ(initiator.run(hex("a0 00*5 00 00 00 0f 00 00"), 16).words(), "5/24/00");
-    EXPECT_EQ(initiator.run(hex("a0 00 03 00*3 00 00 00 10 00 00"), 16).words(), "5/24/00");
+    EXPECT_EQ(initiator.run(hex("a0 00*5 00 00 10 00 00 00"), 16).words(), "5/20/00");
+    const std::array<std::uint64_t, 1> luns{0};
+    const auto ask = [&](const Bytes& cdb) {
+        Outcome outcome;
+        outcome.data.resize(16);
+        const iovec buffer{outcome.data.data(), outcome.data.size()};
+        outcome.result = answer_absent({9, cdb, {}, {&buffer, 1}}, luns);
+        return outcome;
+    };
+    EXPECT_EQ(ask(hex("a0 00*5 00 00 10 00 00 00")).data, hex("00 00 00 08 00*12"));
+    EXPECT_EQ(ask(hex("a0 ff 00 ff ff ff 00 00 10 00 ff fb")).data, hex("00 00 00 08 00*12"))
+        << "reserved bits";
+    EXPECT_EQ(ask(hex("a0 00*5 00 00 00 0f 00 00")).words(), "5/24/00");
+    EXPECT_EQ(ask(hex("a0 00 03 00*3 00 00 00 10 00 00")).words(), "5/24/00");
 }
 
 TEST(TargetControl, UnknownCommandsAreRefused) {
@@ -152,7 +160,7 @@ TEST(TargetControl, AnAbsentLogicalUnitAnswersWhatItMust) {
     const iovec buffer{data.data(), data.size()};
     const auto ask = [&](const Bytes& cdb) {
         Outcome outcome;
-        outcome.result = answer_absent({9, cdb, {}, {&buffer, 1}, 0}, luns);
+        outcome.result = answer_absent({9, cdb, {}, {&buffer, 1}}, luns);
         outcome.data.assign(data.begin(),
                             data.begin() + static_cast<int>(outcome.result.data_in_length));
         return outcome;

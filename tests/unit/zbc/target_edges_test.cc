@@ -20,13 +20,13 @@ Bytes good_cdb(const CommandInfo& info, const Initiator& initiator) {
     if (info.target->handler == Handler::mode_select) out.u8(1, 0x10);
     if (info.target->handler == Handler::mode_sense) out.u8(2, 0x3F);
     if (info.target->handler == Handler::start_stop_unit) out.u8(4, 1);
-    if (info.target->handler == Handler::report_luns) out.be32(6, 16);
     if (info.opcode == 0x94) out.be64(2, initiator.lba(6));
     return cdb;
 }
 
 TEST(TargetEdges, ReservedBitsAreNotLookedAt) {
     for (const auto& info : target_commands()) {
+        if (info.target->handler == Handler::front_end) continue;  // target_control_test.cc
         Initiator initiator({.max_transfer = 256 * 512});
         const auto cdb = good_cdb(info, initiator);
         auto full = cdb;

@@ -46,7 +46,7 @@ class TargetEmulated : public testing::Test {
         outcome.data.assign(in_room, 0xAA);
         const iovec in{outcome.data.data(), in_room};
         const iovec data_out{out.data(), out.size()};
-        const Task task{1, cdb, {&data_out, 1}, {&in, 1}, 0};
+        const Task task{1, cdb, {&data_out, 1}, {&in, 1}};
         EXPECT_EQ(queue_->submit({&task, 1}), 1u);
         while (queue_->reap({&outcome.result, 1}) == 0) EXPECT_TRUE(ring_->turn(Loop::Wait::sleep));
         outcome.data.resize(outcome.result.data_in_length);
@@ -114,8 +114,7 @@ TEST_F(TargetEmulated, AZoneIsFilledAtFullDepthInOrder) {
         cdbs.push_back(encode_write_16(5 * 2048 + i * 64, 64, false));
     }
     for (auto& bytes : data) buffers.push_back({bytes.data(), bytes.size()});
-    for (std::uint32_t i = 0; i < count; ++i)
-        tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}, 0});
+    for (std::uint32_t i = 0; i < count; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}});
     auto& queue = task_queue();
     ASSERT_EQ(queue.submit(tasks), count);
     for (std::uint32_t ended = 0; ended < count;) {

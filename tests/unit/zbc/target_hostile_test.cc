@@ -60,7 +60,7 @@ class Hostile {
         if (pick(20) == 0)
             initiator_.disk.fail_next =
                 static_cast<StatusCode>(pick(static_cast<unsigned>(StatusCode::aborted)) + 1);
-        if (pick(50) == 0) initiator_.target->reset(static_cast<std::uint32_t>(pick(3)));
+        if (pick(50) == 0) initiator_.target->reset();
     }
 
     void make_buffers(std::vector<Bytes>& buffers, std::vector<iovec>& list, std::uint64_t& total) {
@@ -133,8 +133,8 @@ class Hostile {
             make_buffers(slot.out, slot.out_list, slot.out_total);
             make_buffers(slot.in, slot.in_list, slot.in_total);
             slot.busy = true;
-            tasks.push_back({i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list,
-                             slot.in_list, static_cast<std::uint32_t>(pick(3))});
+            tasks.push_back(
+                {i, std::span(slot.cdb).first(slot.cdb_length), slot.out_list, slot.in_list});
         }
         EXPECT_EQ(initiator_.queue->submit(tasks), tasks.size());
         in_flight_ += tasks.size();

@@ -19,8 +19,7 @@ struct Batch {
             buffers.push_back({data[i].data(), data[i].size()});
             cdbs.push_back(encode_write_16(initiator.lba(4, i * 4 * KiB), 8, false));
         }
-        for (std::size_t i = 0; i < count; ++i)
-            tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}, 0});
+        for (std::size_t i = 0; i < count; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}});
     }
     std::vector<Bytes> data;
     std::vector<iovec> buffers;
@@ -45,7 +44,7 @@ TEST(TargetQueue, CommandsWithoutIoEndOnlyThroughReap) {
     Initiator initiator;
     (void)initiator.loop.turn(Loop::Wait::poll);
     const auto cdb = hex("00*6");
-    const Task task{77, cdb, {}, {}, 0};
+    const Task task{77, cdb, {}, {}};
     ASSERT_EQ(initiator.queue->submit({&task, 1}), 1u);
     EXPECT_TRUE(initiator.loop.ready());
     TaskResult result;
@@ -121,7 +120,7 @@ TEST(TargetQueue, NothingIsAllocatedOnceItIsOpen) {
     const iovec in_buffer{in.data(), in.size()};
     const iovec out_buffer{out.data(), out.size()};
     std::vector<Task> tasks;
-    for (const auto& cdb : cdbs) tasks.push_back({0, cdb, {&out_buffer, 1}, {&in_buffer, 1}, 0});
+    for (const auto& cdb : cdbs) tasks.push_back({0, cdb, {&out_buffer, 1}, {&in_buffer, 1}});
     std::size_t ended = 0;
     unsigned good = 0;
     const auto before = zonebridge::test::allocations();
@@ -145,7 +144,7 @@ TEST(TargetQueue, ClosesWithTasksUnderWay) {
     initiator.queue.reset();
 }
 
-TEST(TargetQueue, QueuesOfATargetShareTheInitiatorsState) {
+TEST(TargetQueue, QueuesOfATargetShareItsState) {
     Initiator initiator;
     auto second = std::move(initiator.target->open_queue(initiator.loop, 2).value());
     std::swap(initiator.queue, second);

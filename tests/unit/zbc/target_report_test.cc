@@ -195,7 +195,7 @@ TEST(TargetReport, GoesIntoScatteredBuffers) {
                                       iovec{bytes.data() + 30, 70},
                                       iovec{bytes.data() + 100, bytes.size() - 100}};
     const auto cdb = encode_report_zones({0, 4096, false, 0});
-    const Task task{1, cdb, {}, pieces, 0};
+    const Task task{1, cdb, {}, pieces};
     ASSERT_EQ(initiator.queue->submit({&task, 1}), 1u);
     const auto result = initiator.wait();
     EXPECT_EQ(result.data_in_length, 64u * 17);
@@ -210,7 +210,7 @@ TEST(TargetReport, MoreReportsAtOnceThanBuffersAllEnd) {
     for (auto& bytes : data) buffers.push_back({bytes.data(), bytes.size()});
     const auto cdb = encode_report_zones({0, 64 * 17, false, 0x01});
     std::vector<Task> tasks;
-    for (std::size_t i = 0; i < 16; ++i) tasks.push_back({i, cdb, {}, {&buffers[i], 1}, 0});
+    for (std::size_t i = 0; i < 16; ++i) tasks.push_back({i, cdb, {}, {&buffers[i], 1}});
     ASSERT_EQ(initiator.queue->submit(tasks), 16u);
     std::vector<bool> ended(16);
     for (int i = 0; i < 16; ++i) ended[initiator.wait().tag] = true;

@@ -125,7 +125,7 @@ TEST(TargetRestrictedHere, AFullQueueOfReadsAllEnd) {
     const auto blank = encode_read_16(initiator.lba(5), 8);
     std::vector<Task> tasks;
     for (std::size_t i = 0; i < 8; ++i)
-        tasks.push_back({i, i % 2 == 0 ? written : blank, {}, {&buffers[i], 1}, 0});
+        tasks.push_back({i, i % 2 == 0 ? written : blank, {}, {&buffers[i], 1}});
     initiator.disk.reverse = true;
     ASSERT_EQ(initiator.queue->submit(tasks), 8u);
     for (int i = 0; i < 8; ++i) {

@@ -92,7 +92,7 @@ TEST(TargetVerify, TheFirstByteThatDiffersIsToldInAnyPieceOfTheBuffers) {
                                            iovec{other.data() + 700, 19300},
                                            iovec{other.data() + 20000, 12768}};
         const auto cdb = verify_16(lba, 64, all);
-        const Task task{1, cdb, buffers, {}, 0};
+        const Task task{1, cdb, buffers, {}};
         ASSERT_EQ(initiator.queue->submit({&task, 1}), 1u);
         Outcome outcome;
         outcome.result = initiator.wait();
@@ -169,7 +169,7 @@ TEST(TargetVerify, SeveralWaitForEachOtherAndAllEnd) {
     }
     std::vector<Task> tasks;
     for (auto& one : data) buffers.push_back({one.data(), one.size()});
-    for (std::size_t i = 0; i < 8; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}, 0});
+    for (std::size_t i = 0; i < 8; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}});
     initiator.disk.hold = true;
     ASSERT_EQ(initiator.queue->submit(tasks), 8u);
     EXPECT_EQ(initiator.disk.taken.size(), 2u) << "the write, and one verification's";

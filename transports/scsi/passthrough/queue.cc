@@ -170,8 +170,8 @@ void PassedQueue::begin(Job& job, const zbc::Task& task) noexcept {
 bool PassedQueue::tell_attention(Job& job, const zbc::Task& task) noexcept {
     const auto opcode = task.cdb.empty() ? std::uint8_t{0} : task.cdb[0];
     if (opcode == inquiry_opcode || opcode == report_luns_opcode) return false;
-    if (!facts_.initiators.attention_pending(task.initiator)) return false;
-    const auto attention = facts_.initiators.take_attention(task.initiator);
+    if (!facts_.attentions.pending()) return false;
+    const auto attention = facts_.attentions.take();
     if (!attention) return false;
     const auto sense = zbc::unit_attention(*attention);
     if (opcode != request_sense_opcode || task.cdb.size() < 6) {
@@ -270,11 +270,11 @@ void PassedQueue::conclude(Job& job) noexcept {
     deliver(job.answer, job.plan.direction, job.plan.length, job.result);
     if (job.result.delivery != zbc::Delivery::done)
         facts_.notes.failed(job.plan.cdb_bytes(), job.answer);
-    if (was_reset(job.answer)) facts_.initiators.raise(zbc::Attention::power_on);
+    if (was_reset(job.answer)) facts_.attentions.raise(zbc::Attention::power_on);
     auto* const sink = facts_.refusals;
     if (sink == nullptr || !is_zone_refusal(job.plan, job.answer) || !sink->wants()) return;
     if (const auto attention = explain(*way_.port, facts_.disk, job.plan, job.answer, *sink))
-        facts_.initiators.raise(*attention);
+        facts_.attentions.raise(*attention);
 }
 
 }  // namespace zonebridge::scsi

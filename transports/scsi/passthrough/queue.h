@@ -24,9 +24,9 @@
 #include "transports/scsi/passthrough/order.h"
 #include "transports/scsi/route.h"
 #include "zbc/index_ring.h"
-#include "zbc/initiators.h"
 #include "zbc/logical_unit.h"
 #include "zbc/passthrough.h"
+#include "zbc/unit_state.h"
 
 namespace zonebridge::scsi {
 
@@ -36,7 +36,7 @@ struct PassedFacts {
     const zbc::PassthroughFacts facts;
     const zbc::Allowed allowed;
     RefusalSink* refusals;
-    zbc::Initiators initiators;
+    zbc::Attentions attentions;
     Notes notes;
 };
 

@@ -125,7 +125,7 @@ class PassedQueueTest : public testing::Test {
         bool read_only = false;
         std::string allow = {};
         std::size_t depth = 64;
-        bool attention = false;  ///< The initiator has not been told of power on yet.
+        bool attention = false;  ///< power_on is still pending.
     };
 
     void start() { start({}); }
@@ -178,14 +178,14 @@ class PassedQueueTest : public testing::Test {
         std::uint32_t sense_code = 0;
     };
     /// Hands a task over, buffers and all; its number.
-    std::size_t submit(Bytes cdb, std::size_t in = 0, Bytes out = {}, std::uint32_t initiator = 0) {
+    std::size_t submit(Bytes cdb, std::size_t in = 0, Bytes out = {}) {
         auto& kept = kept_.emplace_back();
         kept.cdb = std::move(cdb);
         kept.in.resize(in);
         kept.out = std::move(out);
         kept.in_buffer = {kept.in.data(), kept.in.size()};
         kept.out_buffer = {kept.out.data(), kept.out.size()};
-        zbc::Task task{.tag = kept_.size() - 1, .cdb = kept.cdb, .initiator = initiator};
+        zbc::Task task{.tag = kept_.size() - 1, .cdb = kept.cdb};
         if (in != 0) task.data_in = {&kept.in_buffer, 1};
         if (!kept.out.empty()) task.data_out = {&kept.out_buffer, 1};
         EXPECT_EQ(queue_->submit({&task, 1}), 1u);
@@ -205,8 +205,8 @@ class PassedQueueTest : public testing::Test {
             end.sense_code = sense->code();
         return end;
     }
-    End run(Bytes cdb, std::size_t in = 0, Bytes out = {}, std::uint32_t initiator = 0) {
-        return wait(submit(std::move(cdb), in, std::move(out), initiator));
+    End run(Bytes cdb, std::size_t in = 0, Bytes out = {}) {
+        return wait(submit(std::move(cdb), in, std::move(out)));
     }
     bool ended(std::size_t number) const { return ends_.contains(number); }
     const Bytes& in_of(std::size_t number) const { return kept_[number].in; }

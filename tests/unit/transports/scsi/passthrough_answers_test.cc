@@ -17,11 +17,10 @@ TEST_F(PassedQueueTest, ANewInitiatorAndAResetAreToldOnceHere) {
     EXPECT_EQ(in_of(sense)[12], 0x29);
     EXPECT_EQ(target_->count(0x03), 0u);
     EXPECT_EQ(run(bytes({0, 0, 0, 0, 0, 0})).result.status, ScsiStatus::good);
-    EXPECT_EQ(run(bytes({0, 0, 0, 0, 0, 0}), 0, {}, 1).sense_code, 0x062900u) << "another one";
     EXPECT_EQ(run(bytes({0x03, 0, 0, 0, 252, 0}), 252).result.status, ScsiStatus::good);
     EXPECT_EQ(target_->count(0x03), 1u) << "nothing waits here: it goes down";
 
-    facts_->initiators.reset(0);
+    facts_->attentions.reset();
     gate_->forget();
     // It comes before a refusal, too.
     EXPECT_EQ(run(bytes({0xC1, 0, 0, 0, 0, 0, 0, 0, 0, 0})).sense_code, 0x062900u);
