@@ -8,7 +8,6 @@
 
 #include "virtio-scsi/slot.h"
 #include "virtio/iovec.h"
-#include "zbc/capacity.h"
 #include "zbc/control.h"
 
 namespace zonebridge::virtio_scsi {

@@ -6,7 +6,6 @@
 #include "virtio-scsi/controller.h"
 #include "virtio-scsi/slot.h"
 #include "virtio/iovec.h"
-#include "zbc/capacity.h"
 #include "zbc/control.h"
 #include "zbc/sense.h"
 

@@ -1,13 +1,13 @@
-// Sense data: why a command failed, in the two formats of SPC-4 4.5.
-//
-// Threads: plain values and pure functions.
-// Ownership: none.
+// Sense data: why a command failed, in the two formats of SPC-4 4.5, and what it means to the model.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+
+#include "zone/request.h"
+#include "zone/status.h"
 
 namespace zonebridge::zbc {
 
@@ -54,8 +54,7 @@ struct Sense {
     friend bool operator==(const Sense&, const Sense&) = default;
 };
 
-/// What a logical unit tells every initiator by a unit attention, the first ones first (SAM-5 5.14;
-/// SPC-5 "additional sense codes").
+/// What a unit attention reports, in the order of reports (SAM-5 5.14; SPC-5 "additional sense codes").
 enum class Attention : std::uint8_t {
     power_on,          ///< 6/29/00 POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
     capacity_changed,  ///< 6/2A/09 CAPACITY DATA HAS CHANGED
@@ -78,7 +77,7 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
 /// Reads either format, current or deferred; nothing if the bytes hold no sense data.
 [[nodiscard]] std::optional<Sense> decode_sense(std::span<const std::uint8_t> bytes) noexcept;
 
-// ---- What a device server says most.
+// ---- Common sense data.
 
 [[nodiscard]] inline Sense illegal_request(std::uint8_t asc, std::uint8_t ascq) noexcept {
     return {SenseKey::illegal_request, asc, ascq, {}, {}};
@@ -128,5 +127,18 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
     return {SenseKey::not_ready, 0x04, 0x02, {}, {}};
 }
 [[nodiscard]] Sense unit_attention(Attention attention) noexcept;
+
+// ---- Between sense data and the model's codes, by one table (sense_table.cc).
+
+/// The sense data for `code` after `operation`; nothing where ZBC calls it success: ok, and the
+/// OPEN or CLOSE of a zone that has nothing to open or close (ZBC-2 "OPEN ZONE command": a FULL
+/// zone is left as it is without error; "CLOSE ZONE command": so are EMPTY and FULL ones).
+[[nodiscard]] std::optional<Sense> sense_for(StatusCode code, Operation operation) noexcept;
+
+/// What `sense` says of a command that `operation` was sent as. NO SENSE and RECOVERED ERROR are
+/// ok: the command did what was asked. What the table does not have goes by its sense key. 5/24/00
+/// (INVALID FIELD IN CDB) is what ZBC says of a FULL zone to a write, and of a zone without a write
+/// pointer to an action.
+[[nodiscard]] StatusCode status_of(const Sense& sense, Operation operation) noexcept;
 
 }  // namespace zonebridge::zbc

@@ -1,6 +1,6 @@
-#include "zbc/sense_table.h"
-
 #include <array>
+
+#include "zbc/sense.h"
 
 namespace zonebridge::zbc {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "zbc/sense_table.h"
+#include "zbc/sense.h"
 
 namespace zonebridge::zbc {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "zbc/sense_table.h"
+#include "zbc/sense.h"
 #include "zbc/target_queue.h"
 #include "zone/check.h"
 

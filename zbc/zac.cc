@@ -1,5 +1,7 @@
 #include "zbc/zac.h"
 
+#include "zbc/report.h"
+
 namespace zonebridge::zbc::zac {
 namespace {
 
@@ -149,6 +151,24 @@ Cdb encode_zone_action(Operation operation, std::uint64_t zone_lba) noexcept {
 Cdb encode_zone_action_all(Operation operation) noexcept {
     return encode({.opcode = Opcode::zac_management_out,
                    .features = static_cast<std::uint16_t>(all_bit | action_of(operation))});
+}
+
+std::optional<ReportListHeader> decode_report_header(std::span<const std::uint8_t> bytes) noexcept {
+    const ByteView view(bytes);
+    if (!view.covers(0, report_header_length)) return std::nullopt;
+    return ReportListHeader{le32(view, 0), le64(view, 8), le64(view, 16)};
+}
+
+std::optional<RawZone> decode_zone_descriptor(std::span<const std::uint8_t> bytes,
+                                              std::size_t index) noexcept {
+    if (index >= bytes.size() / zone_descriptor_length) return std::nullopt;
+    const auto at = report_header_length + index * zone_descriptor_length;
+    const ByteView all(bytes);
+    if (!all.covers(at, zone_descriptor_length)) return std::nullopt;
+    const auto view = all.sub(at, zone_descriptor_length);
+    return RawZone{static_cast<std::uint8_t>(view.u8(0) & 0x0F),
+                   static_cast<std::uint8_t>(view.u8(1) >> 4), le64(view, 8), le64(view, 16),
+                   le64(view, 24)};
 }
 
 }  // namespace zonebridge::zbc::zac

@@ -1,8 +1,5 @@
-// ATA ZAC through SAT: ATA PASS-THROUGH(16) CDBs for the commands a zoned ATA disk is driven by.
-// For disks behind a translation layer (SATL) that does not know ZBC.
-//
-// Threads: pure functions.
-// Ownership: none.
+// ATA ZAC through SAT: ATA PASS-THROUGH(16) CDBs for the commands of a zoned ATA disk, and its zone
+// reports. For disks behind a translation layer (SATL) that does not translate ZBC.
 //
 // SAT-4 "ATA PASS-THROUGH (16) command", ACS-4 for the commands, ZAC-2 for the zoned ones. All
 // numbers here are the wire's: logical sectors of the disk, pages of 512 bytes.
@@ -10,8 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 
+#include "zbc/bytes.h"
 #include "zbc/cdb.h"
+#include "zbc/report_decode.h"
 #include "zone/request.h"
 
 namespace zonebridge::zbc::zac {
@@ -88,5 +89,28 @@ struct AtaCommand {
 [[nodiscard]] Cdb encode_zone_action(Operation operation, std::uint64_t zone_lba) noexcept;
 /// The same with the ALL bit.
 [[nodiscard]] Cdb encode_zone_action_all(Operation operation) noexcept;
+
+// ---- Little-endian fields of ATA's structures. Past the end there are zeroes, as in ByteView.
+
+[[nodiscard]] inline std::uint16_t le16(ByteView bytes, std::size_t offset) noexcept {
+    return static_cast<std::uint16_t>(bytes.u8(offset) | bytes.u8(offset + 1) << 8);
+}
+[[nodiscard]] inline std::uint32_t le32(ByteView bytes, std::size_t offset) noexcept {
+    return static_cast<std::uint32_t>(le16(bytes, offset + 2)) << 16 | le16(bytes, offset);
+}
+[[nodiscard]] inline std::uint64_t le64(ByteView bytes, std::size_t offset) noexcept {
+    return static_cast<std::uint64_t>(le32(bytes, offset + 4)) << 32 | le32(bytes, offset);
+}
+
+// ---- REPORT ZONES EXT data: ZBC's layout in ATA's byte order (ZAC-2 "Report Zones data"). The fields
+// mean what report_decode.h says.
+
+/// Nothing if there are fewer than the header's 64 bytes.
+[[nodiscard]] std::optional<ReportListHeader> decode_report_header(
+    std::span<const std::uint8_t> bytes) noexcept;
+
+/// Descriptor `index` of the reply `bytes`; nothing if not all of it is there.
+[[nodiscard]] std::optional<RawZone> decode_zone_descriptor(std::span<const std::uint8_t> bytes,
+                                                            std::size_t index) noexcept;
 
 }  // namespace zonebridge::zbc::zac

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "zbc/zac.h"
-#include "zbc/zac_bytes.h"
 
 namespace zonebridge::zbc::zac {
 namespace {

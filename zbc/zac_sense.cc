@@ -1,7 +1,7 @@
 #include "zbc/zac_sense.h"
 
 #include "zbc/bytes.h"
-#include "zbc/sense_table.h"
+#include "zbc/sense.h"
 
 namespace zonebridge::zbc::zac {
 namespace {

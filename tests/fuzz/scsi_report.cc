@@ -4,7 +4,7 @@
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/layout_check.h"
 #include "zbc/report_decode.h"
-#include "zbc/zac_report.h"
+#include "zbc/zac.h"
 #include "zone/survey.h"
 
 /// A byte: bit 0 ZAC, bits 2:1 the block size; 8 bytes: the disk's size in blocks; the report.

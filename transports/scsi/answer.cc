@@ -9,7 +9,7 @@
 #include <scsi/sg_lib.h>
 
 #include "transports/scsi/status_bytes.h"
-#include "zbc/sense_table.h"
+#include "zbc/sense.h"
 
 namespace zonebridge::scsi {
 namespace {

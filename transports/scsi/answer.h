@@ -19,7 +19,7 @@ namespace zonebridge::scsi {
 /// The sense data of a CHECK CONDITION; nothing otherwise, or if there is none to read.
 [[nodiscard]] std::optional<zbc::Sense> sense_of(const Answer& answer) noexcept;
 
-/// How a SCSI command ended (zbc/sense_table has what the sense data mean). device_gone where the
+/// How a SCSI command ended (zbc/sense_table.cc has what the sense data mean). device_gone where the
 /// kernel says that the disk is not there any more. RECOVERED ERROR is success. `length`: the
 /// bytes that had to be moved; what moved less is an io_error.
 [[nodiscard]] Status judge(const Answer& answer, Operation operation,

@@ -5,7 +5,6 @@
 #include "transports/scsi/answer.h"
 #include "zbc/commands.h"
 #include "zbc/zac.h"
-#include "zbc/zac_report.h"
 #include "zbc/zac_sense.h"
 
 namespace zonebridge::scsi {

@@ -4,7 +4,7 @@
 #include "zbc/inquiry_decode.h"
 
 #include "tests/unit/zbc/support.h"
-#include "zbc/capacity.h"
+#include "zbc/control.h"
 #include "zbc/inquiry.h"
 
 namespace zonebridge::zbc::test {

@@ -1,7 +1,7 @@
 #include "zbc/inquiry.h"
 
 #include "tests/unit/zbc/support.h"
-#include "zbc/capacity.h"
+#include "zbc/control.h"
 #include "zbc/unit.h"
 
 namespace zonebridge::zbc::test {

@@ -3,7 +3,6 @@
 #include <cstdio>
 
 #include "tests/unit/zbc/support.h"
-#include "zbc/sense_table.h"
 
 namespace zonebridge::zbc::test {
 namespace {

@@ -1,6 +1,5 @@
-#include "zbc/zac_report.h"
-
 #include "tests/unit/zbc/support.h"
+#include "zbc/zac.h"
 
 namespace zonebridge::zbc::test {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "zbc/bytes.h"
 #include "zbc/report.h"
-#include "zbc/sense_table.h"
+#include "zbc/sense.h"
 #include "zbc/zac_sense.h"
 
 namespace zonebridge::test {
