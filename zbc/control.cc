@@ -15,7 +15,6 @@ static_assert(max_control_reply >= max_inquiry_length);
 static_assert(max_control_reply >= max_mode_length);
 static_assert(max_control_reply >= max_opcodes_length);
 
-using Reply = tl::expected<std::size_t, Sense>;
 using Bytes = std::span<std::uint8_t>;
 
 std::size_t cut(std::size_t length, std::uint64_t allocation) noexcept {
@@ -48,42 +47,35 @@ Reply cut_reply(Reply length, std::uint64_t allocation) noexcept {
 
 }  // namespace
 
-tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state, const CommandInfo& info,
-                                        ByteView cdb, Bytes out) noexcept {
-    switch (info.target->handler) {
-        case Handler::test_unit_ready:
-            return std::size_t{0};
-        case Handler::request_sense: {
-            const auto attention = state.attentions().take();
-            const auto condition = state.stopped() ? stopped() : Sense{};
-            return encode_request_sense(attention ? unit_attention(*attention) : condition, cdb,
-                                        out);
-        }
-        case Handler::inquiry:
-            return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
-        case Handler::mode_sense:
-            return cut_reply(encode_mode_sense(unit, state.mode_values(), cdb, out),
-                             info.cdb_length == 10 ? cdb.be16(7) : cdb.u8(4));
-        case Handler::read_capacity_10:
-            return encode_read_capacity_10(unit, out);
-        case Handler::read_capacity_16:
-            return cut(encode_read_capacity_16(unit, out), cdb.be32(10));
-        case Handler::report_supported_opcodes:
-            return cut_reply(encode_supported_opcodes(unit.zoned(), cdb, out), cdb.be32(6));
-        case Handler::report_supported_tmfs:
-            return cut(encode_supported_tmfs(cdb, out), cdb.be32(6));
-        case Handler::mode_select:
-        case Handler::start_stop_unit:
-        case Handler::verify:
-        case Handler::read:
-        case Handler::write:
-        case Handler::synchronize_cache:
-        case Handler::report_zones:
-        case Handler::zone_action:
-        case Handler::front_end:
-            break;
-    }
-    return tl::unexpected(invalid_opcode());
+Reply answer_request_sense(UnitState& state, ByteView cdb, Bytes out) noexcept {
+    if (const auto attention = state.attentions().take())
+        return encode_request_sense(unit_attention(*attention), cdb, out);
+    return encode_request_sense(state.stopped() ? stopped() : Sense(), cdb, out);
+}
+
+Reply answer_inquiry(const Unit& unit, ByteView cdb, Bytes out) noexcept {
+    return cut_reply(inquiry_page(unit, cdb, out), cdb.be16(3));
+}
+
+Reply answer_mode_sense(const Unit& unit, const UnitState& state, const CommandInfo& info,
+                        ByteView cdb, Bytes out) noexcept {
+    return cut_reply(encode_mode_sense(unit, state.mode_values(), cdb, out),
+                     read_field(cdb, info.length));
+}
+
+Reply answer_read_capacity_16(const Unit& unit, const CommandInfo& info, ByteView cdb,
+                              Bytes out) noexcept {
+    return cut(encode_read_capacity_16(unit, out), read_field(cdb, info.length));
+}
+
+Reply answer_supported_opcodes(const Unit& unit, const CommandInfo& info, ByteView cdb,
+                               Bytes out) noexcept {
+    return cut_reply(encode_supported_opcodes(unit.zoned(), cdb, out),
+                     read_field(cdb, info.length));
+}
+
+Reply answer_supported_tmfs(const CommandInfo& info, ByteView cdb, Bytes out) noexcept {
+    return cut(encode_supported_tmfs(cdb, out), read_field(cdb, info.length));
 }
 
 std::size_t encode_request_sense(const Sense& sense, ByteView cdb, Bytes out) noexcept {
@@ -110,7 +102,7 @@ TaskResult answer_absent(const Task& task, std::span<const std::uint64_t> luns) 
     TaskResult result;
     result.tag = task.tag;
     const ByteView cdb(task.cdb);
-    // A list of all the numbers that virtio-scsi has here is longer than any other reply.
+    // A list of all units that virtio-scsi may have is longer than any other reply.
     constexpr std::size_t most_luns = 256;
     static_assert(8 * (most_luns + 1) >= max_control_reply);
     std::array<std::uint8_t, 8 * (most_luns + 1)> bytes;

@@ -1,7 +1,4 @@
-// The commands a logical unit answers out of what it knows, with no I/O: a CDB in, a reply out.
-//
-// Threads: pure but for the unit's state, which any thread may change.
-// Ownership: borrows everything.
+// The commands that a logical unit answers from its memory, without I/O: a CDB in, a reply out.
 #pragma once
 
 #include <cstddef>
@@ -22,14 +19,27 @@ namespace zonebridge::zbc {
 /// No reply is longer.
 inline constexpr std::size_t max_control_reply = 2048;
 
-/// TEST UNIT READY, REQUEST SENSE, INQUIRY, MODE SENSE, READ CAPACITY, REPORT SUPPORTED OPERATION
-/// CODES and REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS: the reply's length, cut at the allocation length, in `out`,
-/// which holds at least max_control_reply bytes.
-[[nodiscard]] tl::expected<std::size_t, Sense> answer(const Unit& unit, UnitState& state,
-                                                      const CommandInfo& info, ByteView cdb,
-                                                      std::span<std::uint8_t> out) noexcept;
+// ---- The replies of commands: the length, cut at the allocation length, of what is in `out`, which
+// holds at least max_control_reply bytes.
 
-/// What REQUEST SENSE is answered with: `sense` in the format that its CDB asks for, cut at its
+using Reply = tl::expected<std::size_t, Sense>;
+
+/// Takes the first pending unit attention.
+[[nodiscard]] Reply answer_request_sense(UnitState& state, ByteView cdb,
+                                         std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_inquiry(const Unit& unit, ByteView cdb,
+                                   std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_mode_sense(const Unit& unit, const UnitState& state,
+                                      const CommandInfo& info, ByteView cdb,
+                                      std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_read_capacity_16(const Unit& unit, const CommandInfo& info, ByteView cdb,
+                                            std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_supported_opcodes(const Unit& unit, const CommandInfo& info,
+                                             ByteView cdb, std::span<std::uint8_t> out) noexcept;
+[[nodiscard]] Reply answer_supported_tmfs(const CommandInfo& info, ByteView cdb,
+                                          std::span<std::uint8_t> out) noexcept;
+
+/// The reply to REQUEST SENSE: `sense` in the format that its CDB asks for, cut at its
 /// allocation length; the length.
 [[nodiscard]] std::size_t encode_request_sense(const Sense& sense, ByteView cdb,
                                                std::span<std::uint8_t> out) noexcept;

@@ -4,6 +4,12 @@
 #include <limits>
 
 namespace zonebridge::zbc {
+namespace {
+
+constexpr std::size_t max_buffers = 4;
+constexpr std::size_t zones_in_buffer = 512;
+
+}  // namespace
 
 void ReportRun::begin(const Unit& unit, const Geometry& geometry, const ReportZones& fields,
                       ReportingOption option, std::span<const iovec> data_in) noexcept {
@@ -80,6 +86,32 @@ void ReportRun::finish(TaskResult& result) noexcept {
     const auto length = std::min<std::size_t>(header.size(), fields_.allocation_length);
     scatter(std::span(header).first(length), data_in_);
     result.data_in_length = stored_;
+}
+
+ReportBuffers::ReportBuffers(std::size_t depth) : waiting_(depth) {
+    const auto count = std::min(depth, max_buffers);
+    zones_.resize(count * zones_in_buffer);
+    for (std::uint32_t number = 0; number < count; ++number) free_.push_back(number);
+}
+
+std::optional<std::uint32_t> ReportBuffers::take(std::uint32_t slot) noexcept {
+    if (free_.empty()) {
+        waiting_.push(slot);
+        return std::nullopt;
+    }
+    const auto number = free_.back();
+    free_.pop_back();
+    return number;
+}
+
+std::optional<std::uint32_t> ReportBuffers::give_back(std::uint32_t number) noexcept {
+    if (!waiting_.empty()) return waiting_.pop();
+    free_.push_back(number);
+    return std::nullopt;
+}
+
+std::span<Zone> ReportBuffers::zones(std::uint32_t number) noexcept {
+    return std::span(zones_).subspan(number * zones_in_buffer, zones_in_buffer);
 }
 
 }  // namespace zonebridge::zbc

@@ -1,12 +1,9 @@
-// One REPORT ZONES on its way: which zones to ask the disk for next, and the reply as it grows in
-// the initiator's buffers.
+// REPORT ZONES in progress: which zones to ask the disk for next, the reply as it grows in the
+// initiator's buffers, and the buffers that the disk's answers need.
 //
-// Threads: belongs to whoever runs it.
-// Ownership: borrows the Unit, the Geometry and the buffers from begin() on. It allocates nothing.
-//
-// The reply is never held as a whole, so an allocation length costs nothing: zones are asked for in
-// pieces and each goes straight to its place. What does not fit is counted, in constant time for
-// options that do not look at a zone's state, otherwise by going through the remaining zones.
+// The reply is never in memory as a whole, so a long allocation length costs no memory: zones are
+// asked for in pieces, and each is written to its place at once. Zones that do not fit are counted:
+// in constant time for options that ignore a zone's state, else by a walk over the remaining zones.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +11,11 @@
 #include <optional>
 #include <span>
 #include <sys/uio.h>
+#include <vector>
 
 #include "zbc/cdb.h"
 #include "zbc/geometry.h"
+#include "zbc/index_ring.h"
 #include "zbc/logical_unit.h"
 #include "zbc/report.h"
 #include "zbc/unit.h"
@@ -25,6 +24,7 @@
 
 namespace zonebridge::zbc {
 
+/// Borrows the Unit, the Geometry and the buffers from begin() on, and allocates nothing.
 class ReportRun {
   public:
     struct Next {
@@ -39,10 +39,10 @@ class ReportRun {
     /// What to ask the disk for; nothing when the reply is complete.
     [[nodiscard]] std::optional<Next> next() const noexcept;
 
-    /// Takes what the disk answered to next(). No zones end the report.
+    /// Takes the disk's answer to next(). An answer without zones ends the report.
     void feed(std::span<const Zone> zones) noexcept;
 
-    /// Writes the header and says how the task ended.
+    /// Writes the header, and fills in the task's end.
     void finish(TaskResult& result) noexcept;
 
   private:
@@ -61,6 +61,26 @@ class ReportRun {
     std::uint64_t stored_ = 0;  // bytes of the reply, header included
     bool complete_ = false;
     bool overrun_ = false;
+};
+
+/// The buffers for the disk's answers. Few reports of a queue run at once, and have a buffer from
+/// their first request to their end; the others wait. Belongs to one thread.
+class ReportBuffers {
+  public:
+    /// For a queue of `depth` slots; none for 0.
+    explicit ReportBuffers(std::size_t depth);
+
+    /// A free buffer's number; if there is none, the slot waits for one.
+    [[nodiscard]] std::optional<std::uint32_t> take(std::uint32_t slot) noexcept;
+    /// The slot that has waited longest, and has buffer `number` from now on; nothing if none waits.
+    [[nodiscard]] std::optional<std::uint32_t> give_back(std::uint32_t number) noexcept;
+
+    [[nodiscard]] std::span<Zone> zones(std::uint32_t number) noexcept;
+
+  private:
+    std::vector<Zone> zones_;
+    std::vector<std::uint32_t> free_;  // a stack, never grows
+    IndexRing waiting_;                // slots
 };
 
 }  // namespace zonebridge::zbc

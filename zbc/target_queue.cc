@@ -1,31 +1,17 @@
 #include "zbc/target_queue.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
-#include "zbc/sense.h"
+#include "zbc/mode.h"
+#include "zone/scatter.h"
 
 namespace zonebridge::zbc {
 namespace {
 
-// A report takes a buffer for as long as it runs; few run at once, and the others wait.
-constexpr std::size_t max_report_buffers = 4;
-constexpr std::size_t zones_a_buffer = 512;
-
 // No front end has longer lists of buffers: a virtqueue holds fewer descriptors.
 constexpr std::size_t max_cut_size = 4096;
-
-// What a VERIFY reads at once: enough that the disk is busy rather than this thread.
-constexpr std::uint64_t verify_piece = 256 << 10;
-
-std::size_t piece_of(const Limits& limits) noexcept {
-    const auto block = limits.physical_block_size;
-    const auto most = std::min(limits.max_transfer, verify_piece) / block * block;
-    return static_cast<std::size_t>(std::max<std::uint64_t>(most, limits.logical_block_size));
-}
-constexpr std::size_t pages_for(std::size_t bytes, std::size_t page) noexcept {
-    return (bytes + page - 1) / page;
-}
 
 }  // namespace
 
@@ -36,32 +22,20 @@ TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,
       slots_(depth),
       waiting_(depth),
       done_(depth),
-      buffer_waiters_(depth),
-      scratch_waiters_(depth),
       cut_size_(std::min<std::size_t>(facts.disk.limits().max_segments, max_cut_size)),
       // Left uninitialised: pages that are never used are never there.
       cut_buffers_(std::make_unique_for_overwrite<iovec[]>(cut_size_ * depth)),
-      piece_(piece_of(facts.disk.limits())),
-      scratch_(std::make_unique_for_overwrite<Page[]>(
-          pages_for(piece_ + facts.unit.block_size, sizeof(Page)))),
+      report_buffers_(facts.unit.zoned() ? depth : 0),
+      scratch_(facts.disk.limits(), depth),
       storage_(std::move(storage)) {
     free_.reserve(depth);
     for (auto index = static_cast<Index>(depth); index > 0; --index) free_.push_back(index - 1);
-    if (!facts.unit.zoned()) return;
-    if (!facts.unit.reads_past_pointer && facts.disk.limits().reads_past_pointer)
+    if (facts.unit.zoned() && !facts.unit.reads_past_pointer &&
+        facts.disk.limits().reads_past_pointer)
         looked_up_.resize(depth);
-    const auto buffers = std::min(depth, max_report_buffers);
-    report_zones_.resize(buffers * zones_a_buffer);
-    for (Index number = 0; number < buffers; ++number) free_buffers_.push_back(number);
 }
 
-std::span<Zone> TargetQueue::buffer(Index number) noexcept {
-    return std::span(report_zones_).subspan(number * zones_a_buffer, zones_a_buffer);
-}
-
-std::span<std::uint8_t> TargetQueue::scratch() noexcept {
-    return {reinterpret_cast<std::uint8_t*>(scratch_.get()), piece_ + facts_.unit.block_size};
-}
+// ---- Taking tasks.
 
 std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
     const auto count = std::min(tasks.size(), free_.size());
@@ -76,185 +50,219 @@ std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
         slot.result.tag = task.tag;
         start(index, task);
         if (slot.result.status == ScsiStatus::check_condition && facts_.refusals != nullptr)
-            [[unlikely]]
-            tell(task, slot.result);
+            [[unlikely]] {
+            if (const auto refusal = refusal_of(facts_, task, slot.result))
+                facts_.refusals->refused(*refusal);
+        }
     }
     pump();
     if (!done_.empty()) loop_.note_ready();
     return count;
 }
 
-std::size_t TargetQueue::reap(std::span<TaskResult> out) noexcept {
-    for (auto count = completions_.size(); count == completions_.size();) {
-        count = storage_->reap(completions_);
-        at_storage_ -= count;
-        for (const auto& completion : std::span(completions_).first(count)) complete(completion);
+void TargetQueue::start(Index index, const Task& task) noexcept {
+    const ByteView cdb(task.cdb);
+    const auto found = find_target_command(cdb, facts_.unit.zoned());
+    const auto passes = found && (*found)->target->passes_attention;
+    if (!passes && facts_.state.attentions().pending()) {
+        if (const auto attention = facts_.state.attentions().take())
+            return refuse(index, unit_attention(*attention));
     }
-    pump();
-    const auto count = std::min(out.size(), done_.size());
-    for (auto& result : out.first(count)) {
-        const auto index = done_.pop();
-        result = slots_[index].result;
-        free_.push_back(index);
+    if (!found) return refuse(index, found.error());
+    const auto& info = **found;
+    if (facts_.state.stopped() && info.target->needs_medium) return refuse(index, stopped());
+    switch (info.target->handler) {
+        case Handler::test_unit_ready:
+            return done(index);
+        case Handler::request_sense:
+            return answer(index, task, answer_request_sense(facts_.state, cdb, reply_));
+        case Handler::inquiry:
+            return answer(index, task, answer_inquiry(facts_.unit, cdb, reply_));
+        case Handler::mode_sense:
+            return answer(index, task,
+                          answer_mode_sense(facts_.unit, facts_.state, info, cdb, reply_));
+        case Handler::read_capacity_10:
+            return answer(index, task, encode_read_capacity_10(facts_.unit, reply_));
+        case Handler::read_capacity_16:
+            return answer(index, task, answer_read_capacity_16(facts_.unit, info, cdb, reply_));
+        case Handler::report_supported_opcodes:
+            return answer(index, task, answer_supported_opcodes(facts_.unit, info, cdb, reply_));
+        case Handler::report_supported_tmfs:
+            return answer(index, task, answer_supported_tmfs(info, cdb, reply_));
+        case Handler::mode_select:
+            return start_mode_select(index, task);
+        case Handler::start_stop_unit:
+            return start_stop(index, task);
+        case Handler::read:
+        case Handler::write:
+            return start_transfer(index, task, info);
+        case Handler::verify:
+            return start_verify(index, task, info);
+        case Handler::synchronize_cache:
+            return start_flush(index, task, info);
+        case Handler::report_zones:
+            return start_report(index, task);
+        case Handler::zone_action:
+            return start_action(index, task, info);
+        case Handler::front_end:
+            return refuse(index, invalid_opcode());
     }
-    if (!done_.empty()) loop_.note_ready();
-    return count;
 }
 
-void TargetQueue::enqueue(Index index) noexcept {
-    slots_[index].request.tag = index;
-    waiting_.push(index);
-}
-
-/// Hands over what waits, in order and in batches. What the storage queue does not take stays in
-/// front, so that writes to a zone keep their order.
-void TargetQueue::pump() noexcept {
-    while (!waiting_.empty()) {
-        const auto count = std::min(waiting_.size(), batch_.size());
-        for (std::size_t i = 0; i < count; ++i) batch_[i] = slots_[waiting_.at(i)].request;
-        const auto taken = storage_->submit(std::span(batch_).first(count));
-        waiting_.drop(taken);
-        at_storage_ += taken;
-        if (taken == count) continue;
-        // Nobody will wake this thread for what is not at the disk: try again at the next turn.
-        if (at_storage_ == 0) loop_.note_ready();
-        return;
-    }
-}
-
-void TargetQueue::refuse(Index index, const Sense& sense) noexcept {
-    auto& slot = slots_[index];
-    const auto format =
-        facts_.state.descriptor_sense() ? SenseFormat::descriptor : SenseFormat::fixed;
-    fail(slot.result, sense, format);
+/// A reply that needed no look at the disk.
+void TargetQueue::answer(Index index, const Task& task,
+                         const tl::expected<std::size_t, Sense>& length) noexcept {
+    if (!length) return refuse(index, length.error());
+    reply(slots_[index].result, std::span(reply_).first(*length), task.data_in);
     done(index);
 }
 
-void TargetQueue::flush(Index index) noexcept {
-    auto& slot = slots_[index];
-    slot.flush_after = false;
-    slot.request = Request();
-    slot.request.operation = Operation::flush;
-    enqueue(index);
+std::optional<Sense> TargetQueue::refuse_change() const noexcept {
+    if (facts_.unit.read_only) return write_protected();
+    if (facts_.state.software_write_protected()) return software_write_protected();
+    return std::nullopt;
 }
 
-void TargetQueue::complete(const Completion& completion) noexcept {
-    if (completion.tag >= slots_.size()) return;
-    const auto index = static_cast<Index>(completion.tag);
-    auto& slot = slots_[index];
-    const auto operation = slot.request.operation;
-    switch (slot.step) {
-        case Step::operation:
-            break;
-        case Step::look_up:
-            complete_look_up(index, completion);
-            return;
-        case Step::verify:
-            complete_verify(index, completion);
-            return;
-        case Step::stop:
-            complete_stop(index, completion);
-            return;
-    }
-    if (operation == Operation::report) {
-        complete_report(index, completion);
+void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
+    const ByteView cdb(task.cdb);
+    auto& result = slots_[index].result;
+    const auto length = mode_select_length(cdb);
+    if (length > max_mode_parameters) return refuse(index, parameter_list_length_error());
+    std::array<std::uint8_t, max_mode_parameters> parameters{};
+    const auto list = std::span(parameters).first(length);
+    if (gather(task.data_out, list) < length) {
+        result.delivery = Delivery::overrun;
+        done(index);
         return;
     }
-    if (is_zone_action(operation)) {
-        complete_action(index, completion);
-        return;
-    }
-    if (const auto sense = sense_for(completion.status.code, operation)) {
-        slot.result.data_out_length = 0;
-        refuse(index, *sense);
-        return;
-    }
-    complete_transfer(index);
-}
-
-void TargetQueue::complete_transfer(Index index) noexcept {
-    auto& slot = slots_[index];
-    if (slot.request.operation == Operation::read) slot.result.data_in_length = slot.request.length;
-    if (slot.request.operation == Operation::write)
-        slot.result.data_out_length = slot.request.length;
-    // The cache may have been switched off while a write was under way.
-    const auto cached = slot.request.operation == Operation::write && !slot.request.fua;
-    if (slot.flush_after || (cached && !facts_.state.write_cache()))
+    const auto before = facts_.state.mode_values();
+    const auto after = decode_mode_select(facts_.unit, before, cdb, ByteView(list));
+    if (!after) return refuse(index, after.error());
+    result.data_out_length = length;
+    facts_.state.set_mode_values(*after);
+    // What was written before is to be durable as well, and protected once it is.
+    const auto settles = (before.write_cache && !after->write_cache) ||
+                         (!before.software_write_protect && after->software_write_protect);
+    if (settles && !facts_.unit.read_only)
         flush(index);
     else
         done(index);
 }
 
-void TargetQueue::complete_stop(Index index, const Completion& completion) noexcept {
-    if (const auto sense = sense_for(completion.status.code, Operation::flush)) {
-        refuse(index, *sense);
+/// START STOP UNIT (SBC-4 5.31).
+void TargetQueue::start_stop(Index index, const Task& task) noexcept {
+    const ByteView cdb(task.cdb);
+    constexpr std::uint8_t active = 1;
+    const auto modifier = cdb.u8(3) & 0x0F;
+    const auto condition = cdb.u8(4) >> 4;
+    const auto no_flush = cdb.bit(4, 2);
+    const auto eject = cdb.bit(4, 1);
+    const auto start = cdb.bit(4, 0) || condition == active;
+    if (modifier != 0) return refuse(index, invalid_field_in_cdb(3, std::uint8_t{3}));
+    // There is no idle or standby: the disk behind this unit is awake.
+    if (condition > active) return refuse(index, invalid_field_in_cdb(4, std::uint8_t{7}));
+    if (eject && condition == 0) return refuse(index, invalid_field_in_cdb(4, std::uint8_t{1}));
+    if (start || no_flush || facts_.unit.read_only || facts_.state.stopped()) {
+        facts_.state.set_stopped(!start);
+        done(index);
         return;
     }
-    facts_.state.set_stopped(true);
-    done(index);
+    slots_[index].step = Step::stop;
+    flush(index);
 }
 
-void TargetQueue::complete_action(Index index, const Completion& completion) noexcept {
+void TargetQueue::start_transfer(Index index, const Task& task, const CommandInfo& info) noexcept {
+    const auto& unit = facts_.unit;
+    const auto& limits = facts_.disk.limits();
+    const auto range = decode_block_range(info, ByteView(task.cdb));
+    const auto writes = info.touch == ZoneTouch::writes;
     auto& slot = slots_[index];
-    auto& request = slot.request;
-    if (const auto sense = sense_for(completion.status.code, request.operation)) {
-        refuse(index, *sense);
-        return;
+
+    // There is no protection information on this disk.
+    if (range.protect != 0) return refuse(index, invalid_field_in_cdb(1, std::uint8_t{7}));
+    if (writes)
+        if (const auto sense = refuse_change()) return refuse(index, *sense);
+    const auto bytes = checked_range(facts_, info, range, true);
+    if (!bytes) return refuse(index, bytes.error());
+    if (bytes->length == 0) return done(index);
+    const auto all = writes ? task.data_out : task.data_in;
+    const auto data = front(all, bytes->length, cut_room(index));
+    if (!data && total_length(all) < bytes->length) {
+        slot.result.delivery = Delivery::overrun;
+        return done(index);
     }
-    // To ZBC a zone that has nothing to open or close is no reason to stop in front of it.
-    if (completion.status.code == StatusCode::invalid_transition && request.scope == Scope::zones) {
-        const auto& layout = facts_.disk.limits().layout;
-        const auto end = request.offset + request.length;
-        const auto zone = layout.zone_of(request.offset) + completion.result;
-        const auto next = (zone + 1) * layout.zone_size();
-        if (next < end) {
-            request.offset = next;
-            request.length = end - next;
-            enqueue(index);
-            return;
-        }
-    }
-    done(index);
+    // More buffers than the disk takes at once: a zoned write can't be split.
+    if (!data || data->size() > limits.max_segments)
+        return refuse(index, invalid_field_in_cdb(info.length.at));
+    const auto fua = writes && (range.fua || !facts_.state.write_cache());
+    slot.request.operation = writes ? Operation::write : Operation::read;
+    slot.request.offset = bytes->offset;
+    slot.request.length = bytes->length;
+    slot.request.data = *data;
+    slot.request.fua = fua && unit.fua;
+    slot.flush_after = fua && !unit.fua;
+    if (writes || !needs_look_up(bytes->offset)) return enqueue(index);
+    slot.after_look_up = slot.request;
+    look_up(index, *bytes);
 }
 
-void TargetQueue::complete_report(Index index, const Completion& completion) noexcept {
+void TargetQueue::start_verify(Index index, const Task& task, const CommandInfo& info) noexcept {
+    const auto range = decode_block_range(info, ByteView(task.cdb));
     auto& slot = slots_[index];
-    if (const auto sense = sense_for(completion.status.code, Operation::report)) {
-        give_back_buffer(index);
-        refuse(index, *sense);
-        return;
+
+    // There is no protection information on this disk.
+    if (range.protect != 0) return refuse(index, invalid_field_in_cdb(1, std::uint8_t{7}));
+    const auto check = parse_byte_check(range.byte_check);
+    if (!check) return refuse(index, invalid_field_in_cdb(1, std::uint8_t{2}));
+    // Page B0h limits what is transferred; a verification without data has no limit.
+    const auto bytes = checked_range(facts_, info, range, *check == ByteCheck::all);
+    if (!bytes) return refuse(index, bytes.error());
+    if (bytes->length == 0) return done(index);
+    std::uint64_t data = 0;
+    if (*check != ByteCheck::medium)
+        data = *check == ByteCheck::all ? bytes->length : facts_.unit.block_size;
+    if (total_length(task.data_out) < data) {
+        slot.result.delivery = Delivery::overrun;
+        return done(index);
     }
-    const auto count = std::min<std::uint64_t>(completion.result, slot.request.zones.size());
-    slot.report.feed(slot.request.zones.first(static_cast<std::size_t>(count)));
-    continue_report(index);
+    slot.result.data_out_length = data;
+    slot.data_out = task.data_out;
+    slot.verify.begin(facts_.disk.limits().layout, bytes->offset, bytes->length, *check);
+    if (!needs_look_up(bytes->offset)) return wait_for_scratch(index);
+    slot.after_look_up.reset();
+    look_up(index, *bytes);
 }
 
-/// Asks for the next zones, or ends the report. Requires that the slot has a buffer.
-void TargetQueue::continue_report(Index index) noexcept {
+void TargetQueue::start_flush(Index index, const Task& task, const CommandInfo& info) noexcept {
+    const auto range = decode_block_range(info, ByteView(task.cdb));
+    if (const auto sense = refuse_range(facts_.unit, range.lba, range.blocks))
+        return refuse(index, *sense);
+    // Nothing is in the cache of a disk that is served read-only.
+    if (facts_.unit.read_only) return done(index);
+    flush(index);
+}
+
+void TargetQueue::start_action(Index index, const Task& task, const CommandInfo& info) noexcept {
+    if (const auto sense = refuse_change()) return refuse(index, *sense);
+    const auto request = zone_action_request(facts_, info, ByteView(task.cdb));
+    if (!request) return refuse(index, request.error());
+    slots_[index].request = *request;
+    enqueue(index);
+}
+
+void TargetQueue::start_report(Index index, const Task& task) noexcept {
+    const auto fields = decode_report_zones(ByteView(task.cdb));
     auto& slot = slots_[index];
-    if (const auto next = slot.report.next()) {
-        const auto zones = buffer(*slot.report_buffer);
-        slot.request = Request();
-        slot.request.operation = Operation::report;
-        slot.request.offset = next->offset;
-        slot.request.zones = zones.first(std::min(zones.size(), next->zones));
-        enqueue(index);
-        return;
+    const auto option = parse_reporting_option(fields.options);
+    if (!option) return refuse(index, invalid_field_in_cdb(14, std::uint8_t{5}));
+    if (const auto sense = refuse_range(facts_.unit, fields.start_lba, 1))
+        return refuse(index, *sense);
+    slot.report.begin(facts_.unit, facts_.geometry, fields, *option, task.data_in);
+    if (!slot.report.next()) {
+        slot.report.finish(slot.result);
+        return done(index);
     }
-    slot.report.finish(slot.result);
-    give_back_buffer(index);
-    done(index);
-}
-
-void TargetQueue::give_back_buffer(Index index) noexcept {
-    const auto number = *std::exchange(slots_[index].report_buffer, std::nullopt);
-    if (buffer_waiters_.empty()) {
-        free_buffers_.push_back(number);
-        return;
-    }
-    const auto waiter = buffer_waiters_.pop();
-    slots_[waiter].report_buffer = number;
-    continue_report(waiter);
+    if ((slot.report_buffer = report_buffers_.take(index))) continue_report(index);
 }
 
 }  // namespace zonebridge::zbc

@@ -3,6 +3,22 @@
 #include <algorithm>
 
 namespace zonebridge::zbc {
+namespace {
+
+// What is read at once: enough to keep the disk busy.
+constexpr std::uint64_t most_at_once = 256 << 10;
+
+std::size_t piece_of(const Limits& limits) noexcept {
+    const auto block = limits.physical_block_size;
+    const auto most = std::min(limits.max_transfer, most_at_once) / block * block;
+    return static_cast<std::size_t>(std::max<std::uint64_t>(most, limits.logical_block_size));
+}
+
+constexpr std::size_t pages_for(std::size_t bytes, std::size_t page) noexcept {
+    return (bytes + page - 1) / page;
+}
+
+}  // namespace
 
 std::optional<ByteCheck> parse_byte_check(std::uint8_t value) noexcept {
     switch (value) {
@@ -54,6 +70,38 @@ std::optional<std::uint64_t> VerifyRun::feed(std::span<const std::uint8_t> bytes
             break;
     }
     return std::nullopt;
+}
+
+VerifyScratch::VerifyScratch(const Limits& limits, std::size_t depth)
+    : piece_(piece_of(limits)),
+      block_(limits.logical_block_size),
+      // Left uninitialised: pages that are never used are never there.
+      pages_(std::make_unique_for_overwrite<Page[]>(pages_for(piece_ + block_, sizeof(Page)))),
+      waiting_(depth) {}
+
+bool VerifyScratch::take(std::uint32_t slot) noexcept {
+    if (!taken_) return taken_ = true;
+    waiting_.push(slot);
+    return false;
+}
+
+std::optional<std::uint32_t> VerifyScratch::give_back() noexcept {
+    if (!waiting_.empty()) return waiting_.pop();
+    taken_ = false;
+    return std::nullopt;
+}
+
+std::span<std::uint8_t> VerifyScratch::piece() noexcept {
+    return {reinterpret_cast<std::uint8_t*>(pages_.get()), piece_};
+}
+
+std::span<std::uint8_t> VerifyScratch::block() noexcept {
+    return {reinterpret_cast<std::uint8_t*>(pages_.get()) + piece_, block_};
+}
+
+std::span<const iovec> VerifyScratch::list(std::uint64_t length) noexcept {
+    list_ = {piece().data(), static_cast<std::size_t>(length)};
+    return {&list_, 1};
 }
 
 }  // namespace zonebridge::zbc

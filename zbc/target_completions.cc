@@ -1,0 +1,294 @@
+// How the target's queue goes on when the disk has answered.
+
+#include <algorithm>
+#include <utility>
+
+#include "zbc/target_queue.h"
+
+namespace zonebridge::zbc {
+
+std::size_t TargetQueue::reap(std::span<TaskResult> out) noexcept {
+    for (auto count = completions_.size(); count == completions_.size();) {
+        count = storage_->reap(completions_);
+        at_storage_ -= count;
+        for (const auto& completion : std::span(completions_).first(count)) complete(completion);
+    }
+    pump();
+    const auto count = std::min(out.size(), done_.size());
+    for (auto& result : out.first(count)) {
+        const auto index = done_.pop();
+        result = slots_[index].result;
+        free_.push_back(index);
+    }
+    if (!done_.empty()) loop_.note_ready();
+    return count;
+}
+
+void TargetQueue::enqueue(Index index) noexcept {
+    slots_[index].request.tag = index;
+    waiting_.push(index);
+}
+
+/// Hands over what waits, in order and in batches. What the storage queue does not take stays in
+/// front, so that writes to a zone keep their order.
+void TargetQueue::pump() noexcept {
+    while (!waiting_.empty()) {
+        const auto count = std::min(waiting_.size(), batch_.size());
+        for (std::size_t i = 0; i < count; ++i) batch_[i] = slots_[waiting_.at(i)].request;
+        const auto taken = storage_->submit(std::span(batch_).first(count));
+        waiting_.drop(taken);
+        at_storage_ += taken;
+        if (taken == count) continue;
+        // No completion will wake this thread: try again at the next turn.
+        if (at_storage_ == 0) loop_.note_ready();
+        return;
+    }
+}
+
+void TargetQueue::refuse(Index index, const Sense& sense) noexcept {
+    auto& slot = slots_[index];
+    const auto format =
+        facts_.state.descriptor_sense() ? SenseFormat::descriptor : SenseFormat::fixed;
+    fail(slot.result, sense, format);
+    done(index);
+}
+
+void TargetQueue::flush(Index index) noexcept {
+    auto& slot = slots_[index];
+    slot.flush_after = false;
+    slot.request = Request();
+    slot.request.operation = Operation::flush;
+    enqueue(index);
+}
+
+void TargetQueue::complete(const Completion& completion) noexcept {
+    if (completion.tag >= slots_.size()) return;
+    const auto index = static_cast<Index>(completion.tag);
+    auto& slot = slots_[index];
+    const auto operation = slot.request.operation;
+    switch (slot.step) {
+        case Step::operation:
+            break;
+        case Step::look_up:
+            complete_look_up(index, completion);
+            return;
+        case Step::verify:
+            complete_verify(index, completion);
+            return;
+        case Step::stop:
+            complete_stop(index, completion);
+            return;
+    }
+    if (operation == Operation::report) {
+        complete_report(index, completion);
+        return;
+    }
+    if (is_zone_action(operation)) {
+        complete_action(index, completion);
+        return;
+    }
+    if (const auto sense = sense_for(completion.status.code, operation)) {
+        slot.result.data_out_length = 0;
+        refuse(index, *sense);
+        return;
+    }
+    complete_transfer(index);
+}
+
+void TargetQueue::complete_transfer(Index index) noexcept {
+    auto& slot = slots_[index];
+    if (slot.request.operation == Operation::read) slot.result.data_in_length = slot.request.length;
+    if (slot.request.operation == Operation::write)
+        slot.result.data_out_length = slot.request.length;
+    // The cache may have been switched off while a write was under way.
+    const auto cached = slot.request.operation == Operation::write && !slot.request.fua;
+    if (slot.flush_after || (cached && !facts_.state.write_cache()))
+        flush(index);
+    else
+        done(index);
+}
+
+void TargetQueue::complete_stop(Index index, const Completion& completion) noexcept {
+    if (const auto sense = sense_for(completion.status.code, Operation::flush)) {
+        refuse(index, *sense);
+        return;
+    }
+    facts_.state.set_stopped(true);
+    done(index);
+}
+
+void TargetQueue::complete_action(Index index, const Completion& completion) noexcept {
+    auto& slot = slots_[index];
+    auto& request = slot.request;
+    if (const auto sense = sense_for(completion.status.code, request.operation)) {
+        refuse(index, *sense);
+        return;
+    }
+    // To ZBC a zone that has nothing to open or close is no reason to stop in front of it.
+    if (completion.status.code == StatusCode::invalid_transition && request.scope == Scope::zones) {
+        const auto& layout = facts_.disk.limits().layout;
+        const auto end = request.offset + request.length;
+        const auto zone = layout.zone_of(request.offset) + completion.result;
+        const auto next = (zone + 1) * layout.zone_size();
+        if (next < end) {
+            request.offset = next;
+            request.length = end - next;
+            enqueue(index);
+            return;
+        }
+    }
+    done(index);
+}
+
+// ---- Reports of zones.
+
+void TargetQueue::complete_report(Index index, const Completion& completion) noexcept {
+    auto& slot = slots_[index];
+    if (const auto sense = sense_for(completion.status.code, Operation::report)) {
+        give_back_buffer(index);
+        refuse(index, *sense);
+        return;
+    }
+    const auto count = std::min<std::uint64_t>(completion.result, slot.request.zones.size());
+    slot.report.feed(slot.request.zones.first(static_cast<std::size_t>(count)));
+    continue_report(index);
+}
+
+/// Asks for the next zones, or ends the report. Requires that the slot has a buffer.
+void TargetQueue::continue_report(Index index) noexcept {
+    auto& slot = slots_[index];
+    if (const auto next = slot.report.next()) {
+        const auto zones = report_buffers_.zones(*slot.report_buffer);
+        slot.request = Request();
+        slot.request.operation = Operation::report;
+        slot.request.offset = next->offset;
+        slot.request.zones = zones.first(std::min(zones.size(), next->zones));
+        enqueue(index);
+        return;
+    }
+    slot.report.finish(slot.result);
+    give_back_buffer(index);
+    done(index);
+}
+
+void TargetQueue::give_back_buffer(Index index) noexcept {
+    const auto number = *std::exchange(slots_[index].report_buffer, std::nullopt);
+    const auto next = report_buffers_.give_back(number);
+    if (!next) return;
+    slots_[*next].report_buffer = number;
+    continue_report(*next);
+}
+
+// ---- Verifications: the medium is read into the scratch and compared there.
+
+/// Begins as soon as no other verification has the scratch.
+void TargetQueue::wait_for_scratch(Index index) noexcept {
+    if (scratch_.take(index)) begin_verify(index);
+}
+
+void TargetQueue::begin_verify(Index index) noexcept {
+    auto& slot = slots_[index];
+    switch (slot.verify.check()) {
+        case ByteCheck::medium:
+            break;
+        case ByteCheck::all:
+            slot.verify.compare_with(slot.data_out);
+            break;
+        case ByteCheck::one_block: {
+            const auto block = scratch_.block();
+            gather(slot.data_out, block);
+            slot.verify.compare_with(std::span<const std::uint8_t>(block));
+            break;
+        }
+    }
+    continue_verify(index);
+}
+
+/// Asks for the next piece, or ends the command. Requires that the slot has the scratch.
+void TargetQueue::continue_verify(Index index) noexcept {
+    auto& slot = slots_[index];
+    const auto next = slot.verify.next(scratch_.piece().size());
+    if (!next) {
+        done(index);
+        return give_back_scratch();
+    }
+    slot.step = Step::verify;
+    slot.request = Request();
+    slot.request.operation = Operation::read;
+    slot.request.offset = next->offset;
+    slot.request.length = next->length;
+    slot.request.data = scratch_.list(next->length);
+    enqueue(index);
+}
+
+void TargetQueue::complete_verify(Index index, const Completion& completion) noexcept {
+    auto& slot = slots_[index];
+    auto sense = sense_for(completion.status.code, Operation::read);
+    if (!sense) {
+        if (const auto place = slot.verify.feed(scratch_.piece().first(slot.request.length)))
+            sense = miscompare(*place);
+    }
+    if (!sense) {
+        continue_verify(index);
+        return;
+    }
+    slot.result.data_out_length = 0;
+    refuse(index, *sense);
+    give_back_scratch();
+}
+
+void TargetQueue::give_back_scratch() noexcept {
+    if (const auto next = scratch_.give_back()) begin_verify(*next);
+}
+
+// ---- Reads that may not pass the write pointer, on a disk that would read on: the zone is reported
+// first.
+
+bool TargetQueue::needs_look_up(std::uint64_t offset) const noexcept {
+    if (looked_up_.empty()) return false;
+    const auto& layout = facts_.disk.limits().layout;
+    return layout.is_required(layout.zone_of(offset));
+}
+
+/// Asks for the zone that holds the range; a range that Geometry does not refuse ends in this zone.
+/// Another task may change the zone before the read: a task set promises no order.
+void TargetQueue::look_up(Index index, const ByteRange& range) noexcept {
+    auto& slot = slots_[index];
+    slot.step = Step::look_up;
+    slot.look_up_end = range.offset + range.length;
+    slot.request = Request();
+    slot.request.operation = Operation::report;
+    slot.request.offset = range.offset;
+    slot.request.zones = std::span(looked_up_).subspan(index, 1);
+    enqueue(index);
+}
+
+void TargetQueue::complete_look_up(Index index, const Completion& completion) noexcept {
+    auto& slot = slots_[index];
+    auto code = completion.status.code;
+    if (code == StatusCode::ok && completion.result == 0) code = StatusCode::io_error;
+    if (const auto sense = sense_for(code, Operation::report)) {
+        slot.result.data_out_length = 0;
+        return refuse(index, *sense);
+    }
+    // A zone without a pointer is readable throughout, or the disk says why it is not.
+    const auto& zone = looked_up_[index];
+    if (zone.write_pointer && slot.look_up_end > *zone.write_pointer) {
+        slot.result.data_out_length = 0;
+        if (facts_.refusals != nullptr) {
+            Refusal refusal;
+            refusal.offset = slot.request.offset;
+            refusal.length = slot.look_up_end - slot.request.offset;
+            refusal.status.code = StatusCode::read_past_pointer;
+            refusal.zone = zone;
+            facts_.refusals->refused(refusal);
+        }
+        return refuse(index, *sense_for(StatusCode::read_past_pointer, Operation::read));
+    }
+    slot.step = Step::operation;
+    if (!slot.after_look_up) return wait_for_scratch(index);
+    slot.request = *slot.after_look_up;
+    enqueue(index);
+}
+
+}  // namespace zonebridge::zbc
