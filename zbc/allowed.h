@@ -1,8 +1,5 @@
 // Which commands a guest may send to a disk that is passed through: those that pass by default, and
-// what the user allowed by name or by number.
-//
-// Threads: a plain value, made once and then only read.
-// Ownership: owns everything.
+// those that the user allowed by name or by number. Made once, and then only read.
 #pragma once
 
 #include <array>
@@ -24,24 +21,25 @@ class Allowed {
     /// What passes by default.
     Allowed() noexcept;
 
-    /// Adds what `text` names, separated by commas: "write-buffer", "mode-select", "0xC1",
+    /// Adds the commands that `text` names, separated by commas: "write-buffer", "mode-select", "0xC1",
     /// "0x9E/0x18"; an opcode alone stands for all its service actions. Nothing is added if any
-    /// part is wrong. Errors: invalid-request, naming what there is.
+    /// part is wrong. Errors: invalid-request, with the known names.
     [[nodiscard]] tl::expected<void, Error> add(std::string_view text);
 
     /// Whether a command passes. REPORT LUNS never does. Constant time.
     [[nodiscard]] bool passes(std::uint8_t opcode, std::uint16_t action) const noexcept;
     [[nodiscard]] bool passes(ByteView cdb) const noexcept;
 
-    /// Whether REPORT SUPPORTED OPERATION CODES may show it: it passes, or is answered above. Of an
-    /// opcode with service actions that is shown without one, whether any of them passes.
+    /// Whether REPORT SUPPORTED OPERATION CODES may show the command: because it passes, or because
+    /// the front end answers it. Without an action, of an opcode with service actions: whether any of
+    /// them passes.
     [[nodiscard]] bool shows(std::uint8_t opcode, bool with_action,
                              std::uint16_t action) const noexcept;
 
   private:
     void allow(std::uint8_t opcode, std::optional<std::uint16_t> action) noexcept;
 
-    /// By opcode, a bit for each service action; all bits where there are none.
+    /// By opcode, a bit for each service action; all bits for an opcode without service actions.
     std::array<std::uint32_t, 256> actions_{};
     /// The service actions of 7Fh, which have 16 bits.
     std::bitset<0x10000> variable_;
@@ -50,7 +48,7 @@ class Allowed {
 /// The set that --allow asks for.
 [[nodiscard]] tl::expected<Allowed, Error> parse_allowed(std::string_view text);
 
-/// The names that add() knows, of commands that do not pass by default: in the alphabet's order,
+/// The names that add() knows, of commands that do not pass by default, in alphabetical order,
 /// separated by ", ".
 [[nodiscard]] std::string allow_names();
 

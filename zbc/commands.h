@@ -2,8 +2,6 @@
 // `--allow` and REPORT SUPPORTED OPERATION CODES all read it. A new command is one row in
 // command_table.cc, and a handler in the target if the target is to have the command.
 //
-// Threads: an immutable table and pure functions.
-//
 // An opcode and a service action tell a command apart: 9Eh/10h is READ CAPACITY(16), 9Eh/18h REMOVE
 // ELEMENT AND TRUNCATE. WRITE BUFFER and READ BUFFER have a mode in the place of the service action,
 // and the mode counts as one here.

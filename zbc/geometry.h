@@ -1,7 +1,6 @@
-// Where a disk's zones and gaps lie: what can be told of an access or a report without asking the
-// disk.
+// Where a disk's zones and gaps lie: what is known of an access or a report without a request to the
+// disk. What zone/check refuses by the same rules is refused here in SCSI's words, in SCSI's order.
 //
-// Threads: immutable once made; any thread.
 // Ownership: borrows the Limits, which outlive it; owns eight bytes for every 64 zones.
 #pragma once
 
@@ -17,25 +16,25 @@ namespace zonebridge::zbc {
 
 class Geometry {
   public:
-    /// `reads_past_pointer`: URSWRZ, as the initiator is told.
+    /// `reads_past_pointer`: URSWRZ, as the initiator sees it.
     Geometry(const Limits& limits, bool reads_past_pointer);
 
-    /// Whether `offset`, inside the disk, lies behind its zone's capacity.
+    /// Whether `offset`, inside the disk, lies beyond its zone's capacity.
     [[nodiscard]] bool in_gap(std::uint64_t offset) const noexcept;
 
-    /// Why a read or write of this range, which is not empty and lies inside the disk, can't be,
-    /// whatever state the zones are in; in the order an initiator expects: gap, boundary,
+    /// Why a read or write of this range is invalid in every state of the zones. Requires a range that
+    /// is not empty and lies inside the disk. The order is what initiators expect: gap, boundary,
     /// alignment. (ZBC-2 4.5 "Zoned block device models": reads and writes of a host-managed one.)
     [[nodiscard]] std::optional<Sense> refuse_read(std::uint64_t offset,
                                                    std::uint64_t length) const noexcept;
     [[nodiscard]] std::optional<Sense> refuse_write(std::uint64_t offset,
                                                     std::uint64_t length) const noexcept;
 
-    /// How many zones a report with an option that ignores_state() lists from `offset` on. Takes
-    /// constant time.
+    /// The number of zones from `offset` on that a report lists with an option that ignores_state().
+    /// Constant time.
     [[nodiscard]] std::uint64_t count_from(std::uint64_t offset,
                                            ReportingOption option) const noexcept;
-    /// Feeds `same` with what those zones look like: one of each kind, and the last. Constant time.
+    /// Adds one zone of each kind of these zones to `same`, and the last. Constant time.
     void describe_from(std::uint64_t offset, ReportingOption option,
                        SameField& same) const noexcept;
 

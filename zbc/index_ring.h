@@ -1,7 +1,4 @@
 // A first-in first-out queue of small numbers with a fixed capacity.
-//
-// Threads: belongs to one.
-// Ownership: owns its numbers; allocates once, when it is made.
 #pragma once
 
 #include <cstddef>

@@ -10,7 +10,7 @@ namespace zonebridge::zbc {
 namespace {
 
 constexpr std::size_t standard_length = 96;
-// What initiators in the field know; nothing newer is needed for what this unit does.
+// Initiators know these versions, and need nothing newer for this unit.
 constexpr std::uint8_t version_spc4 = 0x06;
 constexpr std::uint32_t not_reported = 0xFFFFFFFF;
 
@@ -51,8 +51,8 @@ std::size_t serial_number(const Unit& unit, ByteWriter out) noexcept {
     return 4 + unit.serial.size();
 }
 
-/// Designators of the logical unit: T10 vendor id based, which is readable, and NAA locally
-/// assigned, which is short and what hosts make device links of.
+/// Designators of the logical unit: T10 vendor id based, which people can read, and NAA locally
+/// assigned, from which hosts make the names of device links.
 std::size_t identification(const Unit& unit, ByteWriter out) noexcept {
     const auto t10_length = 8 + 16 + unit.serial.size();
     std::size_t at = 4;
@@ -81,7 +81,7 @@ std::size_t extended_inquiry(ByteWriter out) noexcept {
     return 64;
 }
 
-/// Page 87h (SPC-5 7.7.13): whose the mode pages are (zbc/mode.h).
+/// Page 87h (SPC-5 7.7.13): which mode pages initiators share (zbc/mode.h).
 std::size_t mode_page_policy(ByteWriter out) noexcept {
     constexpr unsigned control_page = 0x0A;
     constexpr unsigned per_initiator = 3;
@@ -94,8 +94,7 @@ std::size_t mode_page_policy(ByteWriter out) noexcept {
     return 12;
 }
 
-/// Page B0h (SBC-4 6.6.4). The transfer limit is what matters: virtio-scsi initiators learn of it
-/// nowhere else.
+/// Page B0h (SBC-4 6.6.4). virtio-scsi initiators learn the transfer limit only here.
 std::size_t block_limits(const Unit& unit, ByteWriter out) noexcept {
     out.be16(6, std::uint32_t{1} << unit.physical_exponent);  // OPTIMAL TRANSFER LENGTH GRANULARITY
     out.be32(8, unit.max_transfer_blocks);
@@ -108,8 +107,8 @@ std::size_t characteristics(const Unit& unit, ByteWriter out) noexcept {
     return 64;
 }
 
-/// Page B2h (SBC-4 6.6.6): all zero, which says that every block has its place and that there are
-/// no commands that take it away. So it is: what is freed on a disk with zones are zones.
+/// Page B2h (SBC-4 6.6.6): all zero: full provisioning, and no command unmaps blocks. On a disk with
+/// zones a reset of a zone frees its blocks.
 std::size_t provisioning() noexcept {
     return 8;
 }

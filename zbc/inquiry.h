@@ -1,8 +1,5 @@
 // INQUIRY data: the standard page and the vital product data pages of a disk with or without zones.
 //
-// Threads: pure functions.
-// Ownership: none.
-//
 // Each encoder writes what fits into `out` and returns the length of the whole page, so that the
 // caller can cut it at the allocation length.
 #pragma once
@@ -34,11 +31,11 @@ enum class VpdPage : std::uint8_t {
 /// Standard INQUIRY data (SPC-4 6.6.2), 96 bytes with version descriptors.
 std::size_t encode_standard_inquiry(const Unit& unit, std::span<std::uint8_t> out) noexcept;
 
-/// The same for a logical unit number with nothing behind it: peripheral qualifier 3, type 1Fh.
+/// The same for a logical unit number without a unit: peripheral qualifier 3, type 1Fh.
 std::size_t encode_absent_inquiry(std::span<std::uint8_t> out) noexcept;
 
-/// One VPD page; nothing if this disk does not have it (B6h is there on zoned disks only). Page 00h
-/// lists in ascending order exactly those that are there.
+/// One VPD page; nothing if this disk does not have it (only zoned disks have B6h). Page 00h lists the
+/// pages of this disk in ascending order.
 [[nodiscard]] std::optional<std::size_t> encode_vpd(const Unit& unit, std::uint8_t page,
                                                     std::span<std::uint8_t> out) noexcept;
 

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t vpd_header_length = 4;
 constexpr std::uint32_t not_reported = 0xFFFFFFFF;
 
-/// Printable characters, without the spaces around them.
+/// Printable characters, without leading and trailing spaces.
 std::string text(ByteView view, std::size_t offset, std::size_t length) {
     std::string result;
     for (const auto byte : view.sub(offset, length).bytes())
@@ -21,7 +21,7 @@ std::string text(ByteView view, std::size_t offset, std::size_t length) {
     return result;
 }
 
-/// 0 and all ones both say that there is none.
+/// 0 and all ones mean that there is none.
 std::optional<std::uint32_t> limit(std::uint32_t value) noexcept {
     if (value == 0 || value == not_reported) return std::nullopt;
     return value;
@@ -88,7 +88,7 @@ std::optional<Designator> best_designator(std::span<const std::uint8_t> body) {
         const auto kind = static_cast<Designator::Kind>(view.u8(at + 1) & 0x0F);
         const auto bytes = view.sub(at + 4, length).bytes();
         at += 4 + length;
-        // Of the logical unit, known, whole, and something at all.
+        // A designator of the logical unit, of a known type, complete, and not empty.
         if (association != 0 || strength(kind) == 0 || bytes.size() != length) continue;
         if (std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; }))
             continue;
@@ -98,7 +98,7 @@ std::optional<Designator> best_designator(std::span<const std::uint8_t> body) {
     return best;
 }
 
-// The standards count a page's bytes from its header on, so the offsets below are theirs less 4.
+// The standards count a page's bytes from its header: the offsets below are 4 less.
 
 BlockLimits decode_block_limits(std::span<const std::uint8_t> body) noexcept {
     return {ByteView(body).be32(8 - vpd_header_length)};

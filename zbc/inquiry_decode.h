@@ -1,11 +1,8 @@
-// What a disk says of itself, read by a host: INQUIRY data, vital product data pages, READ
+// A host's decoder of a disk's description: INQUIRY data, vital product data pages, READ
 // CAPACITY(16), and the header of mode pages.
 //
-// Threads: plain values and pure functions.
-// Ownership: results own their strings.
-//
-// A disk may say anything and as little as it likes: bytes that did not come count as zero, text is
-// cut to printable characters, and numbers are given as they are.
+// A disk's answer may be wrong or short: missing bytes count as zero, text is reduced to printable
+// characters, and numbers are not checked here.
 #pragma once
 
 #include <array>
@@ -30,22 +27,22 @@ struct StandardInquiry {
     std::string product;
     std::string revision;
 };
-/// Nothing if there are fewer than the 36 bytes everybody has to give.
+/// Nothing if there are fewer than the 36 bytes that are mandatory.
 [[nodiscard]] std::optional<StandardInquiry> decode_standard_inquiry(
     std::span<const std::uint8_t> bytes);
 
-/// The part of a VPD page behind its header, as long as the page says and as came; nothing if it is
-/// not that page.
+/// The part of a VPD page after its header: as many bytes as the header says, and as arrived; nothing
+/// for another page.
 [[nodiscard]] std::optional<std::span<const std::uint8_t>> vpd_body(
     std::span<const std::uint8_t> bytes, std::uint8_t page) noexcept;
 
-/// Page 00h: which pages there are. The body of it, as all below.
+/// Page 00h: which pages the disk has. The argument is the page's body, as for all below.
 [[nodiscard]] std::bitset<256> decode_supported_pages(std::span<const std::uint8_t> body) noexcept;
 
-/// Page 80h, without spaces around it.
+/// Page 80h, without leading and trailing spaces.
 [[nodiscard]] std::string decode_serial_number(std::span<const std::uint8_t> body);
 
-/// Page 83h: a name of the logical unit that is the world's only one.
+/// Page 83h: a name of the logical unit that is unique in the world.
 struct Designator {
     enum class Kind : std::uint8_t { t10 = 1, eui64 = 2, naa = 3, name = 8, uuid = 10 };
     Kind kind = Kind::t10;
@@ -82,7 +79,7 @@ struct Capacity {
     std::uint64_t last_lba = 0;
     std::uint32_t block_size = 0;
     std::uint8_t physical_exponent = 0;  ///< log2(logical blocks per physical block).
-    /// RC_BASIS: 0 the last LBA is that of the leading conventional zones, 1 the device's.
+    /// RC_BASIS: 0 if the last LBA is that of the leading conventional zones, 1 if it is the device's.
     std::uint8_t basis = 0;
 };
 /// Nothing if there are fewer than 14 bytes.

@@ -1,10 +1,11 @@
-// What a SCSI front end talks to: a logical unit, and one thread's queue of tasks to it. Two kinds
-// exist: the target in zbc/target.h, which translates to the zone model, and a disk's own, passed
-// through by transports/scsi.
+// A logical unit as a SCSI front end uses it, and one thread's queue of tasks to it. There are two
+// kinds: the target in zbc/target.h, which translates to the zone model, and a disk that
+// transports/scsi passes through.
 //
 // Threads: a LogicalUnit is safe from any thread. A TaskQueue belongs to the thread of the loop it
 // was opened on.
-// Ownership: a TaskQueue borrows its Loop and its LogicalUnit, which outlive it; a task's CDB and buffers are borrowed from submit until its result is reaped.
+// Ownership: a TaskQueue borrows its Loop and its LogicalUnit, which outlive it. It borrows a task's
+// CDB and buffers from submit until the result is reaped.
 #pragma once
 
 #include <array>
@@ -32,7 +33,7 @@ enum class ScsiStatus : std::uint8_t {
     task_aborted = 0x40,
 };
 
-/// One SCSI command on its way. `cdb` is the submitter's own copy: the initiator can't change it.
+/// One SCSI command. `cdb` is the submitter's own copy, which the initiator can't change.
 struct Task {
     std::uint64_t tag = 0;
     std::span<const std::uint8_t> cdb = {};
@@ -40,17 +41,17 @@ struct Task {
     std::span<const iovec> data_in = {};   ///< To the initiator.
 };
 
-/// How a task got there and back. What is not `done` has no status and no sense; each has its word in
-/// virtio-scsi's response (virtio 1.2, 5.6.6.1).
+/// Whether the logical unit answered a task. Only `done` has a status and sense data; for each of the
+/// others virtio-scsi has a response (virtio 1.2, 5.6.6.1).
 enum class Delivery : std::uint8_t {
     done,               ///< The logical unit answered.
-    overrun,            ///< The command wanted to move more than the buffers hold.
-    busy,               ///< It could not be sent at the moment; send it again.
-    reset,              ///< The way to the unit was reset while it was under way.
-    transport_failure,  ///< The way to the unit failed; another command may get through.
-    target_failure,     ///< The unit itself failed; no way to it will do.
-    gone,               ///< There is no such unit any more.
-    failure,            ///< Anything else; whether it was carried out is not known.
+    overrun,            ///< The command moves more than the buffers hold.
+    busy,               ///< It can't be sent now; send it again.
+    reset,              ///< The path to the unit was reset while the task was in flight.
+    transport_failure,  ///< The path to the unit failed; another command may succeed.
+    target_failure,     ///< The unit itself failed, on every path.
+    gone,               ///< The unit does not exist any more.
+    failure,            ///< Anything else; the command may have been carried out.
 };
 
 struct TaskResult {
@@ -65,8 +66,8 @@ struct TaskResult {
     std::uint64_t data_out_length = 0;  ///< Bytes taken from data_out.
 };
 
-/// The storage queue's contract (zone/transport.h): a prefix is accepted, every accepted task ends
-/// exactly once through reap, nothing allocates on the way, no order among tasks in flight.
+/// The storage queue's contract (zone/transport.h): submit accepts a prefix, every accepted task ends
+/// exactly once by reap, neither allocates, and tasks in flight have no order.
 class TaskQueue {
   public:
     virtual ~TaskQueue() = default;
@@ -76,7 +77,7 @@ class TaskQueue {
     [[nodiscard]] virtual std::size_t depth() const noexcept = 0;
 };
 
-/// What fits into one command.
+/// The most that one command moves.
 struct TransferLimits {
     std::uint64_t max_transfer = 0;  ///< Bytes.
     std::uint32_t max_segments = 0;  ///< Buffers.

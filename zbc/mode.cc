@@ -74,7 +74,7 @@ std::size_t put_block_descriptor(const Unit& unit, bool long_lba, std::size_t at
     return 8;
 }
 
-/// Whether a MODE SELECT block descriptor asks for the format the disk has anyway.
+/// Whether a MODE SELECT block descriptor asks for the disk's own format.
 bool is_current_format(const Unit& unit, ByteView descriptor, bool long_lba) noexcept {
     const auto blocks = long_lba ? descriptor.be64(0) : descriptor.be32(0);
     const auto size = long_lba ? descriptor.be32(12) : descriptor.be24(5);

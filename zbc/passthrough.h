@@ -86,12 +86,12 @@ inline constexpr std::size_t max_edited_reply = 0x10000;
 
 /// Why a command is not sent, for the log.
 enum class Refused : std::uint8_t {
-    malformed,      ///< The CDB is too short, too long, or can't be.
-    not_allowed,    ///< Nobody allowed it.
+    malformed,      ///< The CDB is too short, too long, or invalid.
+    not_allowed,    ///< It does not pass without --allow.
     read_only,      ///< It would change a disk served read-only.
     too_long,       ///< It moves more than the path carries.
     hidden,         ///< A page that is not shown.
-    unsupported,    ///< NACA, protection information: nothing here carries it.
+    unsupported,    ///< NACA, protection information.
     bidirectional,  ///< Buffers both ways.
     overrun,        ///< It moves more than its buffers hold.
 };
@@ -105,7 +105,7 @@ struct NotSent {
 /// Whether and how a command is sent. `cdb` is the initiator's, any length: bytes behind the
 /// command's own are not looked at. `data_out` and `data_in` are its buffers' bytes.
 ///
-/// Errors: 5/20/00 for what is not allowed; 5/24/00 for a CDB that is too short (at its first missing
+/// Errors: 5/20/00 for a command that does not pass; 5/24/00 for a CDB that is too short (at its first missing
 /// byte), for NACA, protection information, a transfer longer than facts.max_transfer, VPD page 89h;
 /// 5/21/00 for a range beyond the last number there is; 7/27/00 for a change to a disk served read
 /// only; an overrun where the CDB's length is more than the buffers of its direction hold; a failure

@@ -14,7 +14,7 @@ using Bytes = std::span<std::uint8_t>;
 constexpr auto limits_page = static_cast<std::uint8_t>(VpdPage::block_limits);
 constexpr std::size_t page_header = 4;
 constexpr std::size_t limits_length = 64;
-constexpr std::size_t shortest_limits = 16;  // the fields that are always edited are in it
+constexpr std::size_t shortest_limits = 16;  // up to the fields that are always edited
 constexpr std::uint8_t write_protect = 0x80;
 
 std::uint32_t path_blocks(const PassthroughFacts& facts) noexcept {
@@ -44,7 +44,7 @@ std::size_t edit_supported_pages(Bytes bytes, std::size_t arrived, bool adds_lim
     return page_header + end;
 }
 
-/// A maximum in blocks at `at`, where 0 says that there is none or that it is not told.
+/// A maximum in blocks at `at`; 0 means that there is none, or that the disk does not report it.
 void bound(ByteWriter& out, ByteView page, std::size_t at, std::uint32_t most) noexcept {
     if (page.be32(at) > most) out.be32(at, most);
 }

@@ -1,9 +1,6 @@
 // REPORT ZONES data: zone descriptors, which zones a reporting option lists, and the header.
 //
-// Threads: plain values and pure functions.
-// Ownership: none.
-//
-// A zone of the model whose capacity is below its length is two on the wire: a sequential zone as
+// A zone of the model whose capacity is below its length is reported as two: a sequential zone as
 // long as the capacity, and a gap zone after it.
 #pragma once
 
@@ -26,7 +23,7 @@ enum class ReportedType : std::uint8_t {
     gap = 5,
 };
 
-/// A zone as ZBC shows it; still in bytes.
+/// A zone as ZBC reports it, but in bytes.
 struct ReportedZone {
     ReportedType type = ReportedType::conventional;
     ZoneState state = ZoneState::not_write_pointer;
@@ -41,7 +38,7 @@ struct ReportedZone {
 
 /// The writable part of a zone of the model.
 [[nodiscard]] ReportedZone reported_zone(const Zone& zone) noexcept;
-/// The gap behind it, if there is one.
+/// The gap zone after it, if there is one.
 [[nodiscard]] std::optional<ReportedZone> gap_after(const Zone& zone) noexcept;
 
 // ---- Reporting options.
@@ -65,16 +62,16 @@ enum class ReportingOption : std::uint8_t {
 /// Nothing for a reserved value.
 [[nodiscard]] std::optional<ReportingOption> parse_reporting_option(std::uint8_t value) noexcept;
 
-/// Whether the option lists this zone. Zones of the model are never inactive, never have a reset
-/// recommended and never have non-sequential write resources active.
+/// Whether the option lists this zone. Zones of the model are never inactive, never have RESET
+/// recommended, and never have non-sequential write resources active.
 [[nodiscard]] bool lists(ReportingOption option, const ReportedZone& zone) noexcept;
-/// Whether the option lists nothing, whatever the zones.
+/// Whether the option lists no zone of any state.
 [[nodiscard]] bool lists_nothing(ReportingOption option) noexcept;
-/// Whether the option lists the same zones whatever their state.
+/// Whether the option lists zones without regard to their state.
 [[nodiscard]] bool ignores_state(ReportingOption option) noexcept;
 
-/// The SAME field: what a list's zones have in common with its first. Feed it every zone of the
-/// list in order.
+/// The SAME field: what the zones of a list have in common with the first. add() gets every zone of
+/// the list in order.
 class SameField {
   public:
     void add(ReportedType type, std::uint64_t length) noexcept;

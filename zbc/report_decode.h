@@ -1,11 +1,7 @@
-// REPORT ZONES data as a disk gives it, read by a host: nothing in it is believed.
+// A host's decoder of a disk's REPORT ZONES data. All of the data may be wrong.
 //
-// Threads: plain values and pure functions; a ZoneFolder belongs to one at a time.
-// Ownership: none; views borrow their bytes.
-//
-// Here it is seen to that no number leads outside the bytes or overflows, and that types,
-// conditions and write pointers are ones a host can live with. Whether the zones lie where zones
-// have to is zone/survey.h's to say.
+// The decoder checks that no number leads outside the bytes or overflows, and that types, conditions
+// and write pointers are valid. zone/survey.h checks where the zones lie.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +26,7 @@ struct RawZone {
 };
 
 struct ReportListHeader {
-    std::uint32_t list_bytes = 0;  ///< ZONE LIST LENGTH: bytes of descriptors, in the disk's words.
+    std::uint32_t list_bytes = 0;  ///< ZONE LIST LENGTH: bytes of descriptors that the disk has.
     std::uint64_t max_lba = 0;
     std::uint64_t granularity_blocks = 0;  ///< Zone starting LBA granularity; 0: not used.
 };
@@ -43,23 +39,24 @@ struct ReportListHeader {
 [[nodiscard]] std::optional<RawZone> decode_zone_descriptor(std::span<const std::uint8_t> bytes,
                                                             std::size_t index) noexcept;
 
-/// How many whole descriptors a reply holds: as many as its header says, and as came.
+/// The number of whole descriptors in a reply: as many as its header says, and as arrived.
 [[nodiscard]] std::size_t descriptors_in(const ReportListHeader& header,
                                          std::size_t reply_bytes) noexcept;
 
-/// The zone in bytes, its write pointer as the model has it: absent for conventional, gap, full,
-/// read-only and offline zones whatever the field says. Refused, in words without the zone's
-/// number: types and conditions that are reserved or not handled (sequential or before required,
-/// inactive), lengths of nothing, numbers that overflow, write pointers outside their zone.
+/// The zone in bytes, with the model's write pointer: absent for conventional, gap, full, read-only and
+/// offline zones. Errors, in words without the zone's number: types and conditions that are reserved
+/// or not supported (sequential or before required, inactive), a length of 0, numbers that overflow,
+/// write pointers outside their zone.
 [[nodiscard]] tl::expected<ReportedZone, std::string> read_zone(const RawZone& raw,
                                                                 std::uint32_t block_size);
 
-/// Joins what ZBC reports as two, a zone and the gap behind it, into the model's one zone.
+/// Joins a zone and the gap zone after it, which ZBC reports as two, into the model's one zone. Belongs
+/// to one thread.
 class ZoneFolder {
   public:
-    /// Takes the next reported zone. Gives the one before it, which is whole by now, if there is
-    /// one. Refused: a gap that nothing comes before, that is no direct follower, or that follows a
-    /// conventional zone.
+    /// Takes the next reported zone. Returns the zone before it, which is complete then, if there is
+    /// one. Errors: a gap zone that is the first, that does not follow its zone directly, or that
+    /// follows a conventional zone.
     [[nodiscard]] tl::expected<std::optional<Zone>, std::string> add(const ReportedZone& zone);
     /// The last zone, at the disk's end.
     [[nodiscard]] std::optional<Zone> finish() noexcept;

@@ -30,7 +30,7 @@ enum class SenseKey : std::uint8_t {
     completed = 0xF,
 };
 
-/// The field a device server objects to (SPC-4 "field pointer sense key specific data").
+/// The field of a CDB or parameter list that is wrong (SPC-4 "field pointer sense key specific data").
 struct FieldPointer {
     bool in_cdb = true;  ///< False: in the parameter list.
     std::uint16_t byte = 0;
@@ -43,7 +43,7 @@ struct Sense {
     SenseKey key = SenseKey::no_sense;
     std::uint8_t asc = 0;
     std::uint8_t ascq = 0;
-    /// The INFORMATION field: for a block device the LBA the error is about.
+    /// The INFORMATION field: for a block device the LBA of the error.
     std::optional<std::uint64_t> information;
     std::optional<FieldPointer> field;
 
@@ -100,7 +100,7 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
 [[nodiscard]] inline Sense parameter_list_length_error() noexcept {
     return illegal_request(0x1A, 0x00);
 }
-/// 5/21/00 LOGICAL BLOCK ADDRESS OUT OF RANGE; SBC wants the first invalid LBA with it.
+/// 5/21/00 LOGICAL BLOCK ADDRESS OUT OF RANGE; with the first LBA that is invalid, as SBC asks.
 [[nodiscard]] inline Sense lba_out_of_range(std::uint64_t first_invalid) noexcept {
     auto sense = illegal_request(0x21, 0x00);
     sense.information = first_invalid;
@@ -110,7 +110,8 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
 [[nodiscard]] inline Sense lun_not_supported() noexcept {
     return illegal_request(0x25, 0x00);
 }
-/// E/1D/00 MISCOMPARE DURING VERIFY OPERATION; SBC wants the first byte's offset in the data with it.
+/// E/1D/00 MISCOMPARE DURING VERIFY OPERATION; with the offset in
+/// the data of the first different byte, as SBC asks.
 [[nodiscard]] inline Sense miscompare(std::uint64_t offset) noexcept {
     return {SenseKey::miscompare, 0x1D, 0x00, offset, {}};
 }
@@ -130,15 +131,15 @@ std::size_t encode_sense(const Sense& sense, SenseFormat format,
 
 // ---- Between sense data and the model's codes, by one table (sense_table.cc).
 
-/// The sense data for `code` after `operation`; nothing where ZBC calls it success: ok, and the
-/// OPEN or CLOSE of a zone that has nothing to open or close (ZBC-2 "OPEN ZONE command": a FULL
-/// zone is left as it is without error; "CLOSE ZONE command": so are EMPTY and FULL ones).
+/// The sense data for `code` after `operation`; nothing if ZBC has no error for it: for ok, and for
+/// OPEN or CLOSE of a zone in a state that needs neither (ZBC-2 "OPEN ZONE command": a FULL zone stays
+/// FULL without an error; "CLOSE ZONE command": the same for EMPTY and FULL zones).
 [[nodiscard]] std::optional<Sense> sense_for(StatusCode code, Operation operation) noexcept;
 
-/// What `sense` says of a command that `operation` was sent as. NO SENSE and RECOVERED ERROR are
-/// ok: the command did what was asked. What the table does not have goes by its sense key. 5/24/00
-/// (INVALID FIELD IN CDB) is what ZBC says of a FULL zone to a write, and of a zone without a write
-/// pointer to an action.
+/// The code for `sense` of the command that `operation` was sent as. NO SENSE and RECOVERED ERROR are
+/// ok: the command did its work. Sense data that the table does not have go by their sense key.
+/// 5/24/00 (INVALID FIELD IN CDB) is ZBC's answer to a write to a FULL zone, and to an action on a zone
+/// without a write pointer.
 [[nodiscard]] StatusCode status_of(const Sense& sense, Operation operation) noexcept;
 
 }  // namespace zonebridge::zbc

@@ -2,8 +2,8 @@
 // host-managed disk appears as a ZBC device (type 14h), a host-aware one as a disk with ZONED set,
 // one without zones as a plain disk.
 //
-// Threads: any, but for the task queues, which belong to their loop's thread.
-// Ownership: borrows the transport, which outlives it; owns what it says about the disk.
+// Threads: any. A task queue belongs to its loop's thread.
+// Ownership: borrows the transport, which outlives it.
 #pragma once
 
 #include <memory>
@@ -19,9 +19,9 @@ namespace zonebridge::zbc {
 
 /// The commands are listed in docs/scsi-commands.md. A task queue opens one storage queue of its
 /// depth. Reads and writes move between the task's buffers and the disk without a copy, are never
-/// split, and reach the storage queue in the order they were submitted in; but for reads that are
-/// held to the write pointer on a disk that does not do so itself: those ask the disk for the zone
-/// first. Fails on a disk that describe_unit() refuses.
+/// split, and reach the storage queue in the order of submission. An exception are reads with URSWRZ 0
+/// on a disk that reads past the pointer: the target reports the zone before it reads. Fails on a disk
+/// that describe_unit() refuses.
 [[nodiscard]] tl::expected<std::unique_ptr<LogicalUnit>, Error> make_target(
     Transport& disk, const UnitOptions& options = {});
 

@@ -29,8 +29,8 @@ void TargetQueue::enqueue(Index index) noexcept {
     waiting_.push(index);
 }
 
-/// Hands over what waits, in order and in batches. What the storage queue does not take stays in
-/// front, so that writes to a zone keep their order.
+/// Submits the waiting requests, in order and in batches. Requests that the storage queue does not take
+/// stay in front, so that writes to a zone keep their order.
 void TargetQueue::pump() noexcept {
     while (!waiting_.empty()) {
         const auto count = std::min(waiting_.size(), batch_.size());
@@ -100,7 +100,7 @@ void TargetQueue::complete_transfer(Index index) noexcept {
     if (slot.request.operation == Operation::read) slot.result.data_in_length = slot.request.length;
     if (slot.request.operation == Operation::write)
         slot.result.data_out_length = slot.request.length;
-    // The cache may have been switched off while a write was under way.
+    // The cache may have been switched off while the write was in flight.
     const auto cached = slot.request.operation == Operation::write && !slot.request.fua;
     if (slot.flush_after || (cached && !facts_.state.write_cache()))
         flush(index);
@@ -124,7 +124,7 @@ void TargetQueue::complete_action(Index index, const Completion& completion) noe
         refuse(index, *sense);
         return;
     }
-    // To ZBC a zone that has nothing to open or close is no reason to stop in front of it.
+    // ZBC goes on after a zone whose state needs no OPEN or CLOSE.
     if (completion.status.code == StatusCode::invalid_transition && request.scope == Scope::zones) {
         const auto& layout = facts_.disk.limits().layout;
         const auto end = request.offset + request.length;
@@ -271,7 +271,7 @@ void TargetQueue::complete_look_up(Index index, const Completion& completion) no
         slot.result.data_out_length = 0;
         return refuse(index, *sense);
     }
-    // A zone without a pointer is readable throughout, or the disk says why it is not.
+    // A zone without a pointer is readable as a whole, or the disk refuses the read itself.
     const auto& zone = looked_up_[index];
     if (zone.write_pointer && slot.look_up_end > *zone.write_pointer) {
         slot.result.data_out_length = 0;

@@ -109,7 +109,7 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
     }
 }
 
-/// A reply that needed no look at the disk.
+/// Ends a task with a reply that is in reply_.
 void TargetQueue::answer(Index index, const Task& task,
                          const tl::expected<std::size_t, Sense>& length) noexcept {
     if (!length) return refuse(index, length.error());
@@ -140,7 +140,7 @@ void TargetQueue::start_mode_select(Index index, const Task& task) noexcept {
     if (!after) return refuse(index, after.error());
     result.data_out_length = length;
     facts_.state.set_mode_values(*after);
-    // What was written before is to be durable as well, and protected once it is.
+    // Earlier writes have to be durable, too.
     const auto settles = (before.write_cache && !after->write_cache) ||
                          (!before.software_write_protect && after->software_write_protect);
     if (settles && !facts_.unit.read_only)
@@ -159,7 +159,7 @@ void TargetQueue::start_stop(Index index, const Task& task) noexcept {
     const auto eject = cdb.bit(4, 1);
     const auto start = cdb.bit(4, 0) || condition == active;
     if (modifier != 0) return refuse(index, invalid_field_in_cdb(3, std::uint8_t{3}));
-    // There is no idle or standby: the disk behind this unit is awake.
+    // The unit has no idle and standby conditions.
     if (condition > active) return refuse(index, invalid_field_in_cdb(4, std::uint8_t{7}));
     if (eject && condition == 0) return refuse(index, invalid_field_in_cdb(4, std::uint8_t{1}));
     if (start || no_flush || facts_.unit.read_only || facts_.state.stopped()) {

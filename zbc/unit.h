@@ -1,8 +1,5 @@
-// What a SCSI initiator is shown of a disk: the zone model's limits and identity in SCSI's terms.
-// The codecs of INQUIRY, mode pages and capacities read nothing else.
-//
-// Threads: an immutable value.
-// Ownership: owns its strings.
+// A disk as a SCSI initiator sees it: the zone model's limits and identity in SCSI's terms. The codecs
+// of INQUIRY, mode pages and capacities use only this.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +16,13 @@ namespace zonebridge::zbc {
 
 struct Unit {
     Model model = Model::none;
-    std::uint64_t blocks = 0;  ///< Logical blocks; all "blocks" here are.
+    std::uint64_t blocks = 0;  ///< Logical blocks, as all "blocks" here.
     std::uint32_t block_size = 512;
     std::uint8_t physical_exponent = 0;  ///< log2(logical blocks per physical block).
     std::uint32_t max_transfer_blocks = 0;
     std::optional<std::uint32_t> max_open;  ///< Never more than the disk's active limit.
     bool reads_past_pointer = true;         ///< URSWRZ.
-    /// Zone starts lie at multiples of this where zones are followed by gaps; otherwise 0.
+    /// If gaps follow zones, zones start at multiples of this; else 0.
     std::uint64_t zone_granularity_blocks = 0;
     bool read_only = false;
     bool fua = false;
@@ -46,19 +43,19 @@ struct Unit {
 struct UnitOptions {
     bool read_only = false;                            ///< Refuse everything that changes the disk.
     std::optional<std::string> serial = std::nullopt;  ///< Instead of the disk's own.
-    /// URSWRZ: false holds reads to what was written, zone by zone, also on a disk that would read
-    /// on; true is only for disks that do. Absent: as the disk.
+    /// URSWRZ: with false a read may not pass a zone's write pointer, also on a disk that would allow
+    /// it; true is an error on a disk that does not allow it. Absent: as the disk.
     std::optional<bool> reads_past_pointer = std::nullopt;
-    /// Hears of what the target refuses before the disk is asked; outlives it. May be null.
+    /// Gets what the target refuses without a request to the disk. Outlives the target; may be null.
     RefusalSink* refusals = nullptr;
 };
 
-/// The longest serial number shown; what is over is cut off.
+/// A longer serial number is cut.
 inline constexpr std::size_t max_serial_length = 64;
 
-/// Fails on what SCSI has no words for: sizes that are not whole logical blocks, a physical block
-/// that is not a power of two of logical ones or more than 2^15 of them, an empty disk; and on
-/// reads past the pointer that the disk does not have, or that are to be refused on a disk without
+/// Fails on what SCSI can't express: sizes that are not whole logical blocks, a physical block that is
+/// not a power of two of logical blocks or more than 2^15 of them, an empty disk. Also fails on
+/// reads_past_pointer true for a disk that does not allow them, and false for a disk without
 /// sequential write required zones.
 [[nodiscard]] tl::expected<Unit, Error> describe_unit(const Limits& limits,
                                                       const Identity& identity,

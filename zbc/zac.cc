@@ -39,7 +39,7 @@ std::uint8_t action_of(Operation operation) noexcept {
         case Operation::write_zeroes:
             break;
     }
-    return 0;  // reserved: a disk refuses it
+    return 0;  // reserved: disks refuse it
 }
 
 AtaCommand data(Opcode opcode, Transfer transfer, std::uint64_t lba, std::uint32_t sectors,

@@ -1,7 +1,7 @@
 // ATA ZAC through SAT: ATA PASS-THROUGH(16) CDBs for the commands of a zoned ATA disk, and its zone
 // reports. For disks behind a translation layer (SATL) that does not translate ZBC.
 //
-// SAT-4 "ATA PASS-THROUGH (16) command", ACS-4 for the commands, ZAC-2 for the zoned ones. All
+// SAT-4 "ATA PASS-THROUGH (16) command", ACS-4 for the commands, ZAC-2 for the commands of zones. All
 // numbers here are the wire's: logical sectors of the disk, pages of 512 bytes.
 #pragma once
 
@@ -21,8 +21,7 @@ inline constexpr std::uint8_t ata_pass_through_16 = 0x85;
 
 /// ATA's unit of identify data, log pages and zone reports.
 inline constexpr std::size_t page_length = 512;
-/// COUNT is a field of 16 bits in which 0 means 65536: what one command transfers at most, in
-/// sectors or in pages.
+/// The most that one command transfers, in sectors or in pages: COUNT has 16 bits, and 0 means 65536.
 inline constexpr std::uint32_t max_count = 65536;
 /// LBAs are 48 bits wide.
 inline constexpr std::uint64_t max_sectors = std::uint64_t{1} << 48;
@@ -40,31 +39,30 @@ enum class Opcode : std::uint8_t {
     identify_device = 0xEC,
 };
 
-/// PROTOCOL, as ATA PASS-THROUGH has it.
+/// The PROTOCOL field of ATA PASS-THROUGH.
 enum class Protocol : std::uint8_t { non_data = 3, pio_in = 4, pio_out = 5, dma = 6 };
 
 enum class Transfer : std::uint8_t { none, in, out };
 
-/// An ATA command before it is put into a CDB. `ext`: of the 48-bit kind.
+/// An ATA command, as it goes into a CDB. `ext`: a command with 48-bit addresses.
 struct AtaCommand {
     Opcode opcode = Opcode::identify_device;
     Protocol protocol = Protocol::non_data;
     Transfer transfer = Transfer::none;
     bool ext = true;
-    /// COUNT counts logical sectors, and those are not of 512 bytes (T_TYPE).
+    /// COUNT counts logical sectors, which are larger than 512 bytes (T_TYPE).
     bool large_sectors = false;
     std::uint16_t features = 0;
     std::uint16_t count = 0;
     std::uint64_t lba = 0;
 };
 
-/// Without CK_COND: sense data comes only with failures.
+/// Without CK_COND: only a command that fails returns sense data.
 [[nodiscard]] Cdb encode(const AtaCommand& command) noexcept;
-/// The reverse; nothing if the CDB is no ATA PASS-THROUGH(16). Codes it does not know stay as they
-/// are.
+/// The reverse; nothing if the CDB is not ATA PASS-THROUGH(16). Unknown codes are kept.
 [[nodiscard]] std::optional<AtaCommand> decode(ByteView cdb) noexcept;
 
-// ---- Who the disk is.
+// ---- Identification.
 
 /// One page.
 [[nodiscard]] Cdb encode_identify_device() noexcept;

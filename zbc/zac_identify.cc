@@ -16,12 +16,12 @@ std::uint16_t word(ByteView page, unsigned number) noexcept {
 bool word_bit(ByteView page, unsigned number, unsigned bit) noexcept {
     return (word(page, number) >> bit & 1) != 0;
 }
-/// Some words say by their two upper bits (01b) that the others mean something.
+/// The two upper bits of some words are 01b if the other bits are valid.
 bool is_valid(ByteView page, unsigned number) noexcept {
     return word(page, number) >> 14 == 1;
 }
 
-/// ACS-4 "ATA string convention": two characters a word, the first in the upper byte.
+/// ACS-4 "ATA string convention": two characters in a word, the first in the upper byte.
 std::string text(ByteView page, unsigned first, unsigned words) {
     std::string out;
     for (unsigned i = 0; i < words; ++i) {
@@ -38,27 +38,27 @@ std::uint64_t words_64(ByteView page, unsigned first) noexcept {
     return le64(page, std::size_t{2} * first);
 }
 
-/// The last word: a mark, and what makes all bytes' sum zero.
+/// The last word: a signature, and a checksum that makes the sum of all bytes zero.
 bool is_damaged(ByteView page) noexcept {
     if (page.u8(510) != 0xA5) return false;  // no checksum
     const auto bytes = page.bytes().first(page_length);
     return std::accumulate(bytes.begin(), bytes.end(), 0U) % 256 != 0;
 }
 
-/// The first qword of a log page names it.
+/// The first qword of a log page holds its number.
 bool is_page(ByteView page, std::uint8_t number) noexcept {
     return page.covers(0, page_length) && page.bit(7, 7) && page.u8(2) == number &&
            le16(page, 0) != 0;
 }
 
-/// A qword whose upper bit says that the rest means something.
+/// A qword whose upper bit is set if the other bits are valid.
 std::optional<std::uint64_t> valid_qword(ByteView page, std::size_t offset) noexcept {
     const auto value = le64(page, offset);
     if (value >> 63 == 0) return std::nullopt;
     return value & ~(std::uint64_t{1} << 63);
 }
 
-/// A count of zones, of which all ones and 0 say nothing.
+/// A count of zones; all ones and 0 are not counts.
 std::optional<std::uint32_t> zone_count(ByteView page, std::size_t offset) noexcept {
     const auto value = valid_qword(page, offset);
     if (!value) return std::nullopt;
@@ -87,7 +87,7 @@ tl::expected<Identify, std::string> decode_identify(ByteView page) {
     disk.model = text(page, 27, 20);
 
     disk.sectors = words_64(page, 100);
-    // Large disks have their size elsewhere too, and there in full.
+    // Large disks have their whole size in other words.
     if (word_bit(page, 69, 3) && words_64(page, 230) != 0) disk.sectors = words_64(page, 230);
     disk.logical_sector_size = page_length;
     disk.physical_sector_size = page_length;

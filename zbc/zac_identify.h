@@ -1,8 +1,5 @@
-// Who an ATA disk says it is: IDENTIFY DEVICE data and the pages of the IDENTIFY DEVICE data log
-// that tell of zones (ACS-4 7.13 and 9.11, ZAC-2).
-//
-// Threads: plain values and pure functions.
-// Ownership: the values own their text.
+// The identification of an ATA disk: IDENTIFY DEVICE data, and the pages of the IDENTIFY DEVICE data
+// log that describe zones (ACS-4 7.13 and 9.11, ZAC-2).
 #pragma once
 
 #include <cstdint>
@@ -15,9 +12,9 @@
 
 namespace zonebridge::zbc::zac {
 
-/// The ZONED field: what a disk that does not give the host-managed signature says of its zones.
+/// The ZONED field, of a disk without the host-managed signature.
 enum class Zoned : std::uint8_t {
-    not_reported = 0,  ///< No zones, or host-managed ones.
+    not_reported = 0,  ///< No zones, or a host-managed disk.
     host_aware = 1,
     device_managed = 2,
     reserved = 3,
@@ -27,36 +24,35 @@ struct Identify {
     std::string model;
     std::string firmware;
     std::string serial;
-    std::uint64_t sectors = 0;               ///< Logical ones.
+    std::uint64_t sectors = 0;               ///< Logical sectors.
     std::uint32_t logical_sector_size = 0;   ///< Bytes.
     std::uint32_t physical_sector_size = 0;  ///< Bytes.
     std::optional<std::uint64_t> world_wide_name;
     Zoned zoned = Zoned::not_reported;
-    bool logs = false;           ///< General purpose logs can be read,
-    bool log_dma = false;        ///< by READ LOG DMA EXT too.
+    bool logs = false;           ///< General purpose logs can be read;
+    bool log_dma = false;        ///< also by READ LOG DMA EXT.
     bool fua = false;            ///< WRITE DMA FUA EXT.
-    bool reports_sense = false;  ///< Sense data reporting is on: failures come with exact sense.
+    bool reports_sense = false;  ///< Sense data reporting is on: failures have exact sense data.
 };
 
-/// The error says what is wrong: no identify data, a damaged page, a disk without 48-bit addresses
-/// or DMA, sector sizes or a size that can't be.
+/// Errors, in words: no identify data, a damaged page, a disk without 48-bit addresses or DMA,
+/// impossible sector sizes, an impossible size.
 [[nodiscard]] tl::expected<Identify, std::string> decode_identify(ByteView page);
 
 inline constexpr std::uint8_t ata_information_page = 0x89;
 
-/// VPD page 89h (SAT-4 "ATA Information VPD page"): what the SATL found when it looked at the disk;
-/// an INQUIRY, so that anybody may read it.
+/// VPD page 89h (SAT-4 "ATA Information VPD page"): the SATL's copy of the disk's identify data. Every
+/// user may read it, because it needs only an INQUIRY.
 struct AtaInformation {
-    static constexpr std::uint16_t length = 572;  ///< Of the page, header and all.
+    static constexpr std::uint16_t length = 572;  ///< Bytes of the page, with its header.
 
-    bool host_managed =
-        false;  ///< The signature is a host-managed disk's. Not every SATL keeps it.
+    bool host_managed = false;  ///< The signature of a host-managed disk. Some SATLs lose it.
     Zoned zoned = Zoned::not_reported;
 };
-/// The whole page; nothing if it is another one, or cut off.
+/// The whole page; nothing for another page, and for one that is cut.
 [[nodiscard]] std::optional<AtaInformation> decode_ata_information(ByteView page) noexcept;
 
-// ---- Pages of log 30h. All are nothing for bytes that are not the page they should be.
+// ---- Pages of log 30h: nothing comes back for bytes that are not the page.
 
 inline constexpr std::uint8_t page_list = 0x00;
 inline constexpr std::uint8_t page_supported_capabilities = 0x03;
@@ -71,10 +67,10 @@ inline constexpr std::uint8_t page_zoned_device_information = 0x09;
 /// Page 09h.
 struct ZonedInformation {
     bool unrestricted_reads = false;  ///< URSWRZ
-    /// Sequential write preferred zones that work best when open at once.
+    /// The best number of sequential write preferred zones open at once.
     std::optional<std::uint32_t> optimal_open;
-    /// Sequential write required zones that may be open at once. Absent, as where the disk says 0
-    /// or all ones: no limit.
+    /// Sequential write required zones that may be open at once. Absent: no limit; the disk's 0 and
+    /// all ones mean that, too.
     std::optional<std::uint32_t> max_open;
 };
 [[nodiscard]] std::optional<ZonedInformation> decode_zoned_information(ByteView page) noexcept;

@@ -50,7 +50,7 @@ Registers decode_fixed(ByteView sense) noexcept {
     return registers;
 }
 
-/// Whether the sense data say more than that something failed.
+/// Whether the sense data have a reason, not just a failure.
 bool names_a_reason(const Sense& sense) noexcept {
     switch (sense.key) {
         case SenseKey::no_sense:
@@ -92,7 +92,7 @@ std::optional<Registers> decode_registers(std::span<const std::uint8_t> bytes) n
     if (!sense) return std::nullopt;
     const auto all = view.sub(0, std::size_t{8} + view.u8(7));
     if ((view.u8(0) & 0x7E) == 0x70) {
-        // VALID; or 00h/1Dh, which says as much.
+        // VALID; or 00h/1Dh, which means the same.
         if (!all.covers(0, 12) || (!view.bit(0, 7) && !is_information_available(*sense)))
             return std::nullopt;
         return decode_fixed(all);

@@ -1,11 +1,8 @@
-// What became of an ATA command, as a SATL tells it: the ATA registers inside sense data, and what
-// they and the sense data mean together.
+// How an ATA command ended, as a SATL reports it: the ATA registers inside sense data, and what the
+// registers and the sense data mean together.
 //
-// Threads: plain values and pure functions.
-// Ownership: none.
-//
-// SAT-4 "ATA PASS-THROUGH sense data". Fixed format has no room for all of the registers: COUNT and
-// LBA are there in their lower parts, with marks for upper parts that are not zero.
+// SAT-4 "ATA PASS-THROUGH sense data". The fixed format has no room for all registers: it has the lower
+// parts of COUNT and LBA, and a bit each for upper parts that are not zero.
 #pragma once
 
 #include <cstdint>
@@ -46,19 +43,19 @@ struct Registers {
 };
 
 /// From the ATA Status Return descriptor, or from the fixed format's INFORMATION and
-/// COMMAND-SPECIFIC INFORMATION fields. Nothing where neither is there.
+/// COMMAND-SPECIFIC INFORMATION fields. Nothing if neither is there.
 [[nodiscard]] std::optional<Registers> decode_registers(
     std::span<const std::uint8_t> sense) noexcept;
 
-/// Sense data with registers in them, as a SATL makes them; returns their length, of which
-/// out.size() bytes were written. For what plays a SATL.
+/// Sense data with registers, as a SATL makes them; returns their length, of which out.size() bytes
+/// were written. For simulated disks.
 std::size_t encode_registers(const Registers& registers, const Sense& sense, SenseFormat format,
                              std::span<std::uint8_t> out) noexcept;
 
-/// How the ATA command that `operation` was sent as ended, when the pass-through command ended with
-/// CHECK CONDITION. Sense data that name a reason (a disk that reports sense data) count most, then
-/// the registers: UNC is media_error, IDNF out_of_range. A plain ABRT is io_error: the disk refused
-/// and does not say why.
+/// The code for the end of the ATA command that `operation` was sent as, after a CHECK CONDITION of
+/// the pass-through command. Sense data with a reason (of a disk that reports sense data) decide, then
+/// the registers: UNC is media_error, IDNF out_of_range. ABRT alone is io_error: the disk gives no
+/// reason.
 [[nodiscard]] StatusCode status_of(std::span<const std::uint8_t> sense,
                                    Operation operation) noexcept;
 
