@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "layers/all_zones/all_zones.h"
 #include "layers/sequencer/sequencer.h"
 #include "transports/block/block.h"
 #include "transports/choose.h"
@@ -70,7 +71,9 @@ Opened open_by(DeviceName::Kind transport, const std::string& path, const OpenOp
                                .reason = reason};
     const auto in_order = [](Opened bare) -> Opened {
         if (!bare) return bare;
-        return sequence(std::move(*bare));
+        auto sequenced = sequence(std::move(*bare));
+        if (!sequenced) return sequenced;
+        return complete_all(std::move(*sequenced));
     };
     switch (transport) {
         case DeviceName::Kind::emulated:

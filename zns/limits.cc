@@ -33,6 +33,10 @@ Limits limits_of(const Controller& controller, const Namespace& space,
 
     limits.model = Model::host_managed;
     limits.append = Support::native;
+    // Select All does to the same zones what the model wants, except for OPEN: where the limit does
+    // not allow all zones, devices have opened some of them when they report the error.
+    limits.native_all =
+        ZoneActions().with(ZoneAction::close).with(ZoneAction::finish).with(ZoneAction::reset);
     const auto append = within(limits.max_transfer, zasl);
     limits.max_append =
         std::max<std::uint64_t>(append - append % space.block_size, space.block_size);

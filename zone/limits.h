@@ -115,6 +115,9 @@ struct Limits {
     bool reads_past_pointer = true;  ///< Reads beyond the write pointer succeed (blank).
     bool reads_across_zones = true;  ///< One read may span zones.
     bool read_only = false;          ///< Opened for reading only.
+    /// Actions with Scope::all that the device carries out itself. The others are made of actions on
+    /// single zones (layers/all_zones): a disk from transports/open has them all.
+    ZoneActions native_all;
 
     /// The most bytes of one discard, and of one write of zeroes; absent: the disk has no such
     /// operation. Always absent on a host-managed disk, whose zones are reset instead.

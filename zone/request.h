@@ -110,8 +110,6 @@ inline constexpr std::array operations = {
     return row_of(operation).clears;
 }
 
-/// The zone actions alone, for code that handles no other operation.
-enum class ZoneAction : std::uint8_t { open, close, finish, reset };
 /// Requires is_zone_action(operation).
 [[nodiscard]] constexpr ZoneAction zone_action_of(Operation operation) noexcept {
     return static_cast<ZoneAction>(static_cast<int>(operation) - static_cast<int>(Operation::open));

@@ -53,6 +53,35 @@ struct Zone {
     friend bool operator==(const Zone&, const Zone&) = default;
 };
 
+/// The zone actions, for code that knows no other operation (zone/request.h).
+enum class ZoneAction : std::uint8_t { open, close, finish, reset };
+
+/// A set of zone actions.
+class ZoneActions {
+  public:
+    constexpr ZoneActions() noexcept = default;
+    [[nodiscard]] static constexpr ZoneActions all() noexcept {
+        return ZoneActions()
+            .with(ZoneAction::open)
+            .with(ZoneAction::close)
+            .with(ZoneAction::finish)
+            .with(ZoneAction::reset);
+    }
+    [[nodiscard]] constexpr ZoneActions with(ZoneAction action) const noexcept {
+        ZoneActions more = *this;
+        more.bits_ = static_cast<std::uint8_t>(bits_ | 1U << static_cast<unsigned>(action));
+        return more;
+    }
+    [[nodiscard]] constexpr bool has(ZoneAction action) const noexcept {
+        return (bits_ >> static_cast<unsigned>(action) & 1U) != 0;
+    }
+
+    friend constexpr bool operator==(ZoneActions, ZoneActions) noexcept = default;
+
+  private:
+    std::uint8_t bits_ = 0;
+};
+
 /// The standards' terms, as messages, JSON and the command line use them
 /// ("sequential-write-required", "implicit-open", "host-managed").
 [[nodiscard]] std::string_view to_string(ZoneType type) noexcept;

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <sys/timerfd.h>
 #include <unistd.h>
+#include <utility>
 
 namespace zonebridge::fault {
 namespace {
@@ -44,10 +45,10 @@ FaultyQueue::FaultyQueue(Private, Loop& loop, const Limits& limits, Rules& rules
       rules_(rules),
       slots_(inner->depth()),
       done_(inner->depth()),
+      all_(limits),
       inner_(std::move(inner)) {
     for (auto& slot : slots_) idle_.push(slot);
     if (rules.has_latencies()) held_.reserve(slots_.size());
-    if (rules.has_states()) walk_.wanted.resize(limits.layout.zone_count());
 }
 
 FaultyQueue::~FaultyQueue() {
@@ -66,7 +67,6 @@ void FaultyQueue::take(const Request& request) noexcept {
     auto& slot = *idle_.pop();
     slot.request = request;
     slot.stop.reset();
-    slot.walks = false;
     if (rules_.gone()) {
         slot.latency = {};
         return finish(slot, {StatusCode::device_gone, {}}, 0);
@@ -78,8 +78,9 @@ void FaultyQueue::take(const Request& request) noexcept {
         if (request.scope == Scope::all) {
             // A rule's own error takes precedence: the action does nothing then.
             if (verdict.error) return finish(slot, {*verdict.error, {}}, 0);
-            walkers_.push(slot);
-            return begin_walk();
+            pending_all_.push(slot);
+            if (current_all_ == nullptr) begin_all();
+            return;
         }
         if (const auto bad = find_bad(request)) {
             const auto start = limits().layout.start_of(bad->zone);
@@ -146,12 +147,12 @@ std::size_t FaultyQueue::collect(std::span<Completion> out) noexcept {
 void FaultyQueue::returned(Slot& slot, const Completion& completion) noexcept {
     auto status = completion.status;
     const auto& request = slot.request;
-    if (slot.walks) return walked(completion);
+    if (&slot == current_all_) return all_continued(completion);
     if (status.ok()) {
         if (slot.stop) {
             status.code = code_of(*slot.stop);
         } else if (request.operation == Operation::report) {
-            if (rules_.any_bad()) show_states(request, completion.result);
+            if (rules_.any_bad()) show_states(request.zones, completion.result);
         } else if (request.operation == Operation::append && rules_.has_append_spots()) {
             const auto landed = rules_.judge_landed(completion.result, request.length);
             slot.latency = std::max(slot.latency, landed.latency);
@@ -164,13 +165,39 @@ void FaultyQueue::returned(Slot& slot, const Completion& completion) noexcept {
     finish(slot, status, completion.result);
 }
 
-void FaultyQueue::show_states(const Request& request, std::uint64_t count) const noexcept {
-    for (auto& zone : request.zones.first(count)) {
+void FaultyQueue::show_states(std::span<Zone> zones, std::uint64_t count) const noexcept {
+    for (auto& zone : zones.first(count)) {
         const auto state = rules_.state_of(limits().layout.zone_of(zone.start));
         if (!state) continue;
         zone.state = *state;
         zone.write_pointer.reset();
     }
+}
+
+// ---- Actions on all zones, where the rules have made zones bad that the disk below does not know.
+// They are carried out zone by zone, so that they pass the bad zones over.
+
+void FaultyQueue::begin_all() noexcept {
+    current_all_ = pending_all_.pop();
+    if (current_all_ == nullptr) return;
+    all_.begin(current_all_->request.operation);
+    continue_all();
+}
+
+void FaultyQueue::continue_all() noexcept {
+    if (auto request = all_.next()) {
+        request->tag = reinterpret_cast<std::uintptr_t>(current_all_);
+        reported_ = request->zones;
+        return make(*request);
+    }
+    finish(*std::exchange(current_all_, nullptr), all_.status(), 0);
+    begin_all();
+}
+
+void FaultyQueue::all_continued(const Completion& completion) noexcept {
+    if (completion.status.ok() && !reported_.empty()) show_states(reported_, completion.result);
+    all_.completed(completion);
+    continue_all();
 }
 
 void FaultyQueue::finish(Slot& slot, Status status, std::uint64_t result) noexcept {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/list.h"
+#include "layers/all_zones/action_on_all.h"
 #include "layers/fault/rules.h"
 #include "zone/loop.h"
 #include "zone/transport.h"
@@ -42,7 +43,6 @@ class FaultyQueue final : public Queue, private Watcher {
         /// The state of the bad zone that ends a range action; only the zones before it are acted
         /// on.
         std::optional<ZoneState> stop;
-        bool walks = false;  // an action on all zones, carried out zone by zone (walk.cc)
     };
     struct Held {
         Clock::time_point due;
@@ -58,28 +58,14 @@ class FaultyQueue final : public Queue, private Watcher {
     [[nodiscard]] std::optional<Rules::Bad> find_bad(const Request& request) const noexcept;
     void make(const Request& request) noexcept;
     void returned(Slot& slot, const Completion& completion) noexcept;
-    void show_states(const Request& request, std::uint64_t count) const noexcept;
+    void show_states(std::span<Zone> zones, std::uint64_t count) const noexcept;
     void finish(Slot& slot, Status status, std::uint64_t result) noexcept;
     void release_due() noexcept;
     void set_timer() noexcept;
 
-    // ---- walk.cc: Scope::all while rules have made zones bad, which the disk below does not know.
-    void begin_walk() noexcept;
-    void look_on() noexcept;
-    void act_on() noexcept;
-    void walked(const Completion& completion) noexcept;
-    void looked(std::uint64_t count) noexcept;
-    void end_walk(Status status) noexcept;
-
-    struct Walk {
-        Slot* slot = nullptr;
-        bool looking = false;
-        std::uint32_t zone = 0;        // the next to look up, or to act on
-        std::uint32_t would_open = 0;  // for an open: explicitly open zones and those that it would
-                                       // open
-        std::array<Zone, 64> zones = {};
-        std::vector<bool> wanted;  // by zone; full size from the start
-    };
+    void begin_all() noexcept;
+    void continue_all() noexcept;
+    void all_continued(const Completion& completion) noexcept;
 
     Rules& rules_;
     int timer_fd_ = -1;
@@ -89,8 +75,10 @@ class FaultyQueue final : public Queue, private Watcher {
     std::uint64_t held_order_ = 0;
     std::optional<Clock::time_point> timer_;
     RingBuffer<Completion> done_;
-    List<Slot> walkers_;
-    Walk walk_;
+    List<Slot> pending_all_;         // actions on all zones that have not begun
+    Slot* current_all_ = nullptr;    // one at a time
+    std::span<Zone> reported_ = {};  // by the request of current_all_ in flight; empty: an action
+    ActionOnAll all_;
     std::array<Completion, 64> returned_ = {};
     std::unique_ptr<Queue> inner_;  // last: destroyed first, while the zone buffers above still
                                     // exist

@@ -29,7 +29,8 @@ struct Channel {
     }
 
     /// Takes ownership of `event_fd`.
-    Channel(const Limits& limits, Zones& zones, std::size_t depth, int event_fd);
+    Channel(const Limits& limits, ZoneActions native_all, Zones& zones, std::size_t depth,
+            int event_fd);
 
     /// Requests a report of the zone of the command's line.
     void report(Command& command, Command::Step step) noexcept;
@@ -45,6 +46,7 @@ struct Channel {
     const Limits& limits;
     Zones& zones;
     const bool native_append;
+    const ZoneActions native_all;
     const std::uint32_t join_segments;  // most pieces of a joined write
     bool closing = false;
 

@@ -12,8 +12,9 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
                                                                  std::size_t depth) {
     const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event_fd < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
-    auto queue = std::make_unique<SequencedQueue>(Private{}, loop, limits, zones,
-                                                  std::max<std::size_t>(depth, 1), event_fd);
+    auto queue =
+        std::make_unique<SequencedQueue>(Private{}, loop, limits, device.limits().native_all, zones,
+                                         std::max<std::size_t>(depth, 1), event_fd);
     if (auto watched = loop.watch(event_fd, *queue); !watched)
         return tl::unexpected(watched.error());
     // Added before the device's queue adds its own issuer: requests issued here must reach the
@@ -25,10 +26,10 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
     return queue;
 }
 
-SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones,
-                               std::size_t depth, int event_fd)
+SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, ZoneActions native_all,
+                               Zones& zones, std::size_t depth, int event_fd)
     : Queue(loop, limits, depth),
-      channel_(limits, zones, depth, event_fd),
+      channel_(limits, native_all, zones, depth, event_fd),
       passed_(channel_),
       order_(channel_, passed_),
       sweep_(channel_) {}

@@ -26,7 +26,8 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
     /// `limits` are the limits shown above; `device` has its own.
     [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(
         Loop& loop, Transport& device, const Limits& limits, Zones& zones, std::size_t depth);
-    SequencedQueue(Private, Loop& loop, const Limits& limits, Zones& zones, std::size_t depth,
+    SequencedQueue(Private, Loop& loop, const Limits& limits, ZoneActions native_all, Zones& zones,
+                   std::size_t depth,
                    int event_fd);  // by open()
     /// Also waits for requests that other queues issued for this one: their threads must keep
     /// turning.

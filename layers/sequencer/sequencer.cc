@@ -19,6 +19,7 @@ bool has_required_zones(const Limits& limits) {
 
 Limits limits_above(const Limits& device) {
     auto limits = device;
+    limits.native_all = ZoneActions::all();
     if (device.append != Support::absent) return limits;
     limits.append = Support::emulated;
     limits.max_append = std::min(device.max_transfer, device.layout.zone_capacity());

@@ -70,6 +70,11 @@ void Sweep::go_on() noexcept {
     const auto& request = node.request;
     const auto judged =
         request.operation == Operation::open || request.operation == Operation::close;
+    if (request.scope == Scope::all &&
+        !channel_.native_all.has(zone_action_of(request.operation))) {
+        all_.begin(request.operation);
+        return act_on_all();
+    }
     if (request.scope == Scope::all || !judged) return act(node.last_zone + 1);
     if (zone_ > node.last_zone) return end({});
     report(node.last_zone + 1 - zone_, Step::judge);
@@ -86,6 +91,17 @@ void Sweep::act(std::uint32_t end) noexcept {
     }
     step_ = Step::act;
     end_ = end;
+    in_device_ = true;
+}
+
+void Sweep::act_on_all() noexcept {
+    const auto made = all_.next();
+    if (!made) return end(all_.status());
+    auto& request = channel_.device.make(sweep_tag);
+    const auto tag = request.tag;
+    request = *made;
+    request.tag = tag;
+    step_ = Step::all;
     in_device_ = true;
 }
 
@@ -109,6 +125,9 @@ void Sweep::completed(const Completion& completion) noexcept {
             return acted(completion);
         case Step::explain:
             return explained(completion);
+        case Step::all:
+            all_.completed(completion);
+            return act_on_all();
     }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "layers/all_zones/action_on_all.h"
 #include "layers/sequencer/channel.h"
 #include "layers/sequencer/zones.h"
 
@@ -14,7 +15,7 @@ namespace zonebridge::sequencer {
 
 class Sweep {
   public:
-    explicit Sweep(Channel& channel) noexcept : channel_(channel) {}
+    explicit Sweep(Channel& channel) : channel_(channel), all_(channel.limits) {}
 
     /// Adds one of the queue's own sweeps, of the zones node.zone to node.last_zone.
     void add(Node& node) noexcept;
@@ -36,6 +37,7 @@ class Sweep {
         judge,    ///< A report, to see which zones allow the action.
         act,      ///< The action, on as many zones as allow it.
         explain,  ///< A report: why the action failed.
+        all,      ///< An action on all zones that the device does not have, zone by zone.
     };
 
     [[nodiscard]] bool is_drained() noexcept;
@@ -43,6 +45,7 @@ class Sweep {
     void resume_room() noexcept;
     void go_on() noexcept;
     void act(std::uint32_t end) noexcept;
+    void act_on_all() noexcept;
     void report(std::size_t zones, Step step) noexcept;
     void judged(const Completion& completion) noexcept;
     void acted(const Completion& completion) noexcept;
@@ -63,6 +66,7 @@ class Sweep {
     std::optional<StatusCode> stop_;  // why it does not go on past end_
     Status failure_ = {};
     std::array<Zone, 64> zones_ = {};  // the reported zones
+    ActionOnAll all_;
 };
 
 }  // namespace zonebridge::sequencer

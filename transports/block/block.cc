@@ -170,6 +170,8 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
     limits.discard_granularity = std::max(file_system_block, limits.logical_block_size);
     limits.write_zeroes_unmaps = true;
     limits.fua = Support::emulated;
+    // The kernel takes the whole disk as one range, or the driver has a command for it.
+    limits.native_all = ZoneActions().with(ZoneAction::reset);
     limits.read_only = !options.writable;
 
     auto identity = identify_file(path, size);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <limits>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 
@@ -12,13 +11,6 @@ namespace {
 
 // Zones for each ioctl: 64 KiB of report.
 constexpr std::size_t zones_a_step = 1023;
-// More open zones than any disk allows; zones beyond this would only not be closed again.
-constexpr std::size_t most_undone = 4096;
-constexpr auto every = std::numeric_limits<std::size_t>::max();
-
-bool is_open(ZoneState state) noexcept {
-    return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
-}
 
 // Whether the zone agrees with the layout found when the disk was opened.
 bool fits(const Zone& zone, const Layout& layout, std::uint32_t index) noexcept {
@@ -33,10 +25,7 @@ bool fits(const Zone& zone, const Layout& layout, std::uint32_t index) noexcept 
 }  // namespace
 
 ControlJob::ControlJob(const Disk& disk, Owner& owner, const std::atomic<bool>& over)
-    : disk_(disk), owner_(owner), over_(over), buffer_(zones_a_step) {
-    if (disk.limits().max_open)
-        opened_.reserve(std::min<std::size_t>(*disk.limits().max_open, most_undone));
-}
+    : disk_(disk), owner_(owner), over_(over), buffer_(zones_a_step) {}
 
 void ControlJob::begin(const Request& request) noexcept {
     request_ = request;
@@ -51,7 +40,7 @@ void ControlJob::run() noexcept {
     else if (request_.scope == Scope::zones)
         completion_.status = act_on_range();
     else
-        completion_.status = act_on_all();
+        completion_.status = reset_all();  // the only one among the limits
 }
 
 template <typename Visit>
@@ -111,41 +100,9 @@ Status ControlJob::act_on_range() noexcept {
     return {};
 }
 
-Status ControlJob::act_on_all() noexcept {
-    if (request_.operation == Operation::open) return open_all();
-    if (request_.operation == Operation::reset) {
-        const auto error = disk_.zones().act(Operation::reset, 0, disk_.layout().size());
-        return error == 0 ? Status{} : disk_.status_of(error);
-    }
-    const auto finishes = request_.operation == Operation::finish;
-    return for_each_zone(0, every, [&](const Zone& zone) -> Status {
-        if (!is_open(zone.state) && !(finishes && zone.state == ZoneState::closed)) return Status{};
-        return act(request_.operation, zone);
-    });
-}
-
-// Opens all closed zones or none: refuses before the first if more than the limit would be open,
-// and closes the opened ones again when one fails.
-Status ControlJob::open_all() noexcept {
-    std::uint64_t wanted = 0;
-    auto status = for_each_zone(0, every, [&](const Zone& zone) -> Status {
-        if (zone.state == ZoneState::explicit_open || zone.state == ZoneState::closed) ++wanted;
-        return Status{};
-    });
-    if (!status.ok()) return status;
-    if (disk_.limits().max_open && wanted > *disk_.limits().max_open)
-        return {StatusCode::too_many_open, {}};
-    opened_.clear();
-    status = for_each_zone(0, every, [&](const Zone& zone) -> Status {
-        if (zone.state != ZoneState::closed) return Status{};
-        const auto result = act(Operation::open, zone);
-        if (result.ok() && opened_.size() < opened_.capacity()) opened_.push_back(zone);
-        return result;
-    });
-    if (!status.ok())
-        for (const auto& zone : opened_)
-            (void)disk_.zones().act(Operation::close, zone.start, zone.length);
-    return status;
+Status ControlJob::reset_all() noexcept {
+    const auto error = disk_.zones().act(Operation::reset, 0, disk_.layout().size());
+    return error == 0 ? Status{} : disk_.status_of(error);
 }
 
 }  // namespace zonebridge::block

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include "base/thread_pool.h"
 #include "transports/block/disk.h"
@@ -40,8 +39,7 @@ class ControlJob final : public ThreadPool::Job {
     [[nodiscard]] Status discard() noexcept;
     [[nodiscard]] Status report() noexcept;
     [[nodiscard]] Status act_on_range() noexcept;
-    [[nodiscard]] Status act_on_all() noexcept;
-    [[nodiscard]] Status open_all() noexcept;
+    [[nodiscard]] Status reset_all() noexcept;
     [[nodiscard]] Status act(Operation operation, const Zone& zone) noexcept;
     /// Calls `visit` (Zone -> Status) for at most `most` zones in order, until one is not ok.
     template <typename Visit>
@@ -51,7 +49,6 @@ class ControlJob final : public ThreadPool::Job {
     Owner& owner_;
     const std::atomic<bool>& over_;
     ReportBuffer buffer_;
-    std::vector<Zone> opened_;  // by open_all
     Request request_;
     Completion completion_;
 };

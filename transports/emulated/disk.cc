@@ -37,6 +37,7 @@ Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
         limits.write_zeroes_unmaps = true;
     }
     limits.fua = Support::emulated;
+    limits.native_all = ZoneActions::all();
     limits.read_only = !writable;
     return limits;
 }

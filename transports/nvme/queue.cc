@@ -75,17 +75,11 @@ NvmeQueue::NvmeQueue(Private, Loop& loop, const Shared& shared, std::size_t dept
     unsent_.reserve(depth);
     resending_.reserve(depth);
     uncopied_.reserve(depth);
-    walks_.reserve(depth);
+    reports_.reserve(depth);
     for (std::size_t i = 0; i < depth; ++i) slots_.emplace_back(*this);
     for (auto& slot : slots_) idle_.push_back(&slot);
     if (limits().layout.zone_count() == 0) return;
     report_bytes_.resize(report_bytes(limits()));
-    // Room for all closed zones up to the limit, or for those of one report.
-    const std::size_t in_report =
-        (report_bytes_.size() - zns::report_header_size) / zns::descriptor_size;
-    const std::size_t open = limits().max_open.value_or(0);
-    open_all_.closed.reserve(std::max<std::size_t>(
-        in_report, std::min<std::size_t>(open, limits().layout.zone_count())));
 }
 
 NvmeQueue::~NvmeQueue() {
@@ -145,7 +139,7 @@ void NvmeQueue::begin(Slot& slot) noexcept {
         case Operation::reset:
             return begin_action(slot);
         case Operation::report:
-            return begin_walk(slot);
+            return begin_report(slot);
         // Not in the limits: zone/check refuses them first.
         case Operation::discard:
         case Operation::write_zeroes:

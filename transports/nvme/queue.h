@@ -72,15 +72,6 @@ class NvmeQueue final : public Queue, private Issuer {
         std::uint64_t count = 0;  // zones done, or filled in
     };
 
-    /// OPEN of all zones: the closed zones are looked up first.
-    struct OpenAll {
-        enum class Phase : std::uint8_t { counting, opening };
-        Phase phase = Phase::counting;
-        std::uint64_t open = 0;             // explicitly open zones seen
-        std::vector<std::uint32_t> closed;  // closed zones seen; never grows
-        std::size_t next = 0;
-    };
-
     void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
@@ -99,12 +90,10 @@ class NvmeQueue final : public Queue, private Issuer {
     void begin_action(Slot& slot) noexcept;
     void send_action(Slot& slot, std::uint32_t zone) noexcept;
     void answered_action(Slot& slot) noexcept;
-    void begin_walk(Slot& slot) noexcept;
-    void end_walk(Slot& slot, Status status, std::uint64_t result) noexcept;
+    void begin_report(Slot& slot) noexcept;
+    void end_report(Slot& slot, Status status, std::uint64_t result) noexcept;
     void send_report(Slot& slot) noexcept;
     void answered_report(Slot& slot) noexcept;
-    void answered_open_all(Slot& slot) noexcept;
-    void open_next(Slot& slot) noexcept;
     [[nodiscard]] std::optional<Zone> decode(const zns::Report& report, std::size_t index,
                                              std::uint32_t zone) const noexcept;
 
@@ -128,10 +117,9 @@ class NvmeQueue final : public Queue, private Issuer {
 
     BouncePool bounces_;
 
-    // One walk over the zones at a time, because they share the buffer.
+    // One report at a time, because they share the buffer.
     std::vector<std::uint8_t> report_bytes_;
-    std::vector<Slot*> walks_;  // the first uses the buffer, the others wait
-    OpenAll open_all_;
+    std::vector<Slot*> reports_;  // the first uses the buffer, the others wait
 
     std::unique_ptr<LoopThreadPool> pool_;  // last: its jobs are the slots
 };

@@ -38,9 +38,6 @@ void NvmeQueue::begin_action(Slot& slot) noexcept {
         slot.end = layout.zone_of(request.offset + request.length - 1) + 1;
         return send_action(slot, slot.zone);
     }
-    // Select All acts on the same zones as the model, except for OPEN: if the limit does not allow
-    // all of them, devices have opened some before they report the error.
-    if (request.operation == Operation::open) return begin_walk(slot);
     slot.command = zns::act_on_all(shared_.control->nsid(), action_of(request.operation));
     slot.timeout = all_zones_timeout;
     send(slot);
@@ -55,10 +52,7 @@ void NvmeQueue::send_action(Slot& slot, std::uint32_t zone) noexcept {
 }
 
 void NvmeQueue::answered_action(Slot& slot) noexcept {
-    if (slot.request.scope == Scope::all) {
-        if (slot.request.operation == Operation::open) return answered_open_all(slot);
-        return finish(slot, status_of_answer(slot));
-    }
+    if (slot.request.scope == Scope::all) return finish(slot, status_of_answer(slot));
     const auto status = status_of_answer(slot);
     if (!status.ok()) return finish(slot, status, slot.count);
     ++slot.count;
@@ -67,34 +61,26 @@ void NvmeQueue::answered_action(Slot& slot) noexcept {
     send_action(slot, slot.zone);
 }
 
-// ---- Walks use the report buffer, so they run one at a time.
+// ---- Reports share a buffer, so they run one at a time.
 
-void NvmeQueue::begin_walk(Slot& slot) noexcept {
+void NvmeQueue::begin_report(Slot& slot) noexcept {
     slot.count = 0;
     slot.zone = limits().layout.zone_of(slot.request.offset);
-    if (slot.request.operation == Operation::report && slot.request.zones.empty())
-        return finish(slot, {}, 0);
-    walks_.push_back(&slot);
-    if (walks_.size() == 1) send_report(slot);
+    if (slot.request.zones.empty()) return finish(slot, {}, 0);
+    reports_.push_back(&slot);
+    if (reports_.size() == 1) send_report(slot);
 }
 
-void NvmeQueue::end_walk(Slot& slot, Status status, std::uint64_t result) noexcept {
-    walks_.erase(walks_.begin());
+void NvmeQueue::end_report(Slot& slot, Status status, std::uint64_t result) noexcept {
+    reports_.erase(reports_.begin());
     finish(slot, status, result);
-    if (!walks_.empty() && !closing_) send_report(*walks_.front());
+    if (!reports_.empty() && !closing_) send_report(*reports_.front());
 }
 
 void NvmeQueue::send_report(Slot& slot) noexcept {
     const auto& layout = limits().layout;
-    if (slot.request.operation == Operation::open && slot.zone == 0) {
-        open_all_.phase = OpenAll::Phase::counting;
-        open_all_.open = 0;
-        open_all_.closed.clear();
-        open_all_.next = 0;
-    }
-    std::uint64_t wanted = layout.zone_count() - slot.zone;
-    if (slot.request.operation == Operation::report)
-        wanted = std::min<std::uint64_t>(wanted, slot.request.zones.size() - slot.count);
+    const auto wanted = std::min<std::uint64_t>(layout.zone_count() - slot.zone,
+                                                slot.request.zones.size() - slot.count);
     const auto bytes = std::min<std::uint64_t>(
         zns::report_header_size + wanted * zns::descriptor_size, report_bytes_.size());
     // Clear old data, so that it is not mistaken for the device's answer.
@@ -119,58 +105,18 @@ std::optional<Zone> NvmeQueue::decode(const zns::Report& report, std::size_t ind
 
 void NvmeQueue::answered_report(Slot& slot) noexcept {
     const auto status = status_of_answer(slot);
-    if (!status.ok()) return end_walk(slot, status, 0);
+    if (!status.ok()) return end_report(slot, status, 0);
     const zns::Report report({report_bytes_.data(), slot.data.length});
-    if (report.count() == 0) return end_walk(slot, {StatusCode::io_error, {}}, 0);
+    if (report.count() == 0) return end_report(slot, {StatusCode::io_error, {}}, 0);
     const auto& layout = limits().layout;
     for (std::size_t i = 0; i < report.count(); ++i) {
         const auto zone = decode(report, i, slot.zone);
-        if (!zone) return end_walk(slot, {StatusCode::io_error, {}}, 0);
+        if (!zone) return end_report(slot, {StatusCode::io_error, {}}, 0);
         slot.request.zones[slot.count++] = *zone;
         ++slot.zone;
     }
     if (slot.zone == layout.zone_count() || slot.count == slot.request.zones.size() || closing_)
-        return end_walk(slot, {}, slot.count);
-    send_report(slot);
-}
-
-// OPEN over the limit opens nothing. With a limit all zones are reported before the first is
-// opened: the device may close others to make room, and those must not be opened. Without one, the
-// zones of one report are opened before the next report.
-
-void NvmeQueue::answered_open_all(Slot& slot) noexcept {
-    const auto status = status_of_answer(slot);
-    if (!status.ok()) return end_walk(slot, status, 0);
-    auto& all = open_all_;
-    if (all.phase == OpenAll::Phase::opening) return open_next(slot);
-
-    const auto& layout = limits().layout;
-    const zns::Report report({report_bytes_.data(), slot.data.length});
-    if (report.count() == 0) return end_walk(slot, {StatusCode::io_error, {}}, 0);
-    for (std::size_t i = 0; i < report.count(); ++i, ++slot.zone) {
-        const auto zone = decode(report, i, slot.zone);
-        if (!zone) return end_walk(slot, {StatusCode::io_error, {}}, 0);
-        all.open += zone->state == ZoneState::explicit_open;
-        if (zone->state != ZoneState::closed) continue;
-        if (limits().max_open && all.closed.size() >= *limits().max_open)
-            return end_walk(slot, {StatusCode::too_many_open, {}}, 0);
-        all.closed.push_back(slot.zone);
-    }
-    if (limits().max_open && slot.zone != layout.zone_count()) return send_report(slot);
-    if (limits().max_open && all.open + all.closed.size() > *limits().max_open)
-        return end_walk(slot, {StatusCode::too_many_open, {}}, 0);
-    all.phase = OpenAll::Phase::opening;
-    open_next(slot);
-}
-
-void NvmeQueue::open_next(Slot& slot) noexcept {
-    auto& all = open_all_;
-    if (closing_) return end_walk(slot, {}, 0);
-    if (all.next != all.closed.size()) return send_action(slot, all.closed[all.next++]);
-    if (slot.zone == limits().layout.zone_count()) return end_walk(slot, {}, 0);
-    all.phase = OpenAll::Phase::counting;
-    all.closed.clear();
-    all.next = 0;
+        return end_report(slot, {}, slot.count);
     send_report(slot);
 }
 

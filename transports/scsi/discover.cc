@@ -304,6 +304,7 @@ tl::expected<Disk, Error> discover(Port& port, const std::string& path,
                                          *zoned ? (*zoned)->max_transfer_blocks : std::nullopt);
     limits.read_only = mode.write_protected;
     limits.fua = mode.dpo_fua ? Support::native : Support::absent;
+    limits.native_all = ZoneActions::all();
 
     if (!*zoned) {
         found.dialect = std::make_unique<ZbcDialect>();

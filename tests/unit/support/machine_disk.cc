@@ -50,6 +50,7 @@ class MachineQueue final : public Queue {
 
 Limits limits_of(const MachineDiskShape& shape) {
     Limits limits;
+    limits.native_all = shape.native_all;
     limits.model = shape.model;
     const auto size = shape.zones * shape.zone_size -
                       (shape.last_zone_size ? shape.zone_size - shape.last_zone_size : 0);

@@ -36,6 +36,7 @@ struct MachineDiskShape {
     Support append = Support::absent;
     bool reads_past_pointer = true;
     bool read_only = false;
+    ZoneActions native_all = ZoneActions::all();  ///< It carries out the others, too, if asked.
     std::uint64_t max_clear = 0;  ///< In one discard or write of zeroes; 0: it has none.
 };
 

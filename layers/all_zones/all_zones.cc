@@ -1,0 +1,132 @@
+#include "layers/all_zones/all_zones.h"
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/list.h"
+#include "layers/all_zones/action_on_all.h"
+
+namespace zonebridge {
+namespace {
+
+class AllZonesQueue final : public Queue {
+  public:
+    AllZonesQueue(Loop& loop, const Limits& limits, ZoneActions native,
+                  std::unique_ptr<Queue> inner)
+        : Queue(loop, limits, inner->depth()),
+          native_(native),
+          slots_(inner->depth()),
+          done_(inner->depth()),
+          action_(limits),
+          inner_(std::move(inner)) {
+        for (auto& slot : slots_) idle_.push(slot);
+    }
+
+  private:
+    struct Slot {
+        Slot* next = nullptr;
+        std::uint64_t tag = 0;
+        Operation operation = Operation::read;
+    };
+
+    void accept(std::span<const Request> requests) noexcept override {
+        for (const auto& request : requests) {
+            auto& slot = *idle_.pop();  // there is one for each request in flight
+            slot.tag = request.tag;
+            slot.operation = request.operation;
+            if (request.scope == Scope::all && !native_.has(zone_action_of(request.operation))) {
+                pending_.push(slot);
+                if (current_ == nullptr) begin();
+            } else {
+                auto passed = request;
+                passed.tag = reinterpret_cast<std::uintptr_t>(&slot);
+                inner_->take_checked({&passed, 1});
+            }
+        }
+    }
+
+    std::size_t collect(std::span<Completion> out) noexcept override {
+        for (auto count = returned_.size(); count == returned_.size();) {
+            count = inner_->reap(returned_);
+            for (const auto& completion : std::span(returned_).first(count)) {
+                auto& slot = *reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag));
+                if (&slot != current_) {
+                    finish(slot, completion.status, completion.result);
+                    continue;
+                }
+                action_.completed(completion);
+                go_on();
+            }
+        }
+        const auto count = done_.take(out);
+        if (!done_.empty()) loop().note_ready();
+        return count;
+    }
+
+    void begin() noexcept {
+        current_ = pending_.pop();
+        if (current_ == nullptr) return;
+        action_.begin(current_->operation);
+        go_on();
+    }
+
+    void go_on() noexcept {
+        auto request = action_.next();
+        if (!request) {
+            finish(*std::exchange(current_, nullptr), action_.status(), 0);
+            return begin();
+        }
+        request->tag = reinterpret_cast<std::uintptr_t>(current_);
+        // There is room: the request that this one is made for is not in flight below.
+        static_cast<void>(inner_->submit({&*request, 1}));
+    }
+
+    void finish(Slot& slot, Status status, std::uint64_t result) noexcept {
+        done_.push({slot.tag, status, result});
+        idle_.push(slot);
+    }
+
+    const ZoneActions native_;
+    std::vector<Slot> slots_;
+    List<Slot> idle_;
+    List<Slot> pending_;  // actions on all zones that have not begun
+    Slot* current_ = nullptr;
+    RingBuffer<Completion> done_;
+    ActionOnAll action_;
+    std::array<Completion, 64> returned_ = {};
+    std::unique_ptr<Queue> inner_;  // last: it lets go of the zones above before they end
+};
+
+class AllZonesTransport final : public Transport {
+  public:
+    explicit AllZonesTransport(std::unique_ptr<Transport> disk)
+        : disk_(std::move(disk)), limits_(disk_->limits()) {
+        limits_.native_all = ZoneActions::all();
+    }
+
+    [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
+    [[nodiscard]] const Identity& identity() const noexcept override { return disk_->identity(); }
+    [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
+        Loop& loop, QueueOptions options) override {
+        auto inner = disk_->open_queue(loop, options);
+        if (!inner) return tl::unexpected(std::move(inner.error()));
+        return std::make_unique<AllZonesQueue>(loop, limits_, disk_->limits().native_all,
+                                               std::move(*inner));
+    }
+    [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
+
+  private:
+    std::unique_ptr<Transport> disk_;
+    Limits limits_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> complete_all(std::unique_ptr<Transport> disk) {
+    const auto& limits = disk->limits();
+    if (limits.layout.zone_count() == 0 || limits.native_all == ZoneActions::all()) return disk;
+    return std::make_unique<AllZonesTransport>(std::move(disk));
+}
+
+}  // namespace zonebridge
