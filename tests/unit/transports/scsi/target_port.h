@@ -92,7 +92,7 @@ class TargetPort final : public Port {
     Answer carry_out(const Command& command) {
         const auto in = command.direction == Direction::in;
         const zbc::Task task{1, command.cdb, in ? std::span<const iovec>() : command.data,
-                             in ? command.data : std::span<const iovec>(), 0};
+                             in ? command.data : std::span<const iovec>()};
         static_cast<void>(queue_->submit({&task, 1}));
         zbc::TaskResult result;
         while (queue_->reap({&result, 1}) == 0) static_cast<void>(loop_.turn(Loop::Wait::poll));
