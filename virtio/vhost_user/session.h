@@ -84,8 +84,8 @@ class Session {
 
     Session(Channel channel, Backend& backend, SessionOptions options);
 
-    /// Handles one message, if a whole one has arrived; returns the end if the session is over.
-    /// `more`: the socket has to become readable first.
+    /// Handles pending events, and one message if a whole one has arrived; returns the end if the
+    /// session is over. `more`: a message was handled, and another may have arrived.
     [[nodiscard]] std::optional<SessionEnd> step(bool& more);
     [[nodiscard]] SessionEnd finish(SessionEnd::Reason reason, std::string message);
     void end() noexcept;
