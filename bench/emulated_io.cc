@@ -1,7 +1,7 @@
-// Which way of moving data suits a file on a buffered file system: measures the candidates side by
-// side, A B C A B C, and prints the median of each.
+// Compares ways of moving data to a file on a buffered file system, in turn (A B C A B C), and
+// prints the median of each.
 //
-// Usage: emulated_io FILE [MEBIBYTES]. The file is made, used and removed.
+// Usage: emulated_io FILE [MEBIBYTES]. Creates, uses and removes the file.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What the sequencer costs a request: the same work over a device that does nothing, bare and
-// sequenced, A B A B, and the median of each.
+// Measures the sequencer's cost per request: the same work on a device that does nothing, without
+// and with the sequencer in turn (A B A B), and prints the median of each.
 //
 // Usage: sequencer
 #include "layers/sequencer/sequencer.h"
@@ -32,7 +32,7 @@ struct Work {
     const char* name;
     std::size_t depth;
     bool writes;
-    std::uint32_t zones;  // written side by side
+    std::uint32_t zones;  // written in parallel
 };
 
 double nanoseconds_each(Transport& transport, const Work& work) {

@@ -1,5 +1,6 @@
-// What several workers, and looking before sleeping, do for a virtio-blk disk: a driver in this process, no
-// session and no guest; A B A B, and the median of each. Only the ratios mean anything.
+// Measures what several workers, and polling before sleeping, gain for a virtio-blk disk: a driver
+// in this process, without session or guest, in turn (A B A B); prints the median of each. Only the
+// ratios mean anything.
 //
 // Usage: workers [FOLDER]    a folder, not on tmpfs, for a disk of 64 MiB (default: the working directory)
 #include <algorithm>
@@ -30,7 +31,7 @@ using std::chrono::microseconds;
 constexpr int rounds = 9;
 constexpr std::uint64_t disk_size = 64u << 20;
 constexpr std::uint64_t zone_size = 4u << 20;
-constexpr std::uint32_t conventional = 15;  // the zones that are read
+constexpr std::uint32_t conventional = 15;  // the zones to read
 
 template <typename T>
 T must(T result) {
@@ -47,8 +48,8 @@ struct Work {
     std::uint16_t queues;
     std::uint16_t depth;  // submitted and waited for together, on each queue
     std::uint32_t bytes;
-    bool polls;  // the driver; else it sleeps until the last answer
-    bool apart;  // from the one worker
+    bool polls;  // whether the driver polls; otherwise it sleeps until the last answer
+    bool apart;  // the driver's CPU is not the worker's
     int batches;
 };
 
@@ -58,7 +59,7 @@ struct Setting {
 };
 
 struct Cost {
-    double wall;  // ns a request
+    double wall;  // ns per request
     double cpu;   // of the workers
 };
 
@@ -66,7 +67,7 @@ SharedFd shared_copy(int fd) {
     return std::make_shared<const UniqueFd>(::dup(fd));
 }
 
-/// Requests made once, and sent again and again.
+/// Builds requests once and sends them repeatedly.
 class Driver {
   public:
     Driver(virtio::Backend& backend, const Work& work) : backend_(backend), work_(work) {
@@ -142,7 +143,8 @@ class Driver {
     std::vector<std::array<driver::Buffer, 3>> chains_;
 };
 
-/// The driver on one CPU and one worker on another, as where a CPU is spare; or all anywhere.
+/// `apart`: the driver on one CPU and one worker on another, as with a spare CPU; otherwise on any
+/// CPU.
 void place(const service::Workers& workers, bool apart) {
     cpu_set_t all;
     CPU_ZERO(&all);

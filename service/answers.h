@@ -1,13 +1,13 @@
-// What some threads owe to one thread that waits for it: a value from each, or only the news that each has
-// done its part.
+// Collects one answer from each of several threads for one thread that waits for them.
 //
-// A std::promise or std::latch on the waiting thread's stack would not do: the waiting thread may return,
-// and end the object, while the thread that answers is still inside set_value() or count_down(), which the
-// standard forbids. Here the state is shared, and the last of them ends it. So a waiting thread may also
-// leave before everything was given; answers that come later go nowhere.
+// A std::promise or std::latch on the waiting thread's stack would not do: the waiting thread may
+// return and destroy the object while an answering thread is still inside set_value() or
+// count_down(), which the standard forbids. Here the threads share the state, and the last holder
+// frees it. A waiting thread may also leave before every answer is given; later answers are
+// dropped.
 //
-// Threads: give() belongs to any thread, wait() to one.
-// Ownership: copies share one state. Threads that answer keep a copy, never a reference.
+// Threads: give() may be called on any thread, the wait functions on one.
+// Ownership: copies share one state. Answering threads keep a copy, never a reference.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@
 
 namespace zonebridge::service {
 
-/// An answer that says nothing but that it is there.
+/// An answer without a value.
 struct Done {};
 
 template <typename T>
@@ -39,13 +39,13 @@ class Answers {
         if (state_->given.size() == state_->owed) state_->complete.notify_all();
     }
 
-    /// All of them, in the order in which they came. Once.
+    /// Waits for all answers and returns them in the order in which they came. Call it once.
     [[nodiscard]] std::vector<T> wait() const {
         std::unique_lock guard(state_->lock);
         state_->complete.wait(guard, [this] { return all_given(); });
         return std::move(state_->given);
     }
-    /// As wait(), or nothing if they are not all there at `until`; it may be tried again then.
+    /// As wait(), but gives up at `until` and returns nothing; the caller may try again.
     [[nodiscard]] std::optional<std::vector<T>> wait_until(
         std::chrono::steady_clock::time_point until) const {
         std::unique_lock guard(state_->lock);
@@ -53,7 +53,7 @@ class Answers {
             return std::nullopt;
         return std::move(state_->given);
     }
-    /// The only one, where one is owed. Once.
+    /// For `owed` = 1: waits for the only answer. Call it once.
     [[nodiscard]] T wait_for_one() const { return std::move(wait().front()); }
 
   private:

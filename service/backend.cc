@@ -19,7 +19,8 @@
 namespace zonebridge::service {
 namespace {
 
-/// The answers, or nothing at the deadline. `what`: what is waited for, for the log if that takes long.
+/// The answers, or nothing at the deadline. `what` names what the thread waits for; a long wait is
+/// logged with it.
 template <typename T>
 std::optional<std::vector<T>> wait(const Answers<T>& answers, virtio::Deadline deadline,
                                    const std::function<std::string()>& what) {
@@ -61,7 +62,7 @@ tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
 
 DeviceBackend::~DeviceBackend() {
     settle();
-    // One after the other: a storage queue may wait for what others do for it, and they go on turning.
+    // One after the other: a storage queue may wait for work on other threads, which go on turning.
     for (auto& part : parts_) {
         part.worker->call([&](Ring&) {
             if (part.path) part.worker->remove(*part.path);
@@ -72,8 +73,8 @@ DeviceBackend::~DeviceBackend() {
 }
 
 void DeviceBackend::settle() {
-    // A message that was sent before a worker's first turn here comes before the receiver's second, and
-    // the answer to it before the sender's third.
+    // A message sent before a worker's first turn here arrives before the receiver's second turn,
+    // and its answer before the sender's third.
     for (int round = 0; round < 3; ++round) on_all([](Part&) {});
 }
 
@@ -99,13 +100,13 @@ tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t featur
 
 tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::Table memory,
                                                           virtio::Deadline deadline) {
-    // No memory is a map to which all go as soon as they can, whatever they hold.
+    // A map without memory fits every ring: workers move to it as soon as they can.
     if (memory->region_count() != 0)
         if (auto drained = check_drained(); !drained) return drained;
     if (auto moved = move_all(memory, deadline); !moved) {
-        // Those that went are called back, so that no two workers see different memory: each is on a
-        // map that it holds, whatever comes of it, and rings that lay in the old one do so still. Those
-        // that could not go in time are not waited for again.
+        // Move the workers that succeeded back, so that no two workers use different maps. Each
+        // worker keeps the map that it uses alive, and its rings still lie in the old map. Workers
+        // that did not drain in time are not waited for again.
         if (memory->region_count() != 0)
             (void)move_all(memory_, deadline);
         else
@@ -119,7 +120,7 @@ tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::T
 tl::expected<void, std::string> DeviceBackend::move_all(const virtio::GuestMemory::Table& memory,
                                                         virtio::Deadline deadline) {
     using Outcome = tl::expected<void, std::string>;
-    // All are asked before any is waited for, so that they drain side by side.
+    // Ask all workers before waiting for any, so that they drain in parallel.
     const Answers<Outcome> moved(parts_.size());
     for (auto& part : parts_)
         part.worker->post([path = part.path.get(), memory, moved] {

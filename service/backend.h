@@ -1,9 +1,10 @@
-// A device as a session sees it, by vhost-user or VDUSE: every call becomes a message to the workers that run
-// the device's queues, and returns when all it concerns have done their part. Queue i is worker i % N's; the
-// workers share nothing here, each has a device of its own with its own way to the disk.
+// The device that a vhost-user or VDUSE session drives. Every call becomes a message to the workers
+// that run the device's queues, and returns when the workers concerned have handled it. Worker i %
+// N runs queue i. The workers share nothing here: each has its own device object and its own
+// storage queue.
 //
-// Threads: belongs to the session's thread, but for what says otherwise; reaches the workers by messages
-// only.
+// Threads: belongs to the session's thread, except where a function says otherwise; reaches the
+// workers by messages only.
 // Ownership: owns each worker's data path and device; borrows the workers.
 #pragma once
 
@@ -25,12 +26,12 @@
 
 namespace zonebridge::service {
 
-/// What all devices have in common; what is a device's own (features, configuration space) is left
-/// to a class beside it.
+/// What all devices have in common; derived classes add a device's features and configuration
+/// space.
 class DeviceBackend : public virtio::Backend {
   public:
-    /// What all running queues may need together, in bytes, for chains in flight: the front end chooses how
-    /// many there are and how long. Enough for 150 queues of 1024 descriptors.
+    /// Limit in bytes for the chains in flight of all running queues: the front end chooses how
+    /// many queues there are and how long they are. Enough for 150 queues of 1024 descriptors.
     static constexpr std::size_t most_queue_bytes = std::size_t{256} << 20;
 
     ~DeviceBackend() override;
@@ -53,56 +54,62 @@ class DeviceBackend : public virtio::Backend {
     [[nodiscard]] std::optional<virtio::BackendEvent> take_event() override;
 
   protected:
-    /// Makes a worker's side of the device, on the worker's thread; called for one after the other.
+    /// Makes a worker's device object, on the worker's thread; called for one worker after the
+    /// other.
     using MakeDevice =
         std::function<tl::expected<std::unique_ptr<virtio::Device>, Error>(Loop& loop)>;
 
     /// At least one worker.
     explicit DeviceBackend(std::span<const std::unique_ptr<Worker>> workers);
     [[nodiscard]] tl::expected<void, Error> open(const MakeDevice& make);
-    // Only once open() succeeded, and from any thread but the workers'.
+    // Call these only after open() succeeded, and on no worker's thread.
 
-    /// Runs `call` for each worker's device on that worker's thread, side by side, and waits for all.
+    /// Runs `call` for each worker's device on that worker's thread, in parallel, and waits for
+    /// all.
     void with_devices(const std::function<void(virtio::Device&)>& call);
-    /// The same, one worker after the other: what waits for a storage queue needs the others to turn.
+    /// The same, one worker after the other. Use it for calls that wait for a storage queue: such a
+    /// wait needs the other workers' loops to turn.
     void with_each_device(const std::function<void(virtio::Device&)>& call);
-    /// The same for the worker that has that queue.
+    /// The same for the worker that runs that queue.
     void with_device_of(std::uint16_t queue, const std::function<void(virtio::Device&)>& call);
     [[nodiscard]] std::size_t worker_count() const noexcept { return parts_.size(); }
     /// The device's own part of reset(); the queues are stopped.
     virtual void reset_device(virtio::ResetCause cause) = 0;
-    /// What lies `offset` bytes into a configuration space of `bytes`, with zeroes behind its end.
+    /// Copies `out.size()` bytes at `offset` of the configuration space `bytes`; zeroes past its
+    /// end.
     static void copy_config(std::span<const std::byte> bytes, std::uint32_t offset,
                             std::span<std::byte> out) noexcept;
-    /// Any thread. Of faults, only the first since the last reset is told: it ends the session.
+    /// Queues an event for the session. Any thread. Only the first fault since the last reset is
+    /// queued: it ends the session.
     void tell(virtio::BackendEvent event);
 
   private:
-    /// What one worker has of the device.
+    /// One worker's part of the device.
     struct Part {
         Worker* worker;
-        std::unique_ptr<virtio::Device> device;  // the worker's
-        std::unique_ptr<DataPath> path;          // the worker's
+        std::unique_ptr<virtio::Device> device;  // used on the worker's thread only
+        std::unique_ptr<DataPath> path;          // used on the worker's thread only
     };
 
     [[nodiscard]] Part& part_of(std::uint16_t queue) { return parts_[queue % parts_.size()]; }
-    /// Messages that the workers' devices sent to each other have come, and what they answered to them.
+    /// Waits until the messages that the workers' devices sent each other, and the answers, have
+    /// arrived.
     void settle();
-    /// Runs `call` on every worker's thread, side by side, and waits for all.
+    /// Runs `call` on every worker's thread, in parallel, and waits for all.
     void on_all(const std::function<void(Part&)>& call);
-    /// One result for each worker.
+    /// Moves every worker's queues to `memory`; fails with the first worker's error.
     [[nodiscard]] tl::expected<void, std::string> move_all(const virtio::GuestMemory::Table& memory,
                                                            virtio::Deadline deadline);
-    /// An error as long as a disk holds requests of a guest that is gone.
+    /// An error while a disk still holds requests of an earlier session's guest.
     [[nodiscard]] tl::expected<void, std::string> check_drained();
     [[nodiscard]] std::size_t left_behind();
 
-    std::vector<Part> parts_;               // as many as workers, from the start
-    std::vector<std::size_t> queue_bytes_;  // of each queue, 0 while it does not run
+    std::vector<Part> parts_;               // one per worker, fixed from construction on
+    std::vector<std::size_t> queue_bytes_;  // per queue; 0 while the queue does not run
     virtio::GuestMemory::Table memory_ = virtio::GuestMemory::none();
-    /// Queues that did not stop in time: what they will say when they do.
+    /// Queues that did not stop in time: the answers that they give when they stop.
     std::map<std::uint16_t, Answers<std::uint16_t>> stopping_;
-    /// A reset that waits until the disk holds no requests of queues that were to stop before it.
+    /// A reset that waits until the disk has returned the requests of the queues in stopping_.
     std::optional<virtio::ResetCause> reset_due_;
     UniqueFd event_fd_;
     std::mutex events_lock_;

@@ -82,7 +82,7 @@ void BlkBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noe
 
 bool BlkBackend::write_config(std::uint32_t offset, std::span<const std::byte> in,
                               bool /*migration*/) noexcept {
-    // Generic front ends write all of it; only one byte is the driver's.
+    // Generic front ends write the whole space; the driver may change only one byte.
     if (offset > Config::writeback_at || Config::writeback_at - offset >= in.size()) return true;
     const auto writeback = in[Config::writeback_at - offset];
     if (writeback > std::byte{1}) return false;
@@ -93,7 +93,7 @@ bool BlkBackend::write_config(std::uint32_t offset, std::span<const std::byte> i
 
 void BlkBackend::reset_device(virtio::ResetCause cause) {
     if (cause == virtio::ResetCause::session_end) warned_ = false;
-    // A guest that was only paused goes on where it was.
+    // A guest that was only paused keeps its state.
     if (cause == virtio::ResetCause::status) return;
     config_.writeback = true;
     accepted_ = 0;

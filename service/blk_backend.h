@@ -1,5 +1,5 @@
-// The virtio-blk device that a vhost-user front end finds: its features, its configuration space, and
-// the disk behind it.
+// The virtio-blk device of a session: its features, its configuration space, and the disk behind
+// it.
 //
 // Threads: as service/backend.h.
 // Ownership: borrows the workers and the disk.
@@ -19,7 +19,7 @@ class BlkBackend final : public DeviceBackend {
     struct Private {};
 
   public:
-    /// `refusals`: hears of what the device refuses by itself; may be null.
+    /// `refusals`: receives what the device refuses by itself; may be null.
     [[nodiscard]] static tl::expected<std::unique_ptr<BlkBackend>, Error> open(
         std::span<const std::unique_ptr<Worker>> workers, Transport& disk, std::uint16_t queues,
         RefusalSink* refusals = nullptr);
@@ -30,7 +30,7 @@ class BlkBackend final : public DeviceBackend {
     [[nodiscard]] std::uint64_t features() const noexcept override;
     [[nodiscard]] std::uint16_t queue_count() const noexcept override { return config_.num_queues; }
     [[nodiscard]] std::optional<std::string> objection(std::uint64_t features) const override;
-    /// Takes a driver that knows no zones too, and says in the log what becomes of its requests.
+    /// Accepts drivers without F_ZONED too, and logs what happens to their requests.
     [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
     void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
     [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,
@@ -38,7 +38,7 @@ class BlkBackend final : public DeviceBackend {
 
   private:
     void reset_device(virtio::ResetCause cause) override;
-    /// Says once a session that the front end can't carry the zones, or at last that it does.
+    /// Logs once a session that the front end can't carry the zones, or that it does after all.
     void tell_whether_zoned();
     void apply_mode();
 

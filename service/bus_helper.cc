@@ -27,9 +27,9 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// For a driver that is loaded by whoever watches the bus (udev), and probes.
+/// For udev to load the driver, and the driver to probe.
 constexpr seconds patience_with_driver{15};
-/// For users to let go, and their data to be written.
+/// For users to close the node, and their data to be written.
 constexpr seconds patience_with_users{20};
 constexpr milliseconds look_again{50};
 
@@ -86,8 +86,8 @@ void BusHelper::run() {
     virtio::notify(done_);
 }
 
-// A thread that the kernel keeps waiting outlives a kill -9 of its process, and with it the open
-// files that it shares: the next server could take over neither the device nor the disk.
+// A thread blocked in the kernel survives a kill -9 of its process, and keeps the files open that
+// it shares with the process: the next server could take over neither the device nor the disk.
 void BusHelper::keep_only_own_descriptors() const {
     std::array kept{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,      stop_,
                     done_.get(),  bus_.fd(),     session_over_.get()};
@@ -107,7 +107,7 @@ BusHelper::Outcome BusHelper::live() {
     const bool was_there = found->has_value();
     auto node = bring_up(was_there);
     if (!node) {
-        // What was there before us is not ours to remove.
+        // A device that was there before this server is not removed.
         if (was_there) return {tl::unexpected(std::move(node.error())), true};
         const auto removed = bus_.remove(options_.name);
         if (!removed) log("{}", removed.error().message);
@@ -185,8 +185,8 @@ BusHelper::Outcome BusHelper::take_down(const std::string& node) {
     return {{}, false};
 }
 
-// The kernel would hold up the removal, and with it everybody who asks the bus something, until
-// the virtual machine lets go.
+// The kernel would block the removal, and all other calls to the bus, until the virtual machine
+// closes the device.
 std::optional<BusHelper::Outcome> BusHelper::let_guest_go(const std::string& node,
                                                           std::vector<std::string> users) {
     log("{}: {} {}; waiting until it is closed (a second SIGTERM skips that)", options_.name, node,
@@ -223,7 +223,7 @@ BusHelper::Wake BusHelper::wait(std::optional<milliseconds> time, int other) con
         if (count <= 0) continue;
         if (watched[0].revents != 0) return Wake::session_over;
         if (watched[1].revents != 0) {
-            // Taken, so that the next one is another.
+            // Read the signal, so that the next wake-up is a new one.
             signalfd_siginfo taken{};
             if (::read(stop_, &taken, sizeof(taken)) == sizeof(taken)) return Wake::signal;
         }

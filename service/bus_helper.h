@@ -1,8 +1,9 @@
-// The part of a VDUSE device's life that waits for the kernel: joining the vDPA bus, being taken by
-// a driver, and leaving again. The kernel asks the device's session questions meanwhile, so this is
-// a thread beside the session's.
+// The part of a VDUSE device's life that waits for the kernel: joining the vDPA bus, being bound to
+// a driver, and leaving the bus. The kernel sends the device's session requests meanwhile, so this
+// runs on a thread beside the session's.
 //
-// Threads: start, done_fd and finish belong to the session's thread; `calls` are made on the helper's own.
+// Threads: start, done_fd and finish belong to the session's thread; the helper's thread calls
+// `calls`.
 // Ownership: owns its thread and the bus; borrows `stop` and `calls`.
 #pragma once
 
@@ -34,7 +35,7 @@ class BusHelper {
 
     struct Outcome {
         tl::expected<void, Error> result;
-        bool on_bus = false;  ///< The device stays there, for the next server of its name.
+        bool on_bus = false;  ///< The device stays on the bus, for the next server of its name.
     };
 
     /// `stop`: a non-blocking signalfd. The device's session has to run from now on.
@@ -47,7 +48,8 @@ class BusHelper {
 
     /// Readable when the session is not needed any more.
     [[nodiscard]] int done_fd() const noexcept { return done_.get(); }
-    /// The session answers no more; what came of it all. Once.
+    /// Call once the session answers no more requests: joins the thread and returns the outcome.
+    /// Once.
     [[nodiscard]] Outcome finish();
 
   private:
@@ -58,10 +60,10 @@ class BusHelper {
     [[nodiscard]] tl::expected<std::string, Error> bring_up(bool found);
     [[nodiscard]] tl::expected<std::string, Error> wait_for_node();
     [[nodiscard]] Outcome take_down(const std::string& node);
-    /// What comes of it if the guest does not let go.
+    /// An outcome if the guest keeps the device open.
     [[nodiscard]] std::optional<Outcome> let_guest_go(const std::string& node,
                                                       std::vector<std::string> users);
-    /// Until a signal, the session's end, `other` readable, or the time is over.
+    /// Waits until a signal, the session's end, `other` is readable, or the time is over.
     [[nodiscard]] Wake wait(std::optional<std::chrono::milliseconds> time, int other = -1) const;
     void keep_only_own_descriptors() const;
 
@@ -70,9 +72,9 @@ class BusHelper {
     VdpaDriver driver_;
     int stop_;
     const VduseCalls& calls_;
-    UniqueFd done_;          // the helper tells the session
-    UniqueFd session_over_;  // the session tells the helper
-    Outcome outcome_;                // the helper's until it has ended
+    UniqueFd done_;          // signalled by the helper's thread
+    UniqueFd session_over_;  // signalled by finish()
+    Outcome outcome_;        // belongs to the helper's thread until it ends
     std::thread thread_;
 };
 

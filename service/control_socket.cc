@@ -32,7 +32,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The user at the other end, if that is neither us nor root.
+/// The client's user, if that is neither this process's user nor root.
 std::optional<uid_t> stranger(int socket) {
     ucred peer{};
     socklen_t length = sizeof peer;
@@ -61,7 +61,7 @@ class ControlSocket::Doer {
     Doer& operator=(const Doer&) = delete;
     ~Doer() { stop(); }
 
-    /// Begins nothing more, and waits for what was begun.
+    /// Begins no further request, and waits for the current one.
     void stop() {
         {
             const std::lock_guard guard(lock_);
@@ -83,7 +83,7 @@ class ControlSocket::Doer {
         }
         more_.notify_one();
     }
-    /// Readable when there is something to take.
+    /// Readable when take_done() has answers.
     [[nodiscard]] int done_fd() const noexcept { return done_fd_.get(); }
     [[nodiscard]] std::vector<Done> take_done() {
         std::uint64_t count = 0;
@@ -111,7 +111,7 @@ class ControlSocket::Doer {
         try {
             return protocol_.answer(line, luns_);
         } catch (const std::exception& error) {
-            // Out of memory. A disk that could not be added for want of it is not there.
+            // Out of memory: the disk was not added.
             return {protocol_.complaint(error.what()), true};
         }
     }
@@ -127,7 +127,7 @@ class ControlSocket::Doer {
     std::thread thread_;
 };
 
-/// Whoever is connected, all on one thread that waits for none of them.
+/// The connected clients, all on one thread that blocks for none of them.
 class ControlSocket::Peers {
   public:
     Peers(virtio::Listener listener, UniqueFd stop, Doer& doer, const ControlProtocol& protocol,
@@ -155,23 +155,24 @@ class ControlSocket::Peers {
   private:
     struct Peer {
         std::uint64_t id = 0;
-        UniqueFd socket;  // none: to be forgotten
+        UniqueFd socket;  // none: to be removed
         std::string in;
         std::string out;
-        bool last = false;   // what is in `out` is the last it hears
-        bool asked = false;  // the doer has a request of its
-        bool ended = false;  // says nothing any more
+        bool last = false;   // close after sending `out`
+        bool asked = false;  // the doer has a request of this client
+        bool ended = false;  // has sent everything
         Clock::time_point until;
     };
 
-    /// False: it was the last one.
+    /// False: this was the last turn.
     [[nodiscard]] bool turn() {
         std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}, {doer_.done_fd(), POLLIN, 0}};
         const auto resume = listener_.resume_at();
         const auto listening = listening_ && peers_.size() < limits_.connections && !resume;
         waits.push_back({listening ? listener_.fd() : -1, POLLIN, 0});
         for (const auto& peer : peers_) {
-            // One that left would be reported again and again while its request is carried out.
+            // A client that left would be reported again and again while its request is carried
+            // out.
             const auto fd = peer.asked ? -1 : peer.socket.get();
             waits.push_back({fd, static_cast<short>(peer.out.empty() ? POLLIN : POLLOUT), 0});
         }
@@ -190,7 +191,7 @@ class ControlSocket::Peers {
         return true;
     }
 
-    /// Milliseconds until somebody's patience ends, or `first` comes, for poll(2).
+    /// Milliseconds for poll(2) until the first client's limit is over, or `first` comes.
     [[nodiscard]] int time_left(std::optional<Clock::time_point> first) const {
         const auto now = Clock::now();
         for (const auto& peer : peers_)
@@ -208,7 +209,7 @@ class ControlSocket::Peers {
                 complain(peer, "no request came in time");
                 go_on_with(peer);
             } else {
-                peer.socket.close();  // it takes nothing
+                peer.socket.close();  // the client takes no data
             }
         }
     }
@@ -252,7 +253,7 @@ class ControlSocket::Peers {
         }
     }
 
-    /// As far as it goes without waiting for the peer.
+    /// Reads, asks and sends as far as possible without blocking.
     void go_on_with(Peer& peer) {
         while (peer.socket && !peer.asked) {
             if (!peer.out.empty()) {
@@ -277,7 +278,7 @@ class ControlSocket::Peers {
         }
     }
 
-    /// False: not now.
+    /// False: the socket has no room now.
     [[nodiscard]] bool send(Peer& peer) {
         const auto sent = ::send(peer.socket.get(), peer.out.data(), peer.out.size(), MSG_NOSIGNAL);
         if (sent < 0) {
@@ -338,7 +339,7 @@ void ControlSocket::start() {
 ControlSocket::ControlSocket(Private) {}
 
 ControlSocket::~ControlSocket() {
-    // The peers hear how what was under way ended.
+    // The clients still get the answer to the current request.
     doer_->stop();
 }
 

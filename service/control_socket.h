@@ -1,8 +1,8 @@
-// A socket at which a running server is told what to do: a line for each request, a line for each
-// answer. Who connects is greeted first, so that it knows whom it talks to.
+// The control socket of a running server: one line for each request, one line for each answer. The
+// server first sends a greeting, so that a client knows which program it talks to.
 //
-// Threads: open() and the end belong to one thread. zb-control waits for the peers; zb-control-disk does
-// what they ask, one thing after another, and may block on disks as long as those take.
+// Threads: open() and the destructor belong to one thread. The thread zb-control does the clients'
+// I/O; the thread zb-control-disk carries out requests one after another, and may block on disks.
 // Ownership: owns the socket and its threads; borrows the protocol and the disks.
 #pragma once
 
@@ -19,16 +19,16 @@
 
 namespace zonebridge::service {
 
-/// What is said in a line is no affair of the socket's. Lines have no newline here.
+/// The contents of the lines, which the socket does not interpret. Lines have no newline here.
 class ControlProtocol {
   public:
     struct Answer {
         std::string line;
-        bool last = false;  ///< Nothing that this peer says makes sense any more.
+        bool last = false;  ///< The input makes no sense: close the connection after this answer.
     };
 
     [[nodiscard]] virtual std::string greeting() const = 0;
-    /// Carries out a request; on zb-control-disk. Bad input is an answer, too.
+    /// Carries out a request; on zb-control-disk. Bad input gets an answer, too.
     [[nodiscard]] virtual Answer answer(std::string_view line, LunTable& luns) const = 0;
     /// What a peer is told last that broke the rules of the socket itself.
     [[nodiscard]] virtual std::string complaint(std::string_view what) const = 0;
@@ -38,26 +38,27 @@ class ControlProtocol {
 };
 
 struct ControlLimits {
-    std::size_t line = 64 << 10;   ///< Bytes a request may have.
-    std::size_t connections = 16;  ///< At once; others wait until one of these ends.
-    /// A peer has so long for a request and for taking an answer; then it is sent away.
+    std::size_t line = 64 << 10;   ///< Largest request in bytes.
+    std::size_t connections = 16;  ///< At once; further clients wait until one of these ends.
+    /// Limit for a client to send a request and to take an answer; then it is disconnected.
     std::chrono::milliseconds patience{10'000};
 };
 
 class ControlSocket {
   public:
-    /// Binds `path` as virtio/vhost_user/listener.h does, for this user's and root's programs. They wait
-    /// until start().
+    /// Binds `path` as virtio/vhost_user/listener.h does, for programs of this user and root.
+    /// Clients that connect wait until start().
     [[nodiscard]] static tl::expected<std::unique_ptr<ControlSocket>, Error> open(
         const std::string& path, const ControlProtocol& protocol, LunTable& luns,
         const ControlLimits& limits = {});
 
-    /// From here on the disks are changed by what peers say. Once.
+    /// From here on clients can change the disks. Call it once.
     void start();
 
     ControlSocket(const ControlSocket&) = delete;
     ControlSocket& operator=(const ControlSocket&) = delete;
-    /// What is being done is finished, without waiting for guests; what was not begun is left.
+    /// Finishes the request that is being carried out, without waiting for guests; drops the
+    /// others.
     ~ControlSocket();
 
   private:
@@ -70,7 +71,7 @@ class ControlSocket {
 
   private:
     std::unique_ptr<Doer> doer_;
-    std::unique_ptr<Peers> peers_;  // give it requests, and take its answers
+    std::unique_ptr<Peers> peers_;  // uses doer_, so it is declared last
 };
 
 }  // namespace zonebridge::service

@@ -27,7 +27,7 @@ struct DataPath::Queue final : Watcher {
         due = true;
         hold_or_release();
     }
-    /// Whether chains may be taken at all: also by a device that looks at the ring of its own accord.
+    /// Whether chains may be taken at all, also by a device that looks at the ring without a kick.
     [[nodiscard]] bool open() const noexcept { return enabled && started; }
     void hold_or_release() noexcept { ring.set_held(!open()); }
 
@@ -38,8 +38,8 @@ struct DataPath::Queue final : Watcher {
     virtio::Notifier call;
     SharedFd error;
     bool enabled;
-    bool started;  // was kicked, or need not be
-    bool due;      // may hold chains that nobody will kick for again
+    bool started;  // was kicked, or needs no kick
+    bool due;      // may hold chains for which no kick will come
     std::function<void(std::uint16_t)> stopped;
     bool abandoned = false;  // while it stops
 };
@@ -65,7 +65,7 @@ void DataPath::take_from(Queue& queue) noexcept {
     if (device_.fault()) return raise(*device_.fault());
     if (device_.waits(queue.index)) queue.due = true;  // the next completion ends the loop's sleep
     if (!queue.kick) {
-        queue.due = true;  // nobody will say when there is more
+        queue.due = true;  // no kick will announce further chains
         wake();
     }
 }
@@ -117,7 +117,7 @@ tl::expected<void, std::string> DataPath::start(std::uint16_t index,
             return tl::unexpected(watched.error().message);
         watching = true;
     }
-    // A ring that ran before may have been left asking for no kicks.
+    // An earlier user of the ring may have disabled kicks.
     if (queue->ring.enable_kicks()) queue->due = true;
     queue->hold_or_release();
     device_.attach(index, queue->ring);
@@ -146,7 +146,7 @@ void DataPath::finish_stops() {
         const auto base = queue.ring.base();
         const auto stopped = std::move(queue.stopped);
         queues_.erase(queues_.begin() + static_cast<std::ptrdiff_t>(i));
-        if (queues_.empty()) faulty_ = false;  // what was at fault is gone
+        if (queues_.empty()) faulty_ = false;  // the faulty ring is gone
         stopped(base);
     }
     changing_ = moved_ != nullptr ||
@@ -182,12 +182,12 @@ void DataPath::finish_move() {
     if (result) {
         memory_ = std::exchange(next_memory_, nullptr);
     } else {
-        // All as it was: no ring may be left in a map that nobody holds.
+        // Undo: no ring may be left in a map that is not kept alive.
         for (const auto& queue : queues_) (void)queue->ring.rebind(*memory_);
         next_memory_.reset();
     }
     const auto moved = std::exchange(moved_, nullptr);
-    wake();  // what came meanwhile waits to be taken
+    wake();  // chains may have come meanwhile
     moved(result);
 }
 

@@ -1,8 +1,8 @@
 // One device's queues on one worker: watches their kicks, lets the device take and answer chains,
-// publishes and notifies, and stops them cleanly.
+// publishes answers and notifies the driver, and stops queues cleanly.
 //
-// Threads: belongs to the worker's thread. The functions given to stop() and set_memory() are called
-// there too.
+// Threads: belongs to the worker's thread, which also calls the functions given to stop() and
+// set_memory().
 // Ownership: owns its running queues, their descriptors and the guest memory they use; borrows the
 // loop and the device.
 #pragma once
@@ -26,30 +26,30 @@ namespace zonebridge::service {
 
 class DataPath final : public Member {
   public:
-    /// `on_fault` is called once, when a driver did something no driver does.
+    /// `on_fault` is called once, when a driver breaks the rules of the ring or the device.
     DataPath(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault);
     DataPath(const DataPath&) = delete;
     DataPath& operator=(const DataPath&) = delete;
-    /// All queues are stopped.
+    /// Requires that all queues are stopped.
     ~DataPath();
 
     void take() noexcept override;
     void complete() noexcept override;
 
-    /// Fails if the ring is not in the guest's memory, or this process has none for it.
+    /// Fails if the ring is not in the guest's memory, or this process has no memory for the queue.
     [[nodiscard]] tl::expected<void, std::string> start(std::uint16_t index,
                                                         const virtio::QueueSetup& setup);
-    /// Takes no more chains of that queue; once those in flight are answered and the driver was told,
-    /// forgets the ring and calls `stopped` with its available index.
+    /// Takes no more chains of that queue; once those in flight are answered and the driver is
+    /// notified, forgets the ring and calls `stopped` with its available index.
     void stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped);
 
-    /// What the device has of that queue and did not answer.
+    /// Chains of that queue that the device took and did not answer.
     [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept {
         return device_.in_flight(index);
     }
-    /// Requests of queues that are to stop.
+    /// Chains in flight of queues that are stopping.
     [[nodiscard]] std::size_t left_behind() const noexcept;
-    /// No queue that is to stop tells its driver of answers any more: the driver's session is over.
+    /// Stopping queues notify their driver no more: the driver's session is over.
     void abandon() noexcept;
 
     void enable(std::uint16_t index, bool enabled);
@@ -58,7 +58,7 @@ class DataPath final : public Member {
     void set_log(std::shared_ptr<const virtio::DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings);
 
-    /// Takes no chains until nothing is in flight, moves every queue to `memory`, lets go of the old
+    /// Takes no chains until nothing is in flight, moves every queue to `memory`, releases the old
     /// map, calls `moved`, and goes on.
     void set_memory(virtio::GuestMemory::Table memory,
                     std::function<void(tl::expected<void, std::string>)> moved);

@@ -14,11 +14,11 @@
 namespace zonebridge::service {
 namespace {
 
-/// The path of a SCSI disk that the guest is to talk to itself; nothing for any other.
+/// The path of a SCSI disk to pass through; nothing for any other disk.
 std::optional<std::string> path_to_pass(const std::string& name, const DiskOptions& options) {
     if (options.kind != GuestDeviceKind::scsi || options.translate) return std::nullopt;
     const auto parsed = parse_device_name(name);
-    if (!parsed) return std::nullopt;  // opening it will say what is wrong
+    if (!parsed) return std::nullopt;  // opening it will report the error
     if (parsed->kind == DeviceName::Kind::scsi) return parsed->path;
     if (parsed->kind != DeviceName::Kind::path) return std::nullopt;
     const auto node = host::look_at(parsed->path);
@@ -61,7 +61,7 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
     disk->transport_ = std::move(*transport);
     if (options.refusals != nullptr) {
         options.refusals->knows(disk->limits());
-        // Over the faults, so that what is refused on purpose is explained as well.
+        // Above the fault layer, so that injected refusals are explained as well.
         disk->transport_ = explain_refusals(std::move(disk->transport_), *options.refusals);
     }
     if (options.kind == GuestDeviceKind::scsi) {

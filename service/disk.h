@@ -1,9 +1,9 @@
-// A disk that is served, opened by the name a user gave it: as the model's transport for virtio-blk,
-// as a logical unit for virtio-scsi, which is the disk itself where it speaks SCSI, and otherwise the
-// target that translates.
+// A served disk, opened by the name that the user gave: for virtio-blk as a transport, for
+// virtio-scsi as a logical unit. The logical unit is the disk itself if it speaks SCSI, and
+// otherwise a target that translates SCSI commands.
 //
-// Threads: any, but for close().
-// Ownership: owns the transport and the logical unit; whoever uses them is gone before it.
+// Threads: any, except close().
+// Ownership: owns the transport and the logical unit; their users are gone before it is destroyed.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,7 @@
 
 namespace zonebridge::service {
 
-/// What the guest finds the disk as.
+/// The kind of device that the guest sees.
 enum class GuestDeviceKind : std::uint8_t {
     scsi,  ///< A logical unit of a virtio-scsi controller.
     blk,   ///< A virtio-blk device.
@@ -32,17 +32,18 @@ enum class GuestDeviceKind : std::uint8_t {
 struct DiskOptions {
     GuestDeviceKind kind = GuestDeviceKind::scsi;
     bool read_only = false;
-    bool force = false;  ///< Serve also what is partitioned or held by another.
+    bool force = false;  ///< Serve disks too that are partitioned or in use by another program.
     DataPath data_path = DataPath::any;
-    bool translate = false;  ///< A SCSI disk, too, by the target that translates.
-    /// Commands let through to a SCSI disk beside those that always are.
+    bool translate = false;  ///< Translate commands for SCSI disks, too.
+    /// Commands passed to a SCSI disk in addition to those that always are.
     std::vector<std::string> allow;
-    /// URSWRZ as the guest sees it, if not as the disk has it; translated logical units only.
+    /// URSWRZ as the guest sees it, if not as the disk reports it; translated logical units only.
     std::optional<bool> reads_past_pointer;
-    /// How the disk is to misbehave; not what is passed through.
+    /// Faults to inject; not for passed-through disks.
     std::vector<fault::Rule> faults;
-    fault::Witness* witness = nullptr;  ///< Hears of it; outlives the disk. May be null.
-    RefusalSink* refusals = nullptr;  ///< Hears of what is refused; outlives the disk. May be null.
+    fault::Witness* witness =
+        nullptr;                      ///< Receives injected faults; outlives the disk. May be null.
+    RefusalSink* refusals = nullptr;  ///< Receives refusals; outlives the disk. May be null.
 };
 
 class Disk {
@@ -56,16 +57,15 @@ class Disk {
 
     [[nodiscard]] const Limits& limits() const noexcept;
     [[nodiscard]] const Identity& identity() const noexcept;
-    /// Whether the guest talks to the disk itself.
+    /// Whether the guest's commands go to the disk untranslated.
     [[nodiscard]] bool passed_through() const noexcept { return passed_ != nullptr; }
-    /// As the options had it.
     [[nodiscard]] RefusalSink* refusals() const noexcept { return refusals_; }
     /// GuestDeviceKind::blk only.
     [[nodiscard]] Transport& transport() noexcept { return *transport_; }
     /// GuestDeviceKind::scsi only.
     [[nodiscard]] zbc::LogicalUnit& unit() noexcept;
 
-    /// Leaves the disk clean: what is in its cache is written. Nothing uses it any more.
+    /// Writes out the disk's cache and closes it. Requires that nothing uses the disk any more.
     [[nodiscard]] tl::expected<void, Error> close();
 
   private:

@@ -57,7 +57,7 @@ void EndingLimit::watch(int stop) const {
             if (left.count() <= 0) break;
             timeout = static_cast<int>(left.count());
         }
-        // Once the time runs, only the end counts.
+        // Once the limit runs, wait only for the end.
         if (::poll(waits.data(), end ? 1 : waits.size(), timeout) <= 0) continue;
         if (waits[0].revents != 0) return;
         if (!end) end = Clock::now() + limit_.load();

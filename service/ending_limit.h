@@ -1,8 +1,7 @@
-// Ends the process when it was told to stop and can't, since a disk does not give back what it was asked
-// for: the memory of those requests is lent to the kernel, so nothing can be unmapped, closed or waited for
-// any more.
+// Ends the process when it should stop and can't, because a disk does not return its requests: the
+// kernel still uses the memory of those requests, so nothing can be unmapped, closed or waited for.
 //
-// Threads: has one of its own; begin() belongs to any.
+// Threads: has one of its own; begin() may be called on any thread.
 // Ownership: owns its thread; borrows `stop`.
 #pragma once
 
@@ -23,19 +22,19 @@ class EndingLimit {
     struct Private {};
 
   public:
-    /// `stop`: a descriptor that becomes readable when the process is to end, and stays so; none, if only
-    /// begin() tells. From then on there is `limit`, in whatever the process waits; then the log has a line
-    /// and the process exits with status 1, without running anything else of it.
+    /// `stop`: a descriptor that becomes readable when the process should end, and stays readable;
+    /// none if only begin() starts the limit. After `limit` from then, a line goes to the log and
+    /// the process exits with status 1 at once, without destructors or exit handlers.
     [[nodiscard]] static tl::expected<std::unique_ptr<EndingLimit>, Error> start(
         std::optional<int> stop, std::chrono::milliseconds limit);
 
     EndingLimit(Private, std::chrono::milliseconds limit);  // by start()
     EndingLimit(const EndingLimit&) = delete;
     EndingLimit& operator=(const EndingLimit&) = delete;
-    /// All has ended in time.
+    /// Ends the limit: the process ended in time.
     ~EndingLimit();
 
-    /// What is left to do is the end. The first call counts; without a `limit` it is start()'s.
+    /// Starts the limit. Only the first call counts; without `limit` it is start()'s.
     void begin(std::optional<std::chrono::milliseconds> limit = std::nullopt) noexcept;
 
   private:

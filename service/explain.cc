@@ -70,8 +70,8 @@ void Explainer::add(const Source& source, const Refusal& refusal) noexcept {
            !tokens_.compare_exchange_weak(tokens, tokens - 1, std::memory_order_relaxed))
         continue;
     if (tokens == 0) {
-        // The thread looks at it when it gives the next token out; it never sleeps for long while
-        // there are some missing.
+        // The thread reads this when it gives out the next token; it never sleeps for long while
+        // tokens are missing.
         left_out_.fetch_add(1, std::memory_order_relaxed);
         return;
     }
@@ -106,7 +106,7 @@ void Explainer::run() {
 }
 
 void Explainer::refill() {
-    // What was left out is looked at before the token that lets the next sentence through.
+    // Report left-out lines before adding the token that admits the next line.
     if (const auto more = left_out_.exchange(0, std::memory_order_relaxed); more != 0)
         write_(fmt::format("refused or failed: {} more requests, which were not logged", more));
     auto tokens = tokens_.load(std::memory_order_relaxed);

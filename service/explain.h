@@ -1,9 +1,9 @@
-// What serve says of requests that were refused or failed, and of faults made on purpose: sentences
-// in the log, as many as a person can read, written by a thread of its own, since whoever reads our
-// log may be slow and the workers must not wait for it.
+// Writes serve's log lines about refused and failed requests and about injected faults, at a
+// limited rate. A thread of its own writes them, because the reader of the log may be slow and the
+// workers must not wait for it.
 //
-// Threads: any. What a worker calls takes a lock for a few instructions, and only if there is a
-// sentence to write.
+// Threads: any. The functions that workers call take a lock for a few instructions, and only when
+// there is a line to write.
 // Ownership: owns its thread and its sources, which live as long as it does.
 #pragma once
 
@@ -29,21 +29,21 @@ namespace zonebridge::service {
 class Explainer final : public fault::Witness {
   public:
     struct Pace {
-        std::uint32_t at_once = 10;             ///< Sentences that may come together.
-        std::chrono::milliseconds every{1000};  ///< After so long, one more.
+        std::uint32_t at_once = 10;             ///< Lines that may come together.
+        std::chrono::milliseconds every{1000};  ///< One more line after this time.
     };
     using Write = std::function<void(const std::string& line)>;
 
-    /// `write`: called by the thread alone.
+    /// `write`: called on the thread only.
     explicit Explainer(Write write) : Explainer(std::move(write), Pace()) {}
     Explainer(Write write, Pace pace);
     Explainer(const Explainer&) = delete;
     Explainer& operator=(const Explainer&) = delete;
-    /// Writes what is left, and how much was left out.
+    /// Writes the remaining lines, and how many were left out.
     ~Explainer();
 
-    /// Where a disk's refusals go; `disk` is how sentences name it, empty if there is no other.
-    /// The same source for the same name.
+    /// The sink for a disk's refusals; `disk` names the disk in the lines, empty if there is only
+    /// one. The same name gets the same sink.
     [[nodiscard]] RefusalSink& source(const std::string& disk);
 
     void rule_acts(const fault::Rule& rule) noexcept override;
@@ -70,12 +70,12 @@ class Explainer final : public fault::Witness {
 
     std::mutex lock_;
     std::condition_variable news_;
-    std::vector<Entry> entries_;      // under lock_; never more than tokens were given out
-    std::vector<std::string> notes_;  // under lock_; one a rule
+    std::vector<Entry> entries_;      // under lock_; never more than the tokens given out
+    std::vector<std::string> notes_;  // under lock_; one for each rule
     std::map<std::string, std::unique_ptr<Source>> sources_;  // under lock_
     bool ending_ = false;                                     // under lock_
 
-    std::vector<Entry> writing_;  // the thread's
+    std::vector<Entry> writing_;  // belongs to the thread
     std::thread thread_;          // last: it uses all of the above
 };
 

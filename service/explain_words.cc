@@ -21,7 +21,7 @@ std::string bytes(std::uint64_t count) {
     return fmt::format("{} bytes", count);
 }
 
-/// What is known of the disk and of the request's place on it.
+/// The facts for one sentence: the disk, and the request's place on it.
 class Sentence {
   public:
     Sentence(const Refusal& refusal, const Limits* limits)
@@ -34,7 +34,7 @@ class Sentence {
     }
 
     [[nodiscard]] std::string subject() const;
-    /// "zone 4 is full"; empty where that says nothing.
+    /// "zone 4 is full"; empty where the state explains nothing.
     [[nodiscard]] std::string zone() const;
     [[nodiscard]] std::string rule() const;
 
@@ -43,10 +43,10 @@ class Sentence {
         return operation_ == Operation::write || operation_ == Operation::append ||
                clears(operation_);
     }
-    /// "64 MiB + 12 KiB": a zone's start and the way from there, both exact.
+    /// "64 MiB + 12 KiB": a zone's start and the distance from there, both exact.
     [[nodiscard]] static std::string place(std::uint64_t offset, std::uint64_t start);
     [[nodiscard]] std::string action_subject() const;
-    /// The word for what can't be done: "written", "reset".
+    /// The participle for the operation: "written", "reset".
     [[nodiscard]] std::string_view done() const;
     [[nodiscard]] std::string capacity_end() const;
 

@@ -1,4 +1,4 @@
-// Lines for whoever watches a server: standard error, one line an event, whole lines only.
+// The server's log on standard error: one line for each event, whole lines only.
 #pragma once
 
 #include <string_view>

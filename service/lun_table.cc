@@ -14,20 +14,22 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A guest that was told writes out what it holds and lets go at once; then there is nothing to wait for.
+// A notified guest writes out its caches and releases the disk at once; then there is nothing to
+// wait for.
 constexpr milliseconds quiet_enough{1000};
 constexpr milliseconds longest_goodbye{10'000};
 constexpr milliseconds between_looks{50};
 
-// The kernel may hold a device a moment longer than we do, for what went through a ring.
+// The kernel may hold a device a moment longer than this process, for requests that went through a
+// ring.
 constexpr milliseconds longest_letting_go{2'000};
 
 tl::unexpected<Error> refused(std::string message) {
     return tl::unexpected(Error{StatusCode::invalid_request, std::move(message), {}});
 }
 
-/// Why a guest that used `before` can't be left with `after` under the same number; empty if it can.
-/// What it has in flight, and in its caches, would go to the wrong places.
+/// Why `after` can't replace `before` under the same number; empty if it can. The guest's requests
+/// in flight and cached data would go to the wrong places.
 std::string difference(const LunInfo& before, const LunInfo& after) {
     const auto& [old_limits, new_limits] = std::pair{before.limits, after.limits};
     const auto& [old_name, new_name] = std::pair{before.identity, after.identity};
@@ -38,7 +40,7 @@ std::string difference(const LunInfo& before, const LunInfo& after) {
         return "its zone size has changed";
     if (before.passed_through != after.passed_through || old_name.transport != new_name.transport)
         return "it is reached in another way now";
-    // Where a disk has no name of its own, its size is part of what it is known by.
+    // A disk without a unique name is identified by its size, too.
     const auto other_name = old_name.unique_id != new_name.unique_id &&
                             (old_limits.size() == new_limits.size() || !old_name.serial.empty());
     if (old_name.vendor != new_name.vendor || old_name.product != new_name.product ||
@@ -204,7 +206,7 @@ tl::expected<void, Error> LunTable::take_out(std::uint16_t number, Lun& lun) {
 }
 
 tl::expected<std::unique_ptr<Disk>, Error> LunTable::reopen(Lun& lun) {
-    // What holds a disk for us is let go of first; nobody can hold it twice.
+    // Close the old disk first: two opens of the same disk would exclude each other.
     auto closed = lun.disk->close();
     lun.disk.reset();
     if (!closed) return tl::unexpected(std::move(closed.error()));

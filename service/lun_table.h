@@ -1,9 +1,9 @@
-// The disks that a virtio-scsi device serves, by their numbers: opened, shown to the guest, taken away
-// from it, opened again, closed.
+// The disks that a device serves, by their numbers: opens them, adds them to a running guest,
+// removes them from it, opens them again, closes them.
 //
-// Threads: any but the workers' own, one at a time; hurry() from any thread, at any time.
-// Ownership: owns the disks and the logical units in front of them; borrows the running device, which
-// is gone before close().
+// Threads: any except the workers', one at a time; hurry() on any thread, at any time.
+// Ownership: owns the disks and the logical units in front of them; borrows the running device,
+// which is gone before close().
 #pragma once
 
 #include <chrono>
@@ -27,84 +27,84 @@
 
 namespace zonebridge::service {
 
-/// How a disk is opened that is added to a running server.
+/// How to open a disk that is added to a running server; the fields are those of DiskOptions.
 struct LunOptions {
     bool read_only = false;
-    bool translate = false;  ///< As DiskOptions has them, as all of these.
+    bool translate = false;
     bool force = false;
     std::vector<std::string> allow;
 };
 
-/// A disk as it is served.
+/// A served disk.
 struct LunInfo {
     std::uint16_t number = 0;
-    std::string device;  ///< As it was named.
+    std::string device;  ///< As the user named it.
     bool read_only = false;
     bool passed_through = false;
     Limits limits;
     Identity identity;
 };
 
-/// How a removed disk was left by the guest.
+/// How a disk is removed from the guest.
 enum class Removal : std::uint8_t {
-    announced,  ///< The guest is told, and has time to write out what it holds.
-    now,        ///< What is under way is finished, and no more.
+    announced,  ///< The guest is notified, and has time to write out its cached data.
+    now,        ///< Only commands in flight are finished.
 };
 
 class LunTable {
   public:
     static constexpr std::uint16_t most_number = virtio_scsi::max_luns - 1;
 
-    /// Who hears of what the disk of this number refuses; null: nobody.
+    /// The sink for the refusals of the disk of this number; may return null.
     using RefusalsOf = std::function<RefusalSink*(std::uint16_t number)>;
 
-    /// `options`: how the disks are opened that are there from the start; those that are added have its
-    /// kind, data path and URSWRZ. `refusals` instead of the options' own, where it is given.
-    /// `limit`: how long a disk may take to give back commands when it is removed or opened again.
+    /// `options`: how to open the disks that are there from the start; disks added later have its
+    /// kind, data path and URSWRZ. `refusals`, if given, replaces the options' own. `limit`: how
+    /// long a disk may take to return commands when it is removed or opened again.
     explicit LunTable(DiskOptions options, RefusalsOf refusals = {},
                       std::chrono::milliseconds limit = disk_limit);
     LunTable(const LunTable&) = delete;
     LunTable& operator=(const LunTable&) = delete;
-    /// No device runs on it.
+    /// Requires that no device uses the table any more.
     ~LunTable();
 
     // ---- Before a device runs, and after it.
 
     /// Opens a disk as this number, which is free.
     [[nodiscard]] tl::expected<void, Error> open(std::uint16_t number, const std::string& device);
-    /// In the order of their numbers; good until the next change.
+    /// In the order of their numbers; valid until the next change.
     [[nodiscard]] std::vector<NumberedDisk> disks();
-    /// Closes them all; the first error.
+    /// Closes all disks; returns the first error.
     [[nodiscard]] tl::expected<void, Error> close();
 
-    /// What is changed from here on is changed under a guest.
+    /// A device runs from here on: add(), remove() and refresh() apply to it.
     void run(Units& units) noexcept { units_ = &units; }
 
     // ---- While a device runs.
 
-    /// Refused: a number that is taken or too large, whatever a disk can't be opened for, and what the
-    /// device refuses.
+    /// Refused: a number that is taken or too large, a disk that can't be opened, and a unit that
+    /// the device refuses.
     [[nodiscard]] tl::expected<LunInfo, Error> add(std::uint16_t number, const std::string& device,
                                                    const LunOptions& options);
-    /// The guest is told; its commands are served until there were none for a second, for at most ten;
-    /// then the unit goes, and the disk is flushed and closed. An error is about that last part, but for
-    /// a number that is not there: the unit is gone for the guest, whatever comes. Where the disk does not
-    /// give back its commands in time, it stays open, and its number taken: another call tries again.
+    /// Notifies the guest, serves its commands until none came for a second, for at most ten
+    /// seconds, then removes the unit, flushes the disk and closes it. The unit is gone for the
+    /// guest even after an error, except for a number that is not there. If the disk does not
+    /// return its commands in time, it stays open and its number taken: another call tries again.
     [[nodiscard]] tl::expected<void, Error> remove(std::uint16_t number, Removal how);
 
     struct Refreshed {
         LunInfo info;
         std::uint64_t size_before = 0;  ///< Bytes.
     };
-    /// Closes the disk and opens it again, since its size may be another now; the guest's commands wait
-    /// meanwhile. If the size is another, the guest is told. If it can't be opened again, or another
-    /// disk is behind its name now, the unit is gone, and the guest is told that. If the disk does not
-    /// give back its commands in time, nothing has changed.
+    /// Closes the disk and opens it again, since its size may have changed; the guest's commands
+    /// wait meanwhile. A changed size is announced to the guest. If the disk can't be opened again,
+    /// or another disk has its name now, the unit is removed and the guest notified. If the disk
+    /// does not return its commands in time, nothing changes.
     [[nodiscard]] tl::expected<Refreshed, Error> refresh(std::uint16_t number);
 
     [[nodiscard]] std::vector<LunInfo> list() const;
 
-    /// Removals don't wait for the guest any more, from now on.
+    /// From now on removals don't wait for the guest.
     void hurry();
 
   private:
@@ -112,8 +112,8 @@ class LunTable {
         std::string device;
         DiskOptions options;
         std::unique_ptr<Disk> disk;
-        std::unique_ptr<SteadyUnit> unit;  // null: not GuestDeviceKind::scsi
-        bool leaving = false;  // taken from the guest, and its disk holds commands still
+        std::unique_ptr<SteadyUnit> unit;  // null unless GuestDeviceKind::scsi
+        bool leaving = false;  // removed from the guest, but its disk still holds commands
     };
     using Luns = std::map<std::uint16_t, Lun>;
 
@@ -123,7 +123,7 @@ class LunTable {
     [[nodiscard]] tl::expected<Luns::iterator, Error> find(std::uint16_t number);
     [[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> reopen(Lun& lun);
     void wait_until_quiet(const SteadyUnit& unit);
-    /// An error while the disk holds commands; everything of the unit's is in use then.
+    /// An error while the disk holds commands; the unit, its disk and its number stay in use then.
     [[nodiscard]] tl::expected<void, Error> take_out(std::uint16_t number, Lun& lun);
 
     [[nodiscard]] DiskOptions options_for(std::uint16_t number) const;
@@ -138,7 +138,8 @@ class LunTable {
     bool hurry_ = false;  // under hurry_lock_
 };
 
-/// Linux's drivers take no zones but of a power of two; another system's may. Says so in the log.
+/// Logs a warning if the zone size is no power of two: Linux's drivers refuse such zones, other
+/// systems may accept them.
 void warn_of_odd_zones(const std::string& device, const Layout& layout);
 
 }  // namespace zonebridge::service

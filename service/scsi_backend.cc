@@ -86,8 +86,8 @@ bool ScsiBackend::write_config(std::uint32_t offset, std::span<const std::byte> 
 }
 
 void ScsiBackend::reset_device(virtio::ResetCause cause) {
-    // A guest that was only paused goes on where it was, with the sizes and mode pages it set, and hears
-    // that it missed events.
+    // A guest that was only paused keeps its sizes and mode pages, and learns that it missed
+    // events.
     if (cause == virtio::ResetCause::status) return;
     config_.cdb_size = Config::default_cdb_size;
     config_.sense_size = Config::default_sense_size;
@@ -132,7 +132,8 @@ tl::expected<void, Error> ScsiBackend::check(const virtio_scsi::Unit& unit) cons
 tl::expected<void, Error> ScsiBackend::add(const virtio_scsi::Unit& unit) {
     const std::lock_guard guard(units_lock_);
     if (auto good = check(unit); !good) return good;
-    // All or none: no command may reach it on one worker before the others can take some.
+    // All or none: no command may reach the unit on one worker before the other workers can take
+    // commands.
     tl::expected<void, Error> prepared;
     with_each_device([&](virtio::Device& device) {
         if (prepared) prepared = controller(device).prepare_unit(unit);
@@ -170,7 +171,7 @@ std::optional<Answers<Done>> ScsiBackend::retire(std::uint16_t lun) {
         if (leaving.lun == lun) return leaving.drained;
     if (find(lun) == nullptr) return std::nullopt;
     std::erase_if(units_, [&](const auto& unit) { return unit.lun == lun; });
-    // All are asked before any is waited for, so that they drain side by side.
+    // Ask all workers before waiting for any, so that they drain in parallel.
     const Answers<Done> drained(worker_count());
     with_each_device([&](virtio::Device& device) {
         controller(device).retire_unit(lun, [drained] { drained.give({}); });
@@ -193,7 +194,7 @@ void ScsiBackend::changed(std::uint16_t lun, zbc::Attention what) {
             break;
         case zbc::Attention::power_on:
         case zbc::Attention::luns_changed:
-            break;  // no parameter of the unit
+            break;  // not a parameter of the unit
     }
 }
 
@@ -204,8 +205,8 @@ const virtio_scsi::Unit* ScsiBackend::find(std::uint16_t lun) const noexcept {
 }
 
 void ScsiBackend::raise_luns_changed(std::uint16_t but) {
-    // Linux fails a REPORT ZONES that meets a unit attention, and with it whatever it was for, on a disk
-    // that nothing happened to. Whoever gets events needs no other word.
+    // Linux fails a REPORT ZONES that meets a unit attention, and the operation that needed the
+    // report, on a disk that has not changed. A driver that gets events needs no unit attention.
     if (hears_of_units_) return;
     for (const auto& unit : units_)
         if (unit.lun != but) unit.logical_unit->raise(zbc::Attention::luns_changed);

@@ -1,7 +1,7 @@
-// The virtio-scsi device that a vhost-user front end finds: its features, its configuration space, and
-// the logical units behind it, which come and go while it runs.
+// The virtio-scsi device of a session: its features, its configuration space, and its logical
+// units, which can be added and removed while it runs.
 //
-// Threads: as service/backend.h, and as service/units.h for what that has.
+// Threads: as service/backend.h; the functions of Units as service/units.h.
 // Ownership: borrows the workers and the logical units.
 #pragma once
 
@@ -22,8 +22,8 @@ class ScsiBackend final : public DeviceBackend, public Units {
     struct Private {};
 
   public:
-    /// Any number of units, numbers apart and less than virtio_scsi::max_luns. A guest is promised what
-    /// all of these can take, and a unit that comes later has to keep it.
+    /// Any number of units, with different numbers less than virtio_scsi::max_luns. The guest is
+    /// promised limits that all of them support, and a unit added later has to support these, too.
     [[nodiscard]] static tl::expected<std::unique_ptr<ScsiBackend>, Error> open(
         std::span<const std::unique_ptr<Worker>> workers, std::vector<virtio_scsi::Unit> units,
         std::uint16_t request_queues);
@@ -51,24 +51,25 @@ class ScsiBackend final : public DeviceBackend, public Units {
     void join_controllers();
     [[nodiscard]] tl::expected<void, Error> check(const virtio_scsi::Unit& unit) const;
     [[nodiscard]] const virtio_scsi::Unit* find(std::uint16_t lun) const noexcept;
-    /// Takes a unit from the guest, unless that was done before; nothing if there is none.
+    /// Removes a unit from the guest, unless that was done before; nothing if there is none.
     [[nodiscard]] std::optional<Answers<Done>> retire(std::uint16_t lun);
     void raise_luns_changed(std::uint16_t but);
     void report(const virtio_scsi::Event& event);
 
-    virtio_scsi::Config config_;  // what the driver may not write never changes
-    /// A unit that the guest does not see any more, until its last command has ended on every worker.
+    virtio_scsi::Config config_;  // the fields that the driver may not write never change
+    /// A unit that was removed from the guest, until its last command has ended on every worker.
     struct Leaving {
         std::uint16_t lun;
         Answers<Done> drained;
     };
 
-    // Workers never take the lock, so it may be held while they take a message. It is not held while a
-    // disk is waited for: the session needs it to accept features and to reset the device.
+    // Workers never take the lock, so a thread may hold it while it waits for a worker to take a
+    // message. No thread holds it while it waits for a disk: the session needs it to accept
+    // features and to reset the device.
     std::mutex units_lock_;
     std::vector<virtio_scsi::Unit> units_;  // under units_lock_
     std::vector<Leaving> leaving_;          // under units_lock_
-    bool hears_of_units_ = false;           // under units_lock_: the driver takes events for that
+    bool hears_of_units_ = false;           // under units_lock_: the driver accepts hotplug events
 };
 
 }  // namespace zonebridge::service

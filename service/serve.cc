@@ -26,8 +26,7 @@
 namespace zonebridge::service {
 namespace {
 
-/// SIGTERM and SIGINT as a descriptor. From here on they end nothing by themselves, in threads that
-/// start later either.
+/// SIGTERM and SIGINT as a descriptor; blocked from here on, in later threads too.
 tl::expected<UniqueFd, Error> take_over_signals() {
     sigset_t stops;
     sigemptyset(&stops);
@@ -35,14 +34,13 @@ tl::expected<UniqueFd, Error> take_over_signals() {
     sigaddset(&stops, SIGINT);
     if (const int error = pthread_sigmask(SIG_BLOCK, &stops, nullptr); error != 0)
         return tl::unexpected(os_failure(error, "can't block signals"));
-    // A call descriptor may be a pipe, or standard error may be one that nobody reads any more.
+    // A call descriptor may be a pipe, and the reader of standard error may be gone.
     std::signal(SIGPIPE, SIG_IGN);
     UniqueFd fd(::signalfd(-1, &stops, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return tl::unexpected(os_failure(errno, "can't make a signalfd"));
     return fd;
 }
 
-/// How many CPUs this process may run on.
 unsigned available_cpus() {
     std::array<cpu_set_t, 16> set{};  // the kernel refuses a set that is smaller than its own
     if (::sched_getaffinity(0, sizeof set, set.data()) != 0) return 1;
@@ -60,13 +58,13 @@ unsigned worker_count(const ServeOptions& options, unsigned cpus) {
 
 Spin spin_for(const ServeOptions& options, unsigned workers, unsigned cpus) {
     if (options.spin) return Spin(*options.spin);
-    // Whoever looks in vain takes the CPU from the guest, or from the worker that has something to do.
+    // Polling in vain takes the CPU from the guest, or from a worker that has requests.
     return Spin(workers < cpus ? Spin::usual : std::chrono::microseconds{0});
 }
 
-/// With the disk in the host's own hands, memory that the kernel wants back may be waiting for us to
-/// write it: what we allocate meanwhile must not wait for that memory (PR_SET_IO_FLUSHER of prctl(2)).
-/// Threads that start later have it from this one. Without the privilege it stays as it is.
+/// If the host itself uses the disk, the kernel may need this process to write pages before it can
+/// free memory: allocations here must not wait for that memory (PR_SET_IO_FLUSHER of prctl(2)).
+/// Later threads inherit the setting. Without the privilege nothing changes.
 void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
@@ -95,15 +93,15 @@ tl::expected<void, Error> serve_vduse(const ServeOptions& options,
          .on_removal = [&] { ending.begin(removal_limit); }});
 }
 
-/// The device from its beginning to its end, over disks that are open.
+/// Makes the device over open disks, runs it and ends it.
 tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns, int stop,
                                      EndingLimit& ending, const OnReady& on_ready) {
     const auto cpus = available_cpus();
     const auto count = worker_count(options, cpus);
     const auto workers =
         start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
-            // Nothing can be completed any more. What was flushed is safe: the disk is made for
-            // being left at any moment.
+            // No request can complete any more. Flushed data is safe: the disk allows a process to
+            // end at any moment.
             log("fatal: {} {}", error.message, to_string(error.cause));
             std::_Exit(EXIT_FAILURE);
         });
@@ -118,7 +116,7 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
         return result;
     }
 
-    std::unique_ptr<ControlSocket> control;  // ends before the device does
+    std::unique_ptr<ControlSocket> control;  // destroyed before the device
     if (options.control) {
         luns.run(*device->units);
         auto opened = ControlSocket::open(*options.control, *options.control_protocol, luns);
@@ -127,7 +125,7 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
     }
     auto result = serve_vhost_user(options, disks, backend, stop, [&](const Ready& ready) {
         on_ready(ready);
-        if (control) control->start();  // not before: what is ready would change
+        if (control) control->start();  // on_ready has read the disks: change them only now
     });
     ending.begin();
     return result;
@@ -148,7 +146,7 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
-    // With VDUSE the host's users are waited for first, with a limit of their own.
+    // VDUSE waits for the host's users first, with a limit of its own.
     const auto ending =
         EndingLimit::start(options.vduse ? std::nullopt : std::optional(stop->get()), disk_limit);
     if (!ending) return tl::unexpected(ending.error());

@@ -1,8 +1,7 @@
-// When a worker that ran dry looks for more before it sleeps. Sleeping and being woken costs more than a
-// request, on both sides; looking in vain costs somebody else's CPU. So it looks only while the recent past
-// says that work comes soon, and not for a while after somebody else wanted the CPU it looked on.
-//
-// Threads: a value of the worker's thread.
+// Decides whether an idle worker polls before it sleeps. Sleeping and waking costs more than a
+// request, on both sides; polling in vain takes CPU time from other threads. So a worker polls only
+// while recent waits were short, and pauses polling for a while after another thread needed its
+// CPU.
 #pragma once
 
 #include <algorithm>
@@ -17,11 +16,11 @@ class Spin {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// Less than this gains nothing, more wastes a CPU that somebody may want.
+    /// Less gains nothing, more wastes CPU time that other threads may need.
     static constexpr std::chrono::microseconds usual{50};
     static constexpr std::chrono::microseconds most{1000};
 
-    /// Looks for `limit` at most each time; zero: sleeps at once, always.
+    /// Polls for at most `limit` each time; zero: always sleeps.
     explicit Spin(std::chrono::microseconds limit) noexcept : limit_(limit) {}
 
     [[nodiscard]] bool off() const noexcept { return limit_.count() == 0; }
@@ -35,16 +34,16 @@ class Spin {
         return looking_ ? Loop::Wait::poll : Loop::Wait::sleep;
     }
 
-    /// That turn ended at `now`. `dry`: nothing was there when it began. `came`: something is there now.
+    /// That turn ended at `now`. `dry`: there was no work when it began. `came`: there is work now.
     void turned(bool dry, bool came, Clock::time_point now) noexcept {
         if (off()) return;
-        // A look takes no time by itself: somebody else had this CPU, which is not spare then.
+        // A poll takes no time by itself: another thread had this CPU, so the CPU is not spare.
         if (looking_ && dry && now - began_ > taken_away) {
             credit_ = 0;
             rests_until_ = now + rest;
         }
         if (!dry) {
-            dry_since_.reset();  // under way all the time: says nothing of how long a wait is
+            dry_since_.reset();  // requests in flight: says nothing about the length of a wait
         } else if (!came) {
             if (!dry_since_) dry_since_ = began_;
         } else {
@@ -58,7 +57,7 @@ class Spin {
     }
 
   private:
-    // Pays off from two waits in three that end in time.
+    // With these values polling starts when more than two waits in three are short.
     static constexpr int most_credit = 16;
     static constexpr int enough = 8;
     static constexpr int vain = 2;
@@ -71,7 +70,7 @@ class Spin {
     int credit_ = 0;
     bool looking_ = false;
     Clock::time_point began_;                     // the last turn
-    std::optional<Clock::time_point> dry_since_;  // nothing has come since
+    std::optional<Clock::time_point> dry_since_;  // no work has come since
     Clock::time_point rests_until_;
 };
 

@@ -9,7 +9,7 @@
 
 namespace zonebridge::service {
 
-/// One thread's queue. Between pause() and resume() it takes nothing, so that its user keeps the tasks and
+/// One thread's queue. Between pause() and resume() it accepts no tasks; its user keeps them and
 /// offers them again.
 class SteadyUnit::Queue final : public zbc::TaskQueue {
   public:
@@ -30,7 +30,7 @@ class SteadyUnit::Queue final : public zbc::TaskQueue {
         if (held_) return 0;
         const auto count = behind_->submit(tasks);
         in_flight_ += count;
-        // No one else writes it.
+        // Only this thread writes taken_.
         taken_.store(taken_.load(std::memory_order_relaxed) + count, std::memory_order_relaxed);
         return count;
     }
@@ -52,12 +52,12 @@ class SteadyUnit::Queue final : public zbc::TaskQueue {
 
     // ---- On the loop's thread.
 
-    /// Takes nothing from now on; how many are under way.
+    /// Accepts no tasks from now on; returns how many are in flight.
     [[nodiscard]] std::size_t hold() noexcept {
         held_ = true;
         return in_flight_;
     }
-    /// Nothing is under way.
+    /// Requires that nothing is in flight.
     void close() { behind_.reset(); }
     [[nodiscard]] tl::expected<void, Error> prepare(zbc::LogicalUnit& behind) {
         auto queue = behind.open_queue(loop_, asked_);
@@ -67,7 +67,7 @@ class SteadyUnit::Queue final : public zbc::TaskQueue {
     }
     void go_on() {
         held_ = false;
-        loop_.note_ready();  // whoever kept tasks offers them again
+        loop_.note_ready();  // users that kept tasks offer them again
     }
 
   private:
@@ -100,7 +100,7 @@ tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> SteadyUnit::open_queue(Loop
 
 void SteadyUnit::reset() noexcept {
     const std::lock_guard guard(lock_);
-    // A unit that comes is new to everybody.
+    // A paused unit needs no reset: the unit that resume() brings is new to every initiator.
     if (behind_ != nullptr) behind_->reset();
 }
 
@@ -127,8 +127,8 @@ void SteadyUnit::on_all(const std::function<void(Queue&)>& call) {
 tl::expected<void, Error> SteadyUnit::pause(std::chrono::milliseconds limit) {
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + limit;
-    // All hold before any closes: what one of them waits for may be under way on another, and what was
-    // closed could not be taken back.
+    // Hold all queues before closing any: a task on one may wait for a task on another, and a
+    // closed queue could not be reopened.
     for (;;) {
         std::atomic<std::size_t> left{0};
         on_all([&left](Queue& queue) { left += queue.hold(); });

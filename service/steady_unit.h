@@ -1,8 +1,8 @@
-// A logical unit that stays while the disk behind it is closed and opened again: a guest's commands wait
-// meanwhile, and none is lost.
+// A logical unit that stays while the disk behind it is closed and opened again: the guest's
+// commands wait meanwhile, and none is lost.
 //
-// Threads: as zbc/logical_unit.h; pause() and resume() belong to one thread, which is none of the
-// loops', while those turn.
+// Threads: as zbc/logical_unit.h; pause() and resume() belong to one thread that runs none of the
+// loops, and need the loops to turn.
 // Ownership: borrows the unit behind it; its task queues borrow it.
 #pragma once
 
@@ -27,7 +27,7 @@ class SteadyUnit final : public zbc::LogicalUnit {
     explicit SteadyUnit(zbc::LogicalUnit& behind);
     SteadyUnit(const SteadyUnit&) = delete;
     SteadyUnit& operator=(const SteadyUnit&) = delete;
-    /// All task queues are closed.
+    /// Requires that all task queues are closed.
     ~SteadyUnit() override;
 
     [[nodiscard]] zbc::TransferLimits transfer_limits() const noexcept override { return limits_; }
@@ -36,28 +36,28 @@ class SteadyUnit final : public zbc::LogicalUnit {
     void reset() noexcept override;
     void raise(zbc::Attention attention) noexcept override;
 
-    /// Takes no more tasks (they wait where they are), waits until those under way are answered, and lets
-    /// go of the unit behind. An error, if they are not answered within `limit`: it goes on then as if
-    /// nothing had been.
+    /// Takes no more tasks (they wait in their queues), waits until those in flight are answered,
+    /// and releases the unit behind. An error if they are not answered within `limit`: the unit
+    /// then goes on as before.
     [[nodiscard]] tl::expected<void, Error> pause(std::chrono::milliseconds limit);
-    /// Goes on with `behind`. An error, if it takes less in one command than the one before, or opens no
-    /// queue: still paused then, and `behind` is not used; it may be tried again with another, or the
-    /// unit be taken out.
+    /// Goes on with `behind`. An error if `behind` takes less in one command than the unit before,
+    /// or opens no queue: the unit stays paused and does not use `behind`; the caller may try
+    /// another, or remove the unit.
     [[nodiscard]] tl::expected<void, Error> resume(zbc::LogicalUnit& behind);
-    /// Tasks taken so far, on all queues; for who wants to know whether the guest still uses it.
+    /// Tasks taken so far, on all queues; shows whether the guest still uses the unit.
     [[nodiscard]] std::uint64_t taken() const;
 
   private:
     class Queue;
 
-    /// Runs `call` for each queue on its loop's thread, side by side, and waits for all.
+    /// Runs `call` for each queue on its loop's thread, in parallel, and waits for all.
     void on_all(const std::function<void(Queue&)>& call);
 
     const zbc::TransferLimits limits_;
     mutable std::mutex lock_;
     zbc::LogicalUnit* behind_;      // under lock_; null: paused
     std::vector<Queue*> queues_;    // under lock_
-    std::uint64_t taken_before_{};  // under lock_: on queues that are closed
+    std::uint64_t taken_before_{};  // under lock_: on closed queues
 };
 
 }  // namespace zonebridge::service

@@ -24,11 +24,11 @@ struct FreeCallbacks {
     void operator()(nl_cb* callbacks) const noexcept { nl_cb_put(callbacks); }
 };
 
-/// What came back for one request.
+/// The kernel's answer to one request.
 struct Answer {
     bool ended = false;
     int error = 0;      // errno
-    std::string words;  // the kernel's own, with an error
+    std::string words;  // the kernel's message for an error
     std::optional<VdpaDevice> device;
 };
 
@@ -89,12 +89,13 @@ Error library_failure(std::string_view what, int error) {
     return {StatusCode::io_error, fmt::format("{}: {}", what, nl_geterror(error)), {}};
 }
 
-/// Sends a request about the device `name` and waits for the kernel to be done with it. The error
-/// is a failure of the way there, not the kernel's answer.
+/// Sends a request about the device `name` and waits until the kernel has finished it. The error is
+/// a transport failure, not the kernel's answer.
 tl::expected<Answer, Error> ask(nl_sock& socket, int family, int command, const std::string& name,
                                 const std::string& management = {}) {
     const Message message(nlmsg_alloc());
-    // A get needs no acknowledgement to be answered, but one to be refused in the same way.
+    // A get is answered without an acknowledgement request, but refused in the same way only with
+    // one.
     if (!message ||
         genlmsg_put(message.get(), NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, NLM_F_REQUEST | NLM_F_ACK,
                     static_cast<std::uint8_t>(command), VDPA_GENL_VERSION) == nullptr ||
@@ -134,7 +135,7 @@ tl::expected<VdpaBus, Error> VdpaBus::open() {
                                     "this kernel's vDPA bus is not loaded: load it with 'modprobe "
                                     "vdpa' (the kernel needs CONFIG_VDPA)",
                                     {}});
-    // Only words beside the error; kernels without them answer all the same.
+    // Only adds messages to errors; kernels without the option work too.
     const int on = 1;
     (void)::setsockopt(nl_socket_get_fd(socket.get()), SOL_NETLINK, NETLINK_EXT_ACK, &on,
                        sizeof(on));

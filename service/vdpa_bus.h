@@ -1,9 +1,8 @@
-// The kernel's vDPA bus, by netlink: devices are added to it, removed and looked up, as iproute2's
-// "vdpa dev" does it.
+// The kernel's vDPA bus, by netlink: adds, removes and finds devices, as iproute2's "vdpa dev"
+// does.
 //
-// Threads: one at a time. Adding and removing wait for the kernel, which asks the device's back end
-// questions meanwhile: never call them on the thread that answers those.
-// Ownership: a VdpaBus owns its netlink socket.
+// Threads: one at a time. add() and remove() wait for the kernel, which sends the device's back end
+// requests meanwhile: never call them on the thread that answers those.
 #pragma once
 
 #include <cstdint>
@@ -20,28 +19,27 @@ struct nl_sock;
 
 namespace zonebridge::service {
 
-/// What the bus tells of a device.
+/// A device as the bus reports it.
 struct VdpaDevice {
-    std::string management;  ///< The management device it was made by: "vduse".
+    std::string management;  ///< The management device that made it: "vduse".
     std::uint32_t virtio_id = 0;
 };
 
 class VdpaBus {
   public:
-    /// Looking needs no privilege. The error says which module the kernel lacks.
+    /// Finding devices needs no privilege. The error says which module the kernel lacks.
     [[nodiscard]] static tl::expected<VdpaBus, Error> open();
 
     /// Adds the device `name` of the management device `management`, and returns when the driver
-    /// that the kernel chose has finished probing it, well or badly. A bus that has the name already
-    /// is EEXIST.
+    /// that the kernel chose has finished probing, with or without success. EEXIST if the bus has
+    /// the name already.
     [[nodiscard]] tl::expected<void, Error> add(const std::string& management,
                                                 const std::string& name);
-    /// Removes it, once its driver let go of it. A device that is not there is no error.
+    /// Removes the device, once its driver has released it. A missing device is no error.
     [[nodiscard]] tl::expected<void, Error> remove(const std::string& name);
     /// Empty if the bus has no device of that name.
     [[nodiscard]] tl::expected<std::optional<VdpaDevice>, Error> find(const std::string& name);
 
-    /// The socket.
     [[nodiscard]] int fd() const noexcept;
 
   private:

@@ -94,7 +94,7 @@ tl::expected<void, Error> VdpaDriver::bind() const {
     if (auto told = write(device_ / "driver_override", wanted()); !told) return told;
     if (now)
         if (auto left = write(device_ / "driver/unbind", name_); !left) return left;
-    // Nobody else may have taken it meanwhile, by the override.
+    // The override keeps other drivers from binding the device meanwhile.
     if (auto probed = write(sysfs_ / "bus/vdpa/drivers_probe", name_); !probed) return probed;
     if (bound() == wanted()) return {};
     return tl::unexpected(Error{
@@ -111,7 +111,7 @@ std::optional<std::string> VdpaDriver::node() const {
             const auto names = host::names_in(*virtio / "block");
             if (names.empty()) return std::nullopt;
             const auto path = *virtio / "block" / names.front();
-            // The folder is there before the disk can be opened.
+            // The folder appears before the disk can be opened.
             const auto size = host::first_line(path / "size").value_or("0");
             if (size == "0") return std::nullopt;
             return host::node_path({}, path);

@@ -1,9 +1,8 @@
-// Which of the kernel's drivers has a device of the vDPA bus, and what it made of it, by sysfs: the
-// host's own disk (virtio_vdpa), or a node for a virtual machine (vhost_vdpa).
+// The kernel driver of a vDPA device and the node that the driver made, from sysfs: the host's own
+// disk (virtio_vdpa), or a node for a virtual machine (vhost_vdpa).
 //
-// Threads: any; every call looks anew. bind() waits for the drivers, which ask the device's back
-// end questions: as service/vdpa_bus.h.
-// Ownership: plain values.
+// Threads: any; every call reads sysfs again. bind() waits for the drivers, which send the device's
+// back end requests: see service/vdpa_bus.h.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +17,13 @@
 
 namespace zonebridge::service {
 
-/// Who gets the device.
+/// The user of the device.
 enum class VdpaAttach : std::uint8_t {
     host,   ///< This host's kernel: /dev/vdb.
     guest,  ///< A virtual machine monitor: /dev/vhost-vdpa-0.
 };
 
-/// "host", "guest": as the command line says it.
+/// "host", "guest", as on the command line.
 [[nodiscard]] std::string_view to_string(VdpaAttach attach) noexcept;
 [[nodiscard]] VdpaAttach other(VdpaAttach attach) noexcept;
 
@@ -33,19 +32,19 @@ class VdpaDriver {
     VdpaDriver(const std::string& name, VdpaAttach attach,
                const std::filesystem::path& sysfs = "/sys");
 
-    /// The driver that is wanted: "virtio_vdpa" or "vhost_vdpa".
+    /// The driver for `attach`: "virtio_vdpa" or "vhost_vdpa".
     [[nodiscard]] std::string_view wanted() const noexcept;
-    /// The driver that has the device.
+    /// The driver that the device is bound to.
     [[nodiscard]] std::optional<std::string> bound() const;
-    /// Gives the device to the wanted driver, and to no other from then on. Fails, with advice, if
-    /// that is not loaded or does not take it.
+    /// Binds the device to the wanted driver, and to no other from then on. Fails, with advice, if
+    /// that driver is not loaded or refuses the device.
     [[nodiscard]] tl::expected<void, Error> bind() const;
 
-    /// The device node that the driver made: a block device, or what QEMU opens.
+    /// The node that the driver made: a block device, or the character device that QEMU opens.
     [[nodiscard]] std::optional<std::string> node() const;
-    /// While there is no node: why there will be none, if that is settled already.
+    /// While there is no node: why there will be none, if that is certain already.
     [[nodiscard]] std::optional<std::string> refusal() const;
-    /// Why there is none yet, after waiting for long enough.
+    /// Why there is no node yet, after a long wait.
     [[nodiscard]] std::string delay() const;
 
   private:

@@ -32,7 +32,7 @@ std::vector<std::string> openers_in_words(const std::string& node) {
     return words;
 }
 
-/// What `node` is, if it is there still.
+/// The disk behind `node`, if the node still exists.
 std::optional<host::Node> disk_at(const std::string& node) {
     auto disk = host::look_at(node);
     if (!disk || disk->kind != host::Node::Kind::block) return std::nullopt;

@@ -1,7 +1,7 @@
-// Who uses the device node of a vDPA device, and getting their data out before it goes away.
+// Finds the users of a vDPA device's node, and writes out their data before the device goes away.
 //
-// Threads: users_of: any. A WriteOut has a thread of its own and is used by one other.
-// Ownership: a WriteOut owns its thread; destroying it waits for that.
+// Threads: users_of: any. A WriteOut has its own thread and belongs to one other.
+// Ownership: a WriteOut owns its thread; the destructor waits for that thread.
 #pragma once
 
 #include <string>
@@ -13,12 +13,12 @@
 
 namespace zonebridge::service {
 
-/// In words, one a user: "is mounted at /mnt", "is open in qemu-system-x86 (process 123)"; none if
-/// nobody does, as far as this process may look.
+/// One sentence part for each user: "is mounted at /mnt", "is open in qemu-system-x86 (process
+/// 123)". Lists only users that this process may see.
 [[nodiscard]] std::vector<std::string> users_of(const std::string& node, VdpaAttach attach);
 
-/// Writes out what the host's page cache holds of a disk: the file systems on it, then the disk
-/// itself. Takes as long as it takes, since the data goes to the disk.
+/// Writes out the host's cached data of a disk: the file systems on it, then the disk itself. Has
+/// no time limit, since the data goes to the disk.
 class WriteOut {
   public:
     explicit WriteOut(const std::string& node);
@@ -26,7 +26,8 @@ class WriteOut {
     WriteOut& operator=(const WriteOut&) = delete;
     ~WriteOut();
 
-    /// Readable once it is done; -1, which poll() passes over, if that can't be told.
+    /// Readable when the write-out has ended; -1, which poll() ignores, if there is no descriptor
+    /// for that.
     [[nodiscard]] int done_fd() const noexcept { return done_.get(); }
 
   private:

@@ -34,7 +34,7 @@ tl::expected<void, Error> check_vduse(const VduseOptions& options) {
             failure(fmt::format("{}: the vDPA bus already has a device of that name, which is not "
                                 "a VDUSE device (it belongs to {}): use another name",
                                 options.name, (*device)->management)));
-    // It may be mounted, or a guest may run on it: nobody takes that away by a wrong option.
+    // The disk may be mounted, or a guest may use it: a wrong option must not take it away.
     const VdpaDriver driver(options.name, options.attach);
     const auto bound = driver.bound();
     if (bound && bound != driver.wanted())

@@ -1,8 +1,8 @@
-// A disk by VDUSE: the kernel's device, its place on the vDPA bus, the driver that gets it, and all
-// of that undone again.
+// Serves a disk by VDUSE: makes the kernel's device, adds it to the vDPA bus, binds its driver, and
+// undoes all of that at the end.
 //
-// Threads: call from the thread that is to run the session. What waits for the kernel, which asks
-// the session questions meanwhile, runs on a helper thread that has ended when run_vduse returns.
+// Threads: call on the thread that should run the session. A helper thread waits for the kernel,
+// which sends the session requests meanwhile; the helper has ended when run_vduse returns.
 // Ownership: borrows the backend.
 #pragma once
 
@@ -24,30 +24,30 @@ struct VduseOptions {
     VdpaAttach attach = VdpaAttach::host;
 };
 
-/// Where the disk is now.
+/// The served disk's node.
 struct VduseDisk {
     std::string node;        ///< "/dev/vdb", "/dev/vhost-vdpa-0"
-    bool took_over = false;  ///< The kernel had it already, from a server that ended before.
+    bool took_over = false;  ///< The device existed already: an earlier server had made it.
 };
 
-/// What is told while a VDUSE disk is served; on another thread.
+/// Called on the helper thread while a VDUSE disk is served.
 struct VduseCalls {
     std::function<void(const VduseDisk&)> on_ready;
-    /// The disk is about to leave the vDPA bus: the kernel takes its time, or for ever, if the disk hangs.
+    /// Called before the kernel takes the disk off the vDPA bus, which can take long, or forever if
+    /// the disk hangs.
     std::function<void()> on_removal;
 };
 
-/// What stands in the way, before anything is opened or made: what this host lacks, or the name
-/// being somebody else's. Changes nothing.
+/// Why the device can't be served, before anything is opened or made: what this host lacks, or a
+/// name in use by another program. Changes nothing.
 [[nodiscard]] tl::expected<void, Error> check_vduse(const VduseOptions& options);
 
-/// Makes the device, or takes over what a server left that was killed; adds it to the bus, gives it
-/// to its driver, and calls `on_ready` when the node is there. Then until `stop`
-/// (a signalfd) is readable: what the host has in memory for the disk is written out, for at most
-/// 20 s or until another signal comes, and nothing of the device is left. An error undoes what
-/// was done.
-/// What is left on purpose, and is an error: a device whose back end failed, or that a virtual
-/// machine still uses; the next server of the name takes it over.
+/// Makes the device, or takes over the one of a killed server; adds it to the bus, binds its
+/// driver, and calls `on_ready` when the node is there. When `stop` (a signalfd) is readable, the
+/// host's cached data for the disk is written out, for at most 20 s or until another signal comes,
+/// and the device is removed. An error undoes the steps before it.
+/// Two errors leave the device on purpose: its back end failed, or a virtual machine still uses it.
+/// The next server of the name takes it over.
 /// `config`: the device's configuration space.
 [[nodiscard]] tl::expected<void, Error> run_vduse(const VduseOptions& options,
                                                   virtio::Backend& backend,

@@ -22,7 +22,7 @@ tl::expected<void, Error> run_vhost_user_sessions(virtio::Listener& listener,
             continue;
         }
         const auto end = (*session)->run(stop);
-        session->reset();  // stops every ring before the end is told
+        session->reset();  // stops every ring before the end is logged
         switch (end.reason) {
             case virtio::SessionEnd::Reason::disconnected:
                 log("session {}: the front end disconnected", number);

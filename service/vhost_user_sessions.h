@@ -1,7 +1,4 @@
-// Guests by vhost-user: one front end's session after another, over the sockets that a listener gives.
-//
-// Threads: the calling thread runs the sessions.
-// Ownership: borrows the listener and the device.
+// Runs vhost-user sessions one after another, on the connections that a listener accepts.
 #pragma once
 
 #include <tl/expected.hpp>
@@ -12,8 +9,8 @@
 
 namespace zonebridge::service {
 
-/// Until `stop` is readable or there can't be another session. What ends a session goes to the log;
-/// only what ends them all is returned.
+/// Returns when `stop` is readable or there can't be another session. Errors that end one session
+/// go to the log; only errors that end serving are returned.
 [[nodiscard]] tl::expected<void, Error> run_vhost_user_sessions(virtio::Listener& listener,
                                                                 virtio::Backend& backend, int stop);
 

@@ -1,7 +1,7 @@
-// A thread with a loop of its own, and what it drives: the data path of the devices given to it.
+// A thread with its own loop that runs the data paths of the devices given to it.
 //
-// Threads: a Worker ends on the thread that made it. call() belongs to any thread but a worker's, post()
-// to any. Members are used on the worker's thread only.
+// Threads: destroy a Worker on the thread that made it. call() may be called on any thread except a
+// worker's, post() on any. Members are used on the worker's thread only.
 // Ownership: owns its thread and its ring; borrows members from add() to remove().
 #pragma once
 
@@ -21,32 +21,32 @@ namespace zonebridge::service {
 /// notify.
 class Member {
   public:
-    /// Takes in what is new and hands it on. When it returns, either nothing is left and whoever
-    /// brings more will wake the loop, or there is no room, and a completion will.
+    /// Takes new chains and submits them. Afterwards either none is left, and the next kick wakes
+    /// the loop, or there is no room, and a completion wakes the loop.
     virtual void take() noexcept = 0;
-    /// Collects what is done and answers it.
+    /// Reaps completions and answers their chains.
     virtual void complete() noexcept = 0;
 
   protected:
     ~Member() = default;
 };
 
-/// Has cache lines of its own: what a worker keeps for itself is written every turn.
+/// Has its own cache lines: a worker writes its state every turn.
 class alignas(64) Worker {
   public:
-    /// Starts a thread called `name` (at most 15 characters show). `on_failure` is called on that
-    /// thread if the kernel refuses the ring later on; the worker does nothing any more then.
+    /// Starts a thread called `name` (the kernel shows 15 characters). `on_failure` is called on
+    /// that thread if the kernel refuses the ring later; the worker does nothing more then.
     [[nodiscard]] static tl::expected<std::unique_ptr<Worker>, Error> start(
         const std::string& name, Spin spin, std::function<void(const Error&)> on_failure);
 
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
-    /// Stops and joins; members have been removed.
+    /// Stops and joins; members have been removed before.
     ~Worker();
 
-    /// Runs `call` on the worker's thread between turns and waits until it returned.
+    /// Runs `call` on the worker's thread between turns and waits until it has returned.
     void call(const std::function<void(Ring&)>& call);
-    /// Runs `call` on the worker's thread, some time.
+    /// Runs `call` on the worker's thread later, without waiting.
     void post(std::function<void()> call) { ring_->post(std::move(call)); }
 
     /// On the worker's thread only (from call()).
@@ -64,14 +64,14 @@ class alignas(64) Worker {
 
     std::unique_ptr<Ring> ring_;  // made and ended by the thread
     std::vector<Member*> members_;
-    Spin spin_;              // the thread's own, as is
-    bool stopping_ = false;  // this
+    Spin spin_;  // belongs to the thread, as does stopping_
+    bool stopping_ = false;
     std::thread thread_;
 };
 
 using Workers = std::vector<std::unique_ptr<Worker>>;
 
-/// `count` of them, named zb-worker-0 and so on; all or none.
+/// `count` workers, named zb-worker-0 and so on; all or none.
 [[nodiscard]] tl::expected<Workers, Error> start_workers(
     unsigned count, Spin spin, const std::function<void(const Error&)>& on_failure);
 

@@ -1,5 +1,5 @@
-// Discards and writes of zeroes: a chain's segments are looked at before the first is carried out, and
-// then go one after the other. One status tells of all of them (virtio 1.3, 5.2.6).
+// Discards and writes of zeroes: all segments of a chain are checked before the first is carried
+// out; then they run one after the other. One status covers all of them (virtio 1.3, 5.2.6).
 
 #include "virtio-blk/slot.h"
 #include "zone/check.h"

@@ -10,12 +10,12 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-// A page: drivers do not do with smaller buffers.
+// A page: drivers need at least that.
 constexpr std::uint64_t smallest_size_max = 4096;
-// A buffer that spans regions of guest memory comes in pieces.
+// A buffer that crosses regions of guest memory becomes several pieces.
 constexpr std::uint32_t spare_segments = 8;
 
-// A header and a status besides.
+// Plus a header and a status.
 static_assert(ring_size >= virtio::default_seg_max + 2);
 
 std::uint8_t wire_model(Model model) noexcept {
@@ -40,7 +40,7 @@ std::uint64_t rounded_down(std::uint64_t value, std::uint64_t unit) noexcept {
     return value - value % unit;
 }
 
-// In one segment: whole physical blocks, and for a discard what it takes to have an effect.
+// In one segment: whole physical blocks, and for a discard a multiple of its granularity.
 std::uint32_t clear_sectors(std::uint64_t most, std::uint64_t unit) noexcept {
     constexpr std::uint64_t limit = std::numeric_limits<std::uint32_t>::max();
     const auto bytes = std::min(most, limit * sector_size);

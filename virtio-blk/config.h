@@ -1,7 +1,5 @@
-// What a virtio-blk device says of itself: its configuration space (virtio 1.3, 5.2.4) and its feature
-// bits, from the limits of the disk behind it.
-//
-// Threads: pure functions and values.
+// A virtio-blk device's configuration space (virtio 1.3, 5.2.4) and feature bits, computed from the
+// limits of the disk behind it.
 #pragma once
 
 #include <array>
@@ -14,14 +12,14 @@
 
 namespace zonebridge::virtio_blk {
 
-/// Ranges that a discard or a write of zeroes may have.
+/// The most ranges of a discard or a write of zeroes.
 inline constexpr std::uint32_t max_clear_segments = 16;
 
-/// Fields in the structure's own units; those of features that are not offered (geometry, secure erase)
-/// are zeroes.
+/// Fields in the units of the standard's structure; those of features that are never offered
+/// (geometry, secure erase) are zeroes.
 struct Config {
     static constexpr std::size_t size = 96;
-    /// Where the one byte lies that a driver may write.
+    /// Offset of the only byte that a driver may write.
     static constexpr std::size_t writeback_at = 32;
 
     std::uint64_t capacity = 0;  ///< Sectors.
@@ -35,7 +33,7 @@ struct Config {
     bool writeback = true;
     std::uint16_t num_queues = 1;
 
-    // All zeroes where they are not offered.
+    // All zeroes if they are not offered.
     std::uint32_t max_discard_sectors = 0;  ///< In one segment.
     std::uint32_t max_discard_segments = 0;
     std::uint32_t discard_sector_alignment = 0;
@@ -55,16 +53,16 @@ struct Config {
 };
 [[nodiscard]] std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept;
 
-/// A request of seg_max buffers of size_max bytes is one that the disk takes whole, and so is an append
-/// of max_append_sectors: a zoned write is never to be split here.
+/// The disk takes a request of seg_max buffers of size_max bytes whole, and an append of
+/// max_append_sectors: a zoned write must not be split here.
 [[nodiscard]] Config make_config(const Limits& limits, std::uint16_t queues) noexcept;
 
-/// Descriptors in a ring that hold any request config tells drivers to make, for front ends that ask
-/// how long rings are to be.
+/// Ring size for front ends that ask: a ring of this size holds any request that the configuration
+/// space allows.
 inline constexpr std::uint16_t ring_size = 256;
 
-/// Those of virtio-blk; the rings' are the caller's. Discards and writes of zeroes are not offered on a
-/// read-only disk, nor on a host-managed one (virtio 1.3, 5.2.5).
+/// The feature bits of virtio-blk; the caller adds those of rings. Discards and writes of zeroes
+/// are not offered on a read-only disk, nor on a host-managed one (virtio 1.3, 5.2.5).
 [[nodiscard]] std::uint64_t offered_features(const Limits& limits) noexcept;
 
 }  // namespace zonebridge::virtio_blk

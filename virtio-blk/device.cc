@@ -12,9 +12,9 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-// Requests that the storage queue works on at a time; what is over waits here.
+// Requests in flight at the storage queue; further requests wait here.
 constexpr std::size_t storage_queue_depth = 256;
-// Reports filled at a time; more wait. A driver has one or two in flight.
+// Reports filled at the same time; further reports wait. A driver has one or two in flight.
 constexpr std::size_t report_buffer_count = 4;
 
 }  // namespace
@@ -59,7 +59,7 @@ std::size_t BlockDevice::bytes_for(std::uint16_t size) const noexcept {
 
 void BlockDevice::detach(std::uint16_t index) noexcept {
     std::erase_if(ports_, [&](const auto& port) { return port->index == index; });
-    if (ports_.empty()) fault_.reset();  // the driver that was at fault is gone
+    if (ports_.empty()) fault_.reset();  // the faulty driver is gone
 }
 
 bool BlockDevice::take(std::uint16_t index) noexcept {
@@ -128,8 +128,8 @@ bool BlockDevice::parse(Slot& slot) noexcept {
     slot.segment_count = 0;
     slot.next_segment = 0;
 
-    // The storage is ours: where the status shares a buffer with the data, the data's view of it is
-    // shortened until the answer.
+    // The storage belongs to this device: if the status shares a buffer with the data, the data's
+    // view of the buffer is shortened until the answer.
     auto& last =
         slot.storage[static_cast<std::size_t>(&chain.writable.back() - slot.storage.data())];
     slot.status = static_cast<std::byte*>(last.iov_base) + last.iov_len - 1;
@@ -159,7 +159,7 @@ void BlockDevice::start(Slot& slot) noexcept {
             const auto append = slot.type == RequestType::zone_append;
             if (append && slot.reply_length < append_sector_size)
                 return answer(slot, RequestStatus::invalid_command);
-            // The header was copied: what is left of it in the storage may go.
+            // The header was copied, so its rest in the storage may be overwritten.
             const auto data = skip_front(slot.chain.readable, RequestHeader::size, slot.storage);
             return start_data(slot, append ? Operation::append : Operation::write, *data,
                               slot.chain.readable_length - RequestHeader::size);
@@ -195,7 +195,7 @@ void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const io
         if (max_append_ == 0) return refuse(StatusCode::unsupported);
         if (length > max_append_) return refuse(StatusCode::too_large);
     }
-    // The model may allow it; virtio-blk does not.
+    // The disk may allow it; virtio-blk does not.
     if (operation == Operation::read && mode_.zoned &&
         leaves_required_zone(limits_.layout, slot.offset, length))
         return refuse(StatusCode::read_crosses_boundary);
@@ -224,7 +224,7 @@ void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
             return refuse(slot, operation, slot.offset, limits_.layout.zone_size(),
                           StatusCode::out_of_range);
         request.offset = slot.offset;
-        // Anywhere but at a zone's start the offset is refused, whatever the length.
+        // An offset that is not a zone's start is refused, whatever the length.
         request.length = limits_.layout.length_of(limits_.layout.zone_of(slot.offset));
     }
     enqueue(request);
@@ -285,14 +285,14 @@ RequestStatus BlockDevice::status_of(const Slot& slot, StatusCode code) const no
 void BlockDevice::answer(Slot& slot, RequestStatus status) noexcept {
     *slot.status = static_cast<std::byte>(status);
     if (slot.shortened != nullptr) ++slot.shortened->iov_len;
-    // The status is the last byte, so that what counts as written is all there is.
+    // The status is the last byte, so the whole buffer counts as written.
     slot.port->queue.push(
         slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
                         slot.chain.writable_length, std::numeric_limits<std::uint32_t>::max())));
     if (&slot == recovering_) [[unlikely]]
         ask_next_zone();
     slot.port->slots.give_back(slot);
-    loop_.note_ready();  // an answer waits to be published
+    loop_.note_ready();  // an answer has to be published
 }
 
 void BlockDevice::refuse(Slot& slot, Operation operation, std::uint64_t offset,

@@ -1,9 +1,10 @@
-// The virtio-blk device's data path on one thread: chains from its virtqueues become requests of the
-// model, and their completions answers. The one parser, whichever way the chains come in.
+// The virtio-blk device's data path on one thread: turns chains from its virtqueues into requests
+// to the disk, and completions into answers. Vhost-user and VDUSE share this parser.
 //
 // Threads: belongs to the thread of its loop.
-// Ownership: borrows the loop, the transport and each VirtQueue from attach to detach; owns the storage
-// queue and everything a request in flight needs, so that nothing allocates once a queue is attached.
+// Ownership: borrows the loop, the transport and each VirtQueue from attach to detach; owns the
+// storage queue and the memory of all requests in flight, so that nothing allocates once a queue is
+// attached.
 #pragma once
 
 #include <array>
@@ -30,12 +31,13 @@ class BlockDevice final : public virtio::Device {
     struct Private {};
 
   public:
-    /// `id`: what GET_ID answers, cut to id_size. `max_append`: bytes, as the configuration space has
-    /// it.
+    /// `id`: the answer to GET_ID, cut to id_size. `max_append`: bytes, as in the configuration
+    /// space.
     struct Options {
         std::string_view id;
         std::uint64_t max_append = 0;
-        /// Hears of what is refused here, before the disk is asked; outlives the device. May be null.
+        /// Receives requests that are refused here, before they reach the disk; outlives the
+        /// device. May be null.
         RefusalSink* refusals = nullptr;
     };
 
@@ -49,15 +51,16 @@ class BlockDevice final : public virtio::Device {
     BlockDevice& operator=(const BlockDevice&) = delete;
     ~BlockDevice() override;
 
-    /// What the driver accepted.
+    /// The features that the driver accepted.
     struct Mode {
         bool zoned = false;         ///< feature::zoned.
         bool write_through = true;  ///< A write is durable before it is answered.
         bool discard = false;       ///< feature::discard.
         bool write_zeroes = false;  ///< feature::write_zeroes.
     };
-    /// Holds for requests taken from now on. A host-managed disk whose driver knows no zones answers
-    /// everything that reads or writes with an I/O error: it is never to look like an ordinary one.
+    /// Applies to requests taken from now on. If a host-managed disk's driver did not accept
+    /// F_ZONED, everything that reads or writes gets an I/O error: the disk must never look like an
+    /// ordinary one.
     void set_mode(const Mode& mode) noexcept { mode_ = mode; }
 
     void attach(std::uint16_t index, virtio::VirtQueue& queue) override;
@@ -77,23 +80,22 @@ class BlockDevice final : public virtio::Device {
     struct ReportBuffer;
 
     [[nodiscard]] Slot* pop(Port& port) noexcept;
-    /// Looks at a popped chain; false for one without room for a header or a status.
+    /// Parses a popped chain; false for one without room for a header or a status.
     [[nodiscard]] bool parse(Slot& slot) noexcept;
     void start(Slot& slot) noexcept;
     void start_data(Slot& slot, Operation operation, std::span<const iovec> data,
                     std::uint64_t length) noexcept;
     void start_action(Slot& slot, Operation operation) noexcept;
     void start_flush(Slot& slot) noexcept;
-    /// Whether the range covers several zones and one of them is sequential write required.
     void answer_id(Slot& slot) noexcept;
 
-    // What a server before this one took and never answered, in recover.cc.
-    /// As many as there are pieces for; complete() goes on.
+    // Requests that an earlier server took and never answered, in recover.cc.
+    /// Takes as many as there are pieces for; complete() takes the rest.
     void recover(Port& port) noexcept;
-    /// Whether a request that may have been carried out can be done again: it changes nothing, or
+    /// Whether a request that may have been carried out can be repeated: it changes nothing, or
     /// leaves the same bytes in the same place.
     [[nodiscard]] bool may_repeat(const Slot& slot) const noexcept;
-    /// A write whose zone tells whether it was carried out.
+    /// Whether the zone shows if this write was carried out.
     [[nodiscard]] bool zone_tells(const Slot& slot) const noexcept;
     void ask_zone(Slot& slot) noexcept;
     void ask_next_zone() noexcept;
@@ -116,8 +118,8 @@ class BlockDevice final : public virtio::Device {
     void finish(Slot& slot, const Completion& completion) noexcept;
     [[nodiscard]] RequestStatus status_of(const Slot& slot, StatusCode code) const noexcept;
     void answer(Slot& slot, RequestStatus status) noexcept;
-    /// Bytes, on the disk or past its end.
-    /// Answers what is not asked of the disk, and tells of it.
+    /// Answers a request without asking the disk, and reports the refusal. `offset` in bytes, on
+    /// the disk or past its end.
     void refuse(Slot& slot, Operation operation, std::uint64_t offset, std::uint64_t length,
                 StatusCode code) noexcept;
     void fail(std::string text) noexcept;
@@ -132,8 +134,8 @@ class BlockDevice final : public virtio::Device {
     Mode mode_;
     std::vector<std::unique_ptr<Port>> ports_;
 
-    /// Taken and not yet accepted by queue_, oldest first, from pending_head_ on. Has room for twice
-    /// the slots there are, so that moving the rest to the front costs next to nothing a request.
+    /// Taken and not yet accepted by queue_, oldest first, from pending_head_ on. Has capacity for
+    /// twice the slots, so that moving the rest to the front costs almost nothing per request.
     std::vector<Request> pending_;
     std::size_t pending_head_ = 0;
 
@@ -143,11 +145,12 @@ class BlockDevice final : public virtio::Device {
     Slot* first_waiting_report_ = nullptr;
     Slot* last_waiting_report_ = nullptr;
 
-    /// Writes to ask a zone about, one at a time, in the order they were taken; linked as reports are.
+    /// Recovered writes whose zones have to be reported, one at a time, in the order they were
+    /// taken; linked as reports are.
     Slot* recovering_ = nullptr;
     Slot* last_recovering_ = nullptr;
     struct Readback;
-    std::unique_ptr<Readback> readback_;  ///< Its bytes only while there are any.
+    std::unique_ptr<Readback> readback_;  ///< Allocated only while there are such writes.
 
     std::array<Completion, 32> completions_;
     std::optional<std::string> fault_;

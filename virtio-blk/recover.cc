@@ -1,5 +1,5 @@
-// Requests that a server before this one took and never answered: which of them can be done again,
-// and what a zone says of the others. docs/decisions/inflight.md.
+// Recovery of requests that an earlier server took and never answered: which can be repeated, and
+// what the zone shows of the others. docs/decisions/inflight.md.
 
 #include <algorithm>
 #include <cstring>
@@ -10,14 +10,14 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-// As every transport takes it.
+// Enough for every transport.
 constexpr std::size_t readback_alignment = 4096;
 
 std::uint64_t data_length(const virtio::Chain& chain) noexcept {
     return chain.readable_length - RequestHeader::size;
 }
 
-/// The data behind the header are these bytes.
+/// Whether the data behind the header equal `bytes`.
 bool same_data(const virtio::Chain& chain, std::span<const std::byte> bytes) noexcept {
     std::size_t skip = RequestHeader::size;
     for (const auto& piece : chain.readable) {
@@ -63,7 +63,7 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
         case RequestType::out: {
             const auto& layout = limits_.layout;
             if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
-            // One over several zones is refused if it touches a sequential write required one.
+            // A range over several zones is refused if it touches a sequential write required one.
             return !layout.is_required(layout.zone_of(slot.offset)) &&
                    !leaves_required_zone(limits_.layout, slot.offset, data_length(slot.chain));
         }
@@ -127,7 +127,7 @@ void BlockDevice::finish_recovery(Slot& slot, const Completion& completion) noex
     const auto length = data_length(slot.chain);
     if (!same_data(slot.chain, {readback_->bytes.get(), static_cast<std::size_t>(length)}))
         return answer(slot, RequestStatus::io_error);
-    // It is there. Whether it would be after a power cut nobody knows.
+    // The data are on the disk. Whether they would survive a power cut is unknown.
     if (!mode_.write_through) return answer(slot, RequestStatus::ok);
     slot.flushing = true;
     start_flush(slot);
@@ -139,12 +139,12 @@ void BlockDevice::judge_by_pointer(Slot& slot) noexcept {
     const auto full = zone.state == ZoneState::full;
     if (!full && !zone.write_pointer) return answer(slot, RequestStatus::io_error);
     const auto pointer = full ? zone.start + zone.capacity : *zone.write_pointer;
-    // Not done, and nothing in the way of doing it.
+    // Not carried out, and the zone accepts it.
     if (pointer == slot.offset) return start(slot);
     if (pointer < end) return answer(slot, RequestStatus::io_error);
 
-    // Something is there. Only if it is these very bytes was it this write; a zone may also be full
-    // because it was finished, or hold what an append put there.
+    // Other data may be there: it was this write only if the bytes are equal. A zone may also be
+    // full because it was finished, or contain an append's data.
     auto& readback = *readback_;
     const auto length = static_cast<std::size_t>(end - slot.offset);
     if (readback.size < length) {

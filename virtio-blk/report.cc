@@ -1,5 +1,5 @@
-// Reports: filled a buffer of zones at a time, straight on from where the last piece ended, so that a
-// report of any size costs what its descriptors cost.
+// Zone reports: filled one buffer of zones at a time, each continuing where the last piece ended,
+// so that the cost of a report grows with its descriptors only.
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 namespace zonebridge::virtio_blk {
 
 void BlockDevice::start_report(Slot& slot) noexcept {
-    // Where not one zone fits the driver would ask again for ever.
+    // Without room for a single zone the driver would repeat the request for ever.
     if (slot.reply_length < report_header_size + zone_descriptor_size ||
         slot.header.sector >= limits_.size() / sector_size)
         return answer(slot, RequestStatus::invalid_command);

@@ -1,7 +1,6 @@
-// What the device keeps of a queue and of each request in flight. Private to device.cc, clear.cc
-// and report.cc.
+// The device's state of a queue and of each request in flight. Private to the device's source
+// files.
 //
-// Threads: belongs to the device's thread.
 // Ownership: a Port owns its slots and borrows its VirtQueue; a Slot borrows a report buffer.
 #pragma once
 
@@ -18,21 +17,21 @@
 
 namespace zonebridge::virtio_blk {
 
-/// Zones asked for at a time while a report is filled; what a report needs beside the guest's buffer.
+/// The zones of one piece of a report.
 struct BlockDevice::ReportBuffer {
     std::array<Zone, 64> zones;
 };
 
-/// What is found on the disk where a write may have gone before.
+/// The disk's contents where a recovered write may have gone.
 struct BlockDevice::Readback {
     Zone zone;
-    /// As long as the longest such write.
+    /// As long as the longest recovered write.
     std::unique_ptr<std::byte, decltype(&std::free)> bytes{nullptr, &std::free};
     std::size_t size = 0;
     iovec piece{};
 };
 
-/// How far it is known what became of a write that a server before this one took.
+/// How far the recovery of a write has come.
 enum class Recovery : std::uint8_t { none, asking_zone, reading_back };
 
 /// One chain from pop to push.
@@ -42,28 +41,28 @@ struct BlockDevice::Slot {
     std::span<iovec> storage;
 
     RequestHeader header;
-    RequestType type = RequestType::in;  ///< header.type, where it is known.
-    std::uint64_t offset = 0;            ///< header.sector in bytes, where that is on the disk.
-    /// The writable buffers but for the status byte, which is the last one.
+    RequestType type = RequestType::in;  ///< header.type, if it is known.
+    std::uint64_t offset = 0;            ///< header.sector in bytes, if that is on the disk.
+    /// The writable buffers without the status byte, which is the last one.
     std::span<const iovec> reply;
     std::uint64_t reply_length = 0;
     std::byte* status = nullptr;
     /// The buffer that was shortened by that byte, if it held more.
     iovec* shortened = nullptr;
 
-    bool flush_after = false;  ///< A write that is durable only by a flush behind it,
-    bool flushing = false;     ///< which is under way.
+    bool flush_after = false;  ///< A write that needs a flush behind it to be durable,
+    bool flushing = false;     ///< which is in flight.
     Recovery recovery = Recovery::none;
 
-    // A discard's, or a write of zeroes', own.
+    // Of discards and writes of zeroes.
     std::array<ClearSegment, max_clear_segments> segments;
     std::uint32_t segment_count = 0;
     std::uint32_t next_segment = 0;
 
-    // A report's own.
+    // Of reports.
     ReportBuffer* buffer = nullptr;
     IovecCursor cursor;
-    std::uint64_t position = 0;  ///< In the zone to go on with.
+    std::uint64_t position = 0;  ///< In the next zone to report.
     std::uint64_t reported = 0;
     std::uint64_t room = 0;  ///< Descriptors that fit.
     Slot* next_waiting = nullptr;

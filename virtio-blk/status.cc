@@ -13,7 +13,7 @@ RequestStatus zoned_status(StatusCode code, RequestType type) noexcept {
         case StatusCode::unaligned_write:
             return RequestStatus::unaligned_write_pointer;
         case StatusCode::misaligned:
-            // Less than the block size is less than the write granularity.
+            // A length below the block size is below the write granularity.
             return type == RequestType::zone_append ? RequestStatus::unaligned_write_pointer
                                                     : malformed;
         case StatusCode::too_many_open:

@@ -1,4 +1,4 @@
-// The model's statuses in virtio-blk's words.
+// Translates status codes to virtio-blk's.
 #pragma once
 
 #include "virtio-blk/wire.h"
@@ -6,12 +6,13 @@
 
 namespace zonebridge::virtio_blk {
 
-/// How a request of `type` ended, for a driver that accepted feature::zoned (virtio 1.3, 5.2.6.2 and
-/// 5.2.6.4). A read-only disk, and what fails below, is an I/O error; what a zone does not allow is an
-/// invalid command, but for its three statuses of their own.
+/// The status of a request of `type`, for a driver that accepted feature::zoned (virtio 1.3,
+/// 5.2.6.2 and 5.2.6.4). A write to a read-only disk, and an error below, is an I/O error; an
+/// operation that the zone does not allow is an invalid command, except for the three statuses for
+/// zones.
 [[nodiscard]] RequestStatus zoned_status(StatusCode code, RequestType type) noexcept;
 
-/// The same for one that did not, to which zones do not exist.
+/// The same for a driver that did not accept it, for which there are no zones.
 [[nodiscard]] RequestStatus plain_status(StatusCode code) noexcept;
 
 }  // namespace zonebridge::virtio_blk

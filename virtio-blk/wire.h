@@ -1,8 +1,6 @@
 // The structures that a virtio-blk driver and device exchange (virtio 1.3, 5.2), as plain values:
 // decoded from and encoded into byte copies, never cast in place. Positions and lengths on the wire
-// are in sectors of 512 bytes, whatever the block size; here they are in bytes already.
-//
-// Threads: pure functions and values.
+// are in sectors of 512 bytes, whatever the block size.
 #pragma once
 
 #include <array>
@@ -32,7 +30,8 @@ inline constexpr std::uint64_t write_zeroes = std::uint64_t{1} << 14;
 inline constexpr std::uint64_t zoned = std::uint64_t{1} << 17;
 }  // namespace feature
 
-/// What a request asks for (5.2.6). SECURE ERASE and GET LIFETIME are not offered, and are unknown here.
+/// The type of a request (5.2.6). SECURE ERASE and GET LIFETIME are not offered, and are unknown
+/// here.
 enum class RequestType : std::uint32_t {
     in = 0,
     out = 1,
@@ -53,16 +52,16 @@ enum class RequestType : std::uint32_t {
 struct RequestHeader {
     static constexpr std::size_t size = 16;
 
-    std::optional<RequestType> type;  ///< Empty: one this device does not know.
+    std::optional<RequestType> type;  ///< Empty: unknown to this device.
     std::uint64_t sector = 0;
 };
 [[nodiscard]] RequestHeader decode_request(
     std::span<const std::uint8_t, RequestHeader::size> bytes) noexcept;
 
-/// The requests that only a driver which accepted feature::zoned may send.
+/// Whether only a driver that accepted feature::zoned may send the request.
 [[nodiscard]] bool is_zone_request(RequestType type) noexcept;
 
-/// How a request ended: the last byte that the device writes (5.2.6).
+/// The status of a request: the last byte that the device writes (5.2.6).
 enum class RequestStatus : std::uint8_t {
     ok = 0,
     io_error = 1,
@@ -85,18 +84,19 @@ struct ClearSegment {
 [[nodiscard]] ClearSegment decode_segment(
     std::span<const std::uint8_t, ClearSegment::size> bytes) noexcept;
 
-/// What GET_ID answers: text, padded with zeroes.
+/// The answer to GET_ID: text, padded with zeroes.
 inline constexpr std::size_t id_size = 20;
 
-/// A report's head, le64 nr_zones and 56 bytes reserved, and what follows it for each zone.
+/// A report's header, le64 nr_zones and 56 bytes reserved, and the descriptor of each zone.
 inline constexpr std::size_t report_header_size = 64;
 inline constexpr std::size_t zone_descriptor_size = 64;
 [[nodiscard]] std::array<std::uint8_t, report_header_size> encode_report_header(
     std::uint64_t zones) noexcept;
-/// A full zone's write pointer is its end; where the standard has none it is all ones.
+/// A full zone's write pointer is its end; a write pointer that the standard leaves undefined is
+/// all ones.
 [[nodiscard]] std::array<std::uint8_t, zone_descriptor_size> encode(const Zone& zone) noexcept;
 
-/// What an append answers before its status: the sector where the data went.
+/// An append's answer before its status: the sector where the data was written.
 inline constexpr std::size_t append_sector_size = 8;
 [[nodiscard]] std::array<std::uint8_t, append_sector_size> encode_append_sector(
     std::uint64_t offset) noexcept;

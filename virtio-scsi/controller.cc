@@ -13,7 +13,7 @@
 namespace zonebridge::virtio_scsi {
 namespace {
 
-// Tasks that one unit works on at a time; what is over waits here.
+// Tasks in flight at one unit; further tasks wait here.
 constexpr std::size_t task_queue_depth = 256;
 
 constexpr std::uint8_t report_luns_opcode = 0xA0;
@@ -97,13 +97,13 @@ std::size_t Controller::bytes_for(std::uint16_t size) const noexcept {
 }
 
 void Controller::answer_recovered(Port& port) noexcept {
-    // Chains that a server before this one took and never answered. Whether they were done nobody
-    // knows, and doing a zoned write twice is an error at best: the driver is told of a reset and tries
-    // again what it wants to.
+    // Chains that an earlier server took and never answered. It is unknown whether they were
+    // carried out, and repeating a zoned write is an error at best: report a reset, so that the
+    // driver decides what to repeat.
     while (auto* const slot = port.slots.pop_recovered(port.queue)) {
         const auto room = slot->chain.writable_length;
         if (port.index == control_queue && room >= 1) {
-            respond(*slot, Response::ok);  // what it was to affect is gone
+            respond(*slot, Response::ok);  // the commands it affects are gone
         } else if (port.index >= first_request_queue &&
                    room >= ResponseHeader::size + sense_size_) {
             answer(*slot, {.response = Response::reset}, {}, 0);
@@ -115,7 +115,7 @@ void Controller::answer_recovered(Port& port) noexcept {
 
 void Controller::detach(std::uint16_t index) noexcept {
     std::erase_if(ports_, [&](const auto& port) { return port->index == index; });
-    if (ports_.empty()) fault_.reset();  // the driver that was at fault is gone
+    if (ports_.empty()) fault_.reset();  // the faulty driver is gone
 }
 
 bool Controller::take(std::uint16_t index) noexcept {
@@ -177,7 +177,7 @@ void Controller::push(Slot& slot, std::uint64_t written) noexcept {
     if (!functions_.empty()) count_off(slot);
     slot.busy = false;
     slot.port->slots.give_back(slot);
-    loop_.note_ready();  // an answer waits to be published
+    loop_.note_ready();  // an answer has to be published
 }
 
 void Controller::take_requests(Port& port) noexcept {
@@ -206,7 +206,8 @@ void Controller::start(Slot& slot) noexcept {
     const auto address = decode_address(header.lun);
     slot.id = header.id;
 
-    // The storage is ours: where header and data share a buffer, the data's view of it is cut.
+    // The storage belongs to this controller: if header and data share a buffer, the data's view of
+    // the buffer is cut.
     const auto data_after = [&](std::span<const iovec> buffers, std::uint64_t bytes) {
         auto* piece = slot.storage.data() + (buffers.data() - slot.storage.data());
         const auto* const end = piece + buffers.size();
@@ -223,14 +224,14 @@ void Controller::start(Slot& slot) noexcept {
     task.tag = reinterpret_cast<std::uintptr_t>(&slot);
     task.cdb = std::span(slot.head).subspan(RequestHeader::size, cdb_size_);
     task.data_out = data_after(chain.readable, head_size);
-    slot.uncut.reset();  // the request's own head is not needed again
+    slot.uncut.reset();  // the request's header is not needed again
     task.data_in = data_after(chain.writable, ResponseHeader::size + sense_size_);
 
     if (!address || address->target != 0)
         return answer(slot, {.response = Response::bad_target}, {}, 0);
     slot.lun = address->lun;
     auto* const lun = address->report_luns ? nullptr : find(address->lun);
-    // What the target answers for itself, whatever is behind the number.
+    // The target itself answers these, whether the number has a unit or not.
     if (lun == nullptr || task.cdb[0] == report_luns_opcode)
         return finish(slot, zbc::answer_absent(task, lun_list_));
     slot.task = task;

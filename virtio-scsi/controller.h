@@ -1,13 +1,13 @@
-// The virtio-scsi device's data path on one thread: chains from its virtqueues become tasks of
-// logical units, and their results answers. A device whose queues run on several threads has a
-// controller on each; they share nothing, and what concerns commands of all of them goes from one to
-// the other as messages through their loops.
+// The virtio-scsi device's data path on one thread: turns chains from its virtqueues into tasks of
+// logical units, and results into answers. A device whose queues run on several threads has a
+// controller on each; they share no state, and exchange messages through their loops where an
+// operation concerns commands on all threads.
 //
 // Threads: belongs to the thread of its loop.
-// Ownership: borrows the loop, the logical units, its peers and each VirtQueue from attach to detach;
-// owns the task queues and everything a request in flight needs, so that nothing allocates once a queue
-// is attached. A control queue is stopped before any controller ends: then no message is under way but
-// reports of events.
+// Ownership: borrows the loop, the logical units, its peers and each VirtQueue from attach to
+// detach; owns the task queues and the memory of all requests in flight, so that nothing allocates
+// once a queue is attached. A control queue is stopped before any controller is destroyed: then the
+// only pending messages are reports of events.
 #pragma once
 
 #include <array>
@@ -33,18 +33,18 @@ namespace zonebridge::virtio_scsi {
 struct Unit {
     std::uint16_t lun = 0;  ///< Less than max_luns.
     zbc::LogicalUnit* logical_unit = nullptr;
-    /// Raises its unit attentions by itself: the guest hears of them by an event, too.
+    /// Raises unit attentions by itself: the guest gets an event for these, too.
     bool passed_through = false;
 };
 
-/// Numbers that one byte holds: what every driver addresses in the same way.
+/// The numbers of one byte, which every driver addresses in the same way.
 inline constexpr std::size_t max_luns = 256;
 
 class Controller final : public virtio::Device {
     struct Private {};
 
   public:
-    /// Opens a task queue to each unit; numbers apart.
+    /// Opens a task queue to each unit; their numbers differ.
     [[nodiscard]] static tl::expected<std::unique_ptr<Controller>, Error> open(
         Loop& loop, std::span<const Unit> units);
 
@@ -53,27 +53,29 @@ class Controller final : public virtio::Device {
     Controller& operator=(const Controller&) = delete;
     ~Controller() override;
 
-    /// All controllers of the device, this one among them: queue i is attached to number i modulo how
-    /// many there are. Before any queue is. A controller that is not told is the only one.
+    /// Sets all controllers of the device, this one included: queue i is attached to number i
+    /// modulo their count. Call it before any queue is attached; without it this controller is the
+    /// only one.
     void join(std::span<Controller* const> peers);
 
-    /// The sizes a driver may choose; with no request in flight.
+    /// Sets the sizes that a driver may choose. Requires that no request is in flight.
     void set_sizes(std::uint32_t cdb_size, std::uint32_t sense_size) noexcept;
-    /// What the driver accepted of feature_hotplug and feature_change: other events are not for it.
+    /// The accepted bits of feature_hotplug and feature_change: other events are not reported.
     void set_features(std::uint64_t features) noexcept { features_ = features; }
-    /// Another driver comes, who has missed nothing.
+    /// For a new driver, which has missed no events.
     void forget_missed_events() noexcept { events_missed_ = false; }
 
     // Units under a running guest, in controller_units.cc.
 
-    /// Opens a task queue to a unit whose number is free; nothing reaches it before commit_unit().
+    /// Opens a task queue to a unit whose number is free; no command reaches it before
+    /// commit_unit().
     [[nodiscard]] tl::expected<void, Error> prepare_unit(const Unit& unit);
     void commit_unit();
     void abandon_unit() noexcept;
-    /// From now on that number has no unit; what waited is refused. `drained` is called, on this thread,
-    /// once nothing of the unit's is in flight.
+    /// From now on that number has no unit; its waiting commands are refused. `drained` is called,
+    /// on this thread, once no command of the unit is in flight.
     void retire_unit(std::uint16_t lun, std::function<void()> drained);
-    /// Lets go of a unit that was retired and has drained. Its task queue may turn the loop.
+    /// Releases a unit that was retired and has drained. Closing its task queue may turn the loop.
     void forget_unit(std::uint16_t lun);
 
     void attach(std::uint16_t index, virtio::VirtQueue& queue) override;
@@ -88,9 +90,9 @@ class Controller final : public virtio::Device {
         return fault_;
     }
 
-    /// Puts `event` on the event queue, which is this controller's. Without a buffer there, it is
-    /// dropped and the next one says so (virtio 1.2, 5.6.6.3 "events missed"), or one of its own as
-    /// soon as there is a buffer. The caller publishes.
+    /// Puts `event` on the event queue, which this controller has. Without a buffer the event is
+    /// dropped; then the next one, or an event of its own once there is a buffer, reports the loss
+    /// (virtio 1.2, 5.6.6.3 "events missed"). The caller publishes.
     void report(const Event& event) noexcept;
 
   private:
@@ -137,13 +139,13 @@ class Controller final : public virtio::Device {
     Loop& loop_;
     std::vector<Controller*> peers_;
     std::array<Lun*, max_luns> by_number_{};
-    std::vector<std::unique_ptr<Lun>> luns_;  ///< Those that were retired, too.
+    std::vector<std::unique_ptr<Lun>> luns_;  ///< Includes retired units.
     std::unique_ptr<Lun> prepared_;
     std::vector<std::uint64_t> lun_list_;  ///< For REPORT LUNS, in its eight-byte form, ascending.
     std::vector<std::unique_ptr<Port>> ports_;
-    std::vector<Function> waiting_functions_;  ///< For commands before them to be taken.
-    std::vector<Function> functions_;          ///< For commands to be answered.
-    std::size_t ended_functions_ = 0;          ///< Of these, they have nothing left to wait for.
+    std::vector<Function> waiting_functions_;  ///< Wait until commands before them are taken.
+    std::vector<Function> functions_;          ///< Wait until commands are answered.
+    std::size_t ended_functions_ = 0;          ///< Of functions_, those that wait for nothing more.
     std::array<zbc::TaskResult, 32> results_;
     std::array<zbc::Task, 32> batch_;
     std::uint64_t next_serial_ = 0;
@@ -151,7 +153,7 @@ class Controller final : public virtio::Device {
     std::uint32_t sense_size_ = Config::default_sense_size;
     std::uint64_t features_ = 0;
     bool events_missed_ = false;
-    std::size_t reports_under_way_ = 0;  ///< To the controller of the event queue.
+    std::size_t reports_under_way_ = 0;  ///< In flight to the controller of the event queue.
     bool reports_lost_ = false;
     std::optional<std::string> fault_;
 };

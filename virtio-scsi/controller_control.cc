@@ -1,12 +1,12 @@
-// Task management: a function is answered once every command it affects has been, and the driver could
-// see it. Commands are never cut short: what is sent to a disk is bounded below, and a driver that aborts
-// one may reuse its buffers only when nothing can touch them any more.
+// Task management: a function is answered once every command that it affects has been answered and
+// published. Commands are never cut short: requests to a disk have a time limit below, and a driver
+// that aborts a command may reuse its buffers only when nothing can touch them any more.
 //
-// The commands may be on any worker. The controller with the control queue, the function's home, sends it
-// to every one; each takes what its rings hold, counts what it has of the affected, tells home when all of
-// that was answered and published, and home answers the function when all have told. Nobody waits for
-// anybody but for commands, and those need nobody: so that a queue that stops, or a worker that moves to
-// other memory, waits for functions without holding them up, in whatever order it comes.
+// The commands may be on any worker. The controller with the control queue, the function's home,
+// sends the function to all controllers. Each takes the chains in its rings, counts its affected
+// commands, and reports to home when all of them are answered and published; home answers the
+// function when all have reported. Controllers wait only for commands, never for each other, so
+// functions delay neither a queue that stops nor a worker that changes memory.
 
 #include <algorithm>
 #include <array>
@@ -45,8 +45,8 @@ void Controller::take_control(Port& port) noexcept {
             return;
         }
         if (is_notification) {
-            // No asynchronous notifications (media change, power management) exist here: none is
-            // subscribed to, and that is a successful answer.
+            // There are no asynchronous notifications (media change, power management): the answer
+            // is a success that subscribes to none.
             const std::array<std::uint8_t, notification_response_size> none{};
             copy_to(slot->chain.writable, 0, none);
             push(*slot, none.size());
@@ -107,10 +107,10 @@ void Controller::manage(Slot& slot, const TaskManagement& function) noexcept {
 }
 
 void Controller::consider(Function function) noexcept {
-    // Commands that the driver queued before the function count, taken or not, also those of a queue
-    // that is to stop: once the function is answered the driver may reuse their buffers. A ring that is
-    // disabled, or was not kicked yet, is held and gives nothing.
-    // Those that wait for pieces are waited for.
+    // Commands that the driver queued before the function count, taken or not, also those of a
+    // queue that stops: once the function is answered the driver may reuse their buffers. A ring
+    // that is disabled, or was not kicked yet, is held and returns no chains. The function also
+    // waits for commands that wait for pieces.
     for (const auto& port : ports_) {
         if (port->index < first_request_queue || fault_) continue;
         take_requests(*port);
@@ -145,7 +145,7 @@ void Controller::count(Function function) noexcept {
     if (function.query) function.left = 0;
     if (function.left == 0) ++ended_functions_;
     functions_.push_back(function);
-    loop_.note_ready();  // published() is to come
+    loop_.note_ready();  // makes the caller call published()
 }
 
 bool Controller::affects(const Function& function, const Slot& command) noexcept {

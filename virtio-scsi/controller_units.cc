@@ -1,4 +1,4 @@
-// Units that come and go under a running guest, and the events by which it hears of them.
+// Adds and removes units under a running guest, and reports events to the guest.
 
 #include <algorithm>
 #include <utility>
@@ -12,11 +12,11 @@
 namespace zonebridge::virtio_scsi {
 namespace {
 
-// Events that a worker may have on their way to the one with the event queue.
+// Most events in flight from one worker to the worker with the event queue.
 constexpr std::size_t max_reports_under_way = 64;
 
-/// What a driver has to look at anew when it is told of it (SPC-5 "additional sense codes"): the medium,
-/// parameters, and what the target is.
+/// Whether a unit attention tells the driver to read something again (SPC-5 "additional sense
+/// codes"): the medium, parameters, or the target's identity.
 bool is_news(const zbc::Sense& sense) noexcept {
     return sense.key == zbc::SenseKey::unit_attention &&
            (sense.asc == 0x28 || sense.asc == 0x2A || sense.asc == 0x3F);
@@ -46,7 +46,7 @@ void Controller::retire_unit(std::uint16_t number, std::function<void()> drained
     std::erase(lun_list_, zbc::encode_lun(number));
     lun->last = nullptr;
     for (auto* slot = std::exchange(lun->first, nullptr); slot != nullptr;) {
-        auto* const next = slot->next;  // its chain may be another's after this
+        auto* const next = slot->next;  // after this the slot may hold another chain
         finish(*slot, zbc::answer_absent(slot->task, lun_list_));
         slot = next;
     }
@@ -61,7 +61,7 @@ void Controller::forget_unit(std::uint16_t number) {
         return lun->unit.lun == number && lun.get() != by_number_[number];
     });
     if (found == luns_.end()) return;
-    const auto lun = std::move(*found);  // calls that run while its queue ends don't find it
+    const auto lun = std::move(*found);  // calls that run while its queue closes don't find it
     luns_.erase(found);
 }
 
@@ -71,7 +71,7 @@ void Controller::tell_attention(const Lun& lun, const zbc::TaskResult& result) n
     auto event = parameter_change(lun.unit.lun, *sense);
     auto* const home = peers_[event_queue % peers_.size()];
     if (home == this) return report(event);
-    // A disk may say so with every command, and the other worker be slow.
+    // A disk may raise this with every command, and the other worker may be slow.
     if (reports_under_way_ == max_reports_under_way) {
         reports_lost_ = true;
         return;
@@ -93,7 +93,7 @@ void Controller::report(const Event& event) noexcept {
 void Controller::put_event(const Event& event) noexcept {
     auto* const events = port(event_queue);
     auto* slot = events == nullptr || fault_ ? nullptr : pop(*events);
-    // For when there is a buffer again, a kick is wanted.
+    // Ask for a kick when there is a buffer again.
     if (slot == nullptr && events != nullptr && !fault_ && events->queue.enable_kicks())
         slot = pop(*events);
     if (slot == nullptr || slot->chain.writable_length < Event::size) {
@@ -109,7 +109,7 @@ void Controller::put_event(const Event& event) noexcept {
 }
 
 bool Controller::take_events(Port& port) noexcept {
-    // Buffers stay where they are until there is something to tell.
+    // Leave buffers in the ring until there is an event.
     if (events_missed_ && port.queue.has_work()) put_event({});
     return !port.queue.has_work();
 }

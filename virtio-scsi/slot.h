@@ -1,7 +1,6 @@
-// What a controller keeps of a queue, of each request in flight, of a unit, and of a task management
+// A controller's state of a queue, of each request in flight, of a unit, and of a task management
 // function that waits for commands. Private to controller*.cc.
 //
-// Threads: belongs to the controller's thread.
 // Ownership: a Port owns its slots and their storage; it borrows its VirtQueue.
 #pragma once
 
@@ -27,25 +26,25 @@ struct Controller::Slot {
     virtio::Chain chain;
     std::span<iovec> storage;
 
-    /// The writable buffer that holds both the end of the response and the beginning of the data, as
-    /// the driver gave it, if there is one: the data's view of it is cut.
+    /// The original of the writable buffer that holds both the end of the response and the
+    /// beginning of the data, if there is one: the data's view of it is cut.
     std::optional<iovec> uncut;
     iovec* cut = nullptr;
 
     std::array<std::uint8_t, RequestHeader::size + max_cdb_size> head{};
 
-    // A command's own; what a function looks for.
+    // Of commands, for functions to match.
     std::optional<std::uint16_t> lun;  ///< A function's: absent means every unit.
     std::optional<std::uint64_t> id;   ///< A function's: absent means every command.
-    std::uint64_t serial = 0;          ///< The order of this controller's commands and functions.
-    zbc::Task task;                    ///< A command's, while its unit has no room for it.
-    Slot* next = nullptr;              ///< The command that waits behind this one.
+    std::uint64_t serial = 0;          ///< Orders this controller's commands and functions.
+    zbc::Task task;                    ///< A command's, while its unit's queue is full.
+    Slot* next = nullptr;              ///< The next waiting command.
 
-    // A function's own.
-    std::size_t parts = 0;  ///< Controllers that have commands it waits for, as far as is known.
+    // Of functions.
+    std::size_t parts = 0;  ///< Controllers that may still have commands it waits for.
     bool reset = false;     ///< Resets the unit at its end.
-    bool query = false;     ///< Asks whether there is such a command, and waits for none.
-    bool found = false;     ///< There was one.
+    bool query = false;     ///< Only asks whether there is such a command, and waits for none.
+    bool found = false;     ///< There was such a command.
 };
 
 struct Controller::Port {
@@ -57,7 +56,7 @@ struct Controller::Port {
     std::uint16_t index;
     virtio::VirtQueue& queue;
     virtio::Slots<Slot> slots;
-    /// Functions wait until the chains before this available index are taken.
+    /// Waiting functions need the chains before this available index to be taken.
     std::optional<std::uint16_t> behind;
 };
 
@@ -68,21 +67,21 @@ struct Controller::Lun {
     // Taken and not yet accepted, oldest first.
     Slot* first = nullptr;
     Slot* last = nullptr;
-    /// Being removed: called once nothing is in flight.
+    /// Set while the unit is removed: called once nothing is in flight.
     std::function<void()> drained;
 };
 
-/// A function, as each controller knows it.
+/// A function's state on each controller.
 struct Controller::Function {
-    Controller* home = nullptr;  ///< Has it on its control queue, in `slot`.
-    Slot* slot = nullptr;        ///< Home's own: nobody else looks inside.
+    Controller* home = nullptr;  ///< The controller whose control queue has it, in `slot`.
+    Slot* slot = nullptr;        ///< Accessed by `home` only.
     std::optional<std::uint16_t> lun;
     std::optional<std::uint64_t> id;
     bool query = false;
 
-    // What this controller has of what it affects.
+    // This controller's commands that the function affects.
     std::uint64_t serial = 0;  ///< Affects commands before this one.
-    std::size_t left = 0;      ///< Those not answered.
+    std::size_t left = 0;      ///< Unanswered ones.
     bool found = false;
 };
 

@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t sense_size_at = 20;
 constexpr std::size_t cdb_size_at = 24;
 
-/// An event's: Linux takes the number as it stands, and in REPORT LUNS small ones have no 40h either.
+/// An event's address: Linux uses the number as it stands, and REPORT LUNS has small numbers
+/// without 40h, too.
 std::array<std::uint8_t, 8> event_address(std::uint16_t lun) noexcept {
     auto address = encode_address({.target = 0, .lun = lun, .report_luns = false});
     if (lun < 256) address[2] = 0;

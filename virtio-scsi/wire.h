@@ -1,7 +1,5 @@
 // The structures that a virtio-scsi driver and device exchange (virtio 1.2, 5.6), as plain values:
 // decoded from and encoded into byte copies, never cast in place.
-//
-// Threads: pure functions and values.
 #pragma once
 
 #include <array>
@@ -41,7 +39,7 @@ enum class Response : std::uint8_t {
     incorrect_lun = 12,
 };
 
-/// Where a request is addressed to: {1, target, lun high | 40h, lun low, 0...} (5.6.6.1), or the well
+/// The address of a request: {1, target, lun high | 40h, lun low, 0...} (5.6.6.1), or the well
 /// known logical unit REPORT LUNS, {C1h, 01h, 0...}.
 struct Address {
     std::uint8_t target = 0;
@@ -100,7 +98,7 @@ struct TaskManagement {
 
     std::optional<TaskFunction> function;  ///< Empty: a number the standard does not have.
     std::array<std::uint8_t, 8> lun{};
-    std::uint64_t id = 0;  ///< Of the request meant, for abort_task and query_task.
+    std::uint64_t id = 0;  ///< Of the request to abort or query.
 };
 [[nodiscard]] std::uint32_t decode_control_type(std::span<const std::uint8_t, 4> bytes) noexcept;
 [[nodiscard]] TaskManagement decode_task_management(
@@ -108,7 +106,7 @@ struct TaskManagement {
 /// An asynchronous notification query or subscription: type, lun, event_requested.
 inline constexpr std::size_t notification_request_size = 16;
 
-/// What the event queue carries (5.6.6.3).
+/// An event of the event queue (5.6.6.3).
 struct Event {
     static constexpr std::size_t size = 16;
     static constexpr std::uint32_t missed = 0x80000000;
@@ -123,11 +121,11 @@ struct Event {
 };
 [[nodiscard]] std::array<std::uint8_t, Event::size> encode(const Event& event) noexcept;
 
-/// Why a transport reset is told (5.6.6.3.1).
+/// The reason of a transport reset (5.6.6.3.1).
 enum class TransportReset : std::uint32_t { rescan = 1, removed = 2 };
 /// "Transport reset" of a unit of target 0, for feature_hotplug.
 [[nodiscard]] Event transport_reset(std::uint16_t lun, TransportReset reason) noexcept;
-/// "Parameter change" of it (5.6.6.3.3), for feature_change: what a unit attention says, too.
+/// "Parameter change" of such a unit (5.6.6.3.3), for feature_change: reports a unit attention.
 [[nodiscard]] Event parameter_change(std::uint16_t lun, const zbc::Sense& sense) noexcept;
 
 /// The configuration space (5.6.4); the driver may write the last two of its sizes.
@@ -148,7 +146,7 @@ struct Config {
     std::uint32_t max_lun = 16383;
 };
 [[nodiscard]] std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept;
-/// Takes over the two fields a driver may write; false, and no change, if one is beyond what a
+/// Takes over the two fields that a driver may write; false, and no change, if one exceeds what a
 /// request can carry (CDBs up to 260 bytes, sense up to 252: SPC-4).
 [[nodiscard]] bool write_config(Config& config,
                                 std::span<const std::uint8_t, Config::size> bytes) noexcept;

@@ -1,11 +1,11 @@
-// What a session drives, by vhost-user or VDUSE: a device with its queues, wherever they run. The
-// service implements it by messages to its workers.
+// The device that a vhost-user or VDUSE session drives, with its queues. The service implements it
+// by messages to its workers.
 //
 // Threads: every call comes from the session's thread, one at a time, and returns only when every
-// worker it concerns has done its part. Workers do so at once, but for requests at a disk: a call that
-// waits for those has a deadline. event_fd and take_event belong to that thread too; what
-// lies behind them is the implementation's to synchronise.
-// Ownership: what is passed in is shared: the implementation keeps what its workers use.
+// worker concerned has handled it. Workers handle calls at once, except for requests at a disk: a
+// call that waits for those has a deadline. event_fd and take_event belong to that thread too; the
+// implementation synchronises its events.
+// Ownership: arguments are shared: the implementation keeps what its workers use.
 #pragma once
 
 #include <chrono>
@@ -33,14 +33,14 @@ using Deadline = std::chrono::steady_clock::time_point;
 struct QueueSetup {
     VirtQueue::Config ring;
     std::shared_ptr<const InflightArea> inflight;  ///< What ring.inflight points to; may be null.
-    /// Becomes readable when the driver made chains available; non-blocking. Null: nobody kicks,
-    /// the ring has to be polled.
+    /// Becomes readable when the driver made chains available; non-blocking. Null: there are no
+    /// kicks, poll the ring.
     SharedFd kick;
-    Notifier call;   ///< Tells the driver that there are answers.
+    Notifier call;   ///< Notifies the driver of answers.
     SharedFd error;  ///< Write an 8-byte 1 when the ring is found broken. May be null.
     bool enabled = false;
-    /// The ring may hold chains whose kick has been consumed: look once without a kick. So it may
-    /// if there are recovered chains. Otherwise leave the ring alone until the first kick.
+    /// The ring may hold chains whose kick has been consumed: look once without a kick. Also set if
+    /// there may be recovered chains. Otherwise leave the ring alone until the first kick.
     bool look_at_once = false;
     /// Where used-ring writes are marked while a dirty log is set.
     std::optional<std::uint64_t> used_log;
@@ -48,15 +48,15 @@ struct QueueSetup {
 
 enum class ResetCause : std::uint8_t {
     requested,    ///< RESET_DEVICE: the machine was reset.
-    status,       ///< Device status 0: the guest's driver let go; QEMU also writes it on a pause.
+    status,       ///< Device status 0: the guest's driver closed; QEMU also writes it on a pause.
     session_end,  ///< The front end is gone.
 };
 
-/// Something the session should hear from the device's side.
+/// An event from the device for the session.
 struct BackendEvent {
     enum class Kind : std::uint8_t {
         fault,           ///< A ring or its memory is broken: the session ends with `text`.
-        config_changed,  ///< Tell the front end to read the configuration space again.
+        config_changed,  ///< The front end should read the configuration space again.
     };
     Kind kind;
     std::string text;
@@ -68,7 +68,7 @@ class Backend {
     Backend& operator=(const Backend&) = delete;
     virtual ~Backend() = default;
 
-    /// The feature bits the device offers: its own and those of ring.h that it can do
+    /// The feature bits the device offers: its own and those of ring.h that it supports
     /// (indirect_descriptors, event_index, version_1). The session adds log_all and
     /// protocol_features.
     [[nodiscard]] virtual std::uint64_t features() const noexcept = 0;
@@ -85,62 +85,64 @@ class Backend {
     [[nodiscard]] virtual bool write_config(std::uint32_t offset, std::span<const std::byte> in,
                                             bool migration) noexcept = 0;
 
-    /// Why a driver that accepted these features, of those offered, should not get the device at all.
-    /// Asked before set_features by a session that can refuse them so that the driver learns of it
-    /// (VDUSE: FEATURES_OK is not set). By vhost-user it could not, so that set_features has to
-    /// live with such features, or refuse them and have the session fail.
+    /// Why a driver that accepted these of the offered features should not get the device at all. A
+    /// session that can refuse features so that the driver learns of it (VDUSE: FEATURES_OK is not
+    /// set) asks before set_features. A vhost-user session can't, so set_features has to accept
+    /// such features, or refuse them and make the session fail.
     [[nodiscard]] virtual std::optional<std::string> objection(std::uint64_t /*features*/) const {
         return std::nullopt;
     }
 
-    /// The features that the driver accepted, of those offered, without the session's own two.
-    /// Never called while a ring runs. An error refuses them: the front end is told (a failed
-    /// acknowledgement, no FEATURES_OK in the status), and no ring starts until it accepts others.
+    /// The offered features that the driver accepted, without the session's own two. Never called
+    /// while a ring runs. An error refuses them: the front end learns of it (a failed
+    /// acknowledgement, no FEATURES_OK in the status), and no ring starts until the driver accepts
+    /// others.
     [[nodiscard]] virtual tl::expected<void, std::string> set_features(std::uint64_t features) = 0;
 
-    /// The guest's memory is this from now on. Every running ring lies in it (one that does not is
-    /// stopped first, and started again when it does). Returns once nothing uses an address of the
-    /// previous map any more, requests in flight included: that map ends when the last holder lets
-    /// go of it. An error, if requests are still at a disk at the deadline: the old map stays in use as
-    /// long as they are.
+    /// Replaces the guest's memory. Every running ring lies in the new map (the session stops the
+    /// others first, and starts them again when their memory returns). Returns once nothing uses an
+    /// address of the previous map any more, requests in flight included; that map ends when its
+    /// last holder releases it. An error if requests are still at a disk at the deadline: the old
+    /// map stays in use as long as they are.
     [[nodiscard]] virtual tl::expected<void, std::string> set_memory(GuestMemory::Table memory,
                                                                      Deadline deadline) = 0;
 
-    /// Marks guest memory written from now on in `log`; null: no longer. `used_rings` has an
+    /// Marks guest memory written from now on in `log`; null: stop marking. `used_rings` has an
     /// entry for each queue.
     virtual void set_log(std::shared_ptr<const DirtyLog> log,
                          std::span<const std::optional<std::uint64_t>> used_rings) = 0;
 
-    /// Runs a queue; enable its kicks at once (VirtQueue::enable_kicks), since whoever ran it
-    /// before may have left them off. With `inflight` the ring may hold recovered chains
-    /// (VirtQueue::pop_recovered): each has to be answered, and none that changes the medium may
-    /// be done again unless the device knows that it was not done.
+    /// Runs a queue; enable its kicks at once (VirtQueue::enable_kicks), since an earlier user of
+    /// the ring may have left them off. With `inflight` the ring may hold recovered chains
+    /// (VirtQueue::pop_recovered): each has to be answered, and one that changes the medium may be
+    /// repeated only if the device knows that it was not carried out.
     [[nodiscard]] virtual tl::expected<void, std::string> start_queue(std::uint16_t index,
                                                                       const QueueSetup& setup) = 0;
     /// Takes no more chains from that running queue, waits until those in flight are answered,
-    /// publishes and tells the driver a last time, then forgets the ring; returns
-    /// VirtQueue::base(). Nothing touches the ring, its buffers or descriptors afterwards. An error, if
-    /// requests are still at a disk at the deadline: nothing is taken any more, but the ring and its
-    /// memory stay in use as long as they are. It may be called again then, to wait once more.
+    /// publishes and notifies the driver a last time, then forgets the ring; returns
+    /// VirtQueue::base(). Nothing touches the ring, its buffers or descriptors afterwards. An error
+    /// if requests are still at a disk at the deadline: no more chains are taken, but the ring and
+    /// its memory stay in use as long as they are. Call it again to wait once more.
     [[nodiscard]] virtual tl::expected<std::uint16_t, std::string> stop_queue(
         std::uint16_t index, Deadline deadline) = 0;
     /// A disabled queue takes no chains, but remembers a kick: enabling it looks at the ring then.
     /// Called for running queues only.
     virtual void enable_queue(std::uint16_t index, bool enabled) = 0;
-    /// A running queue tells the driver in another way from now on, and tells it once
-    /// at once: the old one may have swallowed a notification.
+    /// A running queue notifies the driver by `call` from now on, and once at once: the old
+    /// notifier may have lost a notification.
     virtual void set_call(std::uint16_t index, Notifier call) = 0;
     virtual void set_error(std::uint16_t index, SharedFd error) = 0;
 
     /// Back to the initial state, no features accepted; all queues are stopped. The guest's memory
-    /// stays, and events not taken yet are forgotten. Also at the end of each session, when there
-    /// is no memory any more. Where a queue did not stop in time, its driver is not told any more of the
-    /// requests that come back, and the device takes no other session's queues and memory before all did.
+    /// stays, and pending events are dropped. Also called at the end of each session, when there is
+    /// no memory any more. If a queue did not stop in time, its driver is not notified of its
+    /// remaining requests, and the device refuses further queues and memory until all have
+    /// returned.
     virtual void reset(ResetCause cause) = 0;
 
-    /// Readable while take_event has something; if the device never has anything to say, none.
+    /// Readable while take_event has an event; nothing if the device never has events.
     [[nodiscard]] virtual std::optional<int> event_fd() const noexcept = 0;
-    /// The next event, and makes event_fd unreadable when it was the last.
+    /// The next event; makes event_fd unreadable when it was the last.
     [[nodiscard]] virtual std::optional<BackendEvent> take_event() = 0;
 
   protected:

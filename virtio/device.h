@@ -1,6 +1,6 @@
-// What a device does with its queues on one worker's thread, whichever way its chains come in.
+// A device's part on one worker's thread: takes chains from its queues and answers them.
 //
-// Threads: belongs to one thread.
+// Threads: belongs to the worker's thread.
 // Ownership: borrows each VirtQueue from attach to detach.
 #pragma once
 
@@ -19,28 +19,29 @@ class Device {
 
     /// From now on take(index) serves `queue`. Throws std::bad_alloc, with nothing changed.
     virtual void attach(std::uint16_t index, VirtQueue& queue) = 0;
-    /// Nothing of that queue is in flight.
+    /// Requires that nothing of that queue is in flight.
     virtual void detach(std::uint16_t index) noexcept = 0;
 
-    /// Bytes that attach needs at most for a ring of `size` descriptors. Any thread.
+    /// The most bytes that attach needs for a ring of `size` descriptors. Any thread.
     [[nodiscard]] virtual std::size_t bytes_for(std::uint16_t size) const noexcept = 0;
 
-    /// Takes the chains that wait on queue `index` and hands them on. True when it took all there were;
-    /// false when it leaves them for later, and needs no kick for them.
+    /// Takes the available chains of queue `index` and submits them. True if it took all of them;
+    /// false if it leaves some for later, and needs no kick for them.
     [[nodiscard]] virtual bool take(std::uint16_t index) noexcept = 0;
-    /// Chains of queue `index` wait for what chains in flight hold: take again once some of these are
-    /// answered.
+    /// Chains of queue `index` wait for resources of chains in flight: take again once some of
+    /// those are answered.
     [[nodiscard]] virtual bool waits(std::uint16_t index) const noexcept = 0;
-    /// Collects what is done and pushes the answers to their queues; the caller publishes.
+    /// Reaps completions and pushes the answers to their queues; the caller publishes.
     virtual void complete() noexcept = 0;
 
-    /// The driver sees everything that was pushed before. True: this pushed more, to be published too.
+    /// Called when the driver sees everything pushed before. True: this call pushed more, to be
+    /// published too.
     [[nodiscard]] virtual bool published() noexcept { return false; }
 
-    /// Chains of queue `index` that were taken, by this or by a server before, and are not answered.
+    /// Chains of queue `index` that this server or an earlier one took and that are not answered.
     [[nodiscard]] virtual std::size_t in_flight(std::uint16_t index) const noexcept = 0;
 
-    /// What the driver did that no driver does, once it has: the session is to end.
+    /// The driver's violation of the rules, once there is one: the session has to end.
     [[nodiscard]] virtual const std::optional<std::string>& fault() const noexcept = 0;
 };
 

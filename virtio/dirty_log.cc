@@ -27,7 +27,7 @@ void DirtyLog::mark(std::uint64_t address, std::uint64_t length) const noexcept 
     for (std::uint64_t page = address / page_size; page <= last; ++page) {
         if (page / 8 >= mapping_->size()) return;
         auto& byte = *reinterpret_cast<unsigned char*>(mapping_->data() + page / 8);
-        // Release: what was written to the page is there for whoever finds the bit.
+        // Release: a front end that finds the bit sees the data written to the page.
         std::atomic_ref(byte).fetch_or(static_cast<unsigned char>(1u << page % 8),
                                        std::memory_order_release);
     }

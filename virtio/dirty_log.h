@@ -1,8 +1,7 @@
 // The bitmap in which a back end marks the guest pages it wrote, for live migration (vhost-user,
 // "Migration": one bit for each 4096 bytes from guest physical address 0).
 //
-// Threads: any; marks are atomic, the front end clears them at the same time.
-// Ownership: holds its mapping.
+// Threads: any; marks are atomic, since the front end clears them at the same time.
 #pragma once
 
 #include <cstddef>
@@ -32,7 +31,7 @@ class DirtyLog {
     /// Every page below guest physical `end` has its bit.
     [[nodiscard]] bool covers(std::uint64_t end) const noexcept;
 
-    /// Marks the pages of [address, address + length); those beyond the log are left out.
+    /// Marks the pages of [address, address + length); pages beyond the log are left out.
     void mark(std::uint64_t address, std::uint64_t length) const noexcept;
     /// Marks all of `buffers`, which were translated by `memory`.
     void mark(std::span<const iovec> buffers, const GuestMemory& memory) const noexcept;

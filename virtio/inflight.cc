@@ -24,8 +24,8 @@ std::uint64_t queue_bytes(std::uint16_t queue_size) noexcept {
     return (bytes + queue_alignment - 1) / queue_alignment * queue_alignment;
 }
 
-// What the record is worth after a crash of this process is the order of its stores as another
-// process sees them later; a compiler barrier would do, release costs the same here.
+// After a crash of this process the record is valid only if another process sees its stores in
+// order; a compiler barrier would do, and release costs the same here.
 template <typename Word>
 void store(Word& word, Word value) noexcept {
     std::atomic_ref(word).store(value, std::memory_order_release);
@@ -49,8 +49,8 @@ std::vector<std::uint16_t> InflightQueue::recover(std::uint16_t used_index, std:
         store(header_->version, layout_version);
         return {};
     }
-    // The last batch was published, but its heads not all cleared: walk its list. The peer owns
-    // this memory, so the walk is bounded by the table and never trusts an index.
+    // The last batch was published, but its heads were not all cleared: walk its list. The peer can
+    // write this memory, so the walk is bounded by the table and checks every index.
     std::uint16_t head = header_->last_batch_head;
     const auto published = static_cast<std::uint16_t>(used_index - header_->used_index);
     for (std::uint32_t i = 0; i < std::min(published, size) && head < descriptor_count_; ++i) {

@@ -1,10 +1,10 @@
 // The shared record of which chains a back end holds, kept by the front end so that it survives the
 // back end (vhost-user, "Inflight I/O tracking", split virtqueue layout, version 1).
 //
-// After a crash it tells which chains were taken and never answered. They are not simply done
-// again: a zoned write that reached the disk would be refused or, as an append, land twice. The
-// heads are handed to the device (Backend, QueueSetup::recovered), which decides request by
-// request. docs/decisions/inflight.md.
+// After a crash the record shows which chains were taken and never answered. They are not simply
+// repeated: a zoned write that reached the disk would be refused or, as an append, written twice.
+// The device gets their heads (VirtQueue::pop_recovered) and decides request by request.
+// docs/decisions/inflight.md.
 //
 // Threads: an InflightQueue belongs to its queue's thread; an InflightArea is immutable.
 // Ownership: an InflightArea holds its mapping; an InflightQueue borrows it.
@@ -24,7 +24,7 @@
 
 namespace zonebridge::virtio {
 
-/// The wire form, per descriptor and per queue.
+/// The wire form, for each descriptor and each queue.
 struct InflightDescriptor {
     std::uint8_t in_flight;
     std::uint8_t padding[5];

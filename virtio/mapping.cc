@@ -19,7 +19,7 @@ tl::unexpected<std::string> refuse(std::string why) {
     return tl::unexpected(std::move(why));
 }
 
-/// What the file system says that a descriptor lies on.
+/// The file behind a descriptor, as fstat reports it.
 struct Home {
     std::size_t page_size;
     /// An anonymous inode. They all share one; since Linux 6.17 it is a regular file's.
@@ -42,8 +42,8 @@ Mapping::Mapping(Extent extent, SigbusRange guard, Origin origin, std::byte* dat
     : extent_(extent), guard_(std::move(guard)), origin_(origin), data_(data), size_(size) {}
 
 Mapping::~Mapping() {
-    // The guard goes first, or another thread's mapping of the same addresses would be confused
-    // with this one.
+    // Remove the guard before unmapping: otherwise another thread's mapping at the same addresses
+    // would be taken for this one.
     { const SigbusRange ended = std::move(guard_); }
     ::munmap(extent_.begin, extent_.length);
 }
@@ -82,7 +82,7 @@ tl::expected<std::shared_ptr<const Mapping>, std::string> Mapping::map(int fd, s
     if (begin == MAP_FAILED)
         return refuse(fmt::format("cannot map {:#x} bytes at {:#x}: {}", length, offset - lead,
                                   std::strerror(errno)));
-    // A guest's memory has no place in this program's core file.
+    // Keep the guest's memory out of this program's core file.
     ::madvise(begin, length, MADV_DONTDUMP);
 
     auto guard = SigbusRange::guard(begin, length, page);

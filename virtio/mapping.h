@@ -1,8 +1,8 @@
 // A peer's file mapped into this process, shared, guarded against truncation (sigbus.h).
 //
 // Threads: immutable; any thread.
-// Ownership: owns the mapping, not the descriptor it came from. The bytes belong to the peer, who
-// may change them at any time: copy first, then look.
+// Ownership: owns the mapping, not the descriptor it came from. The peer may change the bytes at
+// any time: copy first, then check.
 #pragma once
 
 #include <cstddef>
@@ -20,17 +20,18 @@ namespace zonebridge::virtio {
 class Mapping {
   public:
     struct Options {
-        /// False: whoever writes there crashes, so nobody may be given such an address for writing.
+        /// False: writing there raises SIGSEGV, so no caller may be given such an address for
+        /// writing.
         bool writable = true;
-        /// The descriptor may be one that the kernel made up (an anonymous inode): it has no size to
-        /// look at, and its inode says nothing, so that no other is ever the same.
+        /// The descriptor may be one of an anonymous inode, made by the kernel: it has no size to
+        /// check, and its inode does not identify it, so no two are ever the same.
         bool kernel_made = false;
     };
 
-    /// Maps `size` bytes at `offset` of `fd`. `offset` need not be aligned: the mapping begins at the
-    /// (huge) page below. Refuses a size of 0, ranges that overflow or reach past the end of the
-    /// file, and what is neither a regular file nor a character device. Touches none of it: pages
-    /// may not be there yet.
+    /// Maps `size` bytes at `offset` of `fd`. `offset` need not be aligned: the mapping begins at
+    /// the (huge) page below. Refuses a size of 0, ranges that overflow or reach past the end of
+    /// the file, and descriptors of neither a regular file nor a character device. Touches no page:
+    /// pages may not exist yet.
     [[nodiscard]] static tl::expected<std::shared_ptr<const Mapping>, std::string> map(
         int fd, std::uint64_t offset, std::uint64_t size, Options options);
     /// Readable and writable, of a file.
@@ -39,7 +40,7 @@ class Mapping {
         return map(fd, offset, size, Options());
     }
 
-    /// The descriptor is one of those that Options::kernel_made is about.
+    /// The descriptor is of the kind that Options::kernel_made allows.
     [[nodiscard]] static bool is_kernel_made(int fd) noexcept;
 
     Mapping(const Mapping&) = delete;
@@ -50,11 +51,10 @@ class Mapping {
     [[nodiscard]] std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     [[nodiscard]] bool writable() const noexcept { return origin_.writable; }
-    /// The peer took away a page that was touched since.
+    /// The peer truncated the file, and a missing page was touched.
     [[nodiscard]] bool broken() const noexcept { return guard_.broken(); }
-    /// `fd` at `offset` and `size` is what is mapped here. The mapping keeps its file alive, so
-    /// the same device and inode numbers are the same file; but for what the kernel made up, which
-    /// never is the same.
+    /// This maps `size` bytes at `offset` of `fd`. The mapping keeps its file alive, so equal
+    /// device and inode numbers mean the same file; kernel-made files never compare equal.
     [[nodiscard]] bool is(int fd, std::uint64_t offset, std::uint64_t size) const noexcept;
 
   private:

@@ -17,7 +17,7 @@ std::string describe(const MemoryRegion& region) {
                        region.size);
 }
 
-/// Everything about a region that has nothing to do with its file.
+/// Checks of a region that do not depend on its file.
 tl::expected<void, std::string> check(const MemoryRegion& region) {
     if (region.size == 0) return tl::unexpected(describe(region) + ": it is empty");
     if (region.size > last_address - region.guest_address)
@@ -54,7 +54,7 @@ tl::expected<GuestMemory::Table, std::string> GuestMemory::from(std::vector<Regi
                 before.size, before.guest_address, region.size, region.guest_address));
     }
     struct Made : GuestMemory {};
-    // Reads the count of faults first: one that comes later is seen by broken().
+    // Reads the count of faults before mapping: broken() then sees every later one.
     auto table = std::make_shared<Made>();
     static_cast<GuestMemory&>(*table).regions_ = std::move(regions);
     if (table->any_mapping_broken())
@@ -143,7 +143,7 @@ std::optional<std::size_t> GuestMemory::translate_pieces(std::uint64_t address,
         const std::uint64_t offset = address - region->guest_address;
         const std::uint64_t piece = std::min(length, region->size - offset);
         out[count++] = {region->host + offset, piece};
-        // A region's end never overflows, so neither does this.
+        // A region's end never overflows, so neither does this sum.
         address += piece;
         length -= piece;
     }

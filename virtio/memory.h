@@ -1,10 +1,10 @@
 // A guest's memory: an immutable table of regions, each a piece of guest physical address space
 // backed by a mapping. A change makes a new table that shares the mappings it keeps.
 //
-// Threads: immutable once built; any thread reads it. A Hint belongs to its caller's thread.
-// Ownership: the control plane holds tables by shared_ptr; the data path borrows a plain reference,
-// and whoever replaces a table keeps the old one until nothing uses its addresses any more,
-// requests in flight included.
+// Threads: immutable once built. A Hint belongs to its caller's thread.
+// Ownership: the control plane holds tables by shared_ptr; the data path borrows a plain reference.
+// Code that replaces a table keeps the old one until nothing uses its addresses any more, requests
+// in flight included.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +24,9 @@ namespace zonebridge::virtio {
 
 /// A region as a front end describes it (vhost-user, "Memory regions description").
 struct MemoryRegion {
-    std::uint64_t guest_address = 0;  ///< Guest physical: what descriptors hold.
+    std::uint64_t guest_address = 0;  ///< Guest physical, as in descriptors.
     std::uint64_t size = 0;           ///< Bytes.
-    std::uint64_t user_address = 0;   ///< The front end's own: what ring addresses are in.
+    std::uint64_t user_address = 0;   ///< The front end's own, as in ring addresses.
     std::uint64_t mmap_offset = 0;    ///< Where the region starts in its file.
 };
 
@@ -44,8 +44,8 @@ class GuestMemory {
 
     using Table = std::shared_ptr<const GuestMemory>;
 
-    /// The region where the last lookup ended, so that the next one tries there first. Start with
-    /// {}, and again with every other table.
+    /// The region of the last lookup, which the next one tries first. Start with {}, and again with
+    /// every other table.
     struct Hint {
         std::uint64_t guest_address = 0;
         std::uint64_t size = 0;
@@ -53,15 +53,15 @@ class GuestMemory {
         bool writable = true;
     };
 
-    /// Whether what is looked up is to be written.
+    /// How the caller will use the bytes.
     enum class Access : std::uint8_t { read, write };
 
     /// A guest with no memory: every lookup fails.
     [[nodiscard]] static Table none();
 
-    /// A whole new table (SET_MEM_TABLE). Takes over mappings of `previous` that are the same file
+    /// A whole new table (SET_MEM_TABLE). Reuses mappings of `previous` that are the same file
     /// range, so that their addresses stay. Refuses overlapping guest addresses, ranges that
-    /// overflow, and whatever Mapping::map refuses; names the region.
+    /// overflow, and whatever Mapping::map refuses; the error names the region.
     [[nodiscard]] static tl::expected<Table, std::string> build(
         std::span<const MemoryRegionSource> sources, const GuestMemory& previous);
 
@@ -71,7 +71,7 @@ class GuestMemory {
     [[nodiscard]] tl::expected<Table, std::string> without(const MemoryRegion& region) const;
 
     /// `length` bytes of guest memory at `address`, which have to lie in one region; null if they
-    /// don't. Says nothing of whether they may be written: hint.writable does, afterwards.
+    /// don't. Does not check whether they may be written: see hint.writable afterwards.
     [[nodiscard]] std::byte* translate(std::uint64_t address, std::uint64_t length,
                                        Hint& hint) const noexcept {
         const std::uint64_t offset = address - hint.guest_address;
@@ -80,9 +80,9 @@ class GuestMemory {
         return find(address, length, hint);
     }
 
-    /// As translate, but across neighbouring regions: appends the pieces at the front of `out` and
-    /// returns how many. Nothing if some byte lies in no region that grants `access`, or `out` is
-    /// too short.
+    /// As translate, but across neighbouring regions: writes the pieces at the front of `out` and
+    /// returns their number. Nothing if some byte lies in no region that grants `access`, or `out`
+    /// is too short.
     [[nodiscard]] std::optional<std::size_t> translate_pieces(
         std::uint64_t address, std::uint64_t length, std::span<iovec> out, Hint& hint,
         Access access = Access::read) const noexcept;
@@ -91,16 +91,16 @@ class GuestMemory {
     [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> out,
                             Hint& hint) const noexcept;
 
-    /// `length` bytes at the front end's own `address` (rings are given so); one region that grants
-    /// `access`, null if not.
+    /// `length` bytes at the front end's own `address`, as ring addresses are; in one region that
+    /// grants `access`, otherwise null.
     [[nodiscard]] std::byte* translate_user(std::uint64_t address, std::uint64_t length,
                                             Access access = Access::read) const noexcept;
 
-    /// The guest physical address of a byte that translate gave out.
+    /// The guest physical address of a byte in a mapped region.
     [[nodiscard]] std::optional<std::uint64_t> guest_address(const void* host) const noexcept;
 
-    /// The peer truncated memory that was touched since: what was read there is worthless. Cheap
-    /// while nothing of the kind ever happened in this process.
+    /// The peer truncated memory that was touched since: data read there is worthless. Cheap while
+    /// no fault happened in this process.
     [[nodiscard]] bool broken() const noexcept {
         return sigbus_faults() != faults_when_built_ && any_mapping_broken();
     }

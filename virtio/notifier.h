@@ -1,7 +1,7 @@
-// Telling a driver that its queue has answers: by the way that its front end asked for.
+// Notifies a driver that its queue has answers, by vhost-user's call descriptor or VDUSE's
+// interrupt.
 //
-// Threads: a value of one thread; notify() from any.
-// Ownership: shares the descriptor with whoever else holds it.
+// Threads: notify() may be called on any thread.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace zonebridge::virtio {
 
-/// Adds 1 to the eventfd (or writes those 8 bytes to a pipe); nothing if there is none, or if it is
-/// full, which wakes the other side just as well.
+/// Adds 1 to the eventfd (or writes those 8 bytes to a pipe); does nothing without a descriptor. A
+/// full eventfd needs no write: its reader is about to wake.
 void notify(const UniqueFd& fd) noexcept;
 inline void notify(const SharedFd& fd) noexcept {
     if (fd) notify(*fd);
@@ -21,9 +21,9 @@ inline void notify(const SharedFd& fd) noexcept {
 
 class Notifier {
   public:
-    /// Nobody is to be told.
+    /// Notifies no driver.
     Notifier() = default;
-    /// A call descriptor, as vhost-user passes it; null: nobody is to be told.
+    /// A call descriptor, as vhost-user passes it; null: notifies no driver.
     Notifier(SharedFd call) noexcept : fd_(std::move(call)) {}  // NOLINT: a descriptor is one
     /// The interrupt of queue `index` of a VDUSE device (linux/vduse.h, VDUSE_VQ_INJECT_IRQ).
     [[nodiscard]] static Notifier interrupt(SharedFd vduse_device, std::uint32_t index) noexcept {
@@ -32,7 +32,7 @@ class Notifier {
         return notifier;
     }
 
-    /// One system call, or none. Failures are the other side's loss.
+    /// At most one system call. Ignores failures: they concern only the driver.
     void notify() const noexcept;
 
   private:

@@ -61,8 +61,8 @@ inline constexpr std::size_t ring_entries_offset = 4;
     return 6 + sizeof(UsedElement) * size;
 }
 
-/// The other side asked to be told when the index passes `event`, and it just went from `before`
-/// to `now` (VIRTIO 1.2, 2.7.7.1).
+/// Whether to notify the other side, which asked for that when the index passes `event`: the index
+/// just went from `before` to `now` (VIRTIO 1.2, 2.7.7.1).
 [[nodiscard]] constexpr bool event_passed(std::uint16_t event, std::uint16_t now,
                                           std::uint16_t before) noexcept {
     return static_cast<std::uint16_t>(now - event - 1) < static_cast<std::uint16_t>(now - before);

@@ -1,6 +1,4 @@
-// How a session ended, by vhost-user or VDUSE.
-//
-// Threads: a plain value.
+// How a vhost-user or VDUSE session ended.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +8,7 @@ namespace zonebridge::virtio {
 
 struct SessionEnd {
     enum class Reason : std::uint8_t {
-        disconnected,  ///< The front end closed the connection. Never by VDUSE.
+        disconnected,  ///< The front end closed the connection; vhost-user only.
         stopped,       ///< The stop descriptor became readable.
         failed,        ///< `message` is the line for the log.
     };

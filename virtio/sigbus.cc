@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::size_t max_ranges = 4096;
 
-// A slot is claimed first, filled next, and `begin` is stored last; the handler believes a slot
-// only if `begin` is the same before and after it read the rest.
+// A slot is claimed first, filled next, and `begin` is stored last; the handler trusts a slot only
+// if `begin` is the same before and after it read the rest.
 struct Slot {
     std::atomic<bool> claimed;
     std::atomic<bool> broken;
@@ -48,7 +48,7 @@ bool replace_page(std::uintptr_t address) noexcept {
             slot.begin.load(std::memory_order_acquire) != begin)
             continue;
         const std::uintptr_t page = address & ~(std::uintptr_t{page_size} - 1);
-        // The bare system call: sanitizers wrap mmap in code that is no good inside a handler.
+        // The bare system call: sanitizers wrap mmap in code that is unsafe in a signal handler.
         const long mapped =
             ::syscall(SYS_mmap, page, page_size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
@@ -64,7 +64,8 @@ void on_sigbus(int, siginfo_t* info, void*) {
     const int saved = errno;
     const bool from_access = info->si_code > 0;
     if (!from_access || !replace_page(reinterpret_cast<std::uintptr_t>(info->si_addr))) {
-        // Not ours. With the previous action back in place the access faults again and ends there.
+        // Not a guarded range. With the previous action restored, the access faults again and is
+        // handled there.
         ::sigaction(SIGBUS, &previous_action, nullptr);
         if (!from_access) ::raise(SIGBUS);
     }

@@ -1,10 +1,6 @@
-// What a device keeps of the chains of one queue: a slot for each that may be in flight, and the pieces of
-// their buffers. All of it is there before the first chain comes, and no more than is likely to be needed:
-// each slot has pieces for an ordinary chain, and a few long chains at a time get pieces from a pool
-// (docs/decisions/pieces.md).
-//
-// Threads: belongs to the device's thread.
-// Ownership: owns the slots and their storage.
+// A device's slots for the chains of one queue, and the pieces of their buffers. All are allocated
+// before the first chain, for the likely need: each slot has pieces for an ordinary chain, and a
+// few long chains at a time get pieces from a pool (docs/decisions/pieces.md).
 #pragma once
 
 #include <algorithm>
@@ -19,24 +15,24 @@
 
 namespace zonebridge::virtio {
 
-/// The seg_max that devices offer at most: two less than a ring of 256 (what drivers have in mind).
+/// The largest seg_max that devices offer: two less than a ring of 256, which drivers expect.
 inline constexpr std::uint32_t default_seg_max = 254;
 
-/// Pieces that a chain may have: 1,024 buffers, and a few more for those that lie across regions of guest
-/// memory. Drivers make indirect tables longer than a ring, and longer than seg_max: vioscsi's have 513
-/// entries.
+/// The most pieces of a chain: 1,024 buffers, and a few more for buffers that cross regions of
+/// guest memory. Drivers make indirect tables longer than a ring, and longer than seg_max:
+/// vioscsi's have 513 entries.
 inline constexpr std::size_t most_pieces = 1024 + 64;
 /// Pieces of an ordinary chain: 128 KiB in scattered pages and the two heads are 34.
 inline constexpr std::size_t slot_pieces = 36;
-/// Chains with more pieces than that, of one queue, at a time. A direct one takes as many of the ring's
-/// descriptors, so that a ring of 1024 has room for 28.
+/// The most chains in flight with more pieces, for each queue. A direct chain takes as many ring
+/// descriptors as pieces, so a ring of 1024 has room for 28.
 inline constexpr std::size_t most_long_chains = 32;
 
 /// `Slot` has a `Chain chain` and a `std::span<iovec> storage`, as long as the chain is in flight.
 template <typename Slot>
 class Slots {
   public:
-    /// `ring_size` is that of the queue that is given to pop.
+    /// `ring_size`: descriptors of the queue that pop() takes from.
     explicit Slots(std::size_t ring_size)
         : slots_(ring_size),
           pieces_(std::make_unique_for_overwrite<iovec[]>(pieces_for(ring_size))) {
@@ -50,14 +46,14 @@ class Slots {
     Slots(const Slots&) = delete;
     Slots& operator=(const Slots&) = delete;
 
-    /// Bytes that the slots of such a ring take.
+    /// Bytes that the slots of a ring of that size take.
     [[nodiscard]] static constexpr std::size_t bytes_for(std::size_t ring_size) noexcept {
         return ring_size * (sizeof(Slot) + sizeof(Slot*)) + pieces_for(ring_size) * sizeof(iovec);
     }
 
-    /// The queue's next chain, in a slot of its own. Null: there is none, it waits for pieces, or the queue
-    /// is broken, which its fault() tells. With all slots in use a chain more is such a fault: the ring has
-    /// no descriptor for it.
+    /// The queue's next chain, in a slot of its own. Null: there is none, the chain waits for
+    /// pieces, or the queue is broken (see its fault()). A further chain while all slots are in use
+    /// is such a fault: the ring has no descriptor for it.
     [[nodiscard]] Slot* pop(VirtQueue& queue) noexcept {
         if (free_.empty()) {
             Chain none;
@@ -68,7 +64,7 @@ class Slots {
             return queue.pop(storage, chain, too_long);
         });
     }
-    /// The same of a chain that a server before this one took and never answered.
+    /// The same for a chain that an earlier server took and never answered.
     [[nodiscard]] Slot* pop_recovered(VirtQueue& queue) noexcept {
         if (free_.empty()) return nullptr;
         return filled([&](std::span<iovec> storage, Chain& chain, VirtQueue::TooLong too_long) {
@@ -81,8 +77,8 @@ class Slots {
         free_.push_back(&slot);
     }
 
-    /// The next chain is a long one, and chains in flight have all pieces for such: once one of these is
-    /// given back, pop again. Never while nothing is in flight.
+    /// The next chain is a long one, and chains in flight have all pool pieces: pop again once one
+    /// of these is given back. Never true while nothing is in flight.
     [[nodiscard]] bool waits() const noexcept { return long_next_ && pool_.empty(); }
 
     [[nodiscard]] std::size_t size() const noexcept { return slots_.size(); }
@@ -129,8 +125,8 @@ class Slots {
     std::vector<Slot> slots_;
     std::unique_ptr<iovec[]> pieces_;  // each slot's own, then the pool's
     std::vector<Slot*> free_;          // capacity slots_.size()
-    std::vector<iovec*> pool_;         // the first of each most_pieces that no chain has
-    bool long_next_ = false;           // as far as is known
+    std::vector<iovec*> pool_;         // the first piece of each free range of most_pieces
+    bool long_next_ = false;           // the next chain was found to be long
 };
 
 }  // namespace zonebridge::virtio

@@ -29,16 +29,16 @@ bool aligned(const std::byte* at, std::uintptr_t alignment) noexcept {
 
 }  // namespace
 
-/// A chain in the making.
+/// A chain that is being collected.
 struct VirtQueue::Builder {
     std::span<iovec> storage;
     std::uint16_t head;
     TooLong too_long;
-    bool left = false;  // it is too long, and no fault
+    bool left = false;  // stopped: the chain is too long, but not a fault
     bool writing = false;
     std::size_t pieces = 0;
     std::uint64_t length = 0;
-    // What both of the above were when the first writable buffer came.
+    // The values of both when the first writable buffer came.
     std::size_t readable_pieces = 0;
     std::uint64_t readable_length = 0;
 };
@@ -117,7 +117,7 @@ tl::expected<VirtQueue, std::string> VirtQueue::create(const GuestMemory& memory
         queue.inflight_.emplace(config.inflight->queue(config.index));
         queue.recovered_ = queue.inflight_->recover(queue.next_used_, config.size);
         if (!queue.recovered_.empty()) {
-            // Everything ever taken was either answered or is in the record.
+            // Every chain taken before was either answered or is in the record.
             queue.next_available_ =
                 static_cast<std::uint16_t>(queue.next_used_ + queue.recovered_.size());
             queue.seen_available_ = queue.next_available_;
@@ -139,7 +139,7 @@ tl::expected<void, std::string> VirtQueue::rebind(const GuestMemory& memory) {
 
 PopResult VirtQueue::fail(RingError error, std::uint16_t head, std::uint64_t detail) noexcept {
     fault_ = RingFault{error, head, detail};
-    seen_available_ = next_available_;  // pop asks look(), which says no from now on
+    seen_available_ = next_available_;  // makes pop call look(), which returns false from now on
     return PopResult::broken;
 }
 
@@ -178,8 +178,8 @@ std::uint16_t VirtQueue::available() const noexcept {
 }
 
 PopResult VirtQueue::take(std::span<iovec> storage, Chain& chain, TooLong too_long) noexcept {
-    // Answers that the driver has not seen yet count, too: no driver uses their descriptors again, and
-    // one that did could keep the device taking for ever.
+    // Answers that the driver has not seen yet count, too: a driver must not reuse their
+    // descriptors, and one that did could keep the device taking chains for ever.
     const auto unseen = static_cast<std::uint16_t>(next_used_ - published_used_);
     if (in_flight_ + unseen >= size_)
         return fail(RingError::too_many_in_flight, next_available_, size_);
@@ -233,7 +233,7 @@ PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain
 }
 
 /// Follows a table's descriptors from `first`, at most one round and no more than there is room
-/// for, empty buffers included: they must not make a chain endless.
+/// for. Empty buffers count, so that they can't make a chain endless.
 template <typename Fetch>
 bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t first, bool in_table,
                      Fetch fetch) noexcept {
@@ -336,7 +336,7 @@ bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcep
                 std::memcpy(&descriptor, bytes + sizeof descriptor * index, sizeof descriptor);
                 return true;
             });
-    // The table lies across regions, or nowhere: fetch each entry by itself.
+    // The table crosses regions, or lies in none: fetch each entry by itself.
     return walk(builder, entries, 0, true, [&](std::uint16_t index, Descriptor& descriptor) {
         const std::uint64_t address = table.address + sizeof descriptor * index;
         return address >= table.address &&
@@ -344,9 +344,10 @@ bool VirtQueue::walk_indirect(Builder& builder, const Descriptor& table) noexcep
     });
 }
 
-// In publish and enable_kicks one index is stored and another loaded that the driver stores before
-// it loads ours. Both ours are sequentially consistent, which keeps the load behind the store (the
-// full barrier of VIRTIO 1.2, 2.7.10 and 2.7.13.4); without it each side could miss the other.
+// publish and enable_kicks store one index and load another, which the driver stores before it
+// loads ours. Both are sequentially consistent here, which keeps the load behind the store (the
+// full barrier of VIRTIO 1.2, 2.7.10 and 2.7.13.4); otherwise each side could miss the other's
+// change.
 
 bool VirtQueue::publish() noexcept {
     if (next_used_ == published_used_) return false;
@@ -360,13 +361,14 @@ bool VirtQueue::publish() noexcept {
                0;
     const auto event =
         load(available_ + ring_entries_offset + 2 * std::size_t{size_}, std::memory_order_seq_cst);
-    // Nobody knows what a driver was told before this ring was started: the first time, tell it.
+    // It is unknown what the driver was notified of before this ring was started: notify it the
+    // first time.
     if (!std::exchange(announced_, true)) return true;
     return event_passed(event, next_used_, before);
 }
 
 void VirtQueue::disable_kicks() noexcept {
-    // With event index there is nothing to do: an event that has been passed stays so.
+    // With event index nothing is needed: a passed event index asks for no kick.
     if (event_index_) return;
     store(used_ + ring_flags_offset, no_notify, std::memory_order_relaxed);
     if (used_log_ && log_ != nullptr) log_used(ring_flags_offset, 2);

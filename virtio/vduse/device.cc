@@ -13,14 +13,14 @@
 namespace zonebridge::virtio::vduse {
 namespace {
 
-// Where rings begin: what virtio itself asks for at most.
+// The ring alignment; virtio needs no more.
 constexpr std::uint32_t ring_alignment = 4096;
 
 tl::unexpected<std::string> failed(const std::string& what) {
     return tl::unexpected(fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-/// A struct with a flexible array behind it, as the kernel wants it in one piece.
+/// A struct with a flexible array behind it, in one buffer as the kernel expects.
 template <typename Head>
 std::vector<std::byte> joined(const Head& head, std::size_t head_bytes,
                               std::span<const std::byte> tail) {
@@ -143,7 +143,7 @@ tl::expected<void, std::string> Node::set_config(std::span<const std::byte> conf
     const auto bytes = joined(head, offsetof(vduse_config_data, buffer), config);
     if (::ioctl(fd(), VDUSE_DEV_SET_CONFIG, bytes.data()) != 0)
         return failed("can't change the configuration space");
-    // Refused while no driver is there to be told.
+    // Refused while there is no driver.
     (void)::ioctl(fd(), VDUSE_DEV_INJECT_CONFIG_IRQ);
     return {};
 }

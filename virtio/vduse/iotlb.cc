@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto last_address = std::numeric_limits<std::uint64_t>::max();
 
-/// `next` is what a larger `before` would have there.
+/// `next` continues the file range of `before`.
 bool goes_on(const Extent& before, const Extent& next) noexcept {
     const auto length = next.start - before.start;
     return !before.kernel_made && !next.kernel_made && before.device == next.device &&
@@ -42,7 +42,7 @@ tl::expected<std::vector<Piece>, std::string> read_iotlb(int device) {
         entry.start = from;
         entry.last = last_address;
         UniqueFd fd(::ioctl(device, VDUSE_IOTLB_GET_FD, &entry));
-        if (!fd && errno == EINVAL) break;  // no more
+        if (!fd && errno == EINVAL) break;  // no further pieces
         if (!fd)
             return tl::unexpected(fmt::format("can't get the driver's memory from {:#x} on: {}",
                                               from, std::strerror(errno)));

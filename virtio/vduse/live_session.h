@@ -1,10 +1,10 @@
-// The session behind session.h: what it knows of the kernel's device, of its driver and of each
+// The implementation of session.h: the state of the kernel's device, of its driver and of each
 // queue.
 //
-// A queue is started when there is something in it, and not before. By virtio_vdpa the driver's
-// buffers are in no memory map before the first of them exists, and nobody tells when it does; by
-// vhost_vdpa a queue may become ready after DRIVER_OK without a word. The first kick comes after
-// both, so the kicks of queues that do not run are the session's to watch.
+// A queue is started when its ring holds a chain, and not before. With virtio_vdpa the driver's
+// buffers are in no memory map before the first of them exists, and no message announces it; with
+// vhost_vdpa a queue may become ready after DRIVER_OK without a message. The first kick comes after
+// both, so the session watches the kicks of queues that do not run.
 //
 // Threads: belongs to one thread.
 // Ownership: owns the node, the record and the kick descriptors; borrows the Backend.
@@ -39,7 +39,7 @@ class LiveSession final : public Session {
     LiveSession(Parts parts, Shape shape, Backend& backend, Log log);
     ~LiveSession() override;
 
-    /// Queues set up, kicks asked for.
+    /// Sets up the queues and their kick descriptors.
     [[nodiscard]] Result prepare();
 
     [[nodiscard]] bool resumed() const noexcept override { return resumed_; }
@@ -50,16 +50,15 @@ class LiveSession final : public Session {
     struct Queue {
         SharedFd kick;
         bool running = false;
-        bool stopping =
-            false;  ///< It runs still, since the disk did not give back its requests in time.
-        /// Its state was asked for, so it stands still until it is kicked.
+        bool stopping = false;  ///< Still runs, since the disk did not return its requests in time.
+        /// The kernel asked for its state, so the queue stays stopped until it is kicked.
         bool held = false;
-        /// Where to go on, once it ran in this process.
+        /// The index to continue from, once the queue ran in this process.
         std::optional<std::uint16_t> base;
-        /// What the kernel gave as its start when it was last started: a new value there is the
-        /// driver's, and counts.
+        /// The kernel's start index when the queue was last started: a different value now was set
+        /// by the driver, and counts.
         std::uint16_t given_base = 0;
-        VirtQueue::Config ring;  ///< While it runs.
+        VirtQueue::Config ring;  ///< Valid while the queue runs.
     };
 
     // session.cc
@@ -73,9 +72,10 @@ class LiveSession final : public Session {
     void take_events();
     void take_kicks(std::span<const pollfd> waits);
     [[nodiscard]] Result set_kicks();
-    /// False: the disk holds requests, and the reset is due as long as it does.
+    /// False: the disk holds requests, and the reset stays due as long as it does.
     [[nodiscard]] bool reset();
-    /// An error while the disk holds requests: their memory stays in use.
+    /// Releases the driver's memory and queues. An error while the disk holds requests: their
+    /// memory stays in use.
     [[nodiscard]] Result let_go(ResetCause cause);
 
     // session_queues.cc
@@ -86,16 +86,16 @@ class LiveSession final : public Session {
     [[nodiscard]] std::uint16_t base_of(std::uint16_t index, const vduse_vq_info& info,
                                         std::uint16_t used_index) const;
     void await_interrupts(std::uint16_t index) const noexcept;
-    /// An error if requests of the queue were still at the disk in time. It takes no more; stop() may be
-    /// called again.
+    /// An error if requests of the queue were still at the disk at the deadline. The queue takes no
+    /// more; call stop() again to wait once more.
     [[nodiscard]] Result stop(std::uint16_t index);
     [[nodiscard]] Result stop_all();
-    /// When a wait for the disk has to end that begins now.
+    /// The deadline of a wait for the disk that begins now.
     [[nodiscard]] Deadline deadline(std::chrono::milliseconds limit) const;
     void fault(std::string_view why);
 
     DeviceOptions options_;
-    Shape shape_;  ///< Its config views options_.
+    Shape shape_;  ///< Its config refers to options_.
     Control control_;
     Record record_;
     std::optional<Node> node_;  ///< Empty once destroyed.
@@ -106,10 +106,10 @@ class LiveSession final : public Session {
     bool to_resume_;
 
     std::vector<Queue> queues_;
-    std::optional<std::uint64_t> features_;  ///< The driver's, accepted, but for the platform's.
-    bool faulty_ = false;                    ///< The driver was at fault; until its reset.
+    std::optional<std::uint64_t> features_;  ///< Accepted by the driver, without access_platform.
+    bool faulty_ = false;                    ///< The driver broke the rules; until its reset.
     bool reset_due_ = false;                 ///< The driver's reset waits for the disk.
-    Deadline drained_by_;                    ///< For what waits for the disk now.
+    Deadline drained_by_;                    ///< The deadline of the current wait for the disk.
     bool unknown_logged_ = false;
     std::vector<Extent> extents_;  ///< What memory_ was built from.
     GuestMemory::Table memory_;

@@ -15,7 +15,7 @@
 namespace zonebridge::virtio::vduse {
 namespace {
 
-// The first page says what the rest belongs to.
+// The first page holds the device's parameters.
 constexpr std::size_t area_at = 4096;
 
 struct Header {
@@ -69,7 +69,7 @@ tl::unexpected<std::string> failed(const std::string& what) {
     return tl::unexpected(fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
-/// Nobody but this user can change what is in there.
+/// Only this user can write the file.
 bool is_private(const struct stat& info) {
     return info.st_uid == ::geteuid() && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
@@ -124,7 +124,7 @@ bool Record::fits(const Shape& shape) const {
 }
 
 tl::expected<void, std::string> Record::write(const Shape& shape) {
-    // Allocated now: a full file system found out later would be a fault in mapped memory.
+    // Allocate now: running out of space later would be a fault in mapped memory.
     const auto size = static_cast<off_t>(file_size(shape));
     if (::ftruncate(fd_.get(), 0) != 0) return failed(fmt::format("can't write {}", path_));
     if (const int error = ::posix_fallocate(fd_.get(), 0, size); error != 0)

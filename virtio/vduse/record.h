@@ -1,11 +1,10 @@
-// What one process leaves for the next that serves the same VDUSE device, in a file: how the device
-// was made, and which requests are in flight (inflight.h).
+// A file that one process leaves for the next that serves the same VDUSE device: the device's
+// parameters, and the requests in flight (inflight.h).
 //
-// The file is locked as long as it is open, so that one process has it; it is believed only if it
-// is this user's alone.
+// The file is locked while it is open, so that only one process uses it; it is trusted only if no
+// other user can write it.
 //
-// Threads: belongs to one thread; the area is shared with the queues.
-// Ownership: owns the file's descriptor.
+// Threads: belongs to one thread; the queues share the area.
 #pragma once
 
 #include <memory>
@@ -22,22 +21,22 @@ namespace zonebridge::virtio::vduse {
 
 class Record {
   public:
-    /// Configuration spaces up to this fit in.
+    /// The largest configuration space.
     static constexpr std::size_t max_config = 2048;
 
-    /// Opens FOLDER/vduse-NAME, making both if need be. Fails if another process has it, or it is
-    /// not a file that only this user can write.
+    /// Opens FOLDER/vduse-NAME, creating both if need be. Fails if another process uses the file,
+    /// or another user can write it.
     [[nodiscard]] static tl::expected<Record, std::string> open(const std::string& folder,
                                                                 const std::string& name);
 
-    /// It was written for a device of exactly this shape.
+    /// The record was written for a device of exactly this shape.
     [[nodiscard]] bool fits(const Shape& shape) const;
-    /// Begins anew, with nothing in flight.
+    /// Starts a new record, with nothing in flight.
     [[nodiscard]] tl::expected<void, std::string> write(const Shape& shape);
     /// The requests in flight, of a record that fits.
     [[nodiscard]] tl::expected<std::shared_ptr<const InflightArea>, std::string> area(
         const Shape& shape) const;
-    /// Nothing was ever in flight, on any queue. No queue runs.
+    /// Clears the requests of all queues. Requires that no queue runs.
     [[nodiscard]] tl::expected<void, std::string> clear(const Shape& shape);
     void remove() noexcept;
 

@@ -19,7 +19,8 @@ namespace zonebridge::virtio::vduse {
 namespace {
 
 constexpr std::uint32_t block_device = 2;
-// VIRTIO_BLK_F_CONFIG_WCE: the driver would write configuration space, which VDUSE has no way for.
+// VIRTIO_BLK_F_CONFIG_WCE: the driver would write configuration space, which VDUSE does not
+// support.
 constexpr std::uint64_t block_config_wce = 1ull << 11;
 
 std::uint64_t offered(const Backend& backend, std::uint32_t device_id) noexcept {
@@ -41,14 +42,14 @@ std::optional<std::string> bad_options(const DeviceOptions& options, const Backe
     return std::nullopt;
 }
 
-/// Makes the device, or finds the one that fits: true then.
+/// Makes the device, or finds one of the same shape (then true).
 tl::expected<bool, std::string> make_or_find(const Control& control, Record& record,
                                              const Shape& shape) {
     auto made = control.create(shape);
     if (!made) return tl::unexpected(std::move(made.error()));
     if (!*made && record.fits(shape)) return true;
     if (!*made) {
-        // Another shape, or nobody knows what: of no use to anybody, if nobody uses it.
+        // The device has another or an unknown shape: destroy it if it is unused.
         auto ended = control.destroy(shape.name);
         if (!ended) return tl::unexpected(std::move(ended.error()));
         if (!*ended)
@@ -97,7 +98,7 @@ tl::expected<std::unique_ptr<Session>, std::string> Session::open(const DeviceOp
                       .config = options.config};
     auto resumed = make_or_find(*control, *record, shape);
     if (!resumed) return tl::unexpected(std::move(resumed.error()));
-    // What was made for nothing is not left behind.
+    // Remove a device that was made in vain.
     const auto give_up = [&](std::string why) {
         if (!*resumed && control->destroy(shape.name).value_or(false)) record->remove();
         return tl::unexpected(std::move(why));
@@ -166,7 +167,8 @@ SessionEnd LiveSession::run(int stop) {
     options_.limits = fitting(options_.limits, message_timeout(shape_.name));
     std::vector<pollfd> waits;
     for (;;) {
-        // First of all: a reset that the last process did not answer comes before what it resets.
+        // Answer pending requests first: a reset that the last process did not answer comes before
+        // the state that it resets.
         if (auto answered = answer_requests(); !answered)
             return {Reason::failed, std::move(answered.error())};
         drained_by_ = deadline(options_.limits.between);
@@ -222,7 +224,7 @@ LiveSession::Result LiveSession::answer(const vduse_dev_request& request) {
             look_after = good && (request.s.status & device_status::driver_ok) != 0;
             break;
         case VDUSE_UPDATE_IOTLB:
-            // Nothing that runs, nothing to move: memory is mapped when a queue needs it.
+            // Nothing runs, so nothing has to move: memory is mapped when a queue needs it.
             if (const auto mapped = features_ ? map_memory() : Result(); mapped)
                 good = true;
             else
@@ -239,15 +241,15 @@ LiveSession::Result LiveSession::answer(const vduse_dev_request& request) {
     const auto put = node_->answer(response);
     if (!put) return tl::unexpected(put.error());
     if (!*put) log_("an answer came too late: the kernel does not wait for it any more");
-    // Only now: the driver gets no interrupt before the kernel heard that it is ready.
+    // Only after the answer: the driver gets no interrupt before the kernel knows that it is ready.
     if (look_after) look_at_all();
     return {};
 }
 
 bool LiveSession::set_status(std::uint8_t status) {
     if (status == 0) return reset();
-    // The next driver gets no device whose memory the disk may still write to. Linux does not look at
-    // whether its reset went well, but it looks for FEATURES_OK.
+    // The next driver must not get a device that the disk may still write to. Linux does not check
+    // whether its reset succeeded, but it checks FEATURES_OK.
     if (reset_due_ && !reset()) return false;
     if ((status & device_status::features_ok) != 0 && !features_ && !accept_features())
         return false;
@@ -279,7 +281,7 @@ bool LiveSession::accept_features() {
 }
 
 bool LiveSession::driver_ok() {
-    // The kernel forgot them with the last reset.
+    // The kernel dropped the kick descriptors at the last reset.
     auto done = set_kicks();
     if (done) done = map_memory();
     if (!done) log_(done.error());
@@ -303,7 +305,7 @@ std::optional<std::uint16_t> LiveSession::queue_state(std::uint32_t index) {
 }
 
 void LiveSession::resume() {
-    if (features_) return;  // a request that waited brought everything
+    if (features_) return;  // a pending request set everything up
     bool ready = false;
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
         const auto info = node_->queue(i);
@@ -315,7 +317,7 @@ void LiveSession::resume() {
         log_(mapped.error());
         return;
     }
-    // What the last process answered may not have been told.
+    // The driver may not have been notified of the last process's answers.
     for (std::uint16_t i = 0; i < queues_.size(); ++i) (void)node_->interrupt(i);
     look_at_all();
 }
@@ -324,7 +326,7 @@ void LiveSession::take_events() {
     while (const auto event = backend_.take_event()) {
         switch (event->kind) {
             case BackendEvent::Kind::fault:
-                // There is no connection to end. The device stands still until its driver resets it.
+                // There is no connection to close. The device stops until its driver resets it.
                 fault(event->text);
                 break;
             case BackendEvent::Kind::config_changed:
@@ -365,13 +367,13 @@ bool LiveSession::reset() {
     return true;
 }
 
-/// Nothing of the driver's is in use any more, or there is an error.
+/// Releases all the driver's resources, or returns an error.
 LiveSession::Result LiveSession::let_go(ResetCause cause) {
     auto drained = stop_all();
     features_.reset();
     extents_.clear();
     memory_ = GuestMemory::none();
-    // The backend keeps the old one where requests use it.
+    // The backend keeps the old memory while requests use it.
     const auto moved = backend_.set_memory(memory_, drained_by_);
     if (drained) drained = moved;
     backend_.reset(cause);

@@ -1,5 +1,4 @@
-// The part of a session that is about memory and queues: where the driver's memory is, and when a
-// queue is set going.
+// The session's memory and queues: maps the driver's memory and starts queues.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -14,7 +13,7 @@
 namespace zonebridge::virtio::vduse {
 namespace {
 
-// How long the kernel may take to note a status that it was told is fine.
+// How often to try until the kernel has stored an acknowledged status.
 constexpr int interrupt_tries = 200;
 constexpr std::chrono::milliseconds interrupt_pause{1};
 
@@ -43,10 +42,10 @@ LiveSession::Result LiveSession::map_memory() {
     for (std::uint16_t i = 0; i < queues_.size(); ++i)
         if (queues_[i].running && !VirtQueue::check(**memory, queues_[i].ring) && moved)
             moved = stop(i);
-    // The old one ends when memory_ lets go of it.
+    // The old memory ends when memory_ releases it.
     if (moved) moved = backend_.set_memory(*memory, drained_by_);
     if (!moved) {
-        // What runs is in memory that the kernel has taken away.
+        // Running queues use memory that the kernel has taken away.
         fault(moved.error());
         return moved;
     }
@@ -71,7 +70,7 @@ void LiveSession::fault(std::string_view why) {
 
 Deadline LiveSession::deadline(std::chrono::milliseconds limit) const {
     const auto now = std::chrono::steady_clock::now();
-    // Requests that were waited for once are only looked at again: more messages may wait meanwhile.
+    // Requests that a wait has covered once are only checked again: more messages may be pending.
     for (const auto& queue : queues_)
         if (queue.stopping) return now + std::min(limit, another_look);
     return now + limit;
@@ -87,7 +86,7 @@ tl::expected<bool, std::string> LiveSession::start_if_busy(std::uint16_t index) 
         return tl::unexpected(fmt::format("queue {}: {} descriptors are too many: {} are the most",
                                           index, info->num, shape_.queue_size));
     const auto size = static_cast<std::uint16_t>(info->num);
-    // A queue may become ready with its ring in memory that came after the last look.
+    // A queue may become ready with its ring in memory that was added after the last read.
     const auto find = [&](std::uint64_t address, std::size_t bytes) {
         return memory_->translate_user(address, bytes);
     };
@@ -105,7 +104,8 @@ tl::expected<bool, std::string> LiveSession::start_if_busy(std::uint16_t index) 
     const bool recovering = !queue.base && !inflight_->queue(index).fresh();
     if (available_index == (recovering ? used_index : base)) return false;
 
-    // Buffers that are in the ring by now are in the map by now; were they when it was read?
+    // Buffers now in the ring are now in the map, but the map may have been read before they were
+    // added.
     auto pieces = read_iotlb(node_->fd());
     if (!pieces) return tl::unexpected(std::move(pieces.error()));
     if (extents_of(*pieces) != extents_)
@@ -142,14 +142,14 @@ std::uint16_t LiveSession::base_of(std::uint16_t index, const vduse_vq_info& inf
     const auto& queue = queues_[index];
     const auto given = info.split.avail_index;
     if (queue.base && queue.given_base == given) return *queue.base;
-    // Another process ran it: what that took is answered or in the record, which is counted on top
-    // (VirtQueue::create). The kernel only knows where the driver once began.
+    // Another process ran the queue: the chains it took are answered or in the record, which
+    // VirtQueue::create accounts for. The kernel knows only where the driver once began.
     if (!queue.base && !inflight_->queue(index).fresh()) return used_index;
     return given;
 }
 
-/// The kernel drops interrupts until it has noted DRIVER_OK, which it does some time after it read
-/// the answer; one lost there would leave the driver waiting for ever. A needless one does no harm.
+/// The kernel drops interrupts until it has stored DRIVER_OK, some time after it read the answer; a
+/// lost interrupt would leave the driver waiting for ever. A needless one does no harm.
 void LiveSession::await_interrupts(std::uint16_t index) const noexcept {
     for (int i = 0; i < interrupt_tries && !node_->interrupt(index); ++i)
         std::this_thread::sleep_for(interrupt_pause);

@@ -1,4 +1,4 @@
-// What has to be in order before there is a session.
+// Checks the host and the options before a session opens.
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t longest_name = 63;
 
-/// The running kernel comes with VDUSE; nothing if its modules are not there to look at.
+/// The running kernel has VDUSE; nothing if its modules can't be read.
 std::optional<bool> kernel_has_vduse() {
     utsname kernel{};
     if (::uname(&kernel) != 0) return std::nullopt;
@@ -55,7 +55,8 @@ std::optional<std::string> missing() {
 
 WaitLimits fitting(WaitLimits limits, std::chrono::seconds message_timeout) {
     if (message_timeout.count() == 0) return limits;
-    // A message may come while the session waits between two, and then wait by itself.
+    // A message may arrive while the session waits between two messages, and then has to wait
+    // itself.
     const std::chrono::milliseconds most = message_timeout;
     return {std::min(limits.message, most * 2 / 3), std::min(limits.between, most / 6)};
 }

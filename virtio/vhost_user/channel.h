@@ -1,9 +1,9 @@
-// One vhost-user socket: whole messages with their descriptors in, replies out, without ever
-// waiting for the peer longer than told.
+// One vhost-user socket: receives whole messages with their descriptors, and sends replies; waits
+// for the peer no longer than a given limit.
 //
 // Threads: belongs to one thread.
-// Ownership: owns the socket, and every descriptor received until the message is taken; what is
-// not taken is closed.
+// Ownership: owns the socket, and every descriptor received until the message is taken; closes the
+// others.
 #pragma once
 
 #include <array>
@@ -39,17 +39,17 @@ class Channel {
 
     enum class Progress : std::uint8_t { message, more, closed };
 
-    /// Reads what there is, up to the end of one message; never blocks. message: take() it. more:
-    /// wait until the socket is readable. closed: the peer closed between two messages. Fails on a
-    /// bad version, a payload or a number of descriptors no message has, a peer that closes in
-    /// mid-message, and errors of the socket.
+    /// Reads available bytes, up to the end of one message; never blocks. message: call take().
+    /// more: wait until the socket is readable. closed: the peer closed between two messages. Fails
+    /// on a bad version, on a payload or a number of descriptors that no message has, on a close
+    /// inside a message, and on socket errors.
     [[nodiscard]] tl::expected<Progress, std::string> receive();
     [[nodiscard]] Message take() noexcept;
 
     /// A message has begun and not ended.
     [[nodiscard]] bool in_message() const noexcept { return received_ != 0; }
 
-    /// Sends one message whole; waits for room at most `timeout`, and not at all once `stop` (if
+    /// Sends one whole message; waits for room at most `timeout`, and not at all once `stop` (if
     /// given) is readable.
     [[nodiscard]] tl::expected<void, std::string> send(const MessageHeader& header,
                                                        std::span<const std::byte> payload,
@@ -57,7 +57,6 @@ class Channel {
                                                        std::chrono::milliseconds timeout,
                                                        std::optional<int> stop);
 
-    /// Hangs up.
     void close() noexcept { socket_.close(); }
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }

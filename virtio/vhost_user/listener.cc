@@ -19,7 +19,7 @@ namespace {
 
 constexpr int backlog = 4;
 
-// No descriptors or no memory for a connection: how long until the next try.
+// How long until the next try after descriptors or memory ran out.
 constexpr std::chrono::milliseconds until_next_try{100};
 
 tl::unexpected<std::string> failure(const std::string& what, int error) {
@@ -34,7 +34,7 @@ const sockaddr* as_address(const sockaddr_un& address) noexcept {
     return reinterpret_cast<const sockaddr*>(&address);
 }
 
-/// Makes room at `path`: nothing there is good, a dead socket is removed, all else is refused.
+/// Makes `path` free: removes a dead socket, refuses any other file.
 tl::expected<void, std::string> clear_the_way(const std::string& path, const sockaddr_un& address) {
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0) {
@@ -70,7 +70,7 @@ Listener::Listener(Listener&& other) noexcept
 Listener::~Listener() {
     if (!file_) return;
     struct stat info {};
-    // Somebody may have put another socket there meanwhile; that one is not ours to remove.
+    // Another program may have put its socket there meanwhile: leave that one.
     if (::lstat(file_->path.c_str(), &info) == 0 && info.st_dev == file_->device &&
         info.st_ino == file_->inode)
         ::unlink(file_->path.c_str());
@@ -89,7 +89,7 @@ tl::expected<Listener, std::string> Listener::bind(const std::string& path) {
     if (auto clear = clear_the_way(path, address); !clear)
         return tl::unexpected(std::move(clear.error()));
     UniqueFd socket = unix_socket();
-    // The mode of the file comes from the socket's own, which unlike the umask is nobody else's.
+    // The file gets the socket's mode, which unlike the umask affects no other file.
     if (!socket || ::fchmod(socket.get(), 0600) != 0)
         return failure("cannot create a socket", errno);
     if (::bind(socket.get(), as_address(address), sizeof address) != 0)
@@ -182,7 +182,7 @@ tl::expected<std::optional<UniqueFd>, std::string> Listener::accept_waiting() {
     }
 }
 
-/// The connection stays in the queue and the socket readable: it is left alone for a while.
+/// The connection stays pending and the socket readable, so do not watch the socket for a while.
 void Listener::pause(int error) {
     resume_at_ = Clock::now() + until_next_try;
     if (std::exchange(short_, true) || !log_) return;

@@ -1,11 +1,11 @@
-// Where front ends come from: a unix socket this program binds, or a descriptor it was started with
-// (vhost-user, "Backend program conventions").
+// Accepts front ends' connections, on a unix socket that this program binds, or on an inherited
+// descriptor (vhost-user, "Backend program conventions").
 //
-// A program that serves must ignore SIGPIPE: a kick or call descriptor may be a pipe whose other
-// end the peer closes.
+// The program must ignore SIGPIPE: a kick or call descriptor may be a pipe whose other end the peer
+// closes.
 //
 // Threads: belongs to one thread.
-// Ownership: owns its socket, and removes the socket file it made if that is still there.
+// Ownership: owns its socket, and removes the socket file that it made if that file is still there.
 #pragma once
 
 #include <chrono>
@@ -24,39 +24,39 @@ namespace zonebridge::virtio {
 class Listener {
   public:
     using Clock = std::chrono::steady_clock;
-    /// Lines for the log that end nothing.
+    /// Log lines about events that do not end the listener.
     using Log = std::function<void(std::string_view)>;
 
-    /// Binds `path`, for this user only (0600). A socket file that nobody listens on is replaced;
-    /// one that answers, and anything that is no socket, is refused.
+    /// Binds `path`, for this user only (0600). Replaces a socket file on which no process listens;
+    /// refuses one that answers, and any file that is no socket.
     [[nodiscard]] static tl::expected<Listener, std::string> bind(const std::string& path);
-    /// Uses a descriptor that is there already: a listening socket, or one front end's connection
-    /// (SO_ACCEPTCONN tells). Takes it over only if it is one of these.
+    /// Uses an inherited descriptor: a listening socket, or one front end's connection (told apart
+    /// by SO_ACCEPTCONN). Takes ownership only if it is one of these.
     [[nodiscard]] static tl::expected<Listener, std::string> adopt(int fd);
 
     Listener(Listener&&) noexcept;
     Listener& operator=(Listener&&) = delete;
     ~Listener();
 
-    /// Told once of each time that this process, or the system, has no descriptors or no memory for a
-    /// connection.
+    /// `log` gets one line each time that this process, or the system, runs out of descriptors or
+    /// memory for a connection.
     void set_log(Log log) { log_ = std::move(log); }
 
-    /// Waits for the next front end, also until there are descriptors for it. Nothing: `stop` became
-    /// readable, or the one connection there was has been handed out (then there is never another).
+    /// Waits for the next front end, and until there are descriptors for it. Nothing: `stop` became
+    /// readable, or the single connection was returned before (then there is never another).
     [[nodiscard]] tl::expected<std::optional<UniqueFd>, std::string> accept(
         std::optional<int> stop);
 
-    // For a foreign loop instead of accept: watch fd() from resume_at() on, and call accept_waiting()
-    // when it is readable.
+    // For use in another loop instead of accept(): watch fd() from resume_at() on, and call
+    // accept_waiting() when it is readable.
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
     /// When to watch fd() again after descriptors or memory ran out; nothing: now.
     [[nodiscard]] std::optional<Clock::time_point> resume_at() const noexcept;
-    /// The connection that waits. Nothing: there is none any more, or there are no descriptors for it.
+    /// The pending connection. Nothing: there is none any more, or there are no descriptors for it.
     [[nodiscard]] tl::expected<std::optional<UniqueFd>, std::string> accept_waiting();
 
-    /// Hands out no more than one connection.
+    /// Returns no more than one connection.
     [[nodiscard]] bool single() const noexcept { return connected_; }
 
   private:
@@ -73,7 +73,7 @@ class Listener {
     UniqueFd socket_;
     Log log_;
     Clock::time_point resume_at_{};
-    bool short_ = false;  // and log_ was told
+    bool short_ = false;  // out of descriptors or memory, and logged
     bool connected_;
     std::optional<SocketFile> file_;
 };

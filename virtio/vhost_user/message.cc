@@ -99,7 +99,7 @@ std::optional<std::vector<MemoryRegion>> parse_memory_table(std::span<const std:
     if (bytes.size() < table_header_bytes) return std::nullopt;
     std::uint32_t count = 0;
     std::memcpy(&count, bytes.data(), sizeof count);
-    // Front ends may send the whole struct, room for eight regions, whatever its count says.
+    // Front ends may send the whole struct, with room for eight regions, whatever its count.
     if (count > max_table_regions || bytes.size() < table_header_bytes + count * region_bytes ||
         bytes.size() > table_header_bytes + max_table_regions * region_bytes)
         return std::nullopt;

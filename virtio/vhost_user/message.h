@@ -1,8 +1,6 @@
-// The words of the vhost-user protocol: message numbers, flags, payloads, and the pure functions
-// between payload structs and bytes (QEMU's "Vhost-user Protocol" is the standard). Numbers are in
-// the machine's own byte order.
-//
-// Ownership: none; descriptors travel beside a message (channel.h).
+// The messages of the vhost-user protocol: numbers, flags, payloads, and pure functions between
+// payload structs and bytes (the standard is QEMU's "Vhost-user Protocol"). Numbers are in native
+// byte order.
 #pragma once
 
 #include <cstddef>
@@ -58,7 +56,7 @@ enum class Request : std::uint32_t {
 /// "SET_MEM_TABLE".
 [[nodiscard]] std::string_view to_string(Request request) noexcept;
 
-/// What the back end may ask of the front end, on the channel of SET_BACKEND_REQ_FD.
+/// Requests from the back end to the front end, on the channel of SET_BACKEND_REQ_FD.
 enum class BackendRequest : std::uint32_t { config_change = 2 };
 
 namespace protocol_feature {
@@ -71,7 +69,7 @@ inline constexpr std::uint64_t inflight_shmfd = 1ull << 12;
 inline constexpr std::uint64_t reset_device = 1ull << 13;
 inline constexpr std::uint64_t configure_mem_slots = 1ull << 15;
 inline constexpr std::uint64_t status = 1ull << 16;
-/// What this back end offers.
+/// The features that this back end offers.
 inline constexpr std::uint64_t offered = mq | log_shmfd | reply_ack | backend_req | config |
                                          inflight_shmfd | reset_device | configure_mem_slots |
                                          status;
@@ -135,16 +133,16 @@ struct InflightDescription {
 /// On the wire without the tail padding of the struct.
 inline constexpr std::size_t inflight_description_bytes = 20;
 
-/// A device's configuration space, as far as vhost-user can carry it.
+/// The largest configuration space that vhost-user can carry.
 inline constexpr std::size_t max_config_size = 256;
-/// Regions of SET_MEM_TABLE, and so descriptors of any message.
+/// The most regions of SET_MEM_TABLE, and so the most descriptors of any message.
 inline constexpr std::size_t max_table_regions = 8;
 inline constexpr std::size_t max_message_fds = 8;
 /// No request has a larger payload than SET_CONFIG of a whole configuration space, or a full
 /// SET_MEM_TABLE.
 inline constexpr std::size_t max_payload = 512;
 
-/// A payload that is one plain struct; nothing if its size is another.
+/// A payload that is one plain struct; nothing if its size differs.
 template <typename Payload>
 [[nodiscard]] std::optional<Payload> parse(std::span<const std::byte> bytes) noexcept {
     static_assert(std::is_trivially_copyable_v<Payload>);
@@ -169,7 +167,8 @@ struct ConfigAccess {
     ConfigHeader header;
     std::span<const std::byte> bytes;  ///< A view of the payload.
 };
-/// GET_CONFIG's and SET_CONFIG's payload: at most max_config_size bytes, as many as it says.
+/// GET_CONFIG's and SET_CONFIG's payload: at most max_config_size bytes, as many as its header
+/// says.
 [[nodiscard]] std::optional<ConfigAccess> parse_config(std::span<const std::byte> bytes) noexcept;
 
 }  // namespace zonebridge::virtio

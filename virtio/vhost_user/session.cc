@@ -17,7 +17,7 @@
 namespace zonebridge::virtio {
 namespace {
 
-/// Requests whose answer is a message of their own, so that need_reply changes nothing.
+/// Requests with a reply of their own, so that need_reply changes nothing.
 bool has_own_reply(Request request) noexcept {
     switch (request) {
         case Request::get_features:
@@ -55,7 +55,7 @@ bool has_own_reply(Request request) noexcept {
     return false;
 }
 
-/// How many descriptors may come with a request.
+/// The most descriptors that may come with a request.
 std::size_t most_fds(Request request) noexcept {
     if (request == Request::set_mem_table) return max_table_regions;
     const bool one = request == Request::set_log_base || request == Request::set_log_fd ||
@@ -164,10 +164,10 @@ SessionEnd Session::finish(SessionEnd::Reason reason, std::string message) {
 
 void Session::end() noexcept {
     if (std::exchange(ended_, true)) return;
-    // Not a second time, if that is why the session ends.
+    // Do not wait a second time if a drain timeout ended the session.
     if (!undrained_) drained_by_ = Clock::now() + options_.drain;
     (void)reset_device(ResetCause::session_end);
-    // Last: a front end that sees the end may take its memory for its own again.
+    // Last: a front end that sees the close may reuse its memory.
     backend_channel_.close();
     channel_.close();
 }
@@ -203,7 +203,7 @@ Session::Result Session::handle(Message& message) {
             ? tl::unexpected(fmt::format("came with {} file descriptors, but takes at most {}",
                                          message.fds.size(), most_fds(*request)))
             : dispatch(*request, message);
-    // Looked at only now: SET_PROTOCOL_FEATURES itself may have brought it.
+    // Checked only now: this message may be the SET_PROTOCOL_FEATURES that enables reply_ack.
     if (acknowledge && (protocol_features_ & protocol_feature::reply_ack) != 0) {
         auto replied = reply_u64(message, result && *result ? 0 : 1);
         if (result && !replied) return named(replied.error());
@@ -306,7 +306,7 @@ Session::Result Session::get_config(const Message& message) {
     if (message.payload.size() < sizeof header)
         return tl::unexpected(std::string("its payload is shorter than its own header"));
     std::memcpy(&header, message.payload.data(), sizeof header);
-    // An empty payload is how this request fails; the front end may live on without the answer.
+    // An empty payload reports failure; the front end may go on without the answer.
     if (header.size > max_config_size) return reply(message, {});
     std::vector<std::byte> answer(sizeof header + header.size);
     std::memcpy(answer.data(), &header, sizeof header);
@@ -338,9 +338,9 @@ void Session::notify_config_change() noexcept {
     const MessageHeader header{.request = static_cast<std::uint32_t>(BackendRequest::config_change),
                                .flags = MessageHeader::version,
                                .size = 0};
-    // No answer is asked for, and none is waited for. A front end that lets this channel fill up
-    // has enough of these waiting to read the configuration again. A message cut short would make
-    // the channel useless.
+    // No reply is requested or awaited. A front end that lets this channel fill up has enough
+    // pending messages to read the configuration again. A partly sent message would make the
+    // channel useless.
     const ssize_t sent =
         ::send(backend_channel_.get(), &header, sizeof header, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof header) backend_channel_.close();

@@ -1,17 +1,17 @@
-// The back end's side of one vhost-user connection: from accept to the end, one front end, one
-// Backend. Whatever a peer sends, the worst that happens is that its session ends with an error.
+// The back end's side of one vhost-user connection, for one Backend. Bad input from the peer can at
+// worst end its session with an error.
 //
 // A ring runs while it has a size, addresses that lie in the guest's memory, accepted features and
-// a kick descriptor (or was told to be polled). A ring that a worker finds broken ends the session
+// a kick descriptor (or has to be polled). A ring that a worker finds broken ends the session
 // (BackendEvent::fault); its error descriptor was signalled first.
 //
-// Messages whose protocol feature was not negotiated are answered all the same: it does no harm,
-// and some front ends are careless. Requests that this back end does not know end the session,
-// because nobody could say whether the peer waits for an answer.
+// Messages whose protocol feature was not negotiated are answered all the same: that is harmless,
+// and some front ends send them. Unknown requests end the session, because it is not known whether
+// the peer waits for an answer.
 //
-// Threads: belongs to one thread, the main one.
+// Threads: belongs to one thread.
 // Ownership: owns the connection; borrows the Backend. When the session ends, or is destroyed, all
-// queues are stopped, the Backend has no guest memory any more and is reset.
+// queues are stopped and the Backend is reset and has no guest memory any more.
 #pragma once
 
 #include <chrono>
@@ -33,10 +33,10 @@
 namespace zonebridge::virtio {
 
 struct SessionOptions {
-    /// How long a peer may take to finish a message it began, or to make room for a reply.
+    /// How long a peer may take to finish a message that it began, or to make room for a reply.
     std::chrono::milliseconds patience{10'000};
-    /// How long the disk may take to give back requests that a message has to wait for, since their
-    /// memory is the guest's: long enough for the kernel to try a command on a SCSI disk again and to
+    /// How long the disk may take to return requests that a message has to wait for, since their
+    /// memory is the guest's: long enough for the kernel to retry a command on a SCSI disk and to
     /// reset the disk. Then the session ends.
     std::chrono::milliseconds drain{120'000};
 };
@@ -49,18 +49,19 @@ class Session {
     Session& operator=(const Session&) = delete;
     ~Session();
 
-    /// Serves the front end until it goes, or misbehaves, or `stop` (if given) becomes readable.
+    /// Serves the front end until it disconnects or breaks the protocol, or `stop` (if given)
+    /// becomes readable.
     [[nodiscard]] SessionEnd run(std::optional<int> stop);
 
-    // For a foreign loop instead of run: watch fd() and the Backend's event_fd(), and call
+    // For use in another loop instead of run(): watch fd() and the Backend's event_fd(), and call
     // on_readable() whenever either is readable, and at the latest after `patience`.
 
     [[nodiscard]] int fd() const noexcept { return channel_.fd(); }
-    /// Handles what has arrived, without waiting for more. The end, once there is one: by then the
-    /// connection is closed, and the session is not to be called again.
+    /// Handles messages and events that have arrived, without waiting for more. Returns the end,
+    /// once there is one: the connection is closed then, and the session must not be called again.
     [[nodiscard]] std::optional<SessionEnd> on_readable();
 
-    /// Tells the front end that the configuration space changed, if it can be told.
+    /// Sends the front end CONFIG_CHANGE, if it has a channel for that.
     void notify_config_change() noexcept;
 
   private:
@@ -78,13 +79,13 @@ class Session {
         SharedFd error;
         bool enabled = false;
         bool running = false;
-        bool suspended = false;  // ran until its memory went; goes on when it returns
+        bool suspended = false;  // ran until its memory was removed; continues when it returns
     };
 
     Session(Channel channel, Backend& backend, SessionOptions options);
 
-    /// One message, if a whole one has arrived; the end, if it is time. Nothing and `more` if
-    /// there is nothing to do.
+    /// Handles pending events, and one message if a whole one has arrived; returns the end if the
+    /// session is over. `more`: a message was handled, and another may have arrived.
     [[nodiscard]] std::optional<SessionEnd> step(bool& more);
     [[nodiscard]] SessionEnd finish(SessionEnd::Reason reason, std::string message);
     void end() noexcept;
@@ -143,8 +144,8 @@ class Session {
     UniqueFd backend_channel_;
     std::optional<int> stop_;
     std::optional<Clock::time_point> message_began_;
-    Deadline drained_by_;     // what waits for the disk in the message that is handled
-    bool undrained_ = false;  // and that it was not
+    Deadline drained_by_;     // the deadline for the disk in the current message
+    bool undrained_ = false;  // that deadline passed
     bool ended_ = false;
 };
 

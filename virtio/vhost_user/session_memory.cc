@@ -1,5 +1,4 @@
-// The part of a session that is about memory: the guest's, the dirty log's and the record of
-// requests in flight.
+// The session's memory: the guest's, the dirty log and the record of requests in flight.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -43,18 +42,18 @@ Session::Result Session::rem_mem_reg(const Message& message) {
 }
 
 Session::Result Session::move_to(GuestMemory::Table memory) {
-    // A front end may take away a region and add it again in another shape while the guest runs,
-    // rings inside: QEMU does when firmware changes what the low memory shows.
+    // A front end may remove a region that holds rings and add it again in another shape while the
+    // guest runs: QEMU does when firmware changes the mapping of low memory.
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
         if (!queues_[i].running) continue;
         auto ring = ring_config(i);
-        ring.inflight = nullptr;  // it runs with the record it was started with
+        ring.inflight = nullptr;  // it keeps the record it was started with
         if (VirtQueue::check(*memory, ring)) continue;
         if (auto stopped = stop(i); !stopped) return stopped;
         queues_[i].suspended = true;
     }
     if (auto moved = backend_.set_memory(memory, drained_by_); !moved) {
-        // As when a queue does not stop in time: whatever the cause, the session ends.
+        // As when a queue does not stop in time: the session ends, whatever the cause.
         undrained_ = Clock::now() >= drained_by_;
         return moved;
     }
@@ -81,7 +80,7 @@ Session::Result Session::set_log_base(const Message& message) {
 Session::Result Session::update_log() {
     const bool wanted = log_ && features_ && (*features_ & feature::log_all) != 0;
     if (!wanted && !log_in_use_) return {};
-    // Pages that could not be marked would be silently old at the guest's new home.
+    // Pages that can't be marked would be stale after the migration, without an error.
     if (wanted && !log_->covers(memory_->end()))
         return tl::unexpected(
             fmt::format("the dirty log does not cover the guest's memory, which ends at {:#x}",
@@ -106,7 +105,7 @@ Session::Result Session::get_inflight_fd(const Message& message) {
     if (!fd) return tl::unexpected(std::move(fd.error()));
     description->mmap_size = InflightArea::size_for(description->queues, description->queue_size);
     description->mmap_offset = 0;
-    // Front ends disagree about the struct's tail padding: answer each in its own way.
+    // Front ends disagree about the struct's tail padding: answer with the size that was sent.
     std::vector<std::byte> payload(message.payload.size());
     std::memcpy(payload.data(), &*description, inflight_description_bytes);
     return reply(message, payload, fd->get());
@@ -126,7 +125,7 @@ Session::Result Session::set_inflight_fd(const Message& message) {
         InflightArea::map(message.fds[0].get(), description->mmap_offset, description->mmap_size,
                           description->queues, description->queue_size);
     if (!area) return tl::unexpected(std::move(area.error()));
-    // Rings that run keep the record they were started with.
+    // Running rings keep the record that they were started with.
     inflight_ = std::move(*area);
     return {};
 }

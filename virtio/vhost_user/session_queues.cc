@@ -1,4 +1,4 @@
-// The part of a session that is about queues: features, what a ring is made of, when it runs.
+// The session's queues: features, ring parameters, start and stop.
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 namespace zonebridge::virtio {
 namespace {
 
-/// Features that change how a ring is read: believing in them by mistake would be dangerous, so a
-/// driver that has them without an offer is not listened to. Any other is merely dropped.
+/// Features that change how a ring is read. Acting on them by mistake would be dangerous, so a
+/// driver that sets them without an offer is refused. Other unoffered features are dropped.
 constexpr std::uint64_t ring_format =
     feature::access_platform | feature::ring_packed | feature::in_order;
 
@@ -43,7 +43,7 @@ tl::expected<RingFd, std::string> ring_fd(Message& message, std::size_t queues) 
     if (::fstat(fd.get(), &info) != 0)
         return tl::unexpected(fmt::format("queue {}: {}", index, std::strerror(errno)));
     const auto type = info.st_mode & S_IFMT;
-    // Eventfds have no type. A file would be for ever readable and keep a worker busy.
+    // Eventfds have no file type. A regular file would always be readable and keep a worker busy.
     if (type != 0 && type != S_IFIFO && type != S_IFSOCK)
         return tl::unexpected(
             fmt::format("queue {}: its file descriptor is neither an eventfd nor a pipe", index));
@@ -79,7 +79,7 @@ tl::expected<bool, std::string> Session::set_features(const Message& message) {
         for (std::uint16_t i = 0; i < queues_.size(); ++i) {
             if (!queues_[i].running) continue;
             if (auto stopped = stop(i); !stopped) return tl::unexpected(std::move(stopped.error()));
-            queues_[i].suspended = true;  // to be looked at once when it goes on
+            queues_[i].suspended = true;  // look at the ring once when it goes on
         }
         taken = backend_.set_features(features & ~own).has_value();
     }
@@ -88,7 +88,7 @@ tl::expected<bool, std::string> Session::set_features(const Message& message) {
     if (!taken) return false;
     features_ = features;
     if ((features & feature::protocol_features) == 0) {
-        // A front end that does not know SET_VRING_ENABLE will never send it.
+        // A front end without SET_VRING_ENABLE will never send it.
         for (std::uint16_t i = 0; i < queues_.size(); ++i) {
             if (!std::exchange(queues_[i].enabled, true) && queues_[i].running)
                 backend_.enable_queue(i, true);
@@ -256,10 +256,10 @@ Session::Result Session::reset_device(ResetCause cause) {
         if (!queues_[i].running) continue;
         if (auto stopped = stop(i); !stopped && drained) drained = std::move(stopped);
     }
-    // The session's end comes through here once more.
+    // The session's end calls this function once more.
     if (!drained && cause != ResetCause::session_end) return drained;
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
-        // What tells the driver stays: front ends set it once and not again after a reset.
+        // Keep the call descriptor: front ends set it once and not again after a reset.
         Queue fresh;
         fresh.call = std::move(queues_[i].call);
         fresh.error = std::move(queues_[i].error);
@@ -278,8 +278,8 @@ Session::Result Session::reset_device(ResetCause cause) {
     }
     if (cause == ResetCause::session_end) {
         memory_ = GuestMemory::none();
-        // It is a table that needs nothing; a back end that can't let go of the old one has no
-        // way to say so that would help anybody here.
+        // An empty table can fail only if the back end can't release the old one, and the session
+        // has ended anyway.
         (void)backend_.set_memory(memory_, drained_by_);
     }
     backend_.reset(cause);
