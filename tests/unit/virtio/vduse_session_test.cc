@@ -253,7 +253,7 @@ TEST_F(VduseSession, ASuspensionIsAnsweredThoughTheDiskHangs) {
 TEST_F(VduseSession, AChangeOfMemoryIsAnsweredThoughTheDiskHangs) {
     start_and_hang();
     EXPECT_EQ(change_memory(), failed);
-    EXPECT_NE(log().find("until the driver resets the device"), std::string::npos) << log();
+    EXPECT_NE(log().find("until the driver resets it"), std::string::npos) << log();
     backend_.hang(false);
     EXPECT_EQ(set_status(0), good);
     EXPECT_EQ(set_status(device_status::features_ok), good);
