@@ -15,7 +15,8 @@ ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {
 
 /// The loop for opening queues. Fails if the kernel has no io_uring, or refuses it.
-[[nodiscard]] tl::expected<std::unique_ptr<Loop>, Error> make_loop();
+[[nodiscard]] tl::expected<std::unique_ptr<Loop>, Error> make_loop(
+    Loop::Use use = Loop::Use::turned);
 
 }  // namespace zonebridge
 ZONEBRIDGE_END_PUBLIC

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -36,12 +37,14 @@ class Ring::Watch final : public Ring::Operation {
     bool armed_ = false;
 };
 
-tl::expected<std::unique_ptr<Ring>, Error> Ring::create(unsigned entries) {
+tl::expected<std::unique_ptr<Ring>, Error> Ring::create(unsigned entries, Use use) {
     auto ring = std::make_unique<Ring>(Private{});
     io_uring_params params{};
     params.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQE32 | IORING_SETUP_SINGLE_ISSUER |
-                   IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE |
-                   IORING_SETUP_CLAMP;
+                   IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+    // Deferred work wakes nobody who sleeps on the ring's descriptor (seen with Linux 6.18); other
+    // work ends in a completion at once, which does.
+    if (use == Use::turned) params.flags |= IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
     params.cq_entries = entries * 4;
     if (const int result = io_uring_queue_init_params(entries, &ring->ring_, &params); result < 0)
         return tl::unexpected(
@@ -54,6 +57,8 @@ tl::expected<std::unique_ptr<Ring>, Error> Ring::create(unsigned entries) {
     if (ring->wake_fd_ < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     if (auto watched = ring->watch(ring->wake_fd_, ring->waker_); !watched)
         return tl::unexpected(watched.error());
+    ring->polled_ = use == Use::polled;
+    if (ring->polled_) ring->prepare_poll();
     return ring;
 }
 
@@ -65,6 +70,7 @@ Ring::~Ring() {
 }
 
 io_uring_sqe* Ring::next_entry() noexcept {
+    announce();
     if (auto* entry = io_uring_get_sqe(&ring_)) return entry;
     io_uring_submit(&ring_);
     return io_uring_get_sqe(&ring_);
@@ -119,15 +125,46 @@ void Ring::remove_issuer(Issuer& issuer) noexcept {
 }
 
 void Ring::post(std::function<void()> call) {
-    if (!posted_.post(std::move(call))) return;
+    if (posted_.post(std::move(call))) wake();
+}
+
+void Ring::wake() noexcept {
     // The counter is never read: every write triggers the poll again, and it can't overflow in
     // practice.
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
 }
 
+std::optional<int> Ring::fd() const noexcept {
+    if (!polled_) return std::nullopt;
+    return ring_.ring_fd;
+}
+
+/// The kernel shows the ring's descriptor as readable for completions, never for what this side keeps:
+/// that becomes a completion, too, of the eventfd's watch.
+void Ring::make_readable() noexcept {
+    if (!std::exchange(announced_, true)) wake();
+}
+
+/// Leaves nothing that only a turn would notice.
+void Ring::prepare_poll() noexcept {
+    // Not by a wake-up: the entry may be the watch that takes it.
+    if (io_uring_sq_ready(&ring_) != 0) io_uring_submit(&ring_);
+    if (ready_ || queued_ || io_uring_sq_ready(&ring_) != 0) make_readable();
+}
+
 tl::expected<void, Error> Ring::turn(Wait wait) {
+    ++turns_;
+    announced_ = false;  // this turn takes the wake-up, or leaves the descriptor readable
+    auto result = run_turn(wait);
+    if (turns_ == 1 && polled_) prepare_poll();
+    --turns_;
+    return result;
+}
+
+tl::expected<void, Error> Ring::run_turn(Wait wait) {
     for (std::size_t i = 0; i < issuers_.size(); ++i) issuers_[i]->issue();
+    queued_ = false;
 
     // In a nested turn, the outer turn may have taken calls, or only their wake-up.
     const bool dry = !ready_ && !woken_ && !posted_.has_taken() && io_uring_cq_ready(&ring_) == 0;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <liburing.h>
@@ -40,7 +41,8 @@ class Ring final : public Loop {
     };
 
     /// `entries`: submissions that one turn can collect; more cost an extra system call.
-    [[nodiscard]] static tl::expected<std::unique_ptr<Ring>, Error> create(unsigned entries = 512);
+    [[nodiscard]] static tl::expected<std::unique_ptr<Ring>, Error> create(unsigned entries = 512,
+                                                                           Use use = Use::turned);
 
     explicit Ring(Private);  // by create()
     Ring(const Ring&) = delete;
@@ -58,10 +60,17 @@ class Ring final : public Loop {
     void unwatch(int fd) noexcept override;
     void add_issuer(Issuer& issuer) override;
     void remove_issuer(Issuer& issuer) noexcept override;
-    void note_ready() noexcept override { ready_ = true; }
+    void note_ready() noexcept override {
+        ready_ = true;
+        announce();
+    }
+    void note_queued() noexcept override {
+        queued_ = true;
+        announce();
+    }
     void post(std::function<void()> call) override;
     tl::expected<void, Error> turn(Wait wait) override;
-    [[nodiscard]] int fd() const noexcept override { return ring_.ring_fd; }
+    [[nodiscard]] std::optional<int> fd() const noexcept override;
 
     /// Whether the last turn found nothing ready before it entered the kernel, so that it slept or
     /// would have slept.
@@ -82,11 +91,22 @@ class Ring final : public Loop {
 
     io_uring_sqe* next_entry() noexcept;
     void arm(Watch& watch) noexcept;
+    tl::expected<void, Error> run_turn(Wait wait);
     [[nodiscard]] bool dispatch() noexcept;
+    void wake() noexcept;
+    void announce() noexcept {
+        if (polled_ && turns_ == 0) make_readable();
+    }
+    void make_readable() noexcept;
+    void prepare_poll() noexcept;
 
     io_uring ring_{};
     bool made_ = false;
     bool ready_ = false;
+    bool queued_ = false;     ///< Since the last turn's issuers ran.
+    bool polled_ = false;     ///< Its thread sleeps on fd().
+    bool announced_ = false;  ///< A wake-up was written that no turn has taken.
+    unsigned turns_ = 0;      ///< Under way: one, and those nested in it.
     bool dry_ = false;
     bool came_ = false;
     bool woken_ = false;  ///< A wake-up for calls that no turn has taken yet.

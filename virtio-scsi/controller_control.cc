@@ -90,7 +90,8 @@ void Controller::manage(Slot& slot, const TaskManagement& function) noexcept {
         case TaskFunction::clear_aca:  // no ACA condition ever exists: NACA is refused
             return respond(slot, Response::function_rejected);
     }
-    if (slot.lun && find(*slot.lun) == nullptr) return respond(slot, Response::incorrect_lun);
+    // A unit that is being removed may still have commands, whose buffers are the guest's.
+    slot.absent = slot.lun && find(*slot.lun) == nullptr;
     slot.parts = peers_.size();
     for (auto* const peer : peers_) {
         Function message;
@@ -183,6 +184,7 @@ bool Controller::published() noexcept {
 void Controller::end_part(Slot& slot, bool found) noexcept {
     slot.found = slot.found || found;
     if (--slot.parts != 0) return;
+    if (slot.absent && !slot.found) return respond(slot, Response::incorrect_lun);
     if (slot.reset)
         for (auto* const lun : by_number_)
             if (lun != nullptr && (!slot.lun || *slot.lun == lun->unit.lun))

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include <tl/expected.hpp>
 
@@ -38,6 +39,10 @@ class Issuer {
 
 class Loop {
   public:
+    enum class Use : std::uint8_t {
+        turned,  ///< Its thread sleeps in turn().
+        polled,  ///< Its thread sleeps elsewhere, on fd(). Costs a few more system calls.
+    };
     enum class Wait : std::uint8_t {
         poll,   ///< Enter the kernel if there is something to submit; never sleep.
         sleep,  ///< Sleep until something happens, unless something is ready already.
@@ -58,6 +63,10 @@ class Loop {
     /// Completions are ready to be reaped: this turn, or the next one, does not sleep.
     virtual void note_ready() noexcept = 0;
 
+    /// An issuer has something to submit. The turn that does so may sleep all the same; this note
+    /// only makes fd() readable.
+    virtual void note_queued() noexcept = 0;
+
     /// Runs `call` on the loop's thread during a turn, and wakes the loop. Callable from any
     /// thread. Calls posted by one thread run in the order of posting, also if a call runs a nested
     /// turn: the nested turn continues with the calls after that one.
@@ -68,8 +77,12 @@ class Loop {
     /// the ring itself.
     virtual tl::expected<void, Error> turn(Wait wait) = 0;
 
-    /// Becomes readable when a turn has work to do; for foreign event loops.
-    [[nodiscard]] virtual int fd() const noexcept = 0;
+    /// For the event loop in which the thread of a loop made for Use::polled sleeps: readable as
+    /// long as a turn has something to do, be it a completion, a posted call, or what was noted.
+    /// Level-triggered. A program that finds the descriptor readable runs a turn (Wait::poll) and
+    /// reaps its queues, and then may sleep again; the descriptor may also be readable for nothing.
+    /// Destroying a queue runs turns, too: reap the other queues after that. Absent for other loops.
+    [[nodiscard]] virtual std::optional<int> fd() const noexcept = 0;
 };
 
 }  // namespace zonebridge

@@ -31,6 +31,7 @@ std::size_t Queue::submit(std::span<const Request> requests) noexcept {
     }
     in_flight_ += taken;
     if (refused_.size() != refused_before) loop_.note_ready();
+    if (taken != 0) loop_.note_queued();
     return taken;
 }
 

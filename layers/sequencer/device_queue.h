@@ -53,6 +53,7 @@ class DeviceQueue {
         assert(taken == made_.size());
         made_.clear();
     }
+    [[nodiscard]] bool has_unsent() const noexcept { return !passed_.empty() || !made_.empty(); }
     [[nodiscard]] std::size_t in_device() const noexcept { return in_device_; }
     /// Requires in_device() != 0.
     [[nodiscard]] std::size_t reap(std::span<Completion> out) noexcept {

@@ -92,24 +92,35 @@ void SequencedQueue::issue() noexcept {
 }
 
 std::size_t SequencedQueue::collect(std::span<Completion> out) noexcept {
-    pump();
+    const auto came = pump();
     const auto count = channel_.requests.collect(out);
     if (channel_.requests.has_completions()) loop().note_ready();
+    if (came && has_to_issue()) loop().note_queued();
     return count;
 }
 
 void SequencedQueue::on_ready() {
     empty_inbox();
     if (channel_.requests.has_completions()) loop().note_ready();
+    if (has_to_issue()) loop().note_queued();
 }
 
-void SequencedQueue::pump() noexcept {
-    if (!channel_.inbox.is_empty()) empty_inbox();
+/// Whether the next issue() may find something that can go on.
+bool SequencedQueue::has_to_issue() const noexcept {
+    return !channel_.lines.empty() || channel_.device.has_unsent() || sweep_.is_pending();
+}
+
+/// Takes what came from the device and from other queues; whether anything did.
+bool SequencedQueue::pump() noexcept {
+    auto came = !channel_.inbox.is_empty();
+    if (came) empty_inbox();
     while (channel_.device.in_device() != 0) {
         const auto count = channel_.device.reap(returned_);
         for (std::size_t i = 0; i < count; ++i) take_completion(returned_[i]);
-        if (count < returned_.size()) return;
+        came = came || count != 0;
+        if (count < returned_.size()) break;
     }
+    return came;
 }
 
 void SequencedQueue::empty_inbox() noexcept {

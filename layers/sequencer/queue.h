@@ -41,7 +41,8 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
 
     [[nodiscard]] bool needs_order(const Request& request) const noexcept;
     void add(Node& node) noexcept;
-    void pump() noexcept;
+    [[nodiscard]] bool has_to_issue() const noexcept;
+    bool pump() noexcept;
     void empty_inbox() noexcept;
     void take_completion(const Completion& completion) noexcept;
     void hand_over() noexcept;

@@ -19,6 +19,7 @@ class Sweep {
 
     /// Adds one of the queue's own sweeps, of the zones node.zone to node.last_zone.
     void add(Node& node) noexcept;
+    [[nodiscard]] bool is_pending() const noexcept { return pending_ != 0; }
     /// Issues what can be issued now.
     void run() noexcept;
     /// The command with sweep_tag has completed.

@@ -2,6 +2,8 @@
 // side, and closing while requests are in flight.
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <poll.h>
 #include <random>
 
 #include "tests/contract/fixture.h"
@@ -148,6 +150,56 @@ TEST_F(Queues, ReapedInPartDoNotSleepOnTheRest) {
                   one.tag == 1 || one.tag == 4 ? StatusCode::out_of_range : StatusCode::ok);
     }
     EXPECT_TRUE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
+}
+
+// A program with an event loop of another kind sleeps in its own poll() and turns the loop only when
+// Loop::fd() is readable.
+TEST_F(Queues, OfAForeignEventLoopNeverLeaveItAsleep) {
+    constexpr std::uint64_t count = 24;
+    auto loop = Ring::create(512, Loop::Use::polled);
+    ASSERT_TRUE(loop) << loop.error().message;
+    auto opened = transport().open_queue(**loop, {.depth = 4});
+    ASSERT_TRUE(opened) << opened.error().message;
+    auto& queue = *opened;
+    const auto target = zoned() ? zones().front() : 0;
+    const auto base = zoned() ? start(target) : 0;
+    std::vector<Bytes> data;
+    std::vector<iovec> buffers(count);
+    std::vector<Request> requests;
+    for (std::uint64_t i = 0; i < count; ++i) data.push_back(pattern(700 + i, unit()));
+    for (std::uint64_t i = 0; i < count; ++i) {
+        buffers[i] = {data[i].data(), data[i].size()};
+        requests.push_back(
+            request_of(Operation::write, base + i * unit(), unit(), {&buffers[i], 1}));
+        if (i % 5 == 2) requests.push_back(request_of(Operation::flush, 0, 0));
+        if (i % 5 == 4 && zoned())
+            requests.push_back(
+                request_of(Operation::close, start(target), layout().length_of(target)));
+        if (i % 5 == 3)
+            requests.push_back(
+                request_of(Operation::read, limits().size(), unit(), {&buffers[i], 1}));
+    }
+    std::size_t submitted = 0;
+    std::size_t done = 0;
+    std::array<Completion, 2> some;
+    pollfd waiting{(*loop)->fd().value(), POLLIN, 0};
+    while (done < requests.size()) {
+        // One after the other, so that what a loop is told of each has to do.
+        if (submitted < requests.size())
+            submitted += queue->submit(std::span(requests).subspan(submitted, 1));
+        const auto woken = ::poll(&waiting, 1, 30'000);
+        if (woken < 0 && errno == EINTR) continue;
+        ASSERT_EQ(woken, 1) << "asleep with " << submitted - done << " in flight";
+        ASSERT_TRUE((*loop)->turn(Loop::Wait::poll));
+        const auto reaped = queue->reap(some);
+        done += reaped;
+        for (const auto& each : std::span(some).first(reaped))
+            EXPECT_TRUE(each.status.ok() || each.status.code == StatusCode::out_of_range)
+                << to_string(each.status.code);
+    }
+    if (!moves_data()) return;
+    for (std::uint64_t i = 0; i < count; ++i)
+        ASSERT_TRUE(disk().read(base + i * unit(), unit()) == data[i]) << i;
 }
 
 TEST_F(ZoneQueues, WritesOfOneZoneKeepTheirOrder) {

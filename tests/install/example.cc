@@ -1,11 +1,16 @@
 // A program that uses the installed library and nothing else of Zonebridge: makes an emulated disk,
-// appends to a zone, reads back what landed, and reports the zone. docs/library.md shows it.
+// appends to a zone, reads back what landed, and reports the zone, all from an event loop of its own.
+// docs/library.md shows it.
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <poll.h>
+#include <span>
 #include <string>
 #include <sys/uio.h>
 #include <utility>
@@ -30,16 +35,31 @@ Value value_or_exit(tl::expected<Value, zonebridge::Error> result) {
     return std::move(*result);
 }
 
-/// One request from its submission to its end; several may be in flight where that matters.
-zonebridge::Completion run(zonebridge::Loop& loop, zonebridge::Queue& queue,
-                           const zonebridge::Request& request) {
-    if (queue.submit({&request, 1}) != 1) give_up("the queue is full");
-    std::array<zonebridge::Completion, 1> done;
-    while (queue.reap(done) == 0)
-        if (const auto turned = loop.turn(zonebridge::Loop::Wait::sleep); !turned)
+/// All of `requests` from their submission to their end, side by side, in an event loop such as a program
+/// has that also waits for other things. The results, in the order of the requests.
+std::vector<std::uint64_t> run(zonebridge::Loop& loop, zonebridge::Queue& queue,
+                               std::vector<zonebridge::Request> requests) {
+    for (std::size_t i = 0; i < requests.size(); ++i) requests[i].tag = i;
+    std::vector<std::uint64_t> results(requests.size());
+    std::size_t submitted = 0;
+    pollfd waiting{loop.fd().value(), POLLIN, 0};
+    for (std::size_t done = 0; done < requests.size();) {
+        submitted += queue.submit(std::span(requests).subspan(submitted));
+        // Without end in a program; here, a request that nothing wakes this thread for is an error.
+        const auto woken = ::poll(&waiting, 1, 30'000);
+        if (woken < 0 && errno == EINTR) continue;
+        if (woken != 1) give_up("the loop's descriptor does not become readable");
+        if (const auto turned = loop.turn(zonebridge::Loop::Wait::poll); !turned)
             give_up(turned.error().message);
-    if (!done[0].status.ok()) give_up(std::string(zonebridge::explain(done[0].status.code)));
-    return done[0];
+        std::array<zonebridge::Completion, 4> some;
+        const auto reaped = queue.reap(some);
+        for (const auto& each : std::span(some).first(reaped)) {
+            if (!each.status.ok()) give_up(std::string(zonebridge::explain(each.status.code)));
+            results.at(each.tag) = each.result;
+        }
+        done += reaped;
+    }
+    return results;
 }
 
 }  // namespace
@@ -54,27 +74,36 @@ int main(int argc, char** argv) {
 
     // Everything below is the same for a real disk: "/dev/sda", "nvme:/dev/ng0n1".
     const auto disk = value_or_exit(zonebridge::open_device(argv[1], {.writable = true}));
-    const auto loop = value_or_exit(zonebridge::make_loop());
+    const auto loop = value_or_exit(zonebridge::make_loop(zonebridge::Loop::Use::polled));
     auto queue = value_or_exit(disk->open_queue(*loop, {.depth = 8}));
     const auto& layout = disk->limits().layout;
 
-    std::vector<std::byte> data(65536, std::byte{0x5A});
-    iovec buffer{data.data(), data.size()};
-    zonebridge::Request append;
-    append.operation = zonebridge::Operation::append;
-    append.offset = layout.start_of(3);
-    append.length = data.size();
-    append.data = {&buffer, 1};
-    run(*loop, *queue, append);
-    const auto landed = run(*loop, *queue, append).result;
+    // More requests than the queue takes at once: the rest is submitted as room comes.
+    constexpr std::size_t count = 12;
+    constexpr std::size_t length = 65536;
+    std::vector<std::vector<std::byte>> data;
+    std::vector<iovec> buffers(count);
+    std::vector<zonebridge::Request> appends(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        data.emplace_back(length, static_cast<std::byte>(i + 1));
+        buffers[i] = {data[i].data(), length};
+        appends[i].operation = zonebridge::Operation::append;
+        appends[i].offset = layout.start_of(3);
+        appends[i].length = length;
+        appends[i].data = {&buffers[i], 1};
+    }
+    const auto landed = run(*loop, *queue, appends);
 
-    std::vector<std::byte> back(data.size());
-    iovec room{back.data(), back.size()};
-    zonebridge::Request read;
-    read.offset = landed;
-    read.length = back.size();
-    read.data = {&room, 1};
-    run(*loop, *queue, read);
+    std::vector<std::vector<std::byte>> back(count, std::vector<std::byte>(length));
+    std::vector<iovec> rooms(count);
+    std::vector<zonebridge::Request> reads(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        rooms[i] = {back[i].data(), length};
+        reads[i].offset = landed[i];
+        reads[i].length = length;
+        reads[i].data = {&rooms[i], 1};
+    }
+    run(*loop, *queue, reads);
     if (back != data) give_up("what was read back is not what was appended");
 
     std::array<zonebridge::Zone, 1> zones;
@@ -82,9 +111,10 @@ int main(int argc, char** argv) {
     report.operation = zonebridge::Operation::report;
     report.offset = layout.start_of(3);
     report.zones = zones;
-    run(*loop, *queue, report);
-    std::printf("%s, landed at %llu, write pointer %llu, %s\n", disk->identity().transport.c_str(),
-                static_cast<unsigned long long>(landed),
+    run(*loop, *queue, {report});
+    std::printf("%s, %zu appends from %llu on, write pointer %llu, %s\n",
+                disk->identity().transport.c_str(), count,
+                static_cast<unsigned long long>(*std::min_element(landed.begin(), landed.end())),
                 static_cast<unsigned long long>(zones[0].write_pointer.value_or(0)),
                 std::string(zonebridge::to_string(zones[0].state)).c_str());
     queue.reset();

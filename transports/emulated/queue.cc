@@ -84,6 +84,11 @@ void DiskQueue::issue() noexcept {
     if (look_again_) loop().note_ready();
 }
 
+void DiskQueue::on_ready() {
+    look_at_commits();
+    if (look_again_) loop().note_queued();
+}
+
 void DiskQueue::process(std::span<const Request> batch, bool may_wait) noexcept {
     for (std::size_t i = 0; i < batch.size();) {
         const auto& request = batch[i];

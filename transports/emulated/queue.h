@@ -47,7 +47,7 @@ class DiskQueue final : public Queue,
     void accept(std::span<const Request> requests) noexcept override;
     std::size_t collect(std::span<Completion> out) noexcept override;
     void issue() noexcept override;
-    void on_ready() override { look_at_commits(); }
+    void on_ready() override;
     void read_ended(ReadJob& job) noexcept override;
     void clear_ended(ClearJob& job) noexcept override;
 

@@ -32,6 +32,7 @@ class HandLoop : public Loop {
     }
 
     void note_ready() noexcept override { ++ready_; }
+    void note_queued() noexcept override {}
 
     void post(std::function<void()> call) override {
         static_cast<void>(posted_.post(std::move(call)));
@@ -49,7 +50,7 @@ class HandLoop : public Loop {
         return {};
     }
 
-    [[nodiscard]] int fd() const noexcept override { return -1; }
+    [[nodiscard]] std::optional<int> fd() const noexcept override { return std::nullopt; }
 
     /// Whether the next turn would not have slept.
     [[nodiscard]] bool ready() const noexcept { return ready_ != 0; }

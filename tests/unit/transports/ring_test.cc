@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -237,21 +238,177 @@ TEST(Ring, LetsIssuersIssueBeforeItEntersTheKernel) {
     ring->remove_issuer(issuer);
 }
 
+std::unique_ptr<Ring> make_polled_ring() {
+    auto ring = Ring::create(8, Loop::Use::polled);
+    if (!ring) ADD_FAILURE() << ring.error().message;
+    return ring ? std::move(*ring) : nullptr;
+}
+
+/// Whether the descriptor became readable within a time that no test needs.
+bool sleep_on(Ring& ring) {
+    pollfd waiting{ring.fd().value(), POLLIN, 0};
+    for (;;) {
+        const auto woken = ::poll(&waiting, 1, 10'000);
+        if (woken >= 0 || errno != EINTR) return woken == 1;
+    }
+}
+
 TEST(Ring, ItsDescriptorWakesAForeignEventLoop) {
-    const auto ring = make_ring();
+    const auto ring = make_polled_ring();
     ASSERT_TRUE(ring);
     const int fd = eventfd(0, EFD_CLOEXEC);
     Counter counter;
     ASSERT_TRUE(ring->watch(fd, counter));
     ASSERT_TRUE(ring->turn(Loop::Wait::poll));
-    pollfd waiting{ring->fd(), POLLIN, 0};
-    EXPECT_EQ(::poll(&waiting, 1, 0), 0);
+    for (int round = 1; round <= 50; ++round) {
+        // Mostly while this thread sleeps already.
+        std::thread other([&] {
+            std::this_thread::yield();
+            kick(fd);
+        });
+        while (counter.calls < round) {
+            if (!sleep_on(*ring)) break;
+            ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+        }
+        other.join();
+        ASSERT_EQ(counter.calls, round);
+        bool called = false;
+        std::thread poster([&] {
+            std::this_thread::yield();
+            ring->post([&] { called = true; });
+        });
+        while (!called) {
+            if (!sleep_on(*ring)) break;
+            ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+        }
+        poster.join();
+        ASSERT_TRUE(called);
+    }
+    ring->unwatch(fd);
+    ::close(fd);
+}
+
+/// Whether a foreign event loop would be woken now.
+bool readable(Ring& ring) {
+    pollfd waiting{ring.fd().value(), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) == 1;
+}
+
+/// Turns as long as the descriptor asks for it: how often that was.
+int turn_while_readable(Ring& ring) {
+    int turns = 0;
+    for (; turns < 100 && readable(ring); ++turns) EXPECT_TRUE(ring.turn(Loop::Wait::poll));
+    EXPECT_LT(turns, 100) << "it asks for ever";
+    return turns;
+}
+
+TEST(Ring, ItsDescriptorIsReadableFromANoteUntilATurn) {
+    const auto ring = make_polled_ring();
+    ASSERT_TRUE(ring);
+    for (const bool queued : {false, true}) {
+        const auto note = [&] { queued ? ring->note_queued() : ring->note_ready(); };
+        EXPECT_FALSE(readable(*ring));
+        note();
+        note();
+        EXPECT_TRUE(readable(*ring)) << "noted between turns";
+        turn_while_readable(*ring);
+        EXPECT_FALSE(readable(*ring));
+        bool called = false;
+        ring->post([&] {
+            called = true;
+            note();
+        });
+        EXPECT_TRUE(readable(*ring));
+        while (!called) ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+        EXPECT_TRUE(readable(*ring)) << "noted in a turn";
+        turn_while_readable(*ring);
+    }
+}
+
+TEST(Ring, ItsDescriptorIsReadableForAPostBeforeAnyTurn) {
+    const auto ring = make_polled_ring();
+    ASSERT_TRUE(ring);
+    EXPECT_FALSE(readable(*ring));
+    bool called = false;
+    std::thread([&] { ring->post([&] { called = true; }); }).join();
+    EXPECT_TRUE(readable(*ring));
+    turn_while_readable(*ring);
+    EXPECT_TRUE(called);
+}
+
+TEST(Ring, ItsDescriptorIsReadableForPostsOfACallAndOfANestedTurn) {
+    const auto ring = make_polled_ring();
+    ASSERT_TRUE(ring);
+    turn_while_readable(*ring);
+    int calls = 0;
+    ring->post([&] {
+        ++calls;
+        ring->post([&] { ++calls; });
+        ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+        ring->note_ready();
+        ring->post([&] { ++calls; });
+    });
+    turn_while_readable(*ring);
+    EXPECT_EQ(calls, 3);
+}
+
+TEST(Ring, ItsDescriptorIsReadableForEntriesThatNoTurnHasSubmitted) {
+    const auto ring = make_polled_ring();
+    ASSERT_TRUE(ring);
+    turn_while_readable(*ring);
+    Kept operation;
+    io_uring_prep_nop(ring->prepare(operation));
+    turn_while_readable(*ring);
+    EXPECT_EQ(operation.calls, 1);
+
+    // As a completion in a turn may prepare the next.
+    ring->post([&] { io_uring_prep_nop(ring->prepare(operation)); });
+    turn_while_readable(*ring);
+    EXPECT_EQ(operation.calls, 2);
+
+    const int fd = eventfd(0, EFD_CLOEXEC);
+    Counter counter;
+    ASSERT_TRUE(ring->watch(fd, counter));
+    turn_while_readable(*ring);
+    EXPECT_EQ(counter.calls, 0);
     kick(fd);
-    EXPECT_EQ(::poll(&waiting, 1, 10'000), 1);
-    ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+    turn_while_readable(*ring);
     EXPECT_EQ(counter.calls, 1);
     ring->unwatch(fd);
     ::close(fd);
+}
+
+TEST(Ring, ItsDescriptorIsReadableUntilCompletionsThatDidNotFitAreTaken) {
+    const auto ring = make_polled_ring();
+    ASSERT_TRUE(ring);
+    turn_while_readable(*ring);
+    std::array<Kept, 200> operations;  // more than the completions' ring has room for
+    for (auto& operation : operations) {
+        auto* entry = ring->prepare(operation);
+        ASSERT_NE(entry, nullptr);
+        io_uring_prep_nop(entry);
+    }
+    turn_while_readable(*ring);
+    for (const auto& operation : operations) EXPECT_EQ(operation.calls, 1);
+    // The ring's own watch may have ended for want of room.
+    bool called = false;
+    std::thread([&] { ring->post([&] { called = true; }); }).join();
+    turn_while_readable(*ring);
+    EXPECT_TRUE(called);
+    ring->note_ready();
+    EXPECT_TRUE(readable(*ring));
+}
+
+TEST(Ring, NotesCostNoSystemCallWhereItsThreadSleepsInTurns) {
+    const auto ring = make_ring();
+    ASSERT_TRUE(ring);
+    EXPECT_FALSE(ring->fd());
+    ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+    ring->note_ready();
+    ring->note_queued();
+    ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+    ASSERT_TRUE(ring->turn(Loop::Wait::poll));
+    EXPECT_FALSE(ring->came()) << "a wake-up was written";
 }
 
 }  // namespace

@@ -152,6 +152,49 @@ TEST_P(Function, EndsWhenItsUnitIsRemoved) {
     EXPECT_EQ(response(late), Response::incorrect_lun);
 }
 
+TEST_P(Function, WaitsForACommandOfAUnitThatIsBeingRemoved) {
+    (void)send(queue(), unit_lun, meant);
+    for (const auto& controller : controllers) controller->retire_unit(unit_lun, [] {});
+    settle();
+    const auto function = manage();
+    settle();
+    EXPECT_FALSE(response(function)) << "the disk may still touch the command's buffers";
+    unit.complete(0);
+    settle();
+    EXPECT_EQ(answered(queue()), 1U);
+    EXPECT_EQ(response(function), Response::ok);
+    EXPECT_EQ(unit.resets.size(), 0U) << "the unit is not the guest's any more";
+    for (const auto& controller : controllers) controller->forget_unit(unit_lun);
+}
+
+TEST_P(Function, WaitsForACommandOnAWorkerThatStillHasItsUnit) {
+    (void)send(queue(), unit_lun, meant);
+    // The removal reaches one worker after the other; here, only the control queue's.
+    worker_of(control_queue).retire_unit(unit_lun, [] {});
+    const auto function = manage();
+    settle();
+    EXPECT_FALSE(response(function));
+    unit.complete(0);
+    settle();
+    EXPECT_EQ(response(function), Response::ok);
+    worker_of(control_queue).forget_unit(unit_lun);
+}
+
+TEST_P(Function, FindsNoUnitWhereARemovedOneHasNoneOfItsCommands) {
+    (void)send(queue(), other_lun, meant);
+    for (const auto& controller : controllers) controller->retire_unit(unit_lun, [] {});
+    const auto function = manage();
+    settle();
+    if (what().affects == Affects::everything) {
+        EXPECT_FALSE(response(function));
+        other.complete(0);
+        settle();
+        EXPECT_EQ(response(function), Response::ok);
+        return;
+    }
+    EXPECT_EQ(response(function), Response::incorrect_lun);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Function,
                          testing::Combine(testing::ValuesIn(waiting_functions),
                                           testing::Values(2, 3, 4, 5)),
@@ -195,6 +238,24 @@ TEST_F(Functions, QueriesFindCommandsOfBothWorkersAndWaitForNone) {
         EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, meant), Response::ok);
         EXPECT_EQ(ask(TaskFunction::query_task_set, unit_lun, 0), Response::ok);
     }
+}
+
+TEST_F(Functions, QueriesFindCommandsOfAUnitThatIsBeingRemoved) {
+    for (const std::uint16_t queue : {2, 3}) (void)send(queue, unit_lun, queue);
+    for (const auto& controller : controllers) controller->retire_unit(unit_lun, [] {});
+    const auto ask = [&](TaskFunction function, std::uint64_t id) {
+        const auto sent = manage(function, unit_lun, id);
+        settle();
+        return response(sent);
+    };
+    for (const std::uint64_t id : {2U, 3U})
+        EXPECT_EQ(ask(TaskFunction::query_task, id), Response::function_succeeded);
+    EXPECT_EQ(ask(TaskFunction::query_task, 4), Response::incorrect_lun);
+    EXPECT_EQ(ask(TaskFunction::query_task_set, 0), Response::function_succeeded);
+    unit.complete_all();
+    settle();
+    EXPECT_EQ(ask(TaskFunction::query_task, 2), Response::incorrect_lun);
+    EXPECT_EQ(ask(TaskFunction::query_task_set, 0), Response::incorrect_lun);
 }
 
 TEST_F(Functions, AFullControlQueueOfThemEnds) {

@@ -21,11 +21,13 @@ class CountingLoop final : public Loop {
     void add_issuer(Issuer&) override {}
     void remove_issuer(Issuer&) noexcept override {}
     void note_ready() noexcept override { ++noted; }
+    void note_queued() noexcept override { ++queued; }
     void post(std::function<void()>) override {}
     tl::expected<void, Error> turn(Wait) override { return {}; }
-    [[nodiscard]] int fd() const noexcept override { return -1; }
+    [[nodiscard]] std::optional<int> fd() const noexcept override { return std::nullopt; }
 
     int noted = 0;
+    int queued = 0;
 };
 
 /// Completes requests, in order, when told to.
@@ -106,6 +108,7 @@ TEST_F(QueueTest, HandsAWholeBatchOnAtOnce) {
     EXPECT_EQ(queue.submit(batch), 3U);
     EXPECT_EQ(queue.runs, (std::vector<std::size_t>{3}));
     EXPECT_EQ(loop.noted, 0) << "the transport itself says when it is done";
+    EXPECT_EQ(loop.queued, 1) << "and a foreign loop has to run a turn that issues them";
     EXPECT_TRUE(reap(queue).empty());
     queue.complete(2);
     EXPECT_EQ(tags(reap(queue)), (Tags{1, 2}));

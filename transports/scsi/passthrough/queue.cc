@@ -190,6 +190,7 @@ void PassedQueue::may_go(ZoneOrder::Entry& entry) noexcept {
     // The next turn issues it. An entry that another's end lets go comes with a result, so the loop
     // does not sleep.
     fresh_.push_back(static_cast<Job*>(&entry));
+    loop_.note_queued();
 }
 
 void PassedQueue::issue() noexcept {
