@@ -30,7 +30,7 @@ class ControlProtocol {
     [[nodiscard]] virtual std::string greeting() const = 0;
     /// Carries out a request; on zb-control-disk. Bad input gets an answer, too.
     [[nodiscard]] virtual Answer answer(std::string_view line, LunTable& luns) const = 0;
-    /// What a peer is told last that broke the rules of the socket itself.
+    /// The last line sent to a client that broke the socket's own rules.
     [[nodiscard]] virtual std::string complaint(std::string_view what) const = 0;
 
   protected:

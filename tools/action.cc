@@ -28,22 +28,21 @@ struct Wording {
 };
 
 struct Result {
-    std::uint64_t done = 0;  ///< Zones the action was carried out on.
-    Tally after;             ///< All the target's zones, as they are now.
+    std::uint64_t done = 0;  ///< Zones that the action changed.
+    Tally after;             ///< All the target's zones, after the action.
 };
 
-/// Zones the device takes in one request: enough that a request's cost is lost among its zones,
-/// few enough that progress shows.
+/// Zones per request: enough to make the cost per request small, few enough to show progress.
 constexpr std::uint32_t zones_a_request = 8192;
 
-/// "; 3 zones were reset before it": what a person must know to carry on.
+/// "; 3 zones were reset before it": lets the user continue from there.
 std::string done_before(const Wording& wording, std::uint64_t done) {
     if (done == 0) return fmt::format("; no zone was {}", wording.past);
     return fmt::format("; {} {} {} before it", count_zones(done), done == 1 ? "was" : "were",
                        wording.past);
 }
 
-/// Which zone refused and, if it can be told, what is special about it.
+/// The zone that refused and, if the device reports it, its state.
 std::string describe(Session& session, std::uint32_t number) {
     const auto name = fmt::format("{}: zone {}", session.device(), number);
     if (session.layout().is_conventional(number)) return name + " (conventional)";
@@ -53,7 +52,7 @@ std::string describe(Session& session, std::uint32_t number) {
     return fmt::format("{} ({})", name, to_string(zone.state));
 }
 
-/// Zones in order, stopping at the first that refuses.
+/// Acts on zones in order, and stops at the first that refuses.
 tl::expected<std::uint64_t, Failure> act_on_range(Session& session, const Wording& wording,
                                                   Target target) {
     const auto& layout = session.layout();

@@ -25,7 +25,7 @@ struct Options {
     bool json = false;
 };
 
-/// Where pieces landed, told as soon as they did: a line each, or the elements of a JSON document.
+/// Reports where each piece was written, at once: as a line, or as an element of a JSON document.
 class Landings {
   public:
     Landings(const Options& options, Output& out) : options_(options), out_(out) {}
@@ -63,10 +63,10 @@ class Landings {
     std::uint64_t bytes_ = 0;
 };
 
-/// A buffer that grows with the input it takes, up to a limit.
+/// A buffer that grows with its input, up to a limit.
 class Input {
   public:
-    /// Reads up to `limit` bytes. Less means that the input ended.
+    /// Reads up to `limit` bytes. Fewer mean that the input ended.
     tl::expected<std::span<std::byte>, Failure> read(const File& file, std::uint64_t limit) {
         constexpr std::size_t first_size = std::size_t{1} << 20;
         std::size_t filled = 0;
@@ -99,7 +99,7 @@ class Input {
     Buffer buffer_;
 };
 
-/// What can be known to go wrong before a byte is written.
+/// Finds errors before a byte is written.
 Outcome check(const Options& options, Session& session, const File& input) {
     const auto& limits = session.limits();
     const auto& layout = limits.layout;
@@ -165,7 +165,7 @@ Outcome append_all(const Options& options, Session& session, const File& file, I
 
     Progress progress("append", Progress::Unit::bytes, file.remaining().value_or(0));
     for (;;) {
-        // With --single one byte more, which shows that the input is too long.
+        // With --single read one byte more, to see whether the input is too long.
         const auto data = input.read(file, options.single ? largest + 1 : largest);
         if (!data) return stopped(data.error().message);
         if (options.single && data->size() > largest)
@@ -175,7 +175,7 @@ Outcome append_all(const Options& options, Session& session, const File& file, I
                             file.name(), largest));
         const auto rest = data->size() % block;
         const auto whole = data->first(data->size() - rest);
-        // With --single all or nothing.
+        // With --single append all or nothing.
         if (!whole.empty() && !(options.single && rest != 0))
             if (auto done = append_piece(session, start, whole, landings); !done) return done;
         if (rest != 0)
@@ -190,7 +190,7 @@ Outcome append_all(const Options& options, Session& session, const File& file, I
 }
 
 Outcome run(const Options& options) {
-    Input input;  // outlives the session, whose kernel half may still read its buffer
+    Input input;  // outlives the session: the kernel may still read its buffer
     auto session = Session::open(options.device, Session::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto& limits = session->limits();
@@ -216,7 +216,7 @@ Outcome run(const Options& options) {
     Landings landings(options, out);
     landings.begin();
     const auto done = append_all(options, *session, *file, input, landings, out);
-    // What landed before a failure is kept and, line by line, told as well.
+    // Data written before a failure is flushed and, line by line, reported as well.
     const auto flushed = session->flush();
     if (!done) {
         if (!options.json) (void)out.flush();

@@ -1,4 +1,4 @@
-// zonebridge bench: what a device does, and what it costs.
+// zonebridge bench: measures a device's speed, and the CPU time it costs.
 #include <algorithm>
 #include <charconv>
 #include <memory>
@@ -31,7 +31,7 @@ struct Options {
 constexpr std::uint32_t largest_depth = 4096;
 constexpr std::uint64_t largest_memory = std::uint64_t{1} << 30;
 
-/// What the command line is wrong about, whatever the device is.
+/// Errors of the command line that do not depend on the device.
 Outcome check(const Options& options) {
     if (!options.work)
         return tl::unexpected(misuse("--work is required: append, seqwrite, randread or report"));
@@ -62,7 +62,8 @@ Outcome run(const Options& options) {
     load_options.force = options.device.force;
     auto load = choose_load(*session, load_options, summary.note);
     if (!load) return tl::unexpected(std::move(load.error()));
-    // Before the work, and never the disk itself: results must not be lost for want of a file.
+    // Opened before the work, so that no results are lost for want of a file; never the disk
+    // itself.
     std::optional<File> file;
     if (options.json) {
         const auto to_stdout = *options.json == "-";

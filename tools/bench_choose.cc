@@ -15,10 +15,10 @@ tl::unexpected<Failure> refuse(const Session& session, std::string why) {
     return tl::unexpected(refusal(fmt::format("{}: {}", session.device(), std::move(why))));
 }
 
-/// What the zones hold, as far as it matters here.
+/// The zones' contents, as far as loads depend on them.
 struct Survey {
     std::vector<Extent> written;       ///< In sequential zones.
-    std::vector<std::uint32_t> zones;  ///< Sequential ones that can be written.
+    std::vector<std::uint32_t> zones;  ///< Sequential zones that can be written.
     std::uint64_t not_empty = 0;
     std::uint64_t bytes = 0;
 };
@@ -44,7 +44,7 @@ tl::expected<Survey, Failure> look_at_zones(Session& session) {
     }
 }
 
-/// Everything that is in the way of writing, or the zones emptied.
+/// Empties the zones, or fails with the reason why they can't be written.
 Outcome make_empty(Session& session, const Survey& survey, bool force) {
     if (survey.not_empty == 0) return {};
     if (!force)

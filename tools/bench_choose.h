@@ -1,7 +1,5 @@
-// From the work that was asked for to what is asked of this device; and that no data is destroyed
-// unasked.
+// Chooses the requests of a measurement for a device, and refuses to destroy data without --force.
 //
-// Threads: the session's.
 // Ownership: the load borrows the session's limits.
 #pragma once
 
@@ -22,12 +20,11 @@ struct LoadOptions {
     Work work = Work::randread;
     std::uint64_t block_size = 4096;
     std::optional<std::uint32_t> zones_in_flight;
-    bool force = false;  ///< What is on the disk may be destroyed.
+    bool force = false;  ///< Data on the disk may be destroyed.
 };
 
-/// Refused where the device can't do it, and where data would be lost without `force`; with it the
-/// zones of a disk that is to be written are reset. `note` gets what a reader of the results must
-/// know.
+/// Refused if the device can't do the work, or data would be lost without `force`; with it the
+/// zones to be written are reset. `note` gets what a reader of the results must know.
 [[nodiscard]] tl::expected<std::unique_ptr<Load>, Failure> choose_load(Session& session,
                                                                        const LoadOptions& options,
                                                                        std::string& note);

@@ -67,7 +67,7 @@ std::optional<Load::Item> ZoneWrites::next_of(Lane& lane, std::uint32_t number) 
         if (lane.used_before) {
             ++lane.in_flight;
             const auto zone = zones_[lane.place];
-            // Nothing else is sent to the zone before this came back: see below.
+            // No other request goes to the zone before this one has completed: see below.
             return Item{.operation = Operation::reset,
                         .offset = layout_.start_of(zone),
                         .length = layout_.length_of(zone),

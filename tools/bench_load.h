@@ -1,7 +1,6 @@
-// What a measurement asks of a disk, request by request.
+// The requests of a measurement.
 //
-// Threads: one thread.
-// Ownership: owns its plan; borrows the layout. Buffers are the caller's.
+// Ownership: borrows the layout; the caller owns the buffers.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +22,7 @@ enum class Work : std::uint8_t { append, seqwrite, randread, report };
     return work == Work::append || work == Work::seqwrite;
 }
 
-/// Bytes that may be read.
+/// A range of bytes that may be read.
 struct Extent {
     std::uint64_t start = 0;
     std::uint64_t length = 0;
@@ -31,7 +30,7 @@ struct Extent {
 
 class Load {
   public:
-    /// A request without buffers, and what it is: only `measured` ones count.
+    /// A request without its buffers; only `measured` ones count.
     struct Item {
         Operation operation = Operation::read;
         std::uint64_t offset = 0;
@@ -41,14 +40,14 @@ class Load {
     };
 
     virtual ~Load() = default;
-    /// The next request; none while every lane waits for what is in flight.
+    /// The next request; nothing while every lane waits for requests in flight.
     [[nodiscard]] virtual std::optional<Item> next() noexcept = 0;
-    /// An item that next() gave has succeeded.
+    /// An item of next() has succeeded.
     virtual void done(const Item& item) noexcept = 0;
 };
 
-/// Reads of `block` bytes from random places of `extents`, each of which holds a block at least;
-/// likelier in longer ones.
+/// Reads of `block` bytes at random places of `extents`, each of which has at least one block; long
+/// extents are read in proportion to their length.
 class RandomReads final : public Load {
   public:
     RandomReads(std::vector<Extent> extents, std::uint64_t block);
@@ -57,9 +56,9 @@ class RandomReads final : public Load {
 
   private:
     std::vector<Extent> extents_;
-    std::vector<std::uint64_t> blocks_up_to_;  // of all extents up to and with this one
+    std::vector<std::uint64_t> blocks_up_to_;  // of all extents up to and including this one
     std::uint64_t block_;
-    std::mt19937_64 random_{1};  // the same places every time
+    std::mt19937_64 random_{1};  // a fixed seed: the same places every time
 };
 
 /// Reports that begin at one zone after another, `step` zones on each time.
@@ -75,10 +74,10 @@ class Reports final : public Load {
     std::uint64_t zone_ = 0;
 };
 
-/// Writes or appends of `block` bytes that fill one empty zone after another, in several lanes: each
-/// has every so manyth of `zones`, one at a time, and resets them when it comes round. The last
-/// request to a zone is shorter where its capacity is no multiple of `block`. A lane goes on to its
-/// next zone when the last is full, so that no more zones than lanes are ever open.
+/// Writes or appends of `block` bytes that fill one empty zone after another, in several lanes:
+/// with N lanes, each has every Nth of `zones`, fills one at a time, and resets them in the next
+/// round. The last request to a zone is shorter if its capacity is no multiple of `block`. A lane
+/// goes on to its next zone when the last is full, so no more zones than lanes are ever open.
 class ZoneWrites final : public Load {
   public:
     /// Requires no fewer zones than lanes, at least one.
@@ -104,7 +103,7 @@ class ZoneWrites final : public Load {
     std::uint32_t turn_ = 0;
 };
 
-/// Writes of `block` bytes one behind the other over a disk without zones, round and round.
+/// Sequential writes of `block` bytes over a disk without zones, round after round.
 class PlainWrites final : public Load {
   public:
     PlainWrites(std::uint64_t size, std::uint64_t block)

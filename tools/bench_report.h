@@ -1,7 +1,4 @@
-// The results of a measurement, for people and for programs.
-//
-// Threads: one thread.
-// Ownership: plain values; borrows the file it writes to.
+// Prints the results of a measurement, for people and for programs.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +12,7 @@
 
 namespace zonebridge::tools {
 
-/// What was measured, and how.
+/// The measurement's parameters.
 struct BenchSummary {
     std::string device;
     std::string transport;
@@ -26,7 +23,7 @@ struct BenchSummary {
     std::string note;  ///< What a reader must know of the numbers; may be empty.
 };
 
-/// JSON to `file` where there is one, and words to standard output unless that is the file.
+/// Writes JSON to `file` if there is one, and text to standard output unless that is the file.
 [[nodiscard]] Outcome tell(const BenchSummary& summary, const BenchResult& result, File* file);
 
 }  // namespace zonebridge::tools

@@ -16,7 +16,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// One of the requests that may be in flight; its number is the request's tag.
+/// One request in flight; its index is the request's tag.
 struct Slot {
     Load::Item item;
     iovec vector{};
@@ -81,7 +81,7 @@ class Bench {
             free_.pop_back();
             requests_.push_back(request_for(number, *item));
         }
-        // What a full queue did not take waits here, in its order.
+        // A full queue leaves requests here, in order.
         const auto taken = session_.queue().submit(requests_);
         for (std::size_t place = 0; place < taken; ++place)
             slots_[requests_[place].tag].start = now;
@@ -144,7 +144,7 @@ class Bench {
     const BenchPlan& plan_;
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
-    std::vector<Request> requests_;  // not taken by the queue yet
+    std::vector<Request> requests_;  // not accepted by the queue yet
     std::span<Zone> zones_;
     BenchResult result_;
     std::optional<Failure> failed_;
@@ -158,7 +158,7 @@ tl::expected<BenchResult, Failure> run_bench(Session& session, Load& load, const
     auto memory = Buffer::allocate(std::max<std::size_t>(size, 1));
     if (!memory)
         return tl::unexpected(refusal(fmt::format("not enough memory for {} bytes of data", size)));
-    // Data that no layer below can shrink: a fixed row of numbers without a pattern.
+    // Incompressible data: a fixed pseudo-random sequence.
     std::uint64_t number = 0x9E3779B97F4A7C15;
     for (auto& byte : memory->bytes()) {
         number ^= number << 13;

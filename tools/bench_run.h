@@ -1,7 +1,4 @@
-// Keeps a device busy for a while and measures: how many, how fast, at what cost.
-//
-// Threads: the session's.
-// Ownership: borrows the session and the load.
+// Keeps a device busy for a while and measures throughput, latency and CPU time.
 #pragma once
 
 #include <chrono>
@@ -17,7 +14,7 @@ namespace zonebridge::tools {
 struct BenchPlan {
     std::uint32_t depth = 1;         ///< Requests in flight, at most the session's depth.
     std::uint64_t block_size = 0;    ///< Bytes of a request's buffer; 0 for reports.
-    std::uint32_t report_zones = 0;  ///< Zones that a report asks for.
+    std::uint32_t report_zones = 0;  ///< Zones that a report requests.
     std::chrono::nanoseconds runtime{};
 };
 
@@ -30,8 +27,8 @@ struct BenchResult {
     Histogram latency;          ///< Nanoseconds from submit to reap.
 };
 
-/// Submits what `load` gives until the runtime is over, then waits for what is in flight. The first
-/// request that fails ends it. The loop allocates nothing.
+/// Submits the requests of `load` until the runtime is over, then waits for those in flight. The
+/// first failing request ends the run. The loop allocates nothing.
 [[nodiscard]] tl::expected<BenchResult, Failure> run_bench(Session& session, Load& load,
                                                            const BenchPlan& plan);
 

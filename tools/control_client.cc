@@ -17,8 +17,7 @@
 namespace zonebridge::tools {
 namespace {
 
-
-// A server greets at once, whatever it is doing.
+// A server sends its greeting at once, even while it is busy.
 constexpr int greeting_patience_ms = 5000;
 
 tl::unexpected<Failure> refuse(std::string message) {
@@ -61,13 +60,13 @@ tl::expected<UniqueFd, Failure> connect_to(const std::string& path) {
     return system_failure(errno, path);
 }
 
-/// Lines that come, one after the other.
+/// Reads lines one after the other.
 class Lines {
   public:
     explicit Lines(int socket) : socket_(socket) {}
 
-    /// Nothing: the other side hung up, or nothing came for that many milliseconds (-1: it may take
-    /// for ever).
+    /// Nothing: the server closed the connection, or sent nothing for that many milliseconds (-1:
+    /// no limit).
     std::optional<std::string> next(int patience_ms) {
         for (;;) {
             if (const auto end = bytes_.find('\n'); end != std::string::npos) {
@@ -107,7 +106,8 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
     const auto socket = connect_to(path);
     if (!socket) return tl::unexpected(socket.error());
     Lines lines(socket->get());
-    // Nothing is sent to who did not say that it is our server: it may be the way in of a guest.
+    // Send nothing before the greeting: the socket may be another one, like a server's vhost-user
+    // socket.
     const auto greeting = lines.next(greeting_patience_ms);
     if (!greeting)
         return refuse(
@@ -123,7 +123,7 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
         const auto count =
             ::send(socket->get(), line->data() + sent, line->size() - sent, MSG_NOSIGNAL);
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) break;  // what it said last may tell why
+        if (count < 0) break;  // its last line may give the reason
         sent += static_cast<std::size_t>(count);
     }
     const auto said = lines.next(-1);

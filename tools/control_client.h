@@ -1,7 +1,4 @@
-// The other end of a server's control socket.
-//
-// Threads: one.
-// Ownership: owns its connection.
+// The client of a server's control socket.
 #pragma once
 
 #include <string>
@@ -13,8 +10,9 @@
 
 namespace zonebridge::tools {
 
-/// One request to the server that listens at `path`, there and back. Waits as long as the server works
-/// on it. The failure says who is not there, or what the server refused and why.
+/// Sends one request to the server that listens at `path`, and returns its answer. Waits as long as
+/// the server works on it. The failure says that no server listens there, or what the server
+/// refused and why.
 [[nodiscard]] tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
                                                               const ControlRequest& request);
 

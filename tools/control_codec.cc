@@ -20,7 +20,7 @@ using Command = ControlRequest::Command;
 struct Known {
     Command command;
     std::string_view word;
-    std::vector<std::string_view> fields;  // beside version and command
+    std::vector<std::string_view> fields;  // besides version and command
 };
 const std::array<Known, 4>& known_commands() {
     static const std::array<Known, 4> known{
@@ -35,7 +35,7 @@ std::string to_line(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-/// One object without surprises: no name twice, nothing deeper than a list of words.
+/// Parses one object: no duplicate names, nothing nested deeper than a list of strings.
 std::optional<Json> parse_object(std::string_view line) {
     bool plain = true;
     std::set<std::string> names;
@@ -58,7 +58,7 @@ bool is_clean(std::string_view text) {
                         [](unsigned char c) { return c < ' ' || c == 0x7f; });
 }
 
-/// Reads an object's fields; remembers what is wrong first.
+/// Reads an object's fields; keeps the first error.
 class Fields {
   public:
     explicit Fields(const Json& json) : json_(json) {}
@@ -108,7 +108,7 @@ class Fields {
     std::optional<std::string> wrong_;
 };
 
-/// A server has a folder of its own, so that a relative path would name another file there.
+/// The server's working directory differs, so a relative path would name another file there.
 std::optional<std::string> wrong_device(const std::string& device) {
     const auto name = parse_device_name(device);
     if (!name) return name.error().message;

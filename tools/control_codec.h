@@ -1,8 +1,7 @@
-// What is said at a server's control socket: a JSON object a line, of a version that both sides name
-// (docs/control-socket.md).
+// The protocol of a server's control socket: one JSON object a line, with a version that both sides
+// state (docs/control-socket.md).
 //
-// Threads: plain values and pure functions; ControlCodec::answer() as service/lun_table.h.
-// Ownership: owns its text.
+// Threads: ControlCodec::answer() as service/lun_table.h.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +33,14 @@ struct ControlRequest {
 /// Nothing if `device` is not UTF-8, which JSON can't carry.
 [[nodiscard]] std::optional<std::string> encode(const ControlRequest& request);
 
-/// What is wrong with a line, and whether its sender may be expected to do better.
+/// The error of a request line.
 struct BadRequest {
     std::string message;
-    bool hopeless = false;  ///< Not this protocol at all.
+    bool hopeless = false;  ///< Not this protocol at all: the connection is of no use.
 };
 [[nodiscard]] tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line);
 
-/// A served disk as an answer has it.
+/// A served disk, as in an answer.
 struct ControlLun {
     std::uint16_t number = 0;
     std::string device;
@@ -55,19 +54,18 @@ struct ControlLun {
     std::optional<std::uint64_t> size_before;  ///< Of refresh.
 };
 
-/// As answers have it, and `zonebridge lun list --json`: all but size_before.
+/// The form in answers and in `zonebridge lun list --json`, without size_before.
 [[nodiscard]] nlohmann::ordered_json to_json(const ControlLun& lun);
 
 struct ControlAnswer {
     std::vector<ControlLun> luns;
 };
 
-/// The answer, what the server refused, in its words, or nothing: it is no answer.
+/// The answer, or the server's error message; nothing if the line is no answer.
 [[nodiscard]] std::optional<tl::expected<ControlAnswer, std::string>> parse_answer(
     std::string_view line);
 
-/// Whether this is how a server of this protocol greets, and what is wrong with it if it can't be
-/// understood further.
+/// Whether the line is a greeting of this protocol and version; the error says what is wrong.
 [[nodiscard]] tl::expected<void, std::string> check_greeting(std::string_view line);
 
 /// The server's side.

@@ -62,7 +62,7 @@ std::string describe(const emulated::Shape& shape, const Layout& layout) {
     return words;
 }
 
-/// What the command line says, over what the other device is like.
+/// The command line's options over the other device's shape.
 tl::expected<emulated::Shape, Failure> shape_for(const Options& options) {
     if (options.like.name.empty()) {
         if (!options.shape.size) return tl::unexpected(misuse("--size is required (or --like)"));

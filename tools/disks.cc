@@ -22,7 +22,7 @@ std::string name_of(DeviceName::Kind transport, const std::string& path) {
     return fmt::format("{}:{}", prefix_word(transport), path);
 }
 
-/// Every transport that reaches the disk's zones.
+/// All transports that reach the disk's zones.
 std::vector<std::string> ways_to(const Node& node, const ZoneFacts& facts) {
     std::vector<std::string> ways;
     if (node.block && has_zones(facts.block_layer))
@@ -33,7 +33,7 @@ std::vector<std::string> ways_to(const Node& node, const ZoneFacts& facts) {
     return ways;
 }
 
-/// The way that a plain path gets goes to the front.
+/// Moves the transport that a plain path gets to the front.
 void put_first(std::vector<std::string>& ways, DeviceName::Kind transport) {
     const auto prefix = fmt::format("{}:", prefix_word(transport));
     const auto found = std::find_if(ways.begin(), ways.end(), [&prefix](const std::string& way) {
@@ -42,7 +42,7 @@ void put_first(std::vector<std::string>& ways, DeviceName::Kind transport) {
     if (found != ways.end()) std::rotate(ways.begin(), found, found + 1);
 }
 
-/// Fills in what only the disk itself tells. False if it has no zones.
+/// Fills in the facts that only the disk itself has. False if it has no zones.
 bool ask_the_disk(ZonedDisk& disk, const std::string& way) {
     const auto device = open_device(way, {});
     if (!device) {
@@ -99,7 +99,7 @@ void sort_in(const Node& node, Disks& disks) {
     disk.path = node.path;
     disk.ways = ways_to(node, facts);
     const auto known = has_zones(facts.block_layer) || has_zones(facts.device);
-    // Without a block device nothing but the disk tells; with one, sysfs has told.
+    // Without a block device only the disk has the facts; otherwise sysfs gave them.
     const auto ask =
         !disk.ways.empty() && !choices.empty() && (known ? !facts.zone_count : !node.block);
     if (known) disk.zoned = has_zones(facts.block_layer) ? *facts.block_layer : *facts.device;

@@ -1,8 +1,5 @@
-// The disks of this host: those with zones and how each can be reached, and why the others have
-// none.
-//
-// Threads: any; every call looks anew.
-// Ownership: plain values.
+// The disks of this host: zoned disks with the transports that reach them, and the other disks with
+// the reason why they have no zones.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +19,13 @@ struct ZonedDisk {
     std::optional<std::uint64_t> size;  ///< Bytes, as is zone_size.
     std::optional<std::uint64_t> zone_size;
     std::optional<std::uint64_t> zone_count;
-    /// Names for open_device, one a transport ("block:/dev/sda"); first the one that a plain path
-    /// gets.
+    /// Names for open_device, one for each transport ("block:/dev/sda"); a plain path means the
+    /// first one.
     std::vector<std::string> ways;
-    std::string reason;                ///< Why that one.
-    std::vector<std::string> holders;  ///< As host::holders_of tells them.
-    std::string note;                  ///< What may seem strange about it; mostly empty.
-    std::string untold;                ///< What could not be looked at; mostly empty.
+    std::string reason;                ///< Why that one is first.
+    std::vector<std::string> holders;  ///< From host::holders_of.
+    std::string note;                  ///< An explanation of something unusual; mostly empty.
+    std::string untold;                ///< What could not be read; mostly empty.
 };
 
 struct OtherDisk {
@@ -41,7 +38,7 @@ struct Disks {
     std::vector<OtherDisk> others;  ///< Partitions are among them.
 };
 
-/// Reads sysfs, which takes no privilege; a disk without a block device has to be opened to tell
+/// Reads sysfs, which needs no privilege; a disk without a block device has to be opened to learn
 /// its sizes.
 [[nodiscard]] Disks find_disks();
 

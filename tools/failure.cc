@@ -8,7 +8,7 @@
 namespace zonebridge::tools {
 namespace {
 
-/// The message and, in brackets, whatever of the native cause it does not say already.
+/// The message and, in brackets, the parts of the native cause that it does not contain.
 std::string with_cause(std::string message, NativeCause cause) {
     if (cause.source == NativeCause::Source::os_error) {
         const auto error = static_cast<int>(cause.value);

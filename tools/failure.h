@@ -1,6 +1,4 @@
-// How a verb fails: what is told on standard error, and with which exit status.
-//
-// Ownership: a Failure owns its text.
+// A verb's failure: the message for standard error, and the exit status.
 #pragma once
 
 #include <string>
@@ -12,7 +10,7 @@
 
 namespace zonebridge::tools {
 
-/// The program's exit statuses: a contract that other programs rely on.
+/// The program's exit statuses, on which other programs rely.
 enum class Exit : int {
     done = 0,
     failed = 1,  ///< The operation failed; one line on standard error says what, where and why.
@@ -32,10 +30,10 @@ using Outcome = tl::expected<void, Failure>;
 /// "`what`: `explain(status.code)` (native cause)".
 [[nodiscard]] Failure failure_of(const Status& status, std::string_view what);
 
-/// What the command line asked for can't be, whatever the device is like.
+/// The command line's request is impossible on any device.
 [[nodiscard]] Failure misuse(std::string message);
 
-/// The operation can't be done or went wrong, with no native cause.
+/// The operation is impossible or failed, without a native cause.
 [[nodiscard]] Failure refusal(std::string message);
 
 /// `text` on one line: control characters become '?'.

@@ -16,7 +16,7 @@ bool same_file(int fd, const std::string& path) {
     struct stat one {};
     struct stat other {};
     if (::fstat(fd, &one) != 0 || ::stat(path.c_str(), &other) != 0) return false;
-    // A disk may have several nodes in several folders: its number tells.
+    // A disk may have several nodes in several folders: compare the device numbers.
     if (S_ISBLK(one.st_mode) && S_ISBLK(other.st_mode)) return one.st_rdev == other.st_rdev;
     return S_ISREG(one.st_mode) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
@@ -49,7 +49,7 @@ tl::expected<File, Error> File::open(const std::optional<std::string>& path, Mod
         if (same_file(file.fd(), not_this)) return tl::unexpected(is_the_disk(file.name()));
         return file;
     }
-    // Emptied only once it is known not to be the disk.
+    // Truncate the file only once it is known not to be the disk.
     const auto flags = reads ? O_RDONLY : O_WRONLY | O_CREAT;
     const auto fd = ::open(path->c_str(), flags | O_CLOEXEC, 0666);
     if (fd < 0) return tl::unexpected(os_failure(errno, *path));
@@ -72,7 +72,7 @@ tl::expected<void, Error> File::close() {
 std::optional<std::uint64_t> File::remaining() const {
     struct stat facts {};
     if (::fstat(fd_, &facts) != 0 || !S_ISREG(facts.st_mode) || facts.st_size == 0)
-        return std::nullopt;  // size 0: perhaps one of the kernel's, which does not know its length
+        return std::nullopt;  // size 0: maybe a kernel file, which reports no length
     const auto position = ::lseek(fd_, 0, SEEK_CUR);
     if (position < 0) return std::nullopt;
     return position < facts.st_size ? static_cast<std::uint64_t>(facts.st_size - position) : 0;
@@ -144,8 +144,8 @@ void Buffer::Release::operator()(std::byte* memory) const noexcept {
 void guard_standard_streams() noexcept {
     for (int fd = 0; fd <= 2; ++fd) {
         if (::fcntl(fd, F_GETFD) >= 0 || errno != EBADF) continue;
-        // The wrong way round, so that using what was closed is still an error. Gets number `fd`,
-        // the lowest that is free.
+        // Opened in the wrong direction, so that using the closed stream is still an error. Gets
+        // `fd`, the lowest free number.
         if (::open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) < 0) std::_Exit(1);
     }
     std::signal(SIGPIPE, SIG_IGN);

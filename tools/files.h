@@ -1,6 +1,5 @@
-// Files and streams as the verbs use them: whole writes, filled reads, errors that are kept.
+// Files and streams for the verbs: whole writes, complete reads, the first error is kept.
 //
-// Threads: one thread an object.
 // Ownership: File closes the descriptor it opened, and leaves standard streams open. Output and
 // Input borrow theirs.
 #pragma once
@@ -20,14 +19,14 @@
 
 namespace zonebridge::tools {
 
-/// An open file descriptor and how to call it in messages.
+/// An open file descriptor and its name for messages.
 class File {
   public:
     enum class Mode { read, replace };
 
-    /// `path`, or where it is absent standard input (Mode::read) or output (Mode::replace).
-    /// Mode::replace makes the file or empties it. Refuses `not_this`, the disk itself, before
-    /// touching it.
+    /// Opens `path`; without it, standard input (Mode::read) or output (Mode::replace).
+    /// Mode::replace creates the file or empties it. Refuses `not_this`, the disk itself, before
+    /// changing it.
     [[nodiscard]] static tl::expected<File, Error> open(const std::optional<std::string>& path,
                                                         Mode mode, const std::string& not_this);
     File(File&& other) noexcept;
@@ -36,9 +35,9 @@ class File {
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] const std::string& name() const noexcept { return name_; }
-    /// Closes what open() opened; a standard stream is only given up.
+    /// Closes the descriptor unless it is a standard stream.
     [[nodiscard]] tl::expected<void, Error> close();
-    /// Bytes from where a regular file stands to its end; empty for anything else.
+    /// Bytes from a regular file's position to its end; nothing for other files.
     [[nodiscard]] std::optional<std::uint64_t> remaining() const;
 
   private:
@@ -48,13 +47,13 @@ class File {
     bool owned_;
 };
 
-/// Fills as much of `buffer` as there is input; less than its size means the end was reached.
+/// Fills `buffer` as far as there is input; fewer bytes mean the end of the input.
 [[nodiscard]] tl::expected<std::size_t, Error> read_fully(const File& file,
                                                           std::span<std::byte> buffer);
 [[nodiscard]] tl::expected<void, Error> write_fully(int fd, std::string_view name,
                                                     std::span<const std::byte> data);
 
-/// Buffered text for a file descriptor. The first error is kept; what comes after it is dropped.
+/// Buffered text for a file descriptor. Keeps the first error and drops all later text.
 class Output {
   public:
     explicit Output(int fd, std::string name = "standard output");
@@ -66,7 +65,7 @@ class Output {
         if (buffer_.size() >= spill_at) spill();
     }
     [[nodiscard]] bool failed() const noexcept { return error_.has_value(); }
-    /// Everything so far is with the kernel, or the first error.
+    /// Passes all text to the kernel; returns the first error.
     [[nodiscard]] tl::expected<void, Error> flush();
 
   private:
@@ -79,11 +78,11 @@ class Output {
     std::optional<Error> error_;
 };
 
-/// Page-aligned zeroed memory for data on its way.
+/// Page-aligned zeroed memory for requests.
 class Buffer {
   public:
     Buffer() = default;
-    /// Empty if there is no memory.
+    /// Nothing if there is no memory.
     [[nodiscard]] static std::optional<Buffer> allocate(std::size_t size);
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return {memory_.get(), size_}; }
 
@@ -95,9 +94,9 @@ class Buffer {
     std::size_t size_ = 0;
 };
 
-/// Makes sure that descriptors 0, 1 and 2 are taken, so that no disk is ever opened as one of them
-/// and then scribbled over by a message; and has a closed reader of our output be an error, not a
-/// signal. Call first thing.
+/// Makes sure that descriptors 0, 1 and 2 are in use, so that no disk is ever opened as one of them
+/// and overwritten by a message; and makes a closed reader of the output an error, not a signal.
+/// Call it first.
 void guard_standard_streams() noexcept;
 
 }  // namespace zonebridge::tools

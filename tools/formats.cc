@@ -41,7 +41,7 @@ class TableWriter final : public ReportWriter {
     void end() override {}
 
   private:
-    /// Cut, so that only nothing is 0% and only all is 100%.
+    /// Rounded so that only an empty zone is 0% and only a full one 100%.
     static std::string share(const Zone& zone) {
         const auto written = written_bytes(zone);
         if (!written || zone.capacity == 0) return "-";
@@ -84,7 +84,7 @@ class JsonWriter final : public ReportWriter {
         if (!notice_.empty()) out_.print(", \"notice\": {}", quoted(notice_));
         out_.write(", \"zones\": [");
     }
-    // Numbers and the standards' words only: nothing in it that would need escaping.
+    // Only numbers and the standards' words, so nothing needs escaping.
     void zone(std::uint32_t, const Zone& zone) override {
         out_.print("{}\n{{\"start\": {}, \"length\": {}, \"capacity\": {}, \"write_pointer\": ",
                    std::exchange(separator_, ","), zone.start, zone.length, zone.capacity);

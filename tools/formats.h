@@ -1,6 +1,5 @@
-// The shapes a zone report is written in, each written as zones come: table, CSV, JSON.
+// The formats of a zone report, each written zone by zone: table, CSV, JSON.
 //
-// Threads: one thread.
 // Ownership: a writer borrows its Output.
 #pragma once
 
@@ -23,11 +22,11 @@ class ReportWriter {
     virtual void end() = 0;
 };
 
-/// For people: aligned columns, exact offsets, sizes as the command line takes them.
+/// For people: aligned columns, exact offsets, sizes in the command line's notation.
 [[nodiscard]] std::unique_ptr<ReportWriter> table_writer(Output& out, const Layout& layout);
-/// A heading line, then one a zone; an absent write pointer is an empty field.
+/// A heading line, then one line a zone; an absent write pointer is an empty field.
 [[nodiscard]] std::unique_ptr<ReportWriter> csv_writer(Output& out);
-/// One document: {"device": ..., "zones": [{...}, ...]}; `notice` only where there is one.
+/// One document: {"device": ..., "zones": [{...}, ...]}; `notice` only if it is not empty.
 [[nodiscard]] std::unique_ptr<ReportWriter> json_writer(Output& out, std::string device,
                                                         std::string notice);
 

@@ -1,8 +1,5 @@
-// Times counted in buckets whose width grows with the value: about one and a half percent wide each.
-// Adding is a few instructions and never allocates.
-//
-// Threads: one thread.
-// Ownership: owns its buckets.
+// Counts values in buckets whose width grows with the value: each about one and a half percent
+// wide. Adding is a few instructions and never allocates.
 #pragma once
 
 #include <array>
@@ -11,7 +8,7 @@
 
 namespace zonebridge::tools {
 
-/// Of nanoseconds, or of anything else that is counted in whole numbers.
+/// For nanoseconds, or any other whole numbers.
 class Histogram {
   public:
     void add(std::uint64_t value) noexcept {
@@ -23,15 +20,15 @@ class Histogram {
     }
 
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-    /// 0 while nothing was added; so are the others.
+    /// This and the following are 0 while nothing was added.
     [[nodiscard]] std::uint64_t min() const noexcept { return min_; }
     [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
     [[nodiscard]] double mean() const noexcept;
-    /// The value that `percent` of all are not above: no lower than it, and at most a bucket higher.
+    /// The value that `percent` of all values do not exceed, rounded up by at most a bucket.
     [[nodiscard]] std::uint64_t percentile(double percent) const noexcept;
 
   private:
-    // Each power of two is cut into 64: what is below 64 has a bucket of its own.
+    // Each power of two has 64 buckets; values below 64 have one each.
     static constexpr unsigned fine_bits = 6;
     static constexpr std::size_t bucket_count = (64 - fine_bits + 1) << fine_bits;
 

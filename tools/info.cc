@@ -1,4 +1,4 @@
-// zonebridge info: who a device says it is, and what it can do.
+// zonebridge info: prints a device's identity and limits.
 #include <memory>
 #include <unistd.h>
 
@@ -43,7 +43,7 @@ std::string limit_in_words(std::optional<std::uint32_t> value) {
     return value ? fmt::format("{}", *value) : "no limit";
 }
 
-/// "268435456 (256 MiB)": exact first, readable behind.
+/// "268435456 (256 MiB)": exact, then readable.
 std::string size_in_words(std::uint64_t bytes) {
     return fmt::format("{} ({})", bytes, readable_size(bytes));
 }

@@ -1,4 +1,4 @@
-// zonebridge list: the zoned disks of this host, and how each can be reached.
+// zonebridge list: the zoned disks of this host, and the transports that reach them.
 #include <memory>
 #include <unistd.h>
 #include <vector>

@@ -1,4 +1,4 @@
-// zonebridge lun: disks put into a running server and taken out of it.
+// zonebridge lun: adds disks to a running server, and removes them.
 #include <filesystem>
 #include <memory>
 #include <unistd.h>
@@ -32,7 +32,7 @@ struct Options {
     CLI::App* refresh = nullptr;
 };
 
-/// The same device for who has another working directory.
+/// The device's name for a program with another working directory.
 std::string absolute(const std::string& device) {
     const auto name = parse_device_name(device);
     if (!name || name->kind == DeviceName::Kind::null) return device;
@@ -62,7 +62,7 @@ void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
     if (answer.luns.empty()) out.write("no disk is served at the moment\n");
 }
 
-/// How a refreshed disk is now.
+/// The refreshed disk and its change in size.
 std::string change_of(const ControlLun& lun) {
     if (!lun.size_before || *lun.size_before == lun.size) return "its size did not change";
     return fmt::format("it was {}, and is {} now", readable_size(*lun.size_before),

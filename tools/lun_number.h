@@ -1,5 +1,5 @@
-// What `serve` and `lun` take in common on the command line: logical unit numbers, and how the disks
-// behind them are reached.
+// Command line parts that `serve` and `lun` share: logical unit numbers, and how their disks are
+// reached.
 #pragma once
 
 #include <cstdint>
@@ -13,13 +13,13 @@
 
 namespace zonebridge::tools {
 
-/// "2". The errors of both are sentence parts that name `text`.
+/// "2". The errors of both functions are sentence parts that name `text`.
 [[nodiscard]] tl::expected<std::uint16_t, std::string> parse_lun_number(const std::string& text);
-/// "2=DEVICE", with a DEVICE that could be opened by its name.
+/// "2=DEVICE", with a DEVICE that is a valid device name.
 [[nodiscard]] tl::expected<std::pair<std::uint16_t, std::string>, std::string>
 parse_numbered_device(const std::string& text);
 
-/// What --translate has to do with --allow.
+/// Refuses --allow together with --translate.
 [[nodiscard]] Outcome check_passing(bool translate, const std::vector<std::string>& allow);
 
 }  // namespace zonebridge::tools

@@ -1,4 +1,4 @@
-// zonebridge: any zoned disk of the host, to any guest.
+// zonebridge: the command line program.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -19,7 +19,7 @@ int finish(Exit exit) {
     return static_cast<int>(exit);
 }
 
-/// `where` is the verb, or empty if it did not come to one.
+/// `where`: the verb; empty if there is none yet.
 int complain(const Failure& failure, const std::string& where) {
     const auto prefix = where.empty() ? std::string() : where + ": ";
     fmt::print(stderr, "zonebridge: {}{}\n", prefix, one_line(failure.message));
@@ -46,7 +46,7 @@ std::string list_of(const std::vector<Verb>& verbs) {
     return names;
 }
 
-/// What the command line is wrong about, if CLI11 would only say that something was not expected.
+/// The error of a wrong verb, for which CLI11 would say only that something was not expected.
 std::optional<std::string> wrong_verb(int argc, char** argv, const std::vector<Verb>& verbs) {
     if (argc < 2) return "no command is given: give one of " + list_of(verbs);
     const std::string_view word = argv[1];
@@ -59,8 +59,8 @@ std::optional<std::string> wrong_verb(int argc, char** argv, const std::vector<V
     return fmt::format("there is no command '{}'; the commands are {}", word, list_of(verbs));
 }
 
-/// CLI11 misses what is required before it minds what it does not know; a mistyped option is the
-/// likelier reason.
+/// CLI11 reports missing required options before unknown ones; a mistyped option is the likelier
+/// error.
 std::string reason_of(const CLI::ParseError& error, const Verb* verb) {
     if (verb != nullptr)
         for (const auto& word : verb->app->remaining(true))
@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
     try {
         return zonebridge::tools::run(argc, argv);
     } catch (const std::exception& error) {
-        // Set-up may run out of memory; nothing else throws.
+        // Setup may run out of memory; nothing else throws.
         fmt::print(stderr, "zonebridge: {}\n", zonebridge::tools::one_line(error.what()));
         return static_cast<int>(zonebridge::tools::Exit::failed);
     }

@@ -19,7 +19,7 @@ struct ZoneMap::Mark {
     char letter;
     std::string_view colour;  // SGR parameters
     std::string_view word;
-    bool has_fill;  // whether its second character tells how much is written
+    bool has_fill;  // whether its second character shows how much is written
 };
 
 namespace {
@@ -70,7 +70,7 @@ ZoneMap::ZoneMap(const MapStyle& style, std::uint32_t first, std::uint32_t count
     const auto last = std::uint64_t{first} + std::max(count, 1U) - 1;
     label_width_ = static_cast<std::uint32_t>(fmt::formatted_size("{}", last)) + 2;
     const auto room = style.width > label_width_ ? (style.width - label_width_) / cell_width : 0;
-    // Tens where there is room, so that a zone's number can be counted off.
+    // A multiple of ten if there is room, so that a person can count to a zone's number.
     cells_per_row_ = std::max(room >= 10 ? room / 10 * 10 : room, 1U);
     const auto cells = std::uint64_t{cells_per_row_} * std::max(style.max_rows, 1U);
     zones_per_cell_ = static_cast<std::uint32_t>(
@@ -91,7 +91,7 @@ void ZoneMap::add(std::uint32_t number, const Zone& zone) {
 }
 
 const ZoneMap::Mark& ZoneMap::mark_of(std::uint16_t states) noexcept {
-    // In the order of how much a person wants to know of it: one offline zone in a hundred shows.
+    // In order of importance: one offline zone in a hundred shows.
     struct Entry {
         std::uint16_t states;
         Mark mark;

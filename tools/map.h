@@ -1,8 +1,7 @@
-// The zones of a disk as a picture: a cell for each zone, or for several where there are many. A
-// cell is two characters: the state, and how much of it is written.
+// Draws the zones of a disk: a cell for each zone, or for several if there are many. A cell is two
+// characters: the state, and how much of it is written.
 //
-// Threads: one thread.
-// Ownership: owns its cells: never more than fit the picture, however many zones there are.
+// Memory is bounded by the picture's size, however many zones there are.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +15,12 @@ namespace zonebridge::tools {
 
 struct MapStyle {
     std::uint32_t width = 80;     ///< Columns.
-    std::uint32_t max_rows = 20;  ///< Rows of cells, before cells stand for several zones.
+    std::uint32_t max_rows = 20;  ///< Rows of cells; with more zones a cell stands for several.
     bool colour = false;          ///< ANSI colours.
     bool unicode = false;         ///< Block characters for the fill level, instead of digits.
 };
 
-/// What standard output can show: its width, colour unless NO_COLOR is set or it is no terminal,
+/// The style for standard output: its width, colour if it is a terminal and NO_COLOR is not set,
 /// block characters if the locale's character set is UTF-8.
 [[nodiscard]] MapStyle style_of_terminal();
 
@@ -30,7 +29,7 @@ class ZoneMap {
     /// A picture of `count` zones from zone `first` on.
     ZoneMap(const MapStyle& style, std::uint32_t first, std::uint32_t count);
 
-    /// Zone `number` as reported. Zones never added stay blank.
+    /// Adds zone `number` as reported. Zones never added stay blank.
     void add(std::uint32_t number, const Zone& zone);
     /// Picture, legend, summary.
     [[nodiscard]] std::string render() const;

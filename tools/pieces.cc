@@ -28,7 +28,7 @@ std::string situation_at(Session& session, std::uint64_t offset) {
     const auto reported = session.report(offset, {&zone, 1});
     if (!reported || *reported != 1) return {};
     auto words = fmt::format(" (zone {}", layout.zone_of(offset));
-    // That a zone is full is what the refusal has said already.
+    // The refusal has already said that a zone is full.
     if (zone.type == ZoneType::conventional)
         words += " is conventional";
     else if (zone.state != ZoneState::full)

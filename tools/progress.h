@@ -1,8 +1,5 @@
-// A line on the terminal that says how far long work has come. Nothing where standard error is no
-// terminal, and nothing for work that is over quickly.
-//
-// Threads: one thread.
-// Ownership: owns its text.
+// A progress line on the terminal for long work. Prints nothing if standard error is no terminal,
+// or the work is over quickly.
 #pragma once
 
 #include <chrono>
@@ -15,11 +12,11 @@ class Progress {
   public:
     enum class Unit { bytes, zones };
 
-    /// `total` 0: not known.
+    /// `total` 0: unknown.
     Progress(std::string what, Unit unit, std::uint64_t total);
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
-    /// Takes the line off the terminal.
+    /// Removes the line from the terminal.
     ~Progress();
 
     void update(std::uint64_t done);

@@ -20,7 +20,7 @@ struct Options {
     std::optional<std::string> output;
 };
 
-/// One of the requests kept in flight.
+/// One request in flight.
 struct Slot {
     Buffer buffer;
     iovec vector{};
@@ -33,7 +33,7 @@ struct Slot {
 constexpr std::size_t slot_count = 8;
 constexpr std::uint64_t largest_piece = std::uint64_t{1} << 20;
 
-/// Reads [offset, end) in pieces, several at a time, and hands them out in order.
+/// Reads [offset, end) in pieces, several at a time, and returns them in order.
 class Reader {
   public:
     Reader(Session& session, std::vector<Slot>& slots, std::uint64_t offset, std::uint64_t end)
@@ -126,7 +126,7 @@ Outcome check_range(const Options& options, const Session& session) {
 }
 
 Outcome run(const Options& options) {
-    std::vector<Slot> slots;  // outlives the session, whose kernel half may still write to it
+    std::vector<Slot> slots;  // outlive the session: the kernel may still write to their buffers
     auto session = Session::open(options.device, Session::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
     if (auto checked = check_range(options, *session); !checked) return checked;

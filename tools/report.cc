@@ -28,7 +28,7 @@ struct Options {
     bool map = false;
 };
 
-/// The zones to look at, before states and types are asked for.
+/// The zones to report, before the filter of states and types.
 struct Span {
     std::uint32_t first = 0;
     std::uint32_t count = 0;
@@ -53,14 +53,14 @@ tl::expected<Span, Failure> span_of(const Options& options, const Session& sessi
                                 session.device(), offset, layout.size())));
     Span span{layout.zone_of(offset), 0};
     span.count = layout.zone_count() - span.first;
-    // With a filter, --count counts what passes it, and any zone may be the last of those.
+    // With a filter, --count counts matching zones, so every zone may have to be read.
     if (options.states.empty() && options.types.empty() && options.count)
         span.count =
             static_cast<std::uint32_t>(std::min<std::uint64_t>(span.count, *options.count));
     return span;
 }
 
-/// Calls `take(number, zone)` for each zone that is wanted, `keep_on()` after each batch.
+/// Calls `take(number, zone)` for each zone that passes the filter, `keep_on()` after each batch.
 template <typename Take, typename KeepOn>
 Outcome for_each_zone(Session& session, const Options& options, Span span, Take take,
                       KeepOn keep_on) {
@@ -94,7 +94,7 @@ Outcome write_list(Session& session, const Options& options, Span span, Output& 
         session, options, span,
         [&](std::uint32_t number, const Zone& zone) { writer->zone(number, zone); },
         [&] { return !out.failed(); });
-    // A report that breaks off has no end: nobody takes half a document for a whole one.
+    // A report that failed stays without its end, so that no reader takes it for complete.
     if (written) writer->end();
     return written;
 }
@@ -121,7 +121,7 @@ Outcome run(const Options& options) {
     const auto reported = options.map ? draw_map(*session, options, *span, out)
                                       : write_list(*session, options, *span, out);
     if (!reported) {
-        // A person reads what there is; a program is better off with nothing than with a part.
+        // Print the partial table for a person; a program gets no partial report.
         if (!options.json && !options.csv) (void)out.flush();
         return reported;
     }

@@ -1,6 +1,4 @@
-// Which zones a verb is about: by number, by bytes, or all of them.
-//
-// Threads: pure functions and plain values.
+// The zones that a verb applies to: by number, by bytes, or all of them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +14,7 @@
 
 namespace zonebridge::tools {
 
-/// Zone numbers, both included.
+/// Zone numbers, both inclusive.
 struct ZoneRange {
     std::uint64_t first = 0;
     std::uint64_t last = 0;
@@ -29,7 +27,7 @@ struct ZoneRange {
 /// A whole number. The error is a sentence part that names `text`.
 [[nodiscard]] tl::expected<std::uint64_t, std::string> parse_number(std::string_view text);
 
-/// As the command line has it; exactly one of `zones`, `offset` and `all` is given.
+/// As on the command line; exactly one of `zones`, `offset` and `all` is given.
 struct Selection {
     std::optional<ZoneRange> zones;
     std::optional<std::uint64_t> offset;  ///< Bytes; a zone's start.
@@ -37,14 +35,14 @@ struct Selection {
     bool all = false;
 };
 
-/// The same on a given disk: `count` zones from zone `first` on.
+/// The same zones on a given disk: `count` zones from zone `first` on.
 struct Target {
     Scope scope = Scope::zones;
     std::uint32_t first = 0;
     std::uint32_t count = 0;
 };
 
-/// Refuses zones that the disk does not have, and bytes that are not whole zones.
+/// Refuses zones that the disk does not have, and byte ranges that are not whole zones.
 [[nodiscard]] tl::expected<Target, Failure> resolve(const Selection& selection,
                                                     const Layout& layout, std::string_view device);
 

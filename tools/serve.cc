@@ -1,4 +1,4 @@
-// zonebridge serve: a disk for virtual machines.
+// zonebridge serve: serves disks to virtual machines or to the host.
 #include "service/serve.h"
 
 #include <cerrno>
@@ -22,7 +22,7 @@
 namespace zonebridge::tools {
 namespace {
 
-/// QEMU takes a comma in an option's value when it is doubled.
+/// QEMU expects a comma in an option's value to be doubled.
 std::string for_qemu(std::string_view value) {
     std::string text;
     for (const auto character : value) {
@@ -38,7 +38,7 @@ std::string describe(const Limits& limits) {
                          layout.zone_size());
 }
 
-/// Every disk in a few words; with its number where there are several.
+/// Every disk in a few words; with its number if there are several.
 std::string describe(const service::ServeOptions& options, const service::Ready& ready) {
     if (ready.disks.empty()) return "no disk yet";
     std::string words;
@@ -53,12 +53,12 @@ std::string describe(const service::ServeOptions& options, const service::Ready&
     return words;
 }
 
-/// The device that carries the disk in QEMU, with its own options.
+/// The QEMU device for the disk, with its options.
 std::string qemu_device(const service::ServeOptions& options, const service::Ready& ready) {
     if (options.disk.kind == service::GuestDeviceKind::scsi)
         return "vhost-user-scsi-pci,chardev=zonebridge";
     const auto& limits = ready.disks.front().disk->limits();
-    // Its vhost-user-blk knows no zones, which a host-managed disk can't do without.
+    // QEMU's vhost-user-blk does not support zones, which a host-managed disk needs.
     if (limits.model == Model::host_managed)
         return fmt::format(
             "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},vq_size={},"
@@ -67,10 +67,10 @@ std::string qemu_device(const service::ServeOptions& options, const service::Rea
     return "vhost-user-blk-pci,chardev=zonebridge";
 }
 
-/// What gives QEMU the disk; nothing where it needs none.
+/// The QEMU arguments for the disk; nothing if none are needed.
 std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
                                           const service::Ready& ready) {
-    // By VDUSE too: the kernel takes a guest's memory only if it is a file, and shared.
+    // VDUSE needs this too: the kernel accepts a guest's memory only if it is a shared file.
     constexpr std::string_view memory =
         "-object memory-backend-memfd,id=mem,size=1G,share=on -machine memory-backend=mem -m 1G";
     if (options.vduse && options.vduse->attach == service::VdpaAttach::guest)
@@ -82,7 +82,7 @@ std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
     return std::nullopt;
 }
 
-/// Says that the disk can be used, where, and how: to whoever reads our output, and to the manager.
+/// Announces the disk and how to use it, on standard output and to the service manager.
 void announce(const service::ServeOptions& options, const service::Ready& ready) {
     const auto place =
         one_line(ready.vduse      ? ready.vduse->node
@@ -93,14 +93,14 @@ void announce(const service::ServeOptions& options, const service::Ready& ready)
     const auto disks = describe(options, ready);
     out.print("ready: {} at {}{}\n", disks, place,
               ready.vduse && ready.vduse->took_over ? ", took over" : "");
-    // Nobody may be reading; the disk is served all the same.
+    // There may be no reader; serve the disk all the same.
     (void)out.flush();
     notify_manager(fmt::format("READY=1\nSTATUS=Serving {} at {}\n", disks, place));
 }
 
 Outcome print_capabilities(service::GuestDeviceKind device) {
     Output out(STDOUT_FILENO);
-    // The words of QEMU's docs/interop/vhost-user.json.
+    // As defined in QEMU's docs/interop/vhost-user.json.
     const auto* const type = device == service::GuestDeviceKind::scsi ? "scsi" : "block";
     out.print("{}\n", nlohmann::json{{"type", type}}.dump(2));
     if (const auto flushed = out.flush(); !flushed)
@@ -108,7 +108,7 @@ Outcome print_capabilities(service::GuestDeviceKind device) {
     return {};
 }
 
-/// Exactly one way in, and a device that it carries.
+/// Checks that there is exactly one of socket, descriptor and VDUSE, and a device that it supports.
 Outcome choose_way(ServeArguments& options) {
     auto& serve = options.serve;
     const int ways = (serve.socket ? 1 : 0) + (serve.fd ? 1 : 0) + (options.vduse ? 1 : 0);
@@ -130,7 +130,7 @@ Outcome choose_way(ServeArguments& options) {
     return {};
 }
 
-/// Which disks, by which numbers, and what can be asked of them.
+/// Checks the disks, their numbers, and the options that apply to them.
 Outcome choose_disks(ServeArguments& options) {
     auto& serve = options.serve;
     const auto scsi = serve.disk.kind == service::GuestDeviceKind::scsi;
@@ -164,7 +164,7 @@ Outcome run(ServeArguments options) {
                    "--control PATH to add disks later"));
     if (const auto way = choose_way(options); !way) return way;
     if (const auto disks = choose_disks(options); !disks) return disks;
-    // Before anything else is opened and takes the number.
+    // Check before another file is opened and gets the number.
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));

@@ -17,7 +17,7 @@ namespace {
 
 using Arguments = std::shared_ptr<ServeArguments>;
 
-/// What is wrong with `text`, if it is no number from 1 to `most`.
+/// The error of `text` if it is no number from 1 to `most`.
 template <typename Number>
 std::optional<std::string> take_count(const std::string& text, Number most,
                                       std::optional<Number>& count) {
@@ -28,7 +28,7 @@ std::optional<std::string> take_count(const std::string& text, Number most,
     return std::nullopt;
 }
 
-/// What is wrong with "N=DEVICE", if anything.
+/// The error of "N=DEVICE", if any.
 std::optional<std::string> take_lun(const std::string& text,
                                     std::vector<service::ServeOptions::Lun>& luns) {
     auto lun = parse_numbered_device(text);
@@ -37,7 +37,7 @@ std::optional<std::string> take_lun(const std::string& text,
     return std::nullopt;
 }
 
-/// Which disks, and what the guest finds them as.
+/// The disks, and the kind of device that the guest sees.
 void add_disks(CLI::App& app, const Arguments& options) {
     require(add_device(app, options->device, Session::Access::write), false);
     add_parsed(app, "--virtio", "scsi|blk",
@@ -81,7 +81,7 @@ void add_disks(CLI::App& app, const Arguments& options) {
                });
 }
 
-/// What helps those who test zoned software.
+/// Options for testing zoned software.
 void add_trials(CLI::App& app, const Arguments& options) {
     add_flag(app, "--explain", options->serve.explain,
              "Log why each request was refused: its zone, the write pointer, the broken rule");
@@ -97,7 +97,7 @@ void add_trials(CLI::App& app, const Arguments& options) {
         Repeat::yes);
 }
 
-/// How guests come in, and how the server is told what to do meanwhile.
+/// The guest's connection, and the control socket.
 void add_ways_in(CLI::App& app, const Arguments& options) {
     add_path(app, "--socket,--socket-path", options->serve.socket,
              "vhost-user: listen at this path");

@@ -1,7 +1,6 @@
 // The command line of `zonebridge serve`.
 //
-// Threads: the main thread.
-// Ownership: the arguments are shared between the verb and the options' own callbacks.
+// Ownership: the verb and the options' callbacks share the arguments.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +19,7 @@ namespace zonebridge::tools {
 
 struct ServeArguments {
     service::ServeOptions serve;
-    DeviceArguments device;  ///< An empty name: none was given.
+    DeviceArguments device;  ///< The name is empty if none was given.
     std::optional<service::GuestDeviceKind> guest_device;
     std::optional<std::string> vduse;
     std::optional<service::VdpaAttach> attach;
@@ -28,7 +27,7 @@ struct ServeArguments {
     bool print_capabilities = false;
 };
 
-/// DEVICE and every option of the verb; what one value has to do with another is not looked at yet.
+/// Adds DEVICE and every option of the verb; does not check combinations of options.
 void add_serve_options(CLI::App& app, const std::shared_ptr<ServeArguments>& arguments);
 
 }  // namespace zonebridge::tools

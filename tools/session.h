@@ -1,8 +1,8 @@
-// An open device for a command: its transport, a loop and one queue, with plain calls on top.
+// An open device for a command: a transport, a loop and one queue, with blocking calls.
 //
 // Threads: belongs to the thread that opened it.
-// Ownership: owns transport, loop and queue; buffers of requests are borrowed until their
-// completion was taken.
+// Ownership: owns transport, loop and queue; borrows a request's buffers until its completion is
+// taken.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@
 
 namespace zonebridge::tools {
 
-/// A device as the command line names it, and how it is to be opened.
+/// A device's name on the command line, and how to open it.
 struct DeviceArguments {
     std::string name;
     bool force = false;
@@ -30,13 +30,13 @@ class Session {
   public:
     enum class Access { read, write };
 
-    /// Opens `device` and, if it has something its reader must know, says so on standard error.
+    /// Opens `device`, and prints its notice on standard error if it has one.
     [[nodiscard]] static tl::expected<Session, Failure> open(const DeviceArguments& device,
                                                              Access access, std::size_t depth = 64);
 
     /// The device as the user named it.
     [[nodiscard]] const std::string& device() const noexcept { return device_; }
-    /// The device's file or node, for telling it apart from others; empty if it has none.
+    /// The device's file or node, to compare it with other files; empty if it has none.
     [[nodiscard]] std::string file() const;
     [[nodiscard]] const Limits& limits() const noexcept { return transport_->limits(); }
     [[nodiscard]] const Layout& layout() const noexcept { return limits().layout; }
@@ -44,24 +44,25 @@ class Session {
 
     /// Requests that may be in flight at once.
     [[nodiscard]] std::size_t depth() const noexcept { return queue_->depth(); }
-    /// The queue and the loop it waits on, for verbs that drive them by themselves.
+    /// The queue and its loop, for verbs that drive them directly.
     [[nodiscard]] Queue& queue() noexcept { return *queue_; }
     [[nodiscard]] Loop& loop() noexcept { return *loop_; }
 
-    /// Hands over one request. Fails only if the loop does.
+    /// Submits one request. Fails only if the loop does.
     [[nodiscard]] Outcome submit(const Request& request);
     /// The next completion, in no particular order; sleeps until there is one. Requires a request
     /// in flight.
     [[nodiscard]] tl::expected<Completion, Failure> wait();
-    /// Both in one, for when nothing else is in flight.
+    /// submit() and wait(), for use when nothing else is in flight.
     [[nodiscard]] tl::expected<Completion, Failure> run(const Request& request);
 
-    /// Fills `zones` from the one that holds `offset` on; returns how many.
+    /// Fills `zones`, starting with the zone that holds `offset`; returns how many.
     [[nodiscard]] tl::expected<std::size_t, Failure> report(std::uint64_t offset,
                                                             std::span<Zone> zones);
     /// Makes everything written durable.
     [[nodiscard]] Outcome flush();
-    /// Closes the queue, then the device, which tells whether all is durable. Call it once, last.
+    /// Closes the queue, then the device, which reports whether all data is durable. Call it once,
+    /// last.
     [[nodiscard]] Outcome close();
 
   private:

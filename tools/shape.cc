@@ -20,7 +20,7 @@ bool can_be_emulated(std::uint32_t block) {
 emulated::Shape ShapeOptions::over(emulated::Shape shape) const {
     shape.size = size.value_or(shape.size);
     shape.zone_size = zone_size.value_or(shape.zone_size);
-    // A capacity that was the whole zone's stays so when the zone's size changes.
+    // A capacity equal to the zone size stays equal when the size changes.
     if (zone_capacity)
         shape.zone_capacity = zone_capacity;
     else if (zone_size && shape.zone_capacity && *shape.zone_capacity > *zone_size)
@@ -66,7 +66,7 @@ tl::expected<emulated::Shape, Failure> shape_like(const Limits& limits, const Sh
     if (layout.zone_capacity() != layout.zone_size()) shape.zone_capacity = layout.zone_capacity();
     shape.conventional = layout.conventional_count();
     shape = options.over(shape);
-    // Limits that bind nothing, as a smaller disk makes them, are none.
+    // Limits that a smaller disk can't reach are dropped.
     const auto zones =
         shape.zone_size == 0 ? 0 : (shape.size + shape.zone_size - 1) / shape.zone_size;
     const auto binds = [&](std::optional<std::uint32_t> limit) {

@@ -1,7 +1,4 @@
-// What a new emulated disk is to look like: as the command line says, over what another disk is.
-//
-// Threads: pure functions and plain values.
-// Ownership: plain values.
+// The shape of a new emulated disk: the command line's options over another disk's shape.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +13,7 @@
 
 namespace zonebridge::tools {
 
-/// What the command line gave. Sizes in bytes.
+/// The command line's options. Sizes in bytes.
 struct ShapeOptions {
     std::optional<std::uint64_t> size;
     std::optional<std::uint64_t> zone_size;
@@ -28,13 +25,13 @@ struct ShapeOptions {
     std::optional<std::uint32_t> physical_block_size;
     std::optional<Model> model;
 
-    /// `shape` with what was given in place of its own.
+    /// `shape`, changed by the given options.
     [[nodiscard]] emulated::Shape over(emulated::Shape shape) const;
 };
 
-/// The shape of a disk with these limits, changed by `options`. Refused where an emulated disk can't
-/// be like it: conventional zones that are not the first ones, block sizes that it does not have;
-/// unless the options say otherwise. `device` names the disk in messages.
+/// The shape of a disk with these limits, changed by `options`. Refused if no emulated disk can
+/// have it: conventional zones that are not the first ones, or unsupported block sizes, unless the
+/// options replace them. `device` names the disk in messages.
 [[nodiscard]] tl::expected<emulated::Shape, Failure> shape_like(const Limits& limits,
                                                                 const ShapeOptions& options,
                                                                 std::string_view device);

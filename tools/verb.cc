@@ -54,7 +54,7 @@ CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::strin
             if (const auto complaint = parse(value)) throw CLI::ValidationError(name, *complaint);
         return true;
     };
-    // Left to itself, CLI11 would count values in words of its own.
+    // CLI11 would otherwise report the number of values in its own words.
     return app.add_option(name, callback, help)
         ->type_name(metavar)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

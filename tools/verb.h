@@ -1,8 +1,7 @@
-// What every verb is made of: its part of the command line, and what it does.
+// A verb: its part of the command line, and its function.
 //
-// Threads: the main thread.
-// Ownership: a Verb borrows its CLI::App, which the program's top one owns. What `run` needs of the
-// parsed options is shared between it and the option's own callbacks.
+// Ownership: a Verb borrows its CLI::App, which the program's top one owns. `run` and the options'
+// callbacks share the parsed options.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +14,7 @@
 #include "tools/selection.h"
 #include "tools/session.h"
 
-// Declared only: every file that sees all of CLI11 takes seconds more to compile.
+// Declared only: including CLI11 adds seconds to a file's compile time.
 namespace CLI {
 class App;
 class Option;
@@ -28,7 +27,7 @@ struct Verb {
     std::function<Outcome()> run;
 };
 
-/// Each in the file of its name.
+/// Each is defined in the file of its name.
 [[nodiscard]] Verb add_create(CLI::App& program);
 [[nodiscard]] Verb add_info(CLI::App& program);
 [[nodiscard]] Verb add_report(CLI::App& program);
@@ -43,17 +42,17 @@ struct Verb {
 
 // ---- Options that several verbs have. A bad value is refused while the command line is parsed.
 
-/// A subcommand with its description and, below its help, examples (one a line). `manual` names its
-/// manual page if that has another name than the verb.
+/// A subcommand with its description and, below its help, examples (one a line). `manual`: the name
+/// of its manual page if that differs from the verb's.
 [[nodiscard]] CLI::App* add_verb(CLI::App& program, const std::string& name,
                                  const std::string& description,
                                  const std::vector<std::string>& examples,
                                  const std::string& manual = {});
 CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const std::string& help);
-/// The option must be given, or, against what add_device says, need not.
+/// Makes the option required, or optional although add_device made it required.
 void require(CLI::Option* option, bool required = true);
-/// The positional DEVICE: required, and checked to be a name that could be opened. With it comes
-/// --data-path and, for verbs that write, --force.
+/// The positional DEVICE: required, and checked for a valid device name. Also adds --data-path and,
+/// for verbs that write, --force.
 CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access);
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,
                       const std::string& help);
@@ -67,7 +66,7 @@ CLI::Option* add_zones(CLI::App& app, const std::string& name, std::optional<Zon
 CLI::Option* add_path(CLI::App& app, const std::string& name, std::optional<std::string>& path,
                       const std::string& help);
 
-/// Takes an option's value apart; what it answers, if anything, is what is wrong with it.
+/// Parses an option's value; returns the error, if any.
 using ParseValue = std::function<std::optional<std::string>(const std::string&)>;
 enum class Repeat { no, yes };
 

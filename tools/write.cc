@@ -27,8 +27,8 @@ struct Options {
 
 constexpr std::uint64_t largest_piece = std::uint64_t{4} << 20;
 
-/// Writes the input piece by piece, one on its way while the next is read: a sequential zone takes
-/// its writes one after another. No piece crosses a zone's end or capacity.
+/// Writes the input piece by piece, with one in flight while the next is read: a sequential zone
+/// takes its writes one after another. No piece crosses a zone's end or capacity.
 class Writer {
   public:
     Writer(Session& session, std::array<Buffer, 2>& buffers, std::uint64_t offset)
@@ -52,7 +52,7 @@ class Writer {
             if (!got) return stopped(failure_of(got.error()).message);
             more = *got == want;
 
-            // Whole blocks go down; what is left of the last is not padded but refused.
+            // Only whole blocks are written; a partial last block is refused, not padded.
             const auto rest = *got % granularity_at(session_.limits(), position_);
             if (auto issued = issue(buffer, *got - rest); !issued) return issued;
             if (rest == 0) continue;
@@ -80,7 +80,7 @@ class Writer {
         return {};
     }
 
-    /// Waits for the piece that is on its way.
+    /// Waits for the piece in flight.
     Outcome settle() {
         if (on_its_way_ == 0) return {};
         const auto completion = session_.wait();
@@ -99,7 +99,7 @@ class Writer {
         return tl::unexpected(std::move(failure));
     }
 
-    /// The end of what can be written here: fine if the input ends as well.
+    /// No more can be written here: no error if the input ends as well.
     Outcome end_without_room(const File& input) {
         std::byte probe{};
         const auto more = read_fully(input, {&probe, 1});
@@ -128,7 +128,7 @@ class Writer {
     std::size_t turn_ = 0;
 };
 
-/// What can be known to go wrong before a byte is written.
+/// Finds errors before a byte is written.
 Outcome check(const Options& options, const Session& session, const File& input) {
     const auto& limits = session.limits();
     const auto refuse = [&session](std::string why) {
@@ -159,7 +159,7 @@ Outcome check(const Options& options, const Session& session, const File& input)
 }
 
 Outcome run(const Options& options) {
-    std::array<Buffer, 2> buffers;  // outlive the session, whose kernel half may still read them
+    std::array<Buffer, 2> buffers;  // outlive the session: the kernel may still read them
     auto session = Session::open(options.device, Session::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto input = File::open(options.input, File::Mode::read, session->file());
@@ -182,7 +182,7 @@ Outcome run(const Options& options) {
         Progress progress("write", Progress::Unit::bytes, input->remaining().value_or(0));
         done = writer.run(*input, progress);
     }
-    // What went down before a failure is kept as well.
+    // Data written before a failure is flushed as well.
     const auto flushed = session->flush();
     if (!done) return done;
     if (!flushed) return flushed;

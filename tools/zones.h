@@ -1,8 +1,7 @@
-// Going over a disk's zones without holding them all: a scan that fetches them in batches, and a
-// tally that counts them.
+// Iterates over a disk's zones without holding all of them: a scan that fetches them in batches,
+// and a tally that counts them.
 //
-// Threads: belong to the thread of their session.
-// Ownership: ZoneScan borrows its Session and owns one batch of zones.
+// Ownership: ZoneScan borrows its Session.
 #pragma once
 
 #include <array>
@@ -33,7 +32,7 @@ class ZoneScan {
     std::uint64_t end_;
 };
 
-/// All states in the order of their numbers, as lists of them are printed.
+/// All states in the order of their numbers, for printed lists.
 inline constexpr std::array all_states{
     ZoneState::not_write_pointer, ZoneState::empty,  ZoneState::implicit_open,
     ZoneState::explicit_open,     ZoneState::closed, ZoneState::full,
@@ -41,7 +40,7 @@ inline constexpr std::array all_states{
 inline constexpr std::array all_types{ZoneType::conventional, ZoneType::sequential_write_required,
                                       ZoneType::sequential_write_preferred};
 
-/// Bytes written from the zone's start on, as far as its report tells: absent for conventional,
+/// Bytes written from the zone's start on, according to its report: nothing for conventional,
 /// read-only and offline zones; all of a full zone.
 [[nodiscard]] std::optional<std::uint64_t> written_bytes(const Zone& zone) noexcept;
 
@@ -56,7 +55,7 @@ class Tally {
     [[nodiscard]] std::uint64_t of(ZoneType type) const noexcept {
         return types_[static_cast<std::size_t>(type)];
     }
-    /// Bytes written to zones that tell, and those zones' capacity.
+    /// Bytes written to zones for which written_bytes() is known, and those zones' capacity.
     [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
     [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
 

@@ -169,7 +169,7 @@ tl::expected<std::optional<UniqueFd>, std::string> Listener::accept_waiting() {
     switch (errno) {
         case EAGAIN:
         case EINTR:
-        case ECONNABORTED:  // the peer has gone in between
+        case ECONNABORTED:  // the client disconnected meanwhile
             return std::nullopt;
         case EMFILE:
         case ENFILE:

@@ -225,7 +225,7 @@ tl::expected<bool, std::string> Session::dispatch(Request request, Message& mess
             return dispatch_query(request, message);
         case Request::set_owner:
         case Request::reset_owner:  // deprecated; acting on it is known to break front ends
-        case Request::set_log_fd:   // optional: who wants to know looks at the log itself
+        case Request::set_log_fd:   // optional: the front end can read the log itself
             return true;
         case Request::set_features:
             return set_features(message);
