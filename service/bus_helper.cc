@@ -15,9 +15,9 @@
 #include <climits>
 #include <fmt/format.h>
 
+#include "base/thread.h"
 #include "service/log.h"
 #include "service/vdpa_users.h"
-#include "base/thread.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {

@@ -21,9 +21,9 @@
 
 #include <fmt/format.h>
 
+#include "base/thread.h"
 #include "base/unique_fd.h"
 #include "service/log.h"
-#include "base/thread.h"
 #include "virtio/notifier.h"
 #include "virtio/vhost_user/listener.h"
 

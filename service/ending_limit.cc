@@ -8,8 +8,8 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "service/log.h"
 #include "base/thread.h"
+#include "service/log.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {

@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "service/explain_words.h"
 #include "base/thread.h"
+#include "service/explain_words.h"
 
 namespace zonebridge::service {
 

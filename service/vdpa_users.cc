@@ -10,10 +10,10 @@
 
 #include <fmt/format.h>
 
+#include "base/thread.h"
 #include "service/log.h"
 #include "transports/host/claim.h"
 #include "transports/host/places.h"
-#include "base/thread.h"
 #include "virtio/notifier.h"
 
 namespace zonebridge::service {

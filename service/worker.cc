@@ -4,8 +4,8 @@
 
 #include <fmt/format.h>
 
-#include "service/answers.h"
 #include "base/thread.h"
+#include "service/answers.h"
 
 namespace zonebridge::service {
 

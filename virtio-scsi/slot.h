@@ -45,7 +45,8 @@ struct Controller::Slot {
     bool reset = false;     ///< Resets the unit at its end.
     bool query = false;     ///< Only asks whether there is such a command, and waits for none.
     bool found = false;     ///< There was such a command.
-    bool absent = false;    ///< There is no such unit, but one that is being removed may have commands.
+    bool absent =
+        false;  ///< There is no such unit, but one that is being removed may have commands.
 };
 
 struct Controller::Port {
