@@ -50,9 +50,10 @@ tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
                 return;
             }
             part.device = std::move(*device);
-            part.path = std::make_unique<DataPath>(ring, *part.device, [this](std::string text) {
-                tell({virtio::BackendEvent::Kind::fault, std::move(text)});
-            });
+            part.path =
+                std::make_unique<DeviceQueues>(ring, *part.device, [this](std::string text) {
+                    raise({virtio::BackendEvent::Kind::fault, std::move(text)});
+                });
             part.worker->add(*part.path);
         });
         if (!result) break;
@@ -278,7 +279,7 @@ void DeviceBackend::copy_config(std::span<const std::byte> bytes, std::uint32_t 
     std::fill(rest, out.end(), std::byte{0});
 }
 
-void DeviceBackend::tell(virtio::BackendEvent event) {
+void DeviceBackend::raise(virtio::BackendEvent event) {
     const std::lock_guard guard(events_lock_);
     if (event.kind == virtio::BackendEvent::Kind::fault && std::exchange(faulty_, true)) return;
     events_.push_back(std::move(event));

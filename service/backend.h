@@ -20,7 +20,7 @@
 
 #include "base/unique_fd.h"
 #include "service/answers.h"
-#include "service/data_path.h"
+#include "service/device_queues.h"
 #include "service/worker.h"
 #include "virtio/backend.h"
 
@@ -81,14 +81,14 @@ class DeviceBackend : public virtio::Backend {
                             std::span<std::byte> out) noexcept;
     /// Queues an event for the session. Any thread. Only the first fault since the last reset is
     /// queued: it ends the session.
-    void tell(virtio::BackendEvent event);
+    void raise(virtio::BackendEvent event);
 
   private:
     /// One worker's part of the device.
     struct Part {
         Worker* worker;
         std::unique_ptr<virtio::Device> device;  // used on the worker's thread only
-        std::unique_ptr<DataPath> path;          // used on the worker's thread only
+        std::unique_ptr<DeviceQueues> path;      // used on the worker's thread only
     };
 
     [[nodiscard]] Part& part_of(std::uint16_t queue) { return parts_[queue % parts_.size()]; }

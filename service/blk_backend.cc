@@ -51,12 +51,12 @@ std::optional<std::string> BlkBackend::objection(std::uint64_t features) const {
 tl::expected<void, std::string> BlkBackend::set_features(std::uint64_t features) {
     if (auto common = DeviceBackend::set_features(features); !common) return common;
     accepted_ = features;
-    tell_whether_zoned();
+    log_whether_zoned();
     apply_mode();
     return {};
 }
 
-void BlkBackend::tell_whether_zoned() {
+void BlkBackend::log_whether_zoned() {
     if (disk_.limits().model != Model::host_managed) return;
     const auto zoned = (accepted_ & feature::zoned) != 0;
     if (zoned && warned_)

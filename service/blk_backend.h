@@ -39,7 +39,7 @@ class BlkBackend final : public DeviceBackend {
   private:
     void reset_device(virtio::ResetCause cause) override;
     /// Logs once a session that the front end can't carry the zones, or that it does after all.
-    void tell_whether_zoned();
+    void log_whether_zoned();
     void apply_mode();
 
     Transport& disk_;

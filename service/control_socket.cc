@@ -44,7 +44,7 @@ std::optional<uid_t> stranger(int socket) {
 }  // namespace
 
 /// Carries out requests on a thread of its own.
-class ControlSocket::Doer {
+class ControlSocket::CommandRunner {
   public:
     struct Job {
         std::uint64_t peer = 0;
@@ -55,11 +55,11 @@ class ControlSocket::Doer {
         ControlProtocol::Answer answer;
     };
 
-    Doer(UniqueFd done_fd, const ControlProtocol& protocol, LunTable& luns)
+    CommandRunner(UniqueFd done_fd, const ControlProtocol& protocol, LunTable& luns)
         : protocol_(protocol), luns_(luns), done_fd_(std::move(done_fd)) {}
-    Doer(const Doer&) = delete;
-    Doer& operator=(const Doer&) = delete;
-    ~Doer() { stop(); }
+    CommandRunner(const CommandRunner&) = delete;
+    CommandRunner& operator=(const CommandRunner&) = delete;
+    ~CommandRunner() { stop(); }
 
     /// Begins no further request, and waits for the current one.
     void stop() {
@@ -128,20 +128,20 @@ class ControlSocket::Doer {
 };
 
 /// The connected clients, all on one thread that blocks for none of them.
-class ControlSocket::Peers {
+class ControlSocket::Connections {
   public:
-    Peers(virtio::Listener listener, UniqueFd stop, Doer& doer, const ControlProtocol& protocol,
-          const ControlLimits& limits)
+    Connections(virtio::Listener listener, UniqueFd stop, CommandRunner& runner,
+                const ControlProtocol& protocol, const ControlLimits& limits)
         : listener_(std::move(listener)),
           stop_(std::move(stop)),
-          doer_(doer),
+          runner_(runner),
           protocol_(protocol),
           limits_(limits) {
         listener_.set_log([](std::string_view line) { log("control: {}", line); });
     }
-    Peers(const Peers&) = delete;
-    Peers& operator=(const Peers&) = delete;
-    ~Peers() {
+    Connections(const Connections&) = delete;
+    Connections& operator=(const Connections&) = delete;
+    ~Connections() {
         virtio::notify(stop_);
         if (thread_.joinable()) thread_.join();
     }
@@ -159,18 +159,18 @@ class ControlSocket::Peers {
         std::string in;
         std::string out;
         bool last = false;   // close after sending `out`
-        bool asked = false;  // the doer has a request of this client
+        bool asked = false;  // the runner has a request of this client
         bool ended = false;  // has sent everything
         Clock::time_point until;
     };
 
     /// False: this was the last turn.
     [[nodiscard]] bool turn() {
-        std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}, {doer_.done_fd(), POLLIN, 0}};
+        std::vector<pollfd> waits{{stop_.get(), POLLIN, 0}, {runner_.done_fd(), POLLIN, 0}};
         const auto resume = listener_.resume_at();
-        const auto listening = listening_ && peers_.size() < limits_.connections && !resume;
+        const auto listening = listening_ && connections_.size() < limits_.connections && !resume;
         waits.push_back({listening ? listener_.fd() : -1, POLLIN, 0});
-        for (const auto& peer : peers_) {
+        for (const auto& peer : connections_) {
             // A client that left would be reported again and again while its request is carried
             // out.
             const auto fd = peer.asked ? -1 : peer.socket.get();
@@ -181,12 +181,12 @@ class ControlSocket::Peers {
             log("control: the server takes no more commands: {}", std::strerror(errno));
             return false;
         }
-        for (auto& done : doer_.take_done()) tell(done);
+        for (auto& done : runner_.take_done()) answer(done);
         if (waits[0].revents != 0) return false;
-        for (std::size_t i = 0; i < peers_.size(); ++i)
-            if (waits[i + 3].revents != 0) go_on_with(peers_[i]);
+        for (std::size_t i = 0; i < connections_.size(); ++i)
+            if (waits[i + 3].revents != 0) go_on_with(connections_[i]);
         end_waits();
-        std::erase_if(peers_, [](const Peer& peer) { return !peer.socket; });
+        std::erase_if(connections_, [](const Peer& peer) { return !peer.socket; });
         if (waits[2].revents != 0) accept();
         return true;
     }
@@ -194,7 +194,7 @@ class ControlSocket::Peers {
     /// Milliseconds for poll(2) until the first client's limit is over, or `first` comes.
     [[nodiscard]] int time_left(std::optional<Clock::time_point> first) const {
         const auto now = Clock::now();
-        for (const auto& peer : peers_)
+        for (const auto& peer : connections_)
             if (!peer.asked && (!first || peer.until < *first)) first = peer.until;
         if (!first) return -1;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(*first - now).count();
@@ -203,7 +203,7 @@ class ControlSocket::Peers {
 
     void end_waits() {
         const auto now = Clock::now();
-        for (auto& peer : peers_) {
+        for (auto& peer : connections_) {
             if (peer.asked || now < peer.until) continue;
             if (peer.out.empty()) {
                 complain(peer, "no request came in time");
@@ -222,7 +222,7 @@ class ControlSocket::Peers {
             return;
         }
         if (!*socket) return;
-        auto& peer = peers_.emplace_back();
+        auto& peer = connections_.emplace_back();
         peer.id = next_id_++;
         peer.socket = std::move(**socket);
         if (const auto who = stranger(peer.socket.get())) {
@@ -243,8 +243,8 @@ class ControlSocket::Peers {
         say(peer, protocol_.complaint(why));
         peer.last = true;
     }
-    void tell(Doer::Done& done) {
-        for (auto& peer : peers_) {
+    void answer(CommandRunner::Done& done) {
+        for (auto& peer : connections_) {
             if (peer.id != done.peer) continue;
             peer.asked = false;
             peer.last = done.answer.last;
@@ -266,7 +266,7 @@ class ControlSocket::Peers {
                     continue;
                 }
                 peer.asked = true;
-                doer_.give({peer.id, std::move(line)});
+                runner_.give({peer.id, std::move(line)});
             } else if (peer.in.size() >= limits_.line) {
                 complain(peer, fmt::format("a request must be a line of less than {} bytes",
                                            limits_.line));
@@ -307,10 +307,10 @@ class ControlSocket::Peers {
 
     virtio::Listener listener_;
     const UniqueFd stop_;
-    Doer& doer_;
+    CommandRunner& runner_;
     const ControlProtocol& protocol_;
     const ControlLimits limits_;
-    std::vector<Peer> peers_;
+    std::vector<Peer> connections_;
     std::uint64_t next_id_ = 1;
     bool listening_ = true;
     std::thread thread_;
@@ -325,22 +325,22 @@ tl::expected<std::unique_ptr<ControlSocket>, Error> ControlSocket::open(
     UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!done || !stop) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     auto control = std::make_unique<ControlSocket>(Private{});
-    control->doer_ = std::make_unique<Doer>(std::move(done), protocol, luns);
-    control->peers_ = std::make_unique<Peers>(std::move(*listener), std::move(stop),
-                                              *control->doer_, protocol, limits);
+    control->runner_ = std::make_unique<CommandRunner>(std::move(done), protocol, luns);
+    control->connections_ = std::make_unique<Connections>(std::move(*listener), std::move(stop),
+                                                          *control->runner_, protocol, limits);
     return control;
 }
 
 void ControlSocket::start() {
-    doer_->start();
-    peers_->start();
+    runner_->start();
+    connections_->start();
 }
 
 ControlSocket::ControlSocket(Private) {}
 
 ControlSocket::~ControlSocket() {
     // The clients still get the answer to the current request.
-    doer_->stop();
+    runner_->stop();
 }
 
 }  // namespace zonebridge::service

@@ -62,16 +62,16 @@ class ControlSocket {
     ~ControlSocket();
 
   private:
-    class Peers;
-    class Doer;
+    class Connections;
+    class CommandRunner;
     struct Private {};
 
   public:
     explicit ControlSocket(Private);  // by open()
 
   private:
-    std::unique_ptr<Doer> doer_;
-    std::unique_ptr<Peers> peers_;  // uses doer_, so it is declared last
+    std::unique_ptr<CommandRunner> runner_;
+    std::unique_ptr<Connections> connections_;  // uses runner_, so it is declared last
 };
 
 }  // namespace zonebridge::service

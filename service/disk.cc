@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "layers/explain/explain.h"
+#include "layers/trace/trace.h"
 #include "service/log.h"
 #include "transports/host/node.h"
 #include "transports/open.h"
@@ -28,9 +28,9 @@ std::optional<std::string> path_to_pass(const std::string& name, const DiskOptio
 
 }  // namespace
 
-tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
-                                                      const DiskOptions& options) {
-    auto disk = std::make_unique<Disk>(Private{});
+tl::expected<std::unique_ptr<GuestDisk>, Error> GuestDisk::open(const std::string& name,
+                                                                const DiskOptions& options) {
+    auto disk = std::make_unique<GuestDisk>(Private{});
     disk->refusals_ = options.refusals;
     const auto path = path_to_pass(name, options);
     if (path && !options.faults.empty())
@@ -56,13 +56,13 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
         name,
         {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
     if (!transport) return tl::unexpected(std::move(transport.error()));
-    transport = fault::inject(std::move(*transport), options.faults, options.witness);
+    transport = fault::inject(std::move(*transport), options.faults, options.observer);
     if (!transport) return tl::unexpected(std::move(transport.error()));
     disk->transport_ = std::move(*transport);
     if (options.refusals != nullptr) {
         options.refusals->knows(disk->limits());
         // Above the fault layer, so that injected refusals are explained as well.
-        disk->transport_ = explain_refusals(std::move(disk->transport_), *options.refusals);
+        disk->transport_ = trace_refusals(std::move(disk->transport_), *options.refusals);
     }
     if (options.kind == GuestDeviceKind::scsi) {
         zbc::UnitOptions unit;
@@ -76,20 +76,20 @@ tl::expected<std::unique_ptr<Disk>, Error> Disk::open(const std::string& name,
     return disk;
 }
 
-const Limits& Disk::limits() const noexcept {
+const Limits& GuestDisk::limits() const noexcept {
     return passed_ ? passed_->limits() : transport_->limits();
 }
 
-const Identity& Disk::identity() const noexcept {
+const Identity& GuestDisk::identity() const noexcept {
     return passed_ ? passed_->identity() : transport_->identity();
 }
 
-zbc::LogicalUnit& Disk::unit() noexcept {
+zbc::LogicalUnit& GuestDisk::unit() noexcept {
     if (passed_) return *passed_;
     return *target_;
 }
 
-tl::expected<void, Error> Disk::close() {
+tl::expected<void, Error> GuestDisk::close() {
     return passed_ ? passed_->close() : transport_->close();
 }
 

@@ -41,19 +41,19 @@ struct DiskOptions {
     std::optional<bool> reads_past_pointer;
     /// Faults to inject; not for passed-through disks.
     std::vector<fault::Rule> faults;
-    fault::Witness* witness =
+    fault::Observer* observer =
         nullptr;                      ///< Receives injected faults; outlives the disk. May be null.
     RefusalSink* refusals = nullptr;  ///< Receives refusals; outlives the disk. May be null.
 };
 
-class Disk {
+class GuestDisk {
     struct Private {};
 
   public:
     /// `name` as transports/open.h takes it.
-    [[nodiscard]] static tl::expected<std::unique_ptr<Disk>, Error> open(
+    [[nodiscard]] static tl::expected<std::unique_ptr<GuestDisk>, Error> open(
         const std::string& name, const DiskOptions& options);
-    explicit Disk(Private) {}
+    explicit GuestDisk(Private) {}
 
     [[nodiscard]] const Limits& limits() const noexcept;
     [[nodiscard]] const Identity& identity() const noexcept;

@@ -24,7 +24,7 @@ namespace zonebridge::service {
 struct NumberedDisk {
     std::uint16_t lun = 0;
     std::string device;  ///< As the user named it.
-    Disk* disk = nullptr;
+    GuestDisk* disk = nullptr;
     zbc::LogicalUnit* unit =
         nullptr;  ///< The logical unit that the guest uses; GuestDeviceKind::scsi only.
 };

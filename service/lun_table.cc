@@ -65,7 +65,7 @@ LunTable::~LunTable() = default;
 
 tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
                                                       const DiskOptions& options) {
-    auto disk = Disk::open(device, options);
+    auto disk = GuestDisk::open(device, options);
     if (!disk) return tl::unexpected(std::move(disk.error()));
     warn_of_odd_zones(device, (*disk)->limits().layout);
     Lun lun{device, options, std::move(*disk), nullptr, false};
@@ -205,13 +205,13 @@ tl::expected<void, Error> LunTable::take_out(std::uint16_t number, Lun& lun) {
     return {};
 }
 
-tl::expected<std::unique_ptr<Disk>, Error> LunTable::reopen(Lun& lun) {
+tl::expected<std::unique_ptr<GuestDisk>, Error> LunTable::reopen(Lun& lun) {
     // Close the old disk first: two opens of the same disk would exclude each other.
     auto closed = lun.disk->close();
     lun.disk.reset();
     if (!closed) return tl::unexpected(std::move(closed.error()));
     for (auto waited = milliseconds{0};; waited += between_looks) {
-        auto disk = Disk::open(lun.device, lun.options);
+        auto disk = GuestDisk::open(lun.device, lun.options);
         const auto busy = !disk && disk.error().cause == NativeCause::os_error(EBUSY);
         if (!busy || waited >= longest_letting_go) return disk;
         std::this_thread::sleep_for(between_looks);

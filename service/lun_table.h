@@ -111,7 +111,7 @@ class LunTable {
     struct Lun {
         std::string device;
         DiskOptions options;
-        std::unique_ptr<Disk> disk;
+        std::unique_ptr<GuestDisk> disk;
         std::unique_ptr<SteadyUnit> unit;  // null unless GuestDeviceKind::scsi
         bool leaving = false;  // removed from the guest, but its disk still holds commands
     };
@@ -121,7 +121,7 @@ class LunTable {
                                                            const DiskOptions& options);
     [[nodiscard]] static LunInfo info_of(std::uint16_t number, const Lun& lun);
     [[nodiscard]] tl::expected<Luns::iterator, Error> find(std::uint16_t number);
-    [[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> reopen(Lun& lun);
+    [[nodiscard]] tl::expected<std::unique_ptr<GuestDisk>, Error> reopen(Lun& lun);
     void wait_until_quiet(const SteadyUnit& unit);
     /// An error while the disk holds commands; the unit, its disk and its number stay in use then.
     [[nodiscard]] tl::expected<void, Error> take_out(std::uint16_t number, Lun& lun);

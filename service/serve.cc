@@ -14,10 +14,10 @@
 
 #include "base/unique_fd.h"
 #include "service/ending_limit.h"
-#include "service/explain.h"
 #include "service/limits.h"
 #include "service/log.h"
 #include "service/lun_table.h"
+#include "service/refusal_log.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"
@@ -150,10 +150,10 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     const auto ending =
         EndingLimit::start(options.vduse ? std::nullopt : std::optional(stop->get()), disk_limit);
     if (!ending) return tl::unexpected(ending.error());
-    std::optional<Explainer> explainer;  // outlives the disks
+    std::optional<RefusalLog> explainer;  // outlives the disks
     if (options.explain || !options.disk.faults.empty()) explainer.emplace(log_line);
     auto how = options.disk;
-    if (explainer) how.witness = &*explainer;
+    if (explainer) how.observer = &*explainer;
     const auto several = options.luns.size() > 1 || options.control;
     LunTable luns(how, [&](std::uint16_t number) -> RefusalSink* {
         if (!options.explain) return nullptr;

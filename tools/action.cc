@@ -6,9 +6,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
 
@@ -43,7 +43,7 @@ std::string done_before(const Wording& wording, std::uint64_t done) {
 }
 
 /// The zone that refused and, if the device reports it, its state.
-std::string describe(Session& session, std::uint32_t number) {
+std::string describe(DiskClient& session, std::uint32_t number) {
     const auto name = fmt::format("{}: zone {}", session.device(), number);
     if (session.layout().is_conventional(number)) return name + " (conventional)";
     Zone zone;
@@ -53,7 +53,7 @@ std::string describe(Session& session, std::uint32_t number) {
 }
 
 /// Acts on zones in order, and stops at the first that refuses.
-tl::expected<std::uint64_t, Failure> act_on_range(Session& session, const Wording& wording,
+tl::expected<std::uint64_t, Failure> act_on_range(DiskClient& session, const Wording& wording,
                                                   Target target) {
     const auto& layout = session.layout();
     Progress progress(std::string(to_string(wording.operation)), Progress::Unit::zones,
@@ -82,7 +82,7 @@ tl::expected<std::uint64_t, Failure> act_on_range(Session& session, const Wordin
     return done;
 }
 
-tl::expected<Tally, Failure> count_states(Session& session, Target target) {
+tl::expected<Tally, Failure> count_states(DiskClient& session, Target target) {
     Tally tally;
     ZoneScan scan(session, target.first, target.count);
     for (;;) {
@@ -102,7 +102,7 @@ std::uint64_t affected_by_all(Operation operation, const Tally& before) {
     return affected;
 }
 
-tl::expected<std::uint64_t, Failure> act_on_all(Session& session, const Wording& wording,
+tl::expected<std::uint64_t, Failure> act_on_all(DiskClient& session, const Wording& wording,
                                                 Target target) {
     const auto before = count_states(session, target);
     if (!before) return tl::unexpected(before.error());
@@ -117,7 +117,7 @@ tl::expected<std::uint64_t, Failure> act_on_all(Session& session, const Wording&
     return affected_by_all(wording.operation, *before);
 }
 
-void print(Output& out, const Session& session, const Wording& wording, Target target,
+void print(Output& out, const DiskClient& session, const Wording& wording, Target target,
            const Result& result) {
     const auto& layout = session.layout();
     const auto device = one_line(session.device());
@@ -138,7 +138,7 @@ void print(Output& out, const Session& session, const Wording& wording, Target t
     out.print("now: {}\n", result.after.states_in_words());
 }
 
-void print_json(Output& out, const Session& session, const Wording& wording, Target target,
+void print_json(Output& out, const DiskClient& session, const Wording& wording, Target target,
                 const Result& result) {
     const auto& layout = session.layout();
     const auto last = target.first + target.count - 1;
@@ -172,7 +172,7 @@ Outcome run(const Options& options, const Wording& wording) {
     if (selection.length && *selection.length == 0)
         return tl::unexpected(misuse("--length 0 selects no zone"));
 
-    auto session = Session::open(options.device, Session::Access::write);
+    auto session = DiskClient::open(options.device, DiskClient::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto target = resolve(selection, session->layout(), session->device());
     if (!target) return tl::unexpected(target.error());
@@ -207,7 +207,7 @@ Verb add_action(CLI::App& program, Wording wording) {
                           fmt::format("zonebridge {} disk.img --offset 1G --length 512M", name),
                           fmt::format("zonebridge {} disk.img --all", name)});
     auto& selection = options->selection;
-    add_device(*app, options->device, Session::Access::write);
+    add_device(*app, options->device, DiskClient::Access::write);
     add_zones(*app, "--zone", selection.zones, "The zone with this number, or the zones N to M");
     add_size(*app, "--offset", selection.offset, "The zone that starts at this byte");
     add_size(*app, "--length", selection.length,

@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/pieces.h"
 #include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 
 namespace zonebridge::tools {
@@ -100,7 +100,7 @@ class Input {
 };
 
 /// Finds errors before a byte is written.
-Outcome check(const Options& options, Session& session, const File& input) {
+Outcome check(const Options& options, DiskClient& session, const File& input) {
     const auto& limits = session.limits();
     const auto& layout = limits.layout;
     const auto refuse = [&session](std::string why) {
@@ -131,7 +131,7 @@ Outcome check(const Options& options, Session& session, const File& input) {
     return {};
 }
 
-Outcome append_piece(Session& session, std::uint64_t start, std::span<std::byte> data,
+Outcome append_piece(DiskClient& session, std::uint64_t start, std::span<std::byte> data,
                      Landings& landings) {
     const iovec vector{data.data(), data.size()};
     Request request;
@@ -152,7 +152,7 @@ Outcome append_piece(Session& session, std::uint64_t start, std::span<std::byte>
     return {};
 }
 
-Outcome append_all(const Options& options, Session& session, const File& file, Input& input,
+Outcome append_all(const Options& options, DiskClient& session, const File& file, Input& input,
                    Landings& landings, Output& out) {
     const auto& limits = session.limits();
     const auto start = limits.layout.start_of(options.zone);
@@ -191,7 +191,7 @@ Outcome append_all(const Options& options, Session& session, const File& file, I
 
 Outcome run(const Options& options) {
     Input input;  // outlives the session: the kernel may still read its buffer
-    auto session = Session::open(options.device, Session::Access::write);
+    auto session = DiskClient::open(options.device, DiskClient::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto& limits = session->limits();
     Selection selection;
@@ -239,7 +239,7 @@ Verb add_append(CLI::App& program) {
         add_verb(program, "append", "Append data from a file or standard input to a zone",
                  {"zonebridge append disk.img --zone 5 --input record",
                   "head -c 64K /dev/urandom | zonebridge append disk.img --zone 5 --single"});
-    add_device(*app, options->device, Session::Access::write);
+    add_device(*app, options->device, DiskClient::Access::write);
     require(add_parsed(*app, "--zone", "N", "The zone's number",
                        [options](const std::string& text) -> std::optional<std::string> {
                            const auto number = parse_number(text);

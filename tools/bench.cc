@@ -12,8 +12,8 @@
 #include "tools/bench_load.h"
 #include "tools/bench_report.h"
 #include "tools/bench_run.h"
+#include "tools/disk_client.h"
 #include "tools/files.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 
 namespace zonebridge::tools {
@@ -53,8 +53,9 @@ Outcome check(const Options& options) {
 
 Outcome run(const Options& options) {
     if (auto checked = check(options); !checked) return checked;
-    const auto access = writes(*options.work) ? Session::Access::write : Session::Access::read;
-    auto session = Session::open(options.device, access, options.depth.value_or(1));
+    const auto access =
+        writes(*options.work) ? DiskClient::Access::write : DiskClient::Access::read;
+    auto session = DiskClient::open(options.device, access, options.depth.value_or(1));
     if (!session) return tl::unexpected(std::move(session.error()));
     BenchSummary summary;
     auto load_options = options.load;
@@ -90,7 +91,7 @@ Outcome run(const Options& options) {
     summary.plan = plan;
     if (writes(*options.work) && session->layout().zone_count() != 0)
         summary.zones_in_flight = options.load.zones_in_flight.value_or(1);
-    if (auto told = tell(summary, *result, file ? &*file : nullptr); !told) return told;
+    if (auto told = print_results(summary, *result, file ? &*file : nullptr); !told) return told;
     return session->close();
 }
 
@@ -114,7 +115,7 @@ Verb add_bench(CLI::App& program) {
         program, "bench", "Measure a device: requests per second, latency, processor time",
         {"zonebridge bench disk.img --work append --depth 16 --zones-in-flight 4",
          "zonebridge bench /dev/nvme0n1 --work randread --depth 32 --runtime 30 --json result"});
-    add_device(*app, options->device, Session::Access::write);
+    add_device(*app, options->device, DiskClient::Access::write);
     add_parsed(*app, "--work", "WORK", "append, seqwrite, randread or report (required)",
                [options](const std::string& text) -> std::optional<std::string> {
                    options->work = parse_work(text);

@@ -11,7 +11,7 @@
 namespace zonebridge::tools {
 namespace {
 
-tl::unexpected<Failure> refuse(const Session& session, std::string why) {
+tl::unexpected<Failure> refuse(const DiskClient& session, std::string why) {
     return tl::unexpected(refusal(fmt::format("{}: {}", session.device(), std::move(why))));
 }
 
@@ -23,7 +23,7 @@ struct Survey {
     std::uint64_t bytes = 0;
 };
 
-tl::expected<Survey, Failure> look_at_zones(Session& session) {
+tl::expected<Survey, Failure> look_at_zones(DiskClient& session) {
     Survey survey;
     std::uint32_t number = 0;
     ZoneScan scan(session, 0, session.layout().zone_count());
@@ -45,7 +45,7 @@ tl::expected<Survey, Failure> look_at_zones(Session& session) {
 }
 
 /// Empties the zones, or fails with the reason why they can't be written.
-Outcome make_empty(Session& session, const Survey& survey, bool force) {
+Outcome make_empty(DiskClient& session, const Survey& survey, bool force) {
     if (survey.not_empty == 0) return {};
     if (!force)
         return refuse(
@@ -66,7 +66,7 @@ Outcome make_empty(Session& session, const Survey& survey, bool force) {
     return {};
 }
 
-tl::expected<std::unique_ptr<Load>, Failure> load_of_zone_writes(Session& session,
+tl::expected<std::unique_ptr<Load>, Failure> load_of_zone_writes(DiskClient& session,
                                                                  const LoadOptions& options) {
     const auto& limits = session.limits();
     const auto survey = look_at_zones(session);
@@ -94,7 +94,7 @@ tl::expected<std::unique_ptr<Load>, Failure> load_of_zone_writes(Session& sessio
         survey->zones, lanes, options.block_size);
 }
 
-tl::expected<std::unique_ptr<Load>, Failure> load_of_writes(Session& session,
+tl::expected<std::unique_ptr<Load>, Failure> load_of_writes(DiskClient& session,
                                                             const LoadOptions& options) {
     const auto& limits = session.limits();
     if (options.work == Work::append &&
@@ -116,7 +116,7 @@ tl::expected<std::unique_ptr<Load>, Failure> load_of_writes(Session& session,
     return std::make_unique<PlainWrites>(limits.size(), options.block_size);
 }
 
-tl::expected<std::unique_ptr<Load>, Failure> load_of_reads(Session& session,
+tl::expected<std::unique_ptr<Load>, Failure> load_of_reads(DiskClient& session,
                                                            const LoadOptions& options,
                                                            std::string& note) {
     const auto& layout = session.layout();
@@ -148,7 +148,7 @@ tl::expected<std::unique_ptr<Load>, Failure> load_of_reads(Session& session,
 
 }  // namespace
 
-tl::expected<std::unique_ptr<Load>, Failure> choose_load(Session& session,
+tl::expected<std::unique_ptr<Load>, Failure> choose_load(DiskClient& session,
                                                          const LoadOptions& options,
                                                          std::string& note) {
     const auto& limits = session.limits();

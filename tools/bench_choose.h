@@ -9,8 +9,8 @@
 #include <string>
 
 #include "tools/bench_load.h"
+#include "tools/disk_client.h"
 #include "tools/failure.h"
-#include "tools/session.h"
 
 namespace zonebridge::tools {
 
@@ -25,7 +25,7 @@ struct LoadOptions {
 
 /// Refused if the device can't do the work, or data would be lost without `force`; with it the
 /// zones to be written are reset. `note` gets what a reader of the results must know.
-[[nodiscard]] tl::expected<std::unique_ptr<Load>, Failure> choose_load(Session& session,
+[[nodiscard]] tl::expected<std::unique_ptr<Load>, Failure> choose_load(DiskClient& session,
                                                                        const LoadOptions& options,
                                                                        std::string& note);
 

@@ -88,7 +88,7 @@ void print(Output& out, const BenchSummary& summary, const BenchResult& result) 
 
 }  // namespace
 
-Outcome tell(const BenchSummary& summary, const BenchResult& result, File* file) {
+Outcome print_results(const BenchSummary& summary, const BenchResult& result, File* file) {
     if (file != nullptr) {
         Output out(file->fd(), file->name());
         out.print(

@@ -24,6 +24,7 @@ struct BenchSummary {
 };
 
 /// Writes JSON to `file` if there is one, and text to standard output unless that is the file.
-[[nodiscard]] Outcome tell(const BenchSummary& summary, const BenchResult& result, File* file);
+[[nodiscard]] Outcome print_results(const BenchSummary& summary, const BenchResult& result,
+                                    File* file);
 
 }  // namespace zonebridge::tools

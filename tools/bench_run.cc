@@ -34,7 +34,7 @@ std::pair<double, double> processor_time() {
 
 class Bench {
   public:
-    Bench(Session& session, Load& load, const BenchPlan& plan, std::span<std::byte> memory,
+    Bench(DiskClient& session, Load& load, const BenchPlan& plan, std::span<std::byte> memory,
           std::span<Zone> zones)
         : session_(session), load_(load), plan_(plan), zones_(zones) {
         const auto block = static_cast<std::size_t>(plan_.block_size);
@@ -139,7 +139,7 @@ class Bench {
         return failure_of(status, what + " failed");
     }
 
-    Session& session_;
+    DiskClient& session_;
     Load& load_;
     const BenchPlan& plan_;
     std::vector<Slot> slots_;
@@ -152,7 +152,8 @@ class Bench {
 
 }  // namespace
 
-tl::expected<BenchResult, Failure> run_bench(Session& session, Load& load, const BenchPlan& plan) {
+tl::expected<BenchResult, Failure> run_bench(DiskClient& session, Load& load,
+                                             const BenchPlan& plan) {
     std::vector<Zone> zones(std::size_t{plan.depth} * plan.report_zones);
     const auto size = static_cast<std::size_t>(plan.block_size) * plan.depth;
     auto memory = Buffer::allocate(std::max<std::size_t>(size, 1));

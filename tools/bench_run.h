@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "tools/bench_load.h"
+#include "tools/disk_client.h"
 #include "tools/failure.h"
 #include "tools/histogram.h"
-#include "tools/session.h"
 
 namespace zonebridge::tools {
 
@@ -29,7 +29,7 @@ struct BenchResult {
 
 /// Submits the requests of `load` until the runtime is over, then waits for those in flight. The
 /// first failing request ends the run. The loop allocates nothing.
-[[nodiscard]] tl::expected<BenchResult, Failure> run_bench(Session& session, Load& load,
+[[nodiscard]] tl::expected<BenchResult, Failure> run_bench(DiskClient& session, Load& load,
                                                            const BenchPlan& plan);
 
 }  // namespace zonebridge::tools

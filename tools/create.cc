@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/size.h"
+#include "tools/disk_client.h"
 #include "tools/files.h"
-#include "tools/session.h"
 #include "tools/shape.h"
 #include "tools/verb.h"
 #include "transports/emulated/emulated.h"
@@ -71,7 +71,7 @@ tl::expected<emulated::Shape, Failure> shape_for(const Options& options) {
             return tl::unexpected(misuse("--zone-size is required (except with --model none)"));
         return shape;
     }
-    const auto session = Session::open(options.like, Session::Access::read);
+    const auto session = DiskClient::open(options.like, DiskClient::Access::read);
     if (!session) return tl::unexpected(session.error());
     return shape_like(session->limits(), options.shape, session->device());
 }

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/size.h"
+#include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
 
@@ -48,7 +48,7 @@ std::string size_in_words(std::uint64_t bytes) {
     return fmt::format("{} ({})", bytes, readable_size(bytes));
 }
 
-Json to_json(const Session& session, const Tally& tally) {
+Json to_json(const DiskClient& session, const Tally& tally) {
     const auto& identity = session.identity();
     const auto& limits = session.limits();
     const auto& layout = session.layout();
@@ -99,7 +99,7 @@ void line(Output& out, std::string_view label, std::string_view value) {
     out.print("{:<16}{}\n", label, one_line(value));
 }
 
-void print_zones(Output& out, const Session& session, const Tally& tally) {
+void print_zones(Output& out, const DiskClient& session, const Tally& tally) {
     const auto& limits = session.limits();
     const auto& layout = session.layout();
     if (layout.zone_count() == 0) {
@@ -128,7 +128,7 @@ void print_zones(Output& out, const Session& session, const Tally& tally) {
                      readable_size(tally.capacity())));
 }
 
-void print(Output& out, const Session& session, const Tally& tally) {
+void print(Output& out, const DiskClient& session, const Tally& tally) {
     const auto& identity = session.identity();
     const auto& limits = session.limits();
     line(out, "device", session.device());
@@ -165,7 +165,7 @@ void print(Output& out, const Session& session, const Tally& tally) {
 }
 
 Outcome run(const Options& options) {
-    auto session = Session::open(options.device, Session::Access::read);
+    auto session = DiskClient::open(options.device, DiskClient::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
 
     Tally tally;
@@ -200,7 +200,7 @@ Verb add_info(CLI::App& program) {
     auto options = std::make_shared<Options>();
     auto* app = add_verb(program, "info", "Show a device's identity, limits and zone counts",
                          {"zonebridge info disk.img", "zonebridge info --json disk.img"});
-    add_device(*app, options->device, Session::Access::read);
+    add_device(*app, options->device, DiskClient::Access::read);
     add_flag(*app, "--json", options->json, "Print one JSON document");
     return {app, [options] { return run(*options); }};
 }

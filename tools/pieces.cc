@@ -21,7 +21,7 @@ std::uint32_t granularity_at(const Limits& limits, std::uint64_t offset) noexcep
                                                       : limits.logical_block_size;
 }
 
-std::string situation_at(Session& session, std::uint64_t offset) {
+std::string situation_at(DiskClient& session, std::uint64_t offset) {
     const auto& layout = session.layout();
     if (layout.zone_count() == 0 || offset >= layout.size()) return {};
     Zone zone;

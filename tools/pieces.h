@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
+#include "tools/disk_client.h"
 #include "tools/failure.h"
-#include "tools/session.h"
 
 namespace zonebridge::tools {
 
@@ -19,7 +19,7 @@ namespace zonebridge::tools {
 
 /// " (zone 3 is closed, its write pointer is ...)": the state of the zone at `offset`, from the
 /// device; empty if the report fails.
-[[nodiscard]] std::string situation_at(Session& session, std::uint64_t offset);
+[[nodiscard]] std::string situation_at(DiskClient& session, std::uint64_t offset);
 
 /// Why nothing can be written at `offset`: the zone's capacity, its end or the disk's.
 [[nodiscard]] std::string no_room_at(const Layout& layout, std::uint64_t offset);

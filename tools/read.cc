@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 
 namespace zonebridge::tools {
@@ -36,7 +36,7 @@ constexpr std::uint64_t largest_piece = std::uint64_t{1} << 20;
 /// Reads [offset, end) in pieces, several at a time, and returns them in order.
 class Reader {
   public:
-    Reader(Session& session, std::vector<Slot>& slots, std::uint64_t offset, std::uint64_t end)
+    Reader(DiskClient& session, std::vector<Slot>& slots, std::uint64_t offset, std::uint64_t end)
         : session_(session), slots_(slots), issue_at_(offset), end_(end) {}
 
     Outcome run(const File& output, Progress& progress) {
@@ -102,7 +102,7 @@ class Reader {
         return {};
     }
 
-    Session& session_;
+    DiskClient& session_;
     std::vector<Slot>& slots_;
     std::uint64_t issue_at_;
     std::uint64_t end_;
@@ -110,7 +110,7 @@ class Reader {
     std::uint64_t taken_ = 0;
 };
 
-Outcome check_range(const Options& options, const Session& session) {
+Outcome check_range(const Options& options, const DiskClient& session) {
     const auto block = session.limits().logical_block_size;
     const auto size = session.limits().size();
     if (options.offset % block != 0 || options.length % block != 0)
@@ -127,7 +127,7 @@ Outcome check_range(const Options& options, const Session& session) {
 
 Outcome run(const Options& options) {
     std::vector<Slot> slots;  // outlive the session: the kernel may still write to their buffers
-    auto session = Session::open(options.device, Session::Access::read);
+    auto session = DiskClient::open(options.device, DiskClient::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
     if (auto checked = check_range(options, *session); !checked) return checked;
 
@@ -159,7 +159,7 @@ Verb add_read(CLI::App& program) {
     auto* app = add_verb(program, "read", "Copy data from a device to a file or standard output",
                          {"zonebridge read disk.img --offset 1G --length 4K | hexdump -C",
                           "zonebridge read disk.img --offset 256M --length 256M --output zone1"});
-    add_device(*app, options->device, Session::Access::read);
+    add_device(*app, options->device, DiskClient::Access::read);
     require(add_size(*app, "--offset", options->offset, "Where to start, in bytes"));
     require(add_size(*app, "--length", options->length, "How much to read, in bytes"));
     add_path(*app, "--output", options->output,

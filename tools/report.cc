@@ -6,11 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/formats.h"
 #include "tools/map.h"
 #include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
 
@@ -41,7 +41,7 @@ bool wanted(const Options& options, const Zone& zone) {
     return lists(options.states, zone.state) && lists(options.types, zone.type);
 }
 
-tl::expected<Span, Failure> span_of(const Options& options, const Session& session) {
+tl::expected<Span, Failure> span_of(const Options& options, const DiskClient& session) {
     const auto& layout = session.layout();
     if (layout.zone_count() == 0)
         return tl::unexpected(refusal(fmt::format(
@@ -62,7 +62,7 @@ tl::expected<Span, Failure> span_of(const Options& options, const Session& sessi
 
 /// Calls `take(number, zone)` for each zone that passes the filter, `keep_on()` after each batch.
 template <typename Take, typename KeepOn>
-Outcome for_each_zone(Session& session, const Options& options, Span span, Take take,
+Outcome for_each_zone(DiskClient& session, const Options& options, Span span, Take take,
                       KeepOn keep_on) {
     Progress progress("report", Progress::Unit::zones, span.count);
     ZoneScan scan(session, span.first, span.count);
@@ -85,7 +85,7 @@ Outcome for_each_zone(Session& session, const Options& options, Span span, Take 
     return {};
 }
 
-Outcome write_list(Session& session, const Options& options, Span span, Output& out) {
+Outcome write_list(DiskClient& session, const Options& options, Span span, Output& out) {
     auto writer = options.json  ? json_writer(out, session.device(), session.identity().notice)
                   : options.csv ? csv_writer(out)
                                 : table_writer(out, session.layout());
@@ -99,7 +99,7 @@ Outcome write_list(Session& session, const Options& options, Span span, Output& 
     return written;
 }
 
-Outcome draw_map(Session& session, const Options& options, Span span, Output& out) {
+Outcome draw_map(DiskClient& session, const Options& options, Span span, Output& out) {
     ZoneMap map(style_of_terminal(), span.first, span.count);
     const auto drawn = for_each_zone(
         session, options, span,
@@ -112,7 +112,7 @@ Outcome draw_map(Session& session, const Options& options, Span span, Output& ou
 Outcome run(const Options& options) {
     if (int{options.json} + int{options.csv} + int{options.map} > 1)
         return tl::unexpected(misuse("give only one of --json, --csv and --map"));
-    auto session = Session::open(options.device, Session::Access::read);
+    auto session = DiskClient::open(options.device, DiskClient::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto span = span_of(options, *session);
     if (!span) return tl::unexpected(span.error());
@@ -164,7 +164,7 @@ Verb add_report(CLI::App& program) {
         add_verb(program, "report", "List a device's zones, or draw a map of them",
                  {"zonebridge report disk.img", "zonebridge report disk.img --map",
                   "zonebridge report disk.img --state implicit-open --state closed --json"});
-    add_device(*app, options->device, Session::Access::read);
+    add_device(*app, options->device, DiskClient::Access::read);
     add_size(*app, "--offset", options->offset, "Start with the zone that holds this byte");
     add_parsed(*app, "--count", "N", "Show at most N zones",
                [options](const std::string& text) -> std::optional<std::string> {

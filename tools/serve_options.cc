@@ -39,7 +39,7 @@ std::optional<std::string> take_lun(const std::string& text,
 
 /// The disks, and the kind of device that the guest sees.
 void add_disks(CLI::App& app, const Arguments& options) {
-    require(add_device(app, options->device, Session::Access::write), false);
+    require(add_device(app, options->device, DiskClient::Access::write), false);
     add_parsed(app, "--virtio", "scsi|blk",
                "The device that the guest sees: scsi, a zoned SCSI disk, or blk, a virtio-blk disk "
                "(--vduse: always blk)",

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "service/serve.h"
-#include "tools/session.h"
+#include "tools/disk_client.h"
 
 namespace CLI {
 class App;

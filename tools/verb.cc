@@ -69,7 +69,7 @@ void require(CLI::Option* option, bool required) {
     option->required(required);
 }
 
-CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access) {
+CLI::Option* add_device(CLI::App& app, DeviceArguments& device, DiskClient::Access access) {
     auto* option =
         add_parsed(app, "DEVICE", "",
                    "A disk: a path, or emulated:PATH, block:PATH, scsi:PATH, nvme:PATH, null:SIZE",
@@ -80,7 +80,7 @@ CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access 
                        return std::nullopt;
                    })
             ->required();
-    if (access == Session::Access::write)
+    if (access == DiskClient::Access::write)
         app.add_flag("--force", device.force, "Write even if the disk is partitioned or in use");
     add_parsed(
         app, "--data-path", "any|ioctl|io_uring",

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "tools/disk_client.h"
 #include "tools/failure.h"
 #include "tools/selection.h"
-#include "tools/session.h"
 
 // Declared only: including CLI11 adds seconds to a file's compile time.
 namespace CLI {
@@ -53,7 +53,7 @@ CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const 
 void require(CLI::Option* option, bool required = true);
 /// The positional DEVICE: required, and checked for a valid device name. Also adds --data-path and,
 /// for verbs that write, --force.
-CLI::Option* add_device(CLI::App& app, DeviceArguments& device, Session::Access access);
+CLI::Option* add_device(CLI::App& app, DeviceArguments& device, DiskClient::Access access);
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,
                       const std::string& help);
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std::uint64_t>& bytes,

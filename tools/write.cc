@@ -9,10 +9,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/size.h"
+#include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/pieces.h"
 #include "tools/progress.h"
-#include "tools/session.h"
 #include "tools/verb.h"
 
 namespace zonebridge::tools {
@@ -31,7 +31,7 @@ constexpr std::uint64_t largest_piece = std::uint64_t{4} << 20;
 /// takes its writes one after another. No piece crosses a zone's end or capacity.
 class Writer {
   public:
-    Writer(Session& session, std::array<Buffer, 2>& buffers, std::uint64_t offset)
+    Writer(DiskClient& session, std::array<Buffer, 2>& buffers, std::uint64_t offset)
         : session_(session), buffers_(buffers), start_(offset), position_(offset) {}
 
     [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
@@ -118,7 +118,7 @@ class Writer {
                            start_ + written_);
     }
 
-    Session& session_;
+    DiskClient& session_;
     std::array<Buffer, 2>& buffers_;
     iovec vector_{};
     std::uint64_t start_;
@@ -129,7 +129,7 @@ class Writer {
 };
 
 /// Finds errors before a byte is written.
-Outcome check(const Options& options, const Session& session, const File& input) {
+Outcome check(const Options& options, const DiskClient& session, const File& input) {
     const auto& limits = session.limits();
     const auto refuse = [&session](std::string why) {
         return tl::unexpected(
@@ -160,7 +160,7 @@ Outcome check(const Options& options, const Session& session, const File& input)
 
 Outcome run(const Options& options) {
     std::array<Buffer, 2> buffers;  // outlive the session: the kernel may still read them
-    auto session = Session::open(options.device, Session::Access::write);
+    auto session = DiskClient::open(options.device, DiskClient::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
     const auto input = File::open(options.input, File::Mode::read, session->file());
     if (!input) return tl::unexpected(failure_of(input.error()));
@@ -214,7 +214,7 @@ Verb add_write(CLI::App& program) {
     auto* app = add_verb(program, "write", "Copy data from a file or standard input to a device",
                          {"zonebridge write disk.img --offset 1G --input image",
                           "head -c 1M /dev/urandom | zonebridge write disk.img --offset 1G"});
-    add_device(*app, options->device, Session::Access::write);
+    add_device(*app, options->device, DiskClient::Access::write);
     require(add_size(*app, "--offset", options->offset,
                      "Where to start, in bytes; in a sequential zone, its write pointer"));
     add_path(*app, "--input", options->input, "The file to read (default: standard input)");

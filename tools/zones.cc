@@ -13,7 +13,7 @@ constexpr std::uint64_t batch_size = 4096;
 
 }  // namespace
 
-ZoneScan::ZoneScan(Session& session, std::uint64_t first, std::uint64_t count)
+ZoneScan::ZoneScan(DiskClient& session, std::uint64_t first, std::uint64_t count)
     : session_(session), zone_(first) {
     const std::uint64_t zones = session.layout().zone_count();
     end_ = first >= zones ? first : first + std::min(count, zones - first);

@@ -1,7 +1,7 @@
 // Iterates over a disk's zones without holding all of them: a scan that fetches them in batches,
 // and a tally that counts them.
 //
-// Ownership: ZoneScan borrows its Session.
+// Ownership: ZoneScan borrows its DiskClient.
 #pragma once
 
 #include <array>
@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/disk_client.h"
 #include "tools/failure.h"
-#include "tools/session.h"
 #include "zone/types.h"
 
 namespace zonebridge::tools {
@@ -20,13 +20,13 @@ namespace zonebridge::tools {
 class ZoneScan {
   public:
     /// `count` zones (or as many as there are) from zone `first` on.
-    ZoneScan(Session& session, std::uint64_t first, std::uint64_t count);
+    ZoneScan(DiskClient& session, std::uint64_t first, std::uint64_t count);
 
     /// The next batch; empty at the end. Valid until the next call.
     [[nodiscard]] tl::expected<std::span<const Zone>, Failure> next();
 
   private:
-    Session& session_;
+    DiskClient& session_;
     std::vector<Zone> batch_;
     std::uint64_t zone_;
     std::uint64_t end_;

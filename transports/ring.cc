@@ -12,7 +12,7 @@
 namespace zonebridge {
 
 /// A multishot poll. After unwatch() it lives until the kernel has released it.
-class Ring::Watch final : public Ring::Operation {
+class Ring::Watch final : public Ring::Completer {
   public:
     Watch(Ring& ring, int fd, Watcher& watcher) : ring_(ring), fd_(fd), watcher_(&watcher) {}
 
@@ -76,7 +76,7 @@ io_uring_sqe* Ring::next_entry() noexcept {
     return io_uring_get_sqe(&ring_);
 }
 
-io_uring_sqe* Ring::prepare(Operation& operation) noexcept {
+io_uring_sqe* Ring::prepare(Completer& operation) noexcept {
     auto* entry = next_entry();
     // Only commands use all 128 bytes of the entry; the prep functions clear the first 64.
     if (entry != nullptr) entry->user_data = reinterpret_cast<std::uintptr_t>(&operation);
@@ -87,7 +87,7 @@ void Ring::arm(Watch& watch) noexcept {
     auto* entry = next_entry();
     if (entry == nullptr) return;
     io_uring_prep_poll_multishot(entry, watch.fd(), POLLIN);
-    io_uring_sqe_set_data(entry, static_cast<Operation*>(&watch));
+    io_uring_sqe_set_data(entry, static_cast<Completer*>(&watch));
     watch.set_armed();
 }
 
@@ -107,7 +107,7 @@ void Ring::unwatch(int fd) noexcept {
         if (!watch->armed()) return;
         if (auto* entry = next_entry()) {
             io_uring_prep_poll_remove(
-                entry, reinterpret_cast<std::uintptr_t>(static_cast<Operation*>(watch.get())));
+                entry, reinterpret_cast<std::uintptr_t>(static_cast<Completer*>(watch.get())));
             entry->user_data = 0;
             // The caller may close the fd next; the kernel must release it first.
             io_uring_submit(&ring_);
@@ -194,8 +194,8 @@ bool Ring::dispatch() noexcept {
         io_uring_cqe* entry = nullptr;
         if (io_uring_peek_cqe(&ring_, &entry) != 0 || entry == nullptr) break;
         auto* operation =
-            reinterpret_cast<Operation*>(static_cast<std::uintptr_t>(entry->user_data));
-        const Operation::Result copy{
+            reinterpret_cast<Completer*>(static_cast<std::uintptr_t>(entry->user_data));
+        const Completer::Result copy{
             entry->res, entry->flags, {entry->big_cqe[0], entry->big_cqe[1]}};
         io_uring_cqe_seen(&ring_, entry);  // before the call: it may run a turn itself
         if (operation != nullptr) operation->complete(copy);

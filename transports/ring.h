@@ -27,7 +27,7 @@ class Ring final : public Loop {
 
   public:
     /// An operation in the kernel. Must outlive its completion.
-    class Operation {
+    class Completer {
       public:
         struct Result {
             std::int32_t value;  ///< From the kernel: negative errno, or the operation's result.
@@ -37,7 +37,7 @@ class Ring final : public Loop {
         virtual void complete(const Result& result) noexcept = 0;
 
       protected:
-        ~Operation() = default;
+        ~Completer() = default;
     };
 
     /// `entries`: submissions that one turn can collect; more cost an extra system call.
@@ -51,7 +51,7 @@ class Ring final : public Loop {
 
     /// An entry to fill in with io_uring_prep_*; its completion goes to `operation`. Null only if
     /// the kernel takes no submissions now: try again after a turn.
-    [[nodiscard]] io_uring_sqe* prepare(Operation& operation) noexcept;
+    [[nodiscard]] io_uring_sqe* prepare(Completer& operation) noexcept;
 
     /// The Ring behind `loop`; null if it is another kind of loop.
     [[nodiscard]] static Ring* of(Loop& loop) noexcept { return dynamic_cast<Ring*>(&loop); }

@@ -148,7 +148,7 @@ void Controller::reap(Lun& lun) noexcept {
         lun.in_flight -= count;
         for (const auto& result : std::span(results_).first(count)) {
             if (result.status == zbc::ScsiStatus::check_condition && lun.unit.passed_through)
-                tell_attention(lun, result);
+                report_attention(lun, result);
             finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(result.tag)), result);
         }
     }

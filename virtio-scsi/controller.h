@@ -126,7 +126,7 @@ class Controller final : public virtio::Device {
     void respond(Slot& slot, Response response) noexcept;
 
     // The event queue, in controller_units.cc.
-    void tell_attention(const Lun& lun, const zbc::TaskResult& result) noexcept;
+    void report_attention(const Lun& lun, const zbc::TaskResult& result) noexcept;
     void put_event(const Event& event) noexcept;
     [[nodiscard]] bool take_events(Port& port) noexcept;
 

@@ -65,7 +65,7 @@ void Controller::forget_unit(std::uint16_t number) {
     luns_.erase(found);
 }
 
-void Controller::tell_attention(const Lun& lun, const zbc::TaskResult& result) noexcept {
+void Controller::report_attention(const Lun& lun, const zbc::TaskResult& result) noexcept {
     const auto sense = zbc::decode_sense(std::span(result.sense).first(result.sense_length));
     if (!sense || !is_news(*sense)) return;
     auto event = parameter_change(lun.unit.lun, *sense);

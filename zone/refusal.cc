@@ -2,17 +2,17 @@
 
 namespace zonebridge {
 
-Matter matter_of(StatusCode code) noexcept {
+RefusalKind kind_of(StatusCode code) noexcept {
     switch (code) {
         case StatusCode::ok:
-            return Matter::nothing;
+            return RefusalKind::nothing;
         case StatusCode::invalid_request:
         case StatusCode::out_of_range:
         case StatusCode::misaligned:
         case StatusCode::too_large:
         case StatusCode::unsupported:
         case StatusCode::read_only:
-            return Matter::request;
+            return RefusalKind::request;
         case StatusCode::not_sequential:
         case StatusCode::unaligned_write:
         case StatusCode::crosses_boundary:
@@ -24,15 +24,15 @@ Matter matter_of(StatusCode code) noexcept {
         case StatusCode::zone_offline:
         case StatusCode::too_many_open:
         case StatusCode::too_many_active:
-            return Matter::zone;
+            return RefusalKind::zone;
         case StatusCode::no_space:
         case StatusCode::media_error:
         case StatusCode::io_error:
         case StatusCode::device_gone:
         case StatusCode::aborted:
-            return Matter::failure;
+            return RefusalKind::failure;
     }
-    return Matter::failure;
+    return RefusalKind::failure;
 }
 
 }  // namespace zonebridge

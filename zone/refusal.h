@@ -27,13 +27,13 @@ struct Refusal {
 };
 
 /// What a StatusCode is about.
-enum class Matter : std::uint8_t {
+enum class RefusalKind : std::uint8_t {
     nothing,  ///< ok
     request,  ///< The request is invalid whatever the zones' states.
     zone,     ///< A zone's place, state or write pointer, or how many may be open.
     failure,  ///< The request was valid, and failed on the way or at the medium.
 };
-[[nodiscard]] Matter matter_of(StatusCode code) noexcept;
+[[nodiscard]] RefusalKind kind_of(StatusCode code) noexcept;
 
 class RefusalSink {
   public:

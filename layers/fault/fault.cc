@@ -12,8 +12,8 @@ namespace {
 
 class FaultyDisk final : public Transport {
   public:
-    FaultyDisk(std::unique_ptr<Transport> disk, std::vector<Rule> rules, Witness* witness)
-        : disk_(std::move(disk)), rules_(std::move(rules), disk_->limits(), witness) {}
+    FaultyDisk(std::unique_ptr<Transport> disk, std::vector<Rule> rules, Observer* observer)
+        : disk_(std::move(disk)), rules_(std::move(rules), disk_->limits(), observer) {}
 
     [[nodiscard]] const Limits& limits() const noexcept override { return disk_->limits(); }
     [[nodiscard]] const Identity& identity() const noexcept override { return disk_->identity(); }
@@ -31,7 +31,8 @@ class FaultyDisk final : public Transport {
 }  // namespace
 
 tl::expected<std::unique_ptr<Transport>, Error> inject(std::unique_ptr<Transport> disk,
-                                                       std::vector<Rule> rules, Witness* witness) {
+                                                       std::vector<Rule> rules,
+                                                       Observer* observer) {
     if (rules.empty()) return disk;
     for (const auto& rule : rules)
         if (const auto wrong = find_fault(rule, disk->limits()))
@@ -39,7 +40,7 @@ tl::expected<std::unique_ptr<Transport>, Error> inject(std::unique_ptr<Transport
                                         fmt::format("{}: the fault {} can never act: {}",
                                                     disk->identity().path, rule.text, *wrong),
                                         {}});
-    return std::make_unique<FaultyDisk>(std::move(disk), std::move(rules), witness);
+    return std::make_unique<FaultyDisk>(std::move(disk), std::move(rules), observer);
 }
 
 }  // namespace zonebridge::fault

@@ -3,7 +3,7 @@
 //
 // Threads: the returned transport may be used from any thread, each of its queues from its loop's
 // thread.
-// Ownership: the returned transport owns `disk`; it borrows the witness, which outlives it.
+// Ownership: the returned transport owns `disk`; it borrows the observer, which outlives it.
 #pragma once
 
 #include <memory>
@@ -17,14 +17,14 @@
 namespace zonebridge::fault {
 
 /// Notified of injected faults, so that they are not mistaken for faults of the disk.
-class Witness {
+class Observer {
   public:
     /// `rule` acts for the first time. Called once for each rule, on any thread, while a request is
     /// processed.
     virtual void rule_acts(const Rule& rule) noexcept = 0;
 
   protected:
-    ~Witness() = default;
+    ~Observer() = default;
 };
 
 /// Returns `disk` with these rules applied, or `disk` itself if there are none. Put it over the
@@ -42,6 +42,6 @@ class Witness {
 /// - A delayed request has been carried out when its completion is held back. Later requests, also
 ///   of the same zone, complete meanwhile.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> inject(
-    std::unique_ptr<Transport> disk, std::vector<Rule> rules, Witness* witness = nullptr);
+    std::unique_ptr<Transport> disk, std::vector<Rule> rules, Observer* observer = nullptr);
 
 }  // namespace zonebridge::fault

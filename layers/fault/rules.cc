@@ -23,9 +23,9 @@ bool drawn(const Rule& rule, std::uint64_t number) noexcept {
 
 }  // namespace
 
-Rules::Rules(std::vector<Rule> rules, const Limits& limits, Witness* witness)
+Rules::Rules(std::vector<Rule> rules, const Limits& limits, Observer* observer)
     : layout_(limits.layout),
-      witness_(witness),
+      observer_(observer),
       count_(rules.size()),
       active_(std::make_unique<Active[]>(rules.size())) {
     for (std::size_t i = 0; i < count_; ++i) {
@@ -120,9 +120,9 @@ void Rules::act(Active& active, Verdict& verdict) noexcept {
             verdict.latency = std::max(verdict.latency, rule.latency);
             break;
     }
-    if (witness_ != nullptr && !active.told.load(std::memory_order_relaxed) &&
+    if (observer_ != nullptr && !active.told.load(std::memory_order_relaxed) &&
         !active.told.exchange(true, std::memory_order_relaxed))
-        witness_->rule_acts(rule);
+        observer_->rule_acts(rule);
 }
 
 Rules::Verdict Rules::judge(const Request& request) noexcept {

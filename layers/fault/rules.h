@@ -2,7 +2,7 @@
 // queues.
 //
 // Threads: any; shared state is atomic. Every queue sees a lasting rule from the moment it acts.
-// Ownership: owns the rules; borrows the witness and the layout.
+// Ownership: owns the rules; borrows the observer and the layout.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,7 @@ class Rules {
 
     /// Requires rules in which find_fault finds no fault for this disk. Rules that act at once do
     /// so here.
-    Rules(std::vector<Rule> rules, const Limits& limits, Witness* witness);
+    Rules(std::vector<Rule> rules, const Limits& limits, Observer* observer);
 
     /// Counts the request, and lets rules act on it. Bad spots do not apply to appends yet.
     [[nodiscard]] Verdict judge(const Request& request) noexcept;
@@ -81,7 +81,7 @@ class Rules {
     void act(Active& active, Verdict& verdict) noexcept;
 
     const Layout& layout_;
-    Witness* witness_;
+    Observer* observer_;
     std::size_t count_;
     std::unique_ptr<Active[]> active_;
     bool latencies_ = false;

@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "layers/explain/explain.h"
 #include "layers/fault/fault.h"
+#include "layers/trace/trace.h"
 
 namespace zonebridge::contract {
 namespace {
@@ -61,7 +61,7 @@ void Contract::open(bool writable) {
     }
     transport_ = or_throw(fault::inject(std::move(transport_), std::move(rules)));
     static AllEars all_ears;
-    if (settings().explained) transport_ = explain_refusals(std::move(transport_), all_ears);
+    if (settings().explained) transport_ = trace_refusals(std::move(transport_), all_ears);
     disk_ = std::make_unique<Driver>(or_throw(transport_->open_queue(*ring_, {})), *ring_);
 }
 

@@ -131,7 +131,7 @@ DESTROYED.
   --offline-zone N      this zone is offline (repeatable)
   --read-only-zone N    this zone is read only (repeatable)
   --fault RULE          the device misbehaves so, as `zonebridge serve --fault` has it (repeatable)
-  --explained           what it refuses is explained, to nobody (layers/explain)
+  --explained           what it refuses is explained, to nobody (layers/trace)
   --vanish COMMAND      takes the device away; the last test runs it while requests are in flight
   --label NAME          the device's name in the table
   --table FILE          FILE gets one more row: how many tests passed, failed, were skipped and why

@@ -23,7 +23,7 @@ struct Settings {
     std::vector<std::uint32_t> offline;    ///< Zones that are.
     std::vector<std::uint32_t> read_only;  ///< Zones that are.
     std::vector<std::string> faults;       ///< What layers/fault does to it.
-    bool explained = false;                ///< layers/explain over it.
+    bool explained = false;                ///< layers/trace over it.
     std::string vanish;                    ///< The command that takes the device away.
     std::string table;                     ///< The file that gets this run's row; may be empty.
     bool lines = false;                    ///< PASS/FAIL/SKIP lines instead of GoogleTest's own.

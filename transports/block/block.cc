@@ -37,7 +37,7 @@ tl::unexpected<Error> refuse(StatusCode code, std::string message) {
 
 class BlockTransport final : public Transport {
   public:
-    BlockTransport(Disk::Access access, Limits limits, std::unique_ptr<ZonePort> zones,
+    BlockTransport(KernelDisk::Access access, Limits limits, std::unique_ptr<ZonePort> zones,
                    Identity identity, host::Claim claim)
         : claim_(std::move(claim)),
           disk_(access, std::move(limits), std::move(zones)),
@@ -73,7 +73,7 @@ class BlockTransport final : public Transport {
 
   private:
     host::Claim claim_;  // released only after the disk is closed
-    Disk disk_;
+    KernelDisk disk_;
     Identity identity_;
     bool closed_ = false;
 };
@@ -146,7 +146,7 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
         return refuse(StatusCode::unsupported, fmt::format("{}: {}", path, *fault));
 
     Limits limits;
-    Disk::Access access;
+    KernelDisk::Access access;
     auto file = open_with(path, options.writable, O_DIRECT);
     std::optional<Alignment> alignment;
     if (file) alignment = direct_alignment(file->get(), {4096, 4096});
@@ -235,7 +235,7 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     if (!limits) return tl::make_unexpected(limits.error());
     limits->read_only = !options.writable;
 
-    Disk::Access access;
+    KernelDisk::Access access;
     access.block_device = true;
     const auto block = limits->logical_block_size;
     const auto alignment = direct_alignment(file->get(), {block, block});

@@ -24,7 +24,7 @@ bool fits(const Zone& zone, const Layout& layout, std::uint32_t index) noexcept 
 
 }  // namespace
 
-ControlJob::ControlJob(const Disk& disk, Owner& owner, const std::atomic<bool>& over)
+ControlJob::ControlJob(const KernelDisk& disk, Owner& owner, const std::atomic<bool>& over)
     : disk_(disk), owner_(owner), over_(over), buffer_(zones_a_step) {}
 
 void ControlJob::begin(const Request& request) noexcept {

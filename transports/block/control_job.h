@@ -27,7 +27,7 @@ class ControlJob final : public ThreadPool::Job {
     };
 
     /// `over`: the queue is being closed; the job then stops before the next zone.
-    ControlJob(const Disk& disk, Owner& owner, const std::atomic<bool>& over);
+    ControlJob(const KernelDisk& disk, Owner& owner, const std::atomic<bool>& over);
 
     void begin(const Request& request) noexcept;
     void run() noexcept override;
@@ -45,7 +45,7 @@ class ControlJob final : public ThreadPool::Job {
     template <typename Visit>
     [[nodiscard]] Status for_each_zone(std::uint64_t from, std::size_t most, Visit visit) noexcept;
 
-    const Disk& disk_;
+    const KernelDisk& disk_;
     Owner& owner_;
     const std::atomic<bool>& over_;
     ReportBuffer buffer_;

@@ -14,7 +14,7 @@
 
 namespace zonebridge::block {
 
-class DataJob final : public Ring::Operation {
+class DataJob final : public Ring::Completer {
   public:
     class Owner {
       public:
@@ -26,7 +26,8 @@ class DataJob final : public Ring::Operation {
         ~Owner() = default;
     };
 
-    DataJob(const Disk& disk, Ring& ring, Owner& owner) : disk_(disk), ring_(ring), owner_(owner) {}
+    DataJob(const KernelDisk& disk, Ring& ring, Owner& owner)
+        : disk_(disk), ring_(ring), owner_(owner) {}
 
     /// Begins `request`, through `bounce` (as long as the request, or empty: directly).
     void begin(const Request& request, std::span<std::uint8_t> bounce) noexcept;
@@ -46,7 +47,7 @@ class DataJob final : public Ring::Operation {
     void end(Status status) noexcept;
     [[nodiscard]] std::span<const iovec> rest() noexcept;
 
-    const Disk& disk_;
+    const KernelDisk& disk_;
     Ring& ring_;
     Owner& owner_;
     Request request_;

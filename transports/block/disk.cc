@@ -11,12 +11,12 @@
 
 namespace zonebridge::block {
 
-Disk::~Disk() {
+KernelDisk::~KernelDisk() {
     if (!access_.block_device) emulated::unlock(access_.fd);
     ::close(access_.fd);
 }
 
-bool Disk::takes(std::span<const iovec> data) const noexcept {
+bool KernelDisk::takes(std::span<const iovec> data) const noexcept {
     if (!is_direct()) return true;
     const auto address_mask = std::uintptr_t{access_.memory_alignment} - 1;
     const auto length_mask = std::size_t{access_.length_alignment} - 1;
@@ -26,13 +26,13 @@ bool Disk::takes(std::span<const iovec> data) const noexcept {
     });
 }
 
-bool Disk::is_sequential_write(const Request& request) const noexcept {
+bool KernelDisk::is_sequential_write(const Request& request) const noexcept {
     if (request.operation != Operation::write || limits_.model == Model::none) return false;
     const auto zone = layout().zone_of(request.offset);
     return layout().is_required(zone);
 }
 
-Status Disk::status_of(int error) const noexcept {
+Status KernelDisk::status_of(int error) const noexcept {
     auto code = code_of(error);
     if (access_.block_device && code != StatusCode::device_gone) {
         const auto size = size_of_device(access_.fd);

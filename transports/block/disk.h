@@ -14,7 +14,7 @@
 
 namespace zonebridge::block {
 
-class Disk {
+class KernelDisk {
   public:
     struct Access {
         int fd = -1;
@@ -25,11 +25,11 @@ class Disk {
         std::uint32_t length_alignment = 1;
     };
 
-    Disk(Access access, Limits limits, std::unique_ptr<ZonePort> zones)
+    KernelDisk(Access access, Limits limits, std::unique_ptr<ZonePort> zones)
         : access_(access), limits_(std::move(limits)), zones_(std::move(zones)) {}
-    Disk(const Disk&) = delete;
-    Disk& operator=(const Disk&) = delete;
-    ~Disk();
+    KernelDisk(const KernelDisk&) = delete;
+    KernelDisk& operator=(const KernelDisk&) = delete;
+    ~KernelDisk();
 
     [[nodiscard]] int fd() const noexcept { return access_.fd; }
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }

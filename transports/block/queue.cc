@@ -11,7 +11,7 @@ constexpr std::size_t bounce_count = 4;
 
 }  // namespace
 
-tl::expected<std::unique_ptr<Queue>, Error> BlockQueue::open(Ring& ring, const Disk& disk,
+tl::expected<std::unique_ptr<Queue>, Error> BlockQueue::open(Ring& ring, const KernelDisk& disk,
                                                              std::size_t depth) {
     auto queue =
         std::make_unique<BlockQueue>(Private{}, ring, disk, std::max<std::size_t>(depth, 1));
@@ -28,7 +28,7 @@ tl::expected<std::unique_ptr<Queue>, Error> BlockQueue::open(Ring& ring, const D
     return queue;
 }
 
-BlockQueue::BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth)
+BlockQueue::BlockQueue(Private, Ring& ring, const KernelDisk& disk, std::size_t depth)
     : Queue(ring, disk.limits(), depth), ring_(ring), disk_(disk), done_(depth) {
     data_jobs_.reserve(depth);
     idle_data_.reserve(depth);

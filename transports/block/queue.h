@@ -27,9 +27,9 @@ class BlockQueue final : public Queue,
 
   public:
     [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Ring& ring,
-                                                                          const Disk& disk,
+                                                                          const KernelDisk& disk,
                                                                           std::size_t depth);
-    BlockQueue(Private, Ring& ring, const Disk& disk, std::size_t depth);  // by open()
+    BlockQueue(Private, Ring& ring, const KernelDisk& disk, std::size_t depth);  // by open()
     ~BlockQueue() override;
 
   private:
@@ -46,7 +46,7 @@ class BlockQueue final : public Queue,
     void finish(const Completion& completion) noexcept;
 
     Ring& ring_;
-    const Disk& disk_;
+    const KernelDisk& disk_;
     BouncePool bounces_;
     std::atomic<bool> over_{false};
     std::size_t in_ring_ = 0;

@@ -13,7 +13,7 @@
 
 namespace zonebridge::emulated {
 
-class ClearJob final : public Ring::Operation {
+class ClearJob final : public Ring::Completer {
   public:
     /// Notified when a job that had to wait ends.
     class Owner {

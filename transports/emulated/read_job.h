@@ -16,7 +16,7 @@
 
 namespace zonebridge::emulated {
 
-class ReadJob final : public Ring::Operation {
+class ReadJob final : public Ring::Completer {
   public:
     /// Notified when a read that had to wait ends.
     class Owner {

@@ -13,7 +13,7 @@
 namespace zonebridge::nvme {
 namespace {
 
-struct Tried final : Ring::Operation {
+struct Tried final : Ring::Completer {
     void complete(const Result& result) noexcept override {
         value = result.value;
         done = true;

@@ -50,7 +50,7 @@ class NvmeQueue final : public Queue, private Issuer {
 
   private:
     /// One request in flight.
-    struct Slot final : Ring::Operation, ThreadPool::Job {
+    struct Slot final : Ring::Completer, ThreadPool::Job {
         explicit Slot(NvmeQueue& owner) noexcept : queue(owner) {}
         void complete(const Result& result) noexcept override {
             answer = {result.value, result.extra[0]};

@@ -36,14 +36,14 @@ static_assert(sizeof(UringCommand) == 80, "the command area of a 128-byte entry"
 constexpr std::uint32_t longest_cdb = 32;  // early kernels overflow on longer ones
 constexpr std::uint8_t driver_sense = 0x08;
 
-struct Probe final : Ring::Operation {
+struct Probe final : Ring::Completer {
     std::optional<Result> result;
     void complete(const Result& end) noexcept override { result = end; }
 };
 
 }  // namespace
 
-bool start_bsg_command(Ring& ring, int bsg_fd, Ring::Operation& operation, const Call& call,
+bool start_bsg_command(Ring& ring, int bsg_fd, Ring::Completer& operation, const Call& call,
                        std::span<const iovec> data, std::span<std::uint8_t> sense) noexcept {
     auto* const entry = ring.prepare(operation);
     if (entry == nullptr) return false;
@@ -72,7 +72,7 @@ bool start_bsg_command(Ring& ring, int bsg_fd, Ring::Operation& operation, const
     return true;
 }
 
-Answer bsg_answer(const Ring::Operation::Result& result) noexcept {
+Answer bsg_answer(const Ring::Completer::Result& result) noexcept {
     Answer answer;
     if (result.value < 0) {
         answer.os_error = -result.value;

@@ -23,12 +23,12 @@ namespace zonebridge::scsi {
 [[nodiscard]] tl::expected<void, std::string> probe_bsg_ring(int bsg_fd);
 
 /// Submits `call` with one flat buffer; false if the ring has no free entry.
-[[nodiscard]] bool start_bsg_command(Ring& ring, int bsg_fd, Ring::Operation& operation,
+[[nodiscard]] bool start_bsg_command(Ring& ring, int bsg_fd, Ring::Completer& operation,
                                      const Call& call, std::span<const iovec> data,
                                      std::span<std::uint8_t> sense) noexcept;
 
 /// The result. The sense bytes are in the span given to start_bsg_command(); they are not copied
 /// here.
-[[nodiscard]] Answer bsg_answer(const Ring::Operation::Result& result) noexcept;
+[[nodiscard]] Answer bsg_answer(const Ring::Completer::Result& result) noexcept;
 
 }  // namespace zonebridge::scsi

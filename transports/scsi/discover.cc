@@ -264,8 +264,8 @@ std::uint64_t transfer_limit(Inquirer& disk, std::uint64_t host, std::uint32_t b
 
 }  // namespace
 
-tl::expected<Disk, Error> discover(Port& port, const std::string& path,
-                                   const DiscoverOptions& options) {
+tl::expected<DiskFacts, Error> discover(Port& port, const std::string& path,
+                                        const DiscoverOptions& options) {
     Inquirer disk(port, path);
     const auto inquiry = inquire(disk);
     if (!inquiry) return tl::unexpected(inquiry.error());
@@ -278,7 +278,7 @@ tl::expected<Disk, Error> discover(Port& port, const std::string& path,
     if (!capacity) return tl::unexpected(capacity.error());
     const auto mode = read_mode(disk);
 
-    Disk found;
+    DiskFacts found;
     found.lists_block_limits = disk.has(page_limits);
     found.peripheral = inquiry->type;  // with the qualifier 0
     auto& identity = found.identity;

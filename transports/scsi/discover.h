@@ -41,7 +41,7 @@ struct DiscoverOptions {
     FindZac find_zac = nullptr;  ///< Called for ATA disks (vendor "ATA", VPD page 89h, type 00h).
 };
 
-struct Disk {
+struct DiskFacts {
     Limits limits;      ///< read_only is what the disk reports: write-protected.
     Identity identity;  ///< The caller sets path, transport and reason.
     std::unique_ptr<Dialect> dialect;
@@ -51,7 +51,7 @@ struct Disk {
 };
 
 /// Errors begin with `path` and have the disk's answer, with its sense data in words.
-[[nodiscard]] tl::expected<Disk, Error> discover(Port& port, const std::string& path,
-                                                 const DiscoverOptions& options);
+[[nodiscard]] tl::expected<DiskFacts, Error> discover(Port& port, const std::string& path,
+                                                      const DiscoverOptions& options);
 
 }  // namespace zonebridge::scsi

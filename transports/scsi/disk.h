@@ -14,7 +14,8 @@ namespace zonebridge::scsi {
 
 class OpenDisk final : public Transport {
   public:
-    OpenDisk(Disk disk, Route route) noexcept : disk_(std::move(disk)), route_(std::move(route)) {}
+    OpenDisk(DiskFacts disk, Route route) noexcept
+        : disk_(std::move(disk)), route_(std::move(route)) {}
 
     [[nodiscard]] const Limits& limits() const noexcept override { return disk_.limits; }
     [[nodiscard]] const Identity& identity() const noexcept override { return disk_.identity; }
@@ -25,7 +26,7 @@ class OpenDisk final : public Transport {
     ~OpenDisk() override;
 
   private:
-    Disk disk_;
+    DiskFacts disk_;
     Route route_;
     bool closed_ = false;
 };

@@ -28,7 +28,7 @@ tl::expected<std::optional<Zoned>, Error> refuse_zac(Port& port, const std::stri
               {}});
 }
 
-zbc::PassthroughFacts facts_of(const Disk& disk) {
+zbc::PassthroughFacts facts_of(const DiskFacts& disk) {
     zbc::PassthroughFacts facts;
     facts.block_size = disk.limits.logical_block_size;
     facts.max_transfer = disk.limits.max_transfer;
@@ -84,7 +84,7 @@ class OpenPassedDisk final : public PassedDisk {
     }
 
   private:
-    Disk disk_;
+    DiskFacts disk_;
     Route route_;
     PassedFacts facts_;
     bool closed_ = false;

@@ -6,7 +6,7 @@
 
 namespace zonebridge::scsi {
 
-class ScsiQueue::Job final : public ThreadPool::Job, public Ring::Operation {
+class ScsiQueue::Job final : public ThreadPool::Job, public Ring::Completer {
   public:
     explicit Job(ScsiQueue& queue) noexcept : queue_(queue) {}
 

@@ -82,7 +82,7 @@ tl::expected<void, Error> choose_ring(const host::Node& node, DataPath wanted, R
             node.path, missing));
 }
 
-std::string words_for(const Route& route, const Disk& disk) {
+std::string words_for(const Route& route, const DiskFacts& disk) {
     std::string sg_io;
     switch (route.data.kind) {
         case DataPort::Kind::block:
@@ -149,7 +149,7 @@ tl::expected<FoundDisk, Error> find_disk(const std::string& path, const DeviceOp
     return FoundDisk{std::move(*disk), std::move(route)};
 }
 
-tl::expected<DataWay, Error> open_data_way(const Route& route, const Disk& disk, Loop& loop,
+tl::expected<DataWay, Error> open_data_way(const Route& route, const DiskFacts& disk, Loop& loop,
                                            std::size_t threads) {
     DataWay way;
     if (route.bsg_ring) {
@@ -173,7 +173,7 @@ tl::expected<DataWay, Error> open_data_way(const Route& route, const Disk& disk,
     return way;
 }
 
-tl::expected<void, Error> empty_cache(const Route& route, const Disk& disk) {
+tl::expected<void, Error> empty_cache(const Route& route, const DiskFacts& disk) {
     if (!route.writable) return {};
     ControlPort port(route.control_node.get());
     const auto call = disk.dialect->flush();

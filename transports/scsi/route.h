@@ -35,7 +35,7 @@ struct Route {
 };
 
 struct FoundDisk {
-    Disk disk;
+    DiskFacts disk;
     Route route;
 };
 
@@ -54,13 +54,13 @@ struct DataWay {
 
 /// `threads`: the most commands in flight outside the ring. Fails if the route uses the ring and
 /// the loop has none.
-[[nodiscard]] tl::expected<DataWay, Error> open_data_way(const Route& route, const Disk& disk,
+[[nodiscard]] tl::expected<DataWay, Error> open_data_way(const Route& route, const DiskFacts& disk,
                                                          Loop& loop, std::size_t threads);
 
 /// The error for a node that could be opened before.
 [[nodiscard]] tl::unexpected<Error> cannot_open_again(const std::string& path, int error);
 
 /// Empties the disk's write cache if it was opened for writing.
-[[nodiscard]] tl::expected<void, Error> empty_cache(const Route& route, const Disk& disk);
+[[nodiscard]] tl::expected<void, Error> empty_cache(const Route& route, const DiskFacts& disk);
 
 }  // namespace zonebridge::scsi

@@ -7,9 +7,9 @@
 
 #include <gtest/gtest.h>
 
-#include "layers/explain/explain.h"
 #include "layers/fault/fault.h"
 #include "layers/sequencer/sequencer.h"
+#include "layers/trace/trace.h"
 #include "tests/unit/support/driver.h"
 #include "tests/unit/support/machine_disk.h"
 #include "transports/make_loop.h"
@@ -54,7 +54,7 @@ class CheckedOnce : public testing::Test {
         ASSERT_TRUE(rule);
         auto faulty = fault::inject(std::move(*sequenced), {*rule});
         ASSERT_TRUE(faulty);
-        top = explain_refusals(std::move(*faulty), sink);
+        top = trace_refusals(std::move(*faulty), sink);
         auto made = make_loop();
         ASSERT_TRUE(made);
         loop = std::move(*made);

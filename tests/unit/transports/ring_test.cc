@@ -22,7 +22,7 @@ struct Counter final : Watcher {
     int calls = 0;
 };
 
-struct Kept final : Ring::Operation {
+struct Kept final : Ring::Completer {
     void complete(const Result& result) noexcept override {
         value = result.value;
         ++calls;

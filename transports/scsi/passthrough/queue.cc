@@ -7,7 +7,7 @@
 #include "base/iovec.h"
 #include "transports/scsi/bsg_ring.h"
 #include "transports/scsi/passthrough/deliver.h"
-#include "transports/scsi/passthrough/explain.h"
+#include "transports/scsi/passthrough/refusals.h"
 #include "zbc/commands.h"
 #include "zbc/control.h"
 
@@ -25,7 +25,7 @@ constexpr std::uint32_t slow_limit_ms = zbc::action_limit_ms(Operation::finish, 
 
 /// A task from submit until its result is reaped.
 class PassedQueue::Job final : public ThreadPool::Job,
-                               public Ring::Operation,
+                               public Ring::Completer,
                                public ZoneOrder::Entry {
   public:
     Job(PassedQueue& queue, Index number) noexcept : index(number), queue_(queue) {}
@@ -147,7 +147,7 @@ void PassedQueue::begin(Job& job, const zbc::Task& task) noexcept {
     job.result = zbc::TaskResult();
     job.result.tag = task.tag;
     job.answered = job.concluded = false;
-    if (tell_attention(job, task)) return finish(job);
+    if (report_attention(job, task)) return finish(job);
     const auto plan =
         zbc::plan_passthrough(ByteView(task.cdb), facts_.allowed, facts_.facts,
                               total_length(task.data_out), total_length(task.data_in));
@@ -169,7 +169,7 @@ void PassedQueue::begin(Job& job, const zbc::Task& task) noexcept {
 
 /// Whether a unit attention raised here (new initiator, reset) answers the task. It takes
 /// precedence, as the disk's own would (SAM-5 "Unit attention conditions").
-bool PassedQueue::tell_attention(Job& job, const zbc::Task& task) noexcept {
+bool PassedQueue::report_attention(Job& job, const zbc::Task& task) noexcept {
     const auto opcode = task.cdb.empty() ? std::uint8_t{0} : task.cdb[0];
     if (opcode == inquiry_opcode || opcode == report_luns_opcode) return false;
     if (!facts_.attentions.pending()) return false;

@@ -21,8 +21,8 @@
 #include "transports/loop_thread_pool.h"
 #include "transports/ring.h"
 #include "transports/scsi/discover.h"
-#include "transports/scsi/passthrough/notes.h"
 #include "transports/scsi/passthrough/order.h"
+#include "transports/scsi/passthrough/passthrough_log.h"
 #include "transports/scsi/route.h"
 #include "zbc/logical_unit.h"
 #include "zbc/passthrough.h"
@@ -32,12 +32,12 @@ namespace zonebridge::scsi {
 
 /// Shared by all queues of a passed-through disk. Immutable, except for thread-safe members.
 struct PassedFacts {
-    const Disk& disk;
+    const DiskFacts& disk;
     const zbc::PassthroughFacts facts;
     const zbc::Allowed allowed;
     RefusalSink* refusals;
     zbc::Attentions attentions;
-    Notes notes;
+    PassthroughLog notes;
 };
 
 class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrder::Listener {
@@ -67,7 +67,7 @@ class PassedQueue final : public zbc::TaskQueue, private Issuer, private ZoneOrd
     using Index = std::uint32_t;
 
     void begin(Job& job, const zbc::Task& task) noexcept;
-    [[nodiscard]] bool tell_attention(Job& job, const zbc::Task& task) noexcept;
+    [[nodiscard]] bool report_attention(Job& job, const zbc::Task& task) noexcept;
     void may_go(ZoneOrder::Entry& entry) noexcept override;
     void issue() noexcept override;
     [[nodiscard]] bool start_in_ring(Job& job) noexcept;

@@ -1,6 +1,6 @@
 // A disk in memory that misbehaves, and what its rules were heard to say.
 //
-// Threads: one, but for the witness.
+// Threads: one, but for the observer.
 // Ownership: owns all of it.
 #pragma once
 
@@ -28,7 +28,7 @@ inline std::vector<fault::Rule> rules_of(const std::vector<std::string>& texts) 
     return rules;
 }
 
-class Heard final : public fault::Witness {
+class Heard final : public fault::Observer {
   public:
     void rule_acts(const fault::Rule& rule) noexcept override {
         const std::lock_guard lock(lock_);

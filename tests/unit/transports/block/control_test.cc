@@ -69,7 +69,7 @@ class Control : public ::testing::Test, private ControlJob::Owner {
     std::atomic<bool> over{false};
     std::unique_ptr<test::MachineZones> port_owner;
     test::MachineZones& port;
-    Disk disk;
+    KernelDisk disk;
     ControlJob job;
 
   private:
@@ -178,8 +178,8 @@ TEST(ControlOfABrokenDisk, AReportThatDisagreesWithTheLayoutIsAnError) {
     const Machine machine(limits);
     auto port_owner = std::make_unique<test::ListedZones>();
     auto& port = *port_owner;
-    const Disk disk({.fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)}, limits,
-                    std::move(port_owner));
+    const KernelDisk disk({.fd = ::open("/dev/null", O_RDONLY | O_CLOEXEC)}, limits,
+                          std::move(port_owner));
     const std::atomic<bool> over{false};
     ControlJob job(disk, owner, over);
     std::vector<blk_zone> good;

@@ -228,7 +228,7 @@ class PassedQueueTest : public testing::Test {
     Sink sink_;
     std::unique_ptr<MachineDisk> memory_;
     std::unique_ptr<TargetPort> target_;
-    Disk disk_;
+    DiskFacts disk_;
     std::unique_ptr<PassedFacts> facts_;
     GatedPort* gate_ = nullptr;  // the queue's
     std::deque<Kept> kept_;

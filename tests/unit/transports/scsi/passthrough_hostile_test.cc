@@ -8,11 +8,11 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/iovec.h"
 #include "tests/unit/transports/scsi/target_port.h"
 #include "transports/scsi/passthrough/queue.h"
 #include "zbc/commands.h"
 #include "zbc/target.h"
-#include "base/iovec.h"
 
 namespace zonebridge::scsi::test {
 namespace {
@@ -210,7 +210,7 @@ class PassedHostileTest : public testing::Test {
     HandLoop twin_loop_;
     std::unique_ptr<MachineDisk> memory_;
     std::unique_ptr<TargetPort> target_;
-    Disk disk_;
+    DiskFacts disk_;
     std::unique_ptr<PassedFacts> facts_;
     std::unique_ptr<zbc::TaskQueue> queue_;
     std::unique_ptr<MachineDisk> twin_memory_;
@@ -226,8 +226,8 @@ class PassedHostileTest : public testing::Test {
             const Pieces out(out_length, random_, true);
             const Pieces in(in_length, random_, false);
             const Pieces twin_in(in_length, random_, false);
-            const auto plan = zbc::plan_passthrough(ByteView(cdb), facts_->allowed,
-                                                    facts_->facts, out_length, in_length);
+            const auto plan = zbc::plan_passthrough(ByteView(cdb), facts_->allowed, facts_->facts,
+                                                    out_length, in_length);
             const auto sent_before = target_->sent.size();
             const auto result = passed({static_cast<std::uint64_t>(round), cdb, out.list, in.list});
             const auto where = fmt::format("round {}: opcode {:02X}h, {} out, {} in", round,

@@ -72,7 +72,7 @@ class ScsiQueueTest : public testing::Test {
     HandLoop loop_;
     std::unique_ptr<MachineDisk> memory_;
     std::unique_ptr<TargetPort> port_;
-    Disk disk_;
+    DiskFacts disk_;
     std::unique_ptr<Queue> queue_;
 };
 

@@ -21,8 +21,8 @@ namespace zonebridge::test {
 
 inline constexpr auto simulated_path = "/dev/simulated";
 
-inline tl::expected<scsi::Disk, Error> discover(SimulatedAta& ata,
-                                                std::uint64_t host_max_transfer = 1 << 20) {
+inline tl::expected<scsi::DiskFacts, Error> discover(SimulatedAta& ata,
+                                                     std::uint64_t host_max_transfer = 1 << 20) {
     return scsi::discover(
         ata, simulated_path,
         {.host_max_transfer = host_max_transfer, .max_segments = 16, .find_zac = scsi::find_zac});
@@ -42,7 +42,7 @@ class SharedPort final : public scsi::Port {
 
 class SimulatedDisk final : public Transport {
   public:
-    SimulatedDisk(std::unique_ptr<SimulatedAta> ata, scsi::Disk disk)
+    SimulatedDisk(std::unique_ptr<SimulatedAta> ata, scsi::DiskFacts disk)
         : ata_(std::move(ata)), disk_(std::move(disk)) {}
 
     [[nodiscard]] const Limits& limits() const noexcept override { return disk_.limits; }
@@ -58,11 +58,11 @@ class SimulatedDisk final : public Transport {
     [[nodiscard]] tl::expected<void, Error> close() override { return {}; }
 
     [[nodiscard]] SimulatedAta& ata() noexcept { return *ata_; }
-    [[nodiscard]] const scsi::Disk& found() const noexcept { return disk_; }
+    [[nodiscard]] const scsi::DiskFacts& found() const noexcept { return disk_; }
 
   private:
     std::unique_ptr<SimulatedAta> ata_;
-    scsi::Disk disk_;
+    scsi::DiskFacts disk_;
 };
 
 /// Submits requests to a queue of `device` and waits for each.

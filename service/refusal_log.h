@@ -26,7 +26,7 @@
 
 namespace zonebridge::service {
 
-class Explainer final : public fault::Witness {
+class RefusalLog final : public fault::Observer {
   public:
     struct Pace {
         std::uint32_t at_once = 10;             ///< Lines that may come together.
@@ -35,12 +35,12 @@ class Explainer final : public fault::Witness {
     using Write = std::function<void(const std::string& line)>;
 
     /// `write`: called on the thread only.
-    explicit Explainer(Write write) : Explainer(std::move(write), Pace()) {}
-    Explainer(Write write, Pace pace);
-    Explainer(const Explainer&) = delete;
-    Explainer& operator=(const Explainer&) = delete;
+    explicit RefusalLog(Write write) : RefusalLog(std::move(write), Pace()) {}
+    RefusalLog(Write write, Pace pace);
+    RefusalLog(const RefusalLog&) = delete;
+    RefusalLog& operator=(const RefusalLog&) = delete;
     /// Writes the remaining lines, and how many were left out.
-    ~Explainer();
+    ~RefusalLog();
 
     /// The sink for a disk's refusals; `disk` names the disk in the lines, empty if there is only
     /// one. The same name gets the same sink.

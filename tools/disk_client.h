@@ -26,13 +26,14 @@ struct DeviceArguments {
     DataPath data_path = DataPath::any;
 };
 
-class Session {
+class DiskClient {
   public:
     enum class Access { read, write };
 
     /// Opens `device`, and prints its notice on standard error if it has one.
-    [[nodiscard]] static tl::expected<Session, Failure> open(const DeviceArguments& device,
-                                                             Access access, std::size_t depth = 64);
+    [[nodiscard]] static tl::expected<DiskClient, Failure> open(const DeviceArguments& device,
+                                                                Access access,
+                                                                std::size_t depth = 64);
 
     /// The device as the user named it.
     [[nodiscard]] const std::string& device() const noexcept { return device_; }
@@ -66,8 +67,8 @@ class Session {
     [[nodiscard]] Outcome close();
 
   private:
-    Session(std::string device, std::unique_ptr<Transport> transport, std::unique_ptr<Loop> loop,
-            std::unique_ptr<Queue> queue);
+    DiskClient(std::string device, std::unique_ptr<Transport> transport, std::unique_ptr<Loop> loop,
+               std::unique_ptr<Queue> queue);
     [[nodiscard]] Outcome turn(Loop::Wait wait);
     void collect();
 

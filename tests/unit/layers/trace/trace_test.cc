@@ -1,4 +1,4 @@
-#include "layers/explain/explain.h"
+#include "layers/trace/trace.h"
 
 #include <array>
 #include <memory>
@@ -28,7 +28,7 @@ struct Explained {
     explicit Explained(const MachineDiskShape& shape = {}) {
         auto below = std::make_unique<MachineDisk>(shape);
         disk = below.get();
-        transport = explain_refusals(std::move(below), sink);
+        transport = trace_refusals(std::move(below), sink);
         driver =
             std::make_unique<Driver>(std::move(*transport->open_queue(loop, {.depth = 16})), loop);
     }

@@ -1,5 +1,5 @@
 // One device's queues on one worker, turned by the test: what is taken from which ring, and when.
-#include "service/data_path.h"
+#include "service/device_queues.h"
 
 #include <algorithm>
 #include <array>
@@ -33,14 +33,14 @@ void forget_kicks(const driver::Queue& queue) {
     [[maybe_unused]] const auto got = ::read(queue.kick_fd, &count, sizeof count);
 }
 
-class BlkDataPath : public testing::Test {
+class BlkDeviceQueues : public testing::Test {
   protected:
     static constexpr std::uint64_t features = virtio::feature::version_1 |
                                               virtio::feature::event_index |
                                               virtio::feature::indirect_descriptors;
 
-    explicit BlkDataPath(driver::RingOptions options = {
-                             .size = 16, .event_index = true, .indirect_entries = 4}) {
+    explicit BlkDeviceQueues(driver::RingOptions options = {
+                                 .size = 16, .event_index = true, .indirect_entries = 4}) {
         must(memory_.add(0x100000, 0x400000));
         device_ = must(virtio_blk::BlockDevice::open(loop_, disk_, {.id = "ZB-0001"}));
         device_->set_mode({.zoned = true, .write_through = false});
@@ -50,7 +50,7 @@ class BlkDataPath : public testing::Test {
         queue_ = std::make_unique<driver::Queue>(0, memory_, options);
         must(path_->start(0, setup(*queue_, features)));
     }
-    ~BlkDataPath() override {
+    ~BlkDeviceQueues() override {
         disk_.hold = false;
         auto stopped = false;
         path_->stop(0, [&](std::uint16_t) { stopped = true; });
@@ -79,12 +79,12 @@ class BlkDataPath : public testing::Test {
     test::MachineDisk disk_;
     driver::SharedMemory memory_;
     std::unique_ptr<virtio_blk::BlockDevice> device_;
-    std::optional<DataPath> path_;
+    std::optional<DeviceQueues> path_;
     std::unique_ptr<driver::Queue> queue_;
     std::vector<std::string> faults_;
 };
 
-TEST_F(BlkDataPath, AChainMoreThanTheRingHasDescriptorsIsAFault) {
+TEST_F(BlkDeviceQueues, AChainMoreThanTheRingHasDescriptorsIsAFault) {
     disk_.hold = true;
     const auto head = add_flush();
     for (int i = 1; i < 16; ++i) (void)add_flush();
@@ -104,12 +104,12 @@ TEST_F(BlkDataPath, AChainMoreThanTheRingHasDescriptorsIsAFault) {
 }
 
 /// Chains of more buffers than a slot has pieces for, more than the pool has.
-class LongBlkDataPath : public BlkDataPath {
+class LongBlkDeviceQueues : public BlkDeviceQueues {
   protected:
     static constexpr std::uint16_t ring_size = 64;
 
-    LongBlkDataPath()
-        : BlkDataPath({.size = ring_size, .event_index = true, .indirect_entries = 512}) {}
+    LongBlkDeviceQueues()
+        : BlkDeviceQueues({.size = ring_size, .event_index = true, .indirect_entries = 512}) {}
 
     void add_long_flush() {
         const auto header = memory_.allocate(16);
@@ -126,7 +126,7 @@ class LongBlkDataPath : public BlkDataPath {
     }
 };
 
-TEST_F(LongBlkDataPath, TakesTheRestWhenSomeAreAnswered) {
+TEST_F(LongBlkDeviceQueues, TakesTheRestWhenSomeAreAnswered) {
     disk_.hold = true;
     for (int i = 0; i < ring_size; ++i) add_long_flush();
     queue_->submit();
@@ -146,7 +146,7 @@ TEST_F(LongBlkDataPath, TakesTheRestWhenSomeAreAnswered) {
     EXPECT_TRUE(faults_.empty());
 }
 
-TEST_F(LongBlkDataPath, StopsWhereItStandsWhileChainsWait) {
+TEST_F(LongBlkDeviceQueues, StopsWhereItStandsWhileChainsWait) {
     disk_.hold = true;
     for (int i = 0; i < ring_size; ++i) add_long_flush();
     queue_->submit();
@@ -201,10 +201,10 @@ class Greedy final : public virtio::Device {
     std::optional<std::string> none;
 };
 
-TEST(DataPath, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
+TEST(DeviceQueues, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
     test::HandLoop loop;
     Greedy device;
-    DataPath path(loop, device, [](const std::string& why) { FAIL() << why; });
+    DeviceQueues path(loop, device, [](const std::string& why) { FAIL() << why; });
     driver::SharedMemory memory;
     must(memory.add(0x100000, 0x100000));
     path.set_memory(table({&memory}), [](auto moved) { must(moved); });
@@ -229,14 +229,14 @@ TEST(DataPath, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
 
 /// A virtio-scsi controller with one request queue. Commands stay with a unit that answers when it is
 /// told to.
-class ScsiDataPath : public testing::Test {
+class ScsiDeviceQueues : public testing::Test {
   protected:
     static constexpr std::uint64_t features = virtio::feature::version_1 |
                                               virtio::feature::event_index |
                                               virtio::feature::indirect_descriptors;
     static constexpr std::uint16_t requests = virtio_scsi::first_request_queue;
 
-    ScsiDataPath() {
+    ScsiDeviceQueues() {
         must(memory_.add(0x100000, 0x400000));
         const std::array units{virtio_scsi::Unit{0, &unit_}};
         controller_ = must(virtio_scsi::Controller::open(loop_, units));
@@ -249,7 +249,7 @@ class ScsiDataPath : public testing::Test {
                 i, memory_,
                 driver::RingOptions{.size = 64, .event_index = true, .indirect_entries = 64}));
     }
-    ~ScsiDataPath() override {
+    ~ScsiDeviceQueues() override {
         unit_.complete_all();
         for (const auto& queue : queues_) path_->stop(queue->index, [](std::uint16_t) {});
         for (int i = 0; i < 8; ++i) turn();
@@ -300,11 +300,11 @@ class ScsiDataPath : public testing::Test {
     virtio_scsi::ScriptedUnit unit_;
     driver::SharedMemory memory_;
     std::unique_ptr<virtio_scsi::Controller> controller_;
-    std::optional<DataPath> path_;
+    std::optional<DeviceQueues> path_;
     std::vector<std::unique_ptr<driver::Queue>> queues_;
 };
 
-TEST_F(ScsiDataPath, AFunctionTakesNothingFromADisabledRing) {
+TEST_F(ScsiDeviceQueues, AFunctionTakesNothingFromADisabledRing) {
     for (const std::uint16_t index : {0, 1}) start(index);
     start(requests, false);
     add_command();
@@ -319,7 +319,7 @@ TEST_F(ScsiDataPath, AFunctionTakesNothingFromADisabledRing) {
     EXPECT_EQ(unit_.waiting(), 1U);
 }
 
-TEST_F(ScsiDataPath, AFunctionTakesNothingFromARingThatWasNotKicked) {
+TEST_F(ScsiDeviceQueues, AFunctionTakesNothingFromARingThatWasNotKicked) {
     for (std::uint16_t index = 0; index <= requests; ++index) start(index);
     add_command();
     const auto function = reset_unit();
@@ -331,7 +331,7 @@ TEST_F(ScsiDataPath, AFunctionTakesNothingFromARingThatWasNotKicked) {
     EXPECT_EQ(unit_.waiting(), 1U);
 }
 
-TEST_F(ScsiDataPath, AFunctionTakesFromARingThatIsDisabledNoMore) {
+TEST_F(ScsiDeviceQueues, AFunctionTakesFromARingThatIsDisabledNoMore) {
     for (const std::uint16_t index : {0, 1}) start(index);
     start(requests, false);
     queues_.at(requests)->kick();
@@ -348,7 +348,7 @@ TEST_F(ScsiDataPath, AFunctionTakesFromARingThatIsDisabledNoMore) {
     EXPECT_EQ(function.host[0], std::byte{0});
 }
 
-TEST_F(ScsiDataPath, AFunctionWaitsForCommandsThatWaitForPieces) {
+TEST_F(ScsiDeviceQueues, AFunctionWaitsForCommandsThatWaitForPieces) {
     constexpr std::size_t commands = 60;
     for (std::uint16_t index = 0; index <= requests; ++index) start(index);
     for (std::size_t i = 0; i < commands; ++i) add_command(60);
@@ -370,7 +370,7 @@ TEST_F(ScsiDataPath, AFunctionWaitsForCommandsThatWaitForPieces) {
     EXPECT_EQ(unit_.waiting(), 0U);
 }
 
-TEST_F(ScsiDataPath, AFunctionEndsThatWaitsForCommandsOfARingThatStops) {
+TEST_F(ScsiDeviceQueues, AFunctionEndsThatWaitsForCommandsOfARingThatStops) {
     constexpr std::size_t commands = 60;
     for (std::uint16_t index = 0; index <= requests; ++index) start(index);
     for (std::size_t i = 0; i < commands; ++i) add_command(60);
@@ -389,7 +389,7 @@ TEST_F(ScsiDataPath, AFunctionEndsThatWaitsForCommandsOfARingThatStops) {
     EXPECT_EQ(function.host[0], std::byte{0});
 }
 
-TEST_F(ScsiDataPath, AnEventTakesNoBufferFromADisabledRing) {
+TEST_F(ScsiDeviceQueues, AnEventTakesNoBufferFromADisabledRing) {
     start(0);
     start(virtio_scsi::event_queue, false);
     auto& events = *queues_.at(virtio_scsi::event_queue);

@@ -14,12 +14,11 @@
 #include "zone/refusal.h"
 #include "zone/transport.h"
 
-namespace zonebridge::explaining {
+namespace zonebridge::trace {
 
-class ExplainingQueue final : public Queue {
+class TracingQueue final : public Queue {
   public:
-    ExplainingQueue(Loop& loop, const Limits& limits, RefusalSink& sink,
-                    std::unique_ptr<Queue> inner);
+    TracingQueue(Loop& loop, const Limits& limits, RefusalSink& sink, std::unique_ptr<Queue> inner);
 
   private:
     struct Slot {
@@ -49,7 +48,7 @@ class ExplainingQueue final : public Queue {
     void ended(Slot& slot, const Completion& completion) noexcept;
     [[nodiscard]] bool ask(Slot& slot, const Completion& completion) noexcept;
     void answered(Inquiry& inquiry, const Completion& report) noexcept;
-    void tell(const Slot& slot, Status status, const Zone* zone) noexcept;
+    void log(const Slot& slot, Status status, const Zone* zone) noexcept;
     void finish(Slot& slot, const Completion& completion) noexcept;
 
     RefusalSink& sink_;
@@ -63,4 +62,4 @@ class ExplainingQueue final : public Queue {
                                     // exist
 };
 
-}  // namespace zonebridge::explaining
+}  // namespace zonebridge::trace

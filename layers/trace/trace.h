@@ -19,7 +19,7 @@ namespace zonebridge {
 /// those are reported without their zone.
 ///
 /// The lower transport sees these zone reports as ordinary requests.
-[[nodiscard]] std::unique_ptr<Transport> explain_refusals(std::unique_ptr<Transport> disk,
-                                                          RefusalSink& sink);
+[[nodiscard]] std::unique_ptr<Transport> trace_refusals(std::unique_ptr<Transport> disk,
+                                                        RefusalSink& sink);
 
 }  // namespace zonebridge

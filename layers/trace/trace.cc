@@ -1,8 +1,8 @@
-#include "layers/explain/explain.h"
+#include "layers/trace/trace.h"
 
 #include <utility>
 
-#include "layers/explain/queue.h"
+#include "layers/trace/queue.h"
 
 namespace zonebridge {
 namespace {
@@ -18,8 +18,7 @@ class ExplainedDisk final : public Transport {
         Loop& loop, QueueOptions options) override {
         auto inner = disk_->open_queue(loop, options);
         if (!inner) return inner;
-        return std::make_unique<explaining::ExplainingQueue>(loop, limits(), sink_,
-                                                             std::move(*inner));
+        return std::make_unique<trace::TracingQueue>(loop, limits(), sink_, std::move(*inner));
     }
     [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
 
@@ -30,7 +29,7 @@ class ExplainedDisk final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> explain_refusals(std::unique_ptr<Transport> disk, RefusalSink& sink) {
+std::unique_ptr<Transport> trace_refusals(std::unique_ptr<Transport> disk, RefusalSink& sink) {
     return std::make_unique<ExplainedDisk>(std::move(disk), sink);
 }
 

@@ -1,17 +1,17 @@
-#include "service/explain.h"
+#include "service/refusal_log.h"
 
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/thread.h"
-#include "service/explain_words.h"
+#include "service/refusal_words.h"
 
 namespace zonebridge::service {
 
-class Explainer::Source final : public RefusalSink {
+class RefusalLog::Source final : public RefusalSink {
   public:
-    Source(Explainer& explainer, std::string disk)
+    Source(RefusalLog& explainer, std::string disk)
         : explainer_(explainer), disk_(std::move(disk)) {}
 
     void knows(const Limits& limits) override {
@@ -28,19 +28,19 @@ class Explainer::Source final : public RefusalSink {
     }
 
   private:
-    Explainer& explainer_;
+    RefusalLog& explainer_;
     const std::string disk_;
     std::optional<Limits> limits_;  // under the explainer's lock
 };
 
-Explainer::Explainer(Write write, Pace pace)
+RefusalLog::RefusalLog(Write write, Pace pace)
     : write_(std::move(write)), pace_(pace), tokens_(pace.at_once) {
     entries_.reserve(pace_.at_once);
     writing_.reserve(pace_.at_once);
     thread_ = start_thread("zb-explain", [this] { run(); });
 }
 
-Explainer::~Explainer() {
+RefusalLog::~RefusalLog() {
     {
         const std::lock_guard lock(lock_);
         ending_ = true;
@@ -49,14 +49,14 @@ Explainer::~Explainer() {
     thread_.join();
 }
 
-RefusalSink& Explainer::source(const std::string& disk) {
+RefusalSink& RefusalLog::source(const std::string& disk) {
     const std::lock_guard lock(lock_);
     auto& source = sources_[disk];
     if (!source) source = std::make_unique<Source>(*this, disk);
     return *source;
 }
 
-void Explainer::rule_acts(const fault::Rule& rule) noexcept {
+void RefusalLog::rule_acts(const fault::Rule& rule) noexcept {
     {
         const std::lock_guard lock(lock_);
         notes_.push_back(fmt::format("fault on purpose: {} begins to act", rule.text));
@@ -64,7 +64,7 @@ void Explainer::rule_acts(const fault::Rule& rule) noexcept {
     news_.notify_one();
 }
 
-void Explainer::add(const Source& source, const Refusal& refusal) noexcept {
+void RefusalLog::add(const Source& source, const Refusal& refusal) noexcept {
     auto tokens = tokens_.load(std::memory_order_relaxed);
     while (tokens != 0 &&
            !tokens_.compare_exchange_weak(tokens, tokens - 1, std::memory_order_relaxed))
@@ -82,7 +82,7 @@ void Explainer::add(const Source& source, const Refusal& refusal) noexcept {
     news_.notify_one();
 }
 
-void Explainer::run() {
+void RefusalLog::run() {
     std::unique_lock lock(lock_);
     auto next = std::chrono::steady_clock::now() + pace_.every;
     const auto is_news = [this] { return ending_ || !entries_.empty() || !notes_.empty(); };
@@ -105,7 +105,7 @@ void Explainer::run() {
     refill();
 }
 
-void Explainer::refill() {
+void RefusalLog::refill() {
     // Report left-out lines before adding the token that admits the next line.
     if (const auto more = left_out_.exchange(0, std::memory_order_relaxed); more != 0)
         write_(fmt::format("refused or failed: {} more requests, which were not logged", more));
@@ -115,7 +115,7 @@ void Explainer::refill() {
         continue;
 }
 
-void Explainer::write_out(std::unique_lock<std::mutex>& lock) {
+void RefusalLog::write_out(std::unique_lock<std::mutex>& lock) {
     std::vector<std::string> lines;
     lines.swap(notes_);
     writing_.swap(entries_);

@@ -1,4 +1,4 @@
-#include "service/explain_words.h"
+#include "service/refusal_words.h"
 
 #include <algorithm>
 #include <array>

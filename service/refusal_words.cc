@@ -1,4 +1,4 @@
-#include "service/explain_words.h"
+#include "service/refusal_words.h"
 
 #include <algorithm>
 #include <array>
@@ -352,7 +352,7 @@ std::string explain_refusal(const Refusal& refusal, const Limits* limits) {
     const auto zone = sentence.zone();
     const auto cause = to_string(refusal.status.cause);
     return fmt::format("{}: {}: {}{}{}{}",
-                       matter_of(refusal.status.code) == Matter::failure ? "failed" : "refused",
+                       kind_of(refusal.status.code) == RefusalKind::failure ? "failed" : "refused",
                        sentence.subject(), zone, zone.empty() ? "" : ", and ", sentence.rule(),
                        cause.empty() ? "" : fmt::format(" ({})", cause));
 }

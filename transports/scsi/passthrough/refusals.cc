@@ -1,4 +1,4 @@
-#include "transports/scsi/passthrough/explain.h"
+#include "transports/scsi/passthrough/refusals.h"
 
 #include <algorithm>
 #include <array>
@@ -33,7 +33,7 @@ struct Look {
 };
 
 /// The zone that holds `offset`, by one command without retries.
-Look look_at_zone(Port& port, const Disk& disk, std::uint64_t offset) {
+Look look_at_zone(Port& port, const DiskFacts& disk, std::uint64_t offset) {
     alignas(512) std::array<std::uint8_t, 512> buffer{};
     const auto& layout = disk.limits.layout;
     const auto block = disk.limits.logical_block_size;
@@ -68,10 +68,10 @@ Look look_at_zone(Port& port, const Disk& disk, std::uint64_t offset) {
 bool is_zone_refusal(const zbc::Plan& plan, const Answer& answer) noexcept {
     const auto operation = operation_of(plan);
     return operation && sense_of(answer) &&
-           matter_of(judge(answer, *operation, 0).code) == Matter::zone;
+           kind_of(judge(answer, *operation, 0).code) == RefusalKind::zone;
 }
 
-std::optional<zbc::Attention> explain(Port& port, const Disk& disk, const zbc::Plan& plan,
+std::optional<zbc::Attention> explain(Port& port, const DiskFacts& disk, const zbc::Plan& plan,
                                       const Answer& answer, RefusalSink& sink) noexcept {
     const auto operation = operation_of(plan);
     if (!operation) return std::nullopt;

@@ -1,13 +1,13 @@
-#include "layers/explain/queue.h"
+#include "layers/trace/queue.h"
 
 #include <algorithm>
 
-namespace zonebridge::explaining {
+namespace zonebridge::trace {
 namespace {
 
 /// Whether the zone's state says more than the code alone.
 bool zone_tells(StatusCode code) noexcept {
-    return matter_of(code) == Matter::zone || code == StatusCode::media_error ||
+    return kind_of(code) == RefusalKind::zone || code == StatusCode::media_error ||
            code == StatusCode::io_error;
 }
 
@@ -22,8 +22,8 @@ const Zone& pick(std::span<const Zone> zones, StatusCode code) noexcept {
 
 }  // namespace
 
-ExplainingQueue::ExplainingQueue(Loop& loop, const Limits& limits, RefusalSink& sink,
-                                 std::unique_ptr<Queue> inner)
+TracingQueue::TracingQueue(Loop& loop, const Limits& limits, RefusalSink& sink,
+                           std::unique_ptr<Queue> inner)
     : Queue(loop, limits, inner->depth()),
       sink_(sink),
       slots_(inner->depth()),
@@ -33,7 +33,7 @@ ExplainingQueue::ExplainingQueue(Loop& loop, const Limits& limits, RefusalSink& 
     for (auto& inquiry : inquiries_) idle_inquiries_.push(inquiry);
 }
 
-ExplainingQueue::Slot& ExplainingQueue::remember(const Request& request) noexcept {
+TracingQueue::Slot& TracingQueue::remember(const Request& request) noexcept {
     auto& slot = *idle_.pop();  // there is a slot for each request in flight
     slot.tag = request.tag;
     slot.operation = request.operation;
@@ -43,7 +43,7 @@ ExplainingQueue::Slot& ExplainingQueue::remember(const Request& request) noexcep
     return slot;
 }
 
-void ExplainingQueue::accept(std::span<const Request> requests) noexcept {
+void TracingQueue::accept(std::span<const Request> requests) noexcept {
     std::array<Request, 32> batch;
     while (!requests.empty()) {
         const auto count = std::min(batch.size(), requests.size());
@@ -56,13 +56,13 @@ void ExplainingQueue::accept(std::span<const Request> requests) noexcept {
     }
 }
 
-bool ExplainingQueue::take_refused(const Request& request, StatusCode code) noexcept {
+bool TracingQueue::take_refused(const Request& request, StatusCode code) noexcept {
     ended(remember(request), {0, {code, {}}, 0});
     if (!done_.empty()) loop().note_ready();
     return true;
 }
 
-std::size_t ExplainingQueue::collect(std::span<Completion> out) noexcept {
+std::size_t TracingQueue::collect(std::span<Completion> out) noexcept {
     for (auto count = returned_.size(); count == returned_.size();) {
         count = inner_->reap(returned_);
         for (const auto& completion : std::span(returned_).first(count)) {
@@ -78,15 +78,15 @@ std::size_t ExplainingQueue::collect(std::span<Completion> out) noexcept {
     return count;
 }
 
-void ExplainingQueue::ended(Slot& slot, const Completion& completion) noexcept {
+void TracingQueue::ended(Slot& slot, const Completion& completion) noexcept {
     if (!completion.status.ok()) [[unlikely]] {
         if (ask(slot, completion)) return;
-        tell(slot, completion.status, nullptr);
+        log(slot, completion.status, nullptr);
     }
     finish(slot, completion);
 }
 
-bool ExplainingQueue::ask(Slot& slot, const Completion& completion) noexcept {
+bool TracingQueue::ask(Slot& slot, const Completion& completion) noexcept {
     const auto& layout = limits().layout;
     if (!zone_tells(completion.status.code) || slot.operation == Operation::flush ||
         slot.operation == Operation::report || slot.scope == Scope::all ||
@@ -114,17 +114,17 @@ bool ExplainingQueue::ask(Slot& slot, const Completion& completion) noexcept {
     return true;
 }
 
-void ExplainingQueue::answered(Inquiry& inquiry, const Completion& report) noexcept {
+void TracingQueue::answered(Inquiry& inquiry, const Completion& report) noexcept {
     const auto known = report.status.ok() && report.result != 0;
     const auto zones =
         std::span(inquiry.zones).first(known ? static_cast<std::size_t>(report.result) : 0);
     const auto& completion = inquiry.completion;
-    tell(*inquiry.slot, completion.status, known ? &pick(zones, completion.status.code) : nullptr);
+    log(*inquiry.slot, completion.status, known ? &pick(zones, completion.status.code) : nullptr);
     finish(*inquiry.slot, completion);
     idle_inquiries_.push(inquiry);
 }
 
-void ExplainingQueue::tell(const Slot& slot, Status status, const Zone* zone) noexcept {
+void TracingQueue::log(const Slot& slot, Status status, const Zone* zone) noexcept {
     Refusal refusal;
     refusal.operation = slot.operation;
     refusal.scope = slot.scope;
@@ -135,9 +135,9 @@ void ExplainingQueue::tell(const Slot& slot, Status status, const Zone* zone) no
     sink_.refused(refusal);
 }
 
-void ExplainingQueue::finish(Slot& slot, const Completion& completion) noexcept {
+void TracingQueue::finish(Slot& slot, const Completion& completion) noexcept {
     done_.push({slot.tag, completion.status, completion.result});
     idle_.push(slot);
 }
 
-}  // namespace zonebridge::explaining
+}  // namespace zonebridge::trace

@@ -20,7 +20,7 @@ namespace zonebridge::scsi {
 
 /// Asks the disk for the zone by one command through `port`, and reports to `sink`. Returns a unit
 /// attention that this command received in the guest's place, to be raised.
-[[nodiscard]] std::optional<zbc::Attention> explain(Port& port, const Disk& disk,
+[[nodiscard]] std::optional<zbc::Attention> explain(Port& port, const DiskFacts& disk,
                                                     const zbc::Plan& plan, const Answer& answer,
                                                     RefusalSink& sink) noexcept;
 

@@ -1,4 +1,4 @@
-#include "tools/session.h"
+#include "tools/disk_client.h"
 
 #include <array>
 #include <cstdio>
@@ -11,15 +11,15 @@
 
 namespace zonebridge::tools {
 
-Session::Session(std::string device, std::unique_ptr<Transport> transport,
-                 std::unique_ptr<Loop> loop, std::unique_ptr<Queue> queue)
+DiskClient::DiskClient(std::string device, std::unique_ptr<Transport> transport,
+                       std::unique_ptr<Loop> loop, std::unique_ptr<Queue> queue)
     : device_(std::move(device)),
       transport_(std::move(transport)),
       loop_(std::move(loop)),
       queue_(std::move(queue)) {}
 
-tl::expected<Session, Failure> Session::open(const DeviceArguments& device, Access access,
-                                             std::size_t depth) {
+tl::expected<DiskClient, Failure> DiskClient::open(const DeviceArguments& device, Access access,
+                                                   std::size_t depth) {
     auto transport = open_device(device.name, {.writable = access == Access::write,
                                                .force = device.force,
                                                .data_path = device.data_path});
@@ -31,20 +31,20 @@ tl::expected<Session, Failure> Session::open(const DeviceArguments& device, Acce
 
     if (const auto& notice = (*transport)->identity().notice; !notice.empty())
         fmt::print(stderr, "zonebridge: note: {}: {}\n", one_line(device.name), one_line(notice));
-    return Session(device.name, std::move(*transport), std::move(*loop), std::move(*queue));
+    return DiskClient(device.name, std::move(*transport), std::move(*loop), std::move(*queue));
 }
 
-std::string Session::file() const {
+std::string DiskClient::file() const {
     return identity().transport == "null" ? std::string() : identity().path;
 }
 
-Outcome Session::turn(Loop::Wait wait) {
+Outcome DiskClient::turn(Loop::Wait wait) {
     if (auto turned = loop_->turn(wait); !turned) return tl::unexpected(failure_of(turned.error()));
     collect();
     return {};
 }
 
-void Session::collect() {
+void DiskClient::collect() {
     std::array<Completion, 64> out;
     for (;;) {
         const auto count = queue_->reap(out);
@@ -53,13 +53,13 @@ void Session::collect() {
     }
 }
 
-Outcome Session::submit(const Request& request) {
+Outcome DiskClient::submit(const Request& request) {
     while (queue_->submit({&request, 1}) == 0)
         if (auto turned = turn(Loop::Wait::sleep); !turned) return turned;
     return turn(Loop::Wait::poll);
 }
 
-tl::expected<Completion, Failure> Session::wait() {
+tl::expected<Completion, Failure> DiskClient::wait() {
     while (next_ == done_.size()) {
         done_.clear();
         next_ = 0;
@@ -69,13 +69,13 @@ tl::expected<Completion, Failure> Session::wait() {
     return done_[next_++];
 }
 
-tl::expected<Completion, Failure> Session::run(const Request& request) {
+tl::expected<Completion, Failure> DiskClient::run(const Request& request) {
     if (auto submitted = submit(request); !submitted)
         return tl::unexpected(std::move(submitted.error()));
     return wait();
 }
 
-tl::expected<std::size_t, Failure> Session::report(std::uint64_t offset, std::span<Zone> zones) {
+tl::expected<std::size_t, Failure> DiskClient::report(std::uint64_t offset, std::span<Zone> zones) {
     Request request;
     request.operation = Operation::report;
     request.offset = offset;
@@ -89,7 +89,7 @@ tl::expected<std::size_t, Failure> Session::report(std::uint64_t offset, std::sp
     return static_cast<std::size_t>(completion->result);
 }
 
-Outcome Session::flush() {
+Outcome DiskClient::flush() {
     Request request;
     request.operation = Operation::flush;
     const auto completion = run(request);
@@ -100,7 +100,7 @@ Outcome Session::flush() {
     return {};
 }
 
-Outcome Session::close() {
+Outcome DiskClient::close() {
     queue_.reset();
     if (auto closed = transport_->close(); !closed)
         return tl::unexpected(failure_of(closed.error()));

@@ -24,14 +24,14 @@
 
 namespace zonebridge::service {
 
-class DataPath final : public Member {
+class DeviceQueues final : public Member {
   public:
     /// `on_fault` is called once, when a driver breaks the rules of the ring or the device.
-    DataPath(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault);
-    DataPath(const DataPath&) = delete;
-    DataPath& operator=(const DataPath&) = delete;
+    DeviceQueues(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault);
+    DeviceQueues(const DeviceQueues&) = delete;
+    DeviceQueues& operator=(const DeviceQueues&) = delete;
     /// Requires that all queues are stopped.
-    ~DataPath();
+    ~DeviceQueues();
 
     void take() noexcept override;
     void complete() noexcept override;

@@ -1,4 +1,4 @@
-#include "service/explain.h"
+#include "service/refusal_log.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 /// A log that tells when it has grown.
 class Log {
   public:
-    Explainer::Write writer() {
+    RefusalLog::Write writer() {
         return [this](const std::string& line) {
             const std::lock_guard lock(lock_);
             lines_.push_back(line);
@@ -39,9 +39,9 @@ Refusal refusal(StatusCode code = StatusCode::zone_full) {
     return {.operation = Operation::write, .offset = 4096, .length = 512, .status = {code, {}}};
 }
 
-TEST(Explainer, WritesASentenceThatNamesTheDisk) {
+TEST(RefusalLog, WritesASentenceThatNamesTheDisk) {
     Log log;
-    Explainer explainer(log.writer());
+    RefusalLog explainer(log.writer());
     explainer.source("").refused(refusal());
     explainer.source("LUN 3").refused(refusal(StatusCode::zone_offline));
     const auto lines = log.wait_for(2);
@@ -51,9 +51,9 @@ TEST(Explainer, WritesASentenceThatNamesTheDisk) {
     EXPECT_EQ(&explainer.source("LUN 3"), &explainer.source("LUN 3"));
 }
 
-TEST(Explainer, KnowsTheDisksNumbers) {
+TEST(RefusalLog, KnowsTheDisksNumbers) {
     Log log;
-    Explainer explainer(log.writer());
+    RefusalLog explainer(log.writer());
     Limits limits;
     limits.layout = Layout(1 << 20, 0, 0, 0U, ZoneType::sequential_write_required);
     explainer.source("").knows(limits);
@@ -61,10 +61,10 @@ TEST(Explainer, KnowsTheDisksNumbers) {
     EXPECT_NE(log.wait_for(1).at(0).find("the disk ends at 1 MiB"), std::string::npos);
 }
 
-TEST(Explainer, WhatIsTooMuchIsCountedAndSaid) {
+TEST(RefusalLog, WhatIsTooMuchIsCountedAndSaid) {
     Log log;
     {
-        Explainer explainer(log.writer(), {.at_once = 3, .every = 1h});
+        RefusalLog explainer(log.writer(), {.at_once = 3, .every = 1h});
         auto& source = explainer.source("");
         for (int i = 0; i < 10; ++i) {
             EXPECT_EQ(source.wants(), i < 3);
@@ -76,9 +76,9 @@ TEST(Explainer, WhatIsTooMuchIsCountedAndSaid) {
     EXPECT_NE(lines[3].find(": 7 more requests"), std::string::npos) << lines[3];
 }
 
-TEST(Explainer, WantsMoreAfterAWhile) {
+TEST(RefusalLog, WantsMoreAfterAWhile) {
     Log log;
-    Explainer explainer(log.writer(), {.at_once = 1, .every = 1ms});
+    RefusalLog explainer(log.writer(), {.at_once = 1, .every = 1ms});
     auto& source = explainer.source("");
     for (int i = 0; i < 3; ++i) {
         while (!source.wants()) std::this_thread::yield();
@@ -87,11 +87,11 @@ TEST(Explainer, WantsMoreAfterAWhile) {
     EXPECT_EQ(log.wait_for(3).size(), 3U);
 }
 
-TEST(Explainer, NobodyWaitsForASlowLog) {
+TEST(RefusalLog, NobodyWaitsForASlowLog) {
     std::mutex slow;
     std::unique_lock stuck(slow);
     Log log;
-    Explainer explainer(
+    RefusalLog explainer(
         [&, write = log.writer()](const std::string& line) {
             const std::lock_guard lock(slow);
             write(line);
@@ -106,12 +106,12 @@ TEST(Explainer, NobodyWaitsForASlowLog) {
     EXPECT_NE(lines[4].find(": 996 more requests"), std::string::npos) << lines[4];
 }
 
-TEST(Explainer, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
+TEST(RefusalLog, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
     Log log;
     constexpr int threads = 4;
     constexpr int each = 5000;
     {
-        Explainer explainer(log.writer(), {.at_once = 5, .every = 1ms});
+        RefusalLog explainer(log.writer(), {.at_once = 5, .every = 1ms});
         std::vector<std::thread> all;
         for (int i = 0; i < threads; ++i)
             all.emplace_back([&explainer, i] {
@@ -134,9 +134,9 @@ TEST(Explainer, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
     EXPECT_EQ(sum, std::uint64_t{threads} * each);
 }
 
-TEST(Explainer, TellsOfFaultsOnPurpose) {
+TEST(RefusalLog, TellsOfFaultsOnPurpose) {
     Log log;
-    Explainer explainer(log.writer());
+    RefusalLog explainer(log.writer());
     explainer.rule_acts(*fault::parse_rule("zone=7,state=offline"));
     EXPECT_EQ(log.wait_for(1).at(0), "fault on purpose: zone=7,state=offline begins to act");
 }

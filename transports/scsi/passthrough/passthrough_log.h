@@ -17,9 +17,9 @@
 
 namespace zonebridge::scsi {
 
-class Notes {
+class PassthroughLog {
   public:
-    Notes(std::string path, LogLine write) : path_(std::move(path)), write_(write) {}
+    PassthroughLog(std::string path, LogLine write) : path_(std::move(path)), write_(write) {}
 
     /// A command that is not passed through; logged once if --allow would let it through.
     void refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal) noexcept;

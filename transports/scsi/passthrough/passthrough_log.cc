@@ -1,4 +1,4 @@
-#include "transports/scsi/passthrough/notes.h"
+#include "transports/scsi/passthrough/passthrough_log.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -20,13 +20,14 @@ std::string_view name_of(std::span<const std::uint8_t> cdb, Name& room) noexcept
 
 }  // namespace
 
-bool Notes::first_time(std::span<const std::uint8_t> cdb) noexcept {
+bool PassthroughLog::first_time(std::span<const std::uint8_t> cdb) noexcept {
     if (cdb.empty()) return false;
     const auto bit = 1u << zbc::action_of(ByteView(cdb)) % 32;
     return (told_[cdb[0]].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
 }
 
-void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal) noexcept {
+void PassthroughLog::refused(std::span<const std::uint8_t> cdb,
+                             const zbc::NotSent& refusal) noexcept {
     if (write_ == nullptr || refusal.why != zbc::Refused::not_allowed || !first_time(cdb)) return;
     Name room;
     std::array<char, 32> number{};
@@ -49,7 +50,7 @@ void Notes::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refus
     say(line.data(), std::min(end.size, line.size()));
 }
 
-void Notes::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept {
+void PassthroughLog::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept {
     if (write_ == nullptr || !limit_.would_pass()) {
         static_cast<void>(limit_.pass());  // counts the line as left out
         return;
@@ -69,7 +70,7 @@ void Notes::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noex
     }
 }
 
-void Notes::say(const char* begin, std::size_t length) noexcept {
+void PassthroughLog::say(const char* begin, std::size_t length) noexcept {
     const auto left_out = limit_.pass();
     if (!left_out) return;
     std::array<char, 512> line;

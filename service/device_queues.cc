@@ -1,4 +1,4 @@
-#include "service/data_path.h"
+#include "service/device_queues.h"
 
 #include <algorithm>
 #include <new>
@@ -10,7 +10,7 @@
 
 namespace zonebridge::service {
 
-struct DataPath::Queue final : Watcher {
+struct DeviceQueues::Queue final : Watcher {
     Queue(std::uint16_t number, virtio::VirtQueue virtqueue, const virtio::QueueSetup& setup)
         : index(number),
           ring(std::move(virtqueue)),
@@ -44,21 +44,22 @@ struct DataPath::Queue final : Watcher {
     bool abandoned = false;  // while it stops
 };
 
-DataPath::DataPath(Loop& loop, virtio::Device& device, std::function<void(std::string)> on_fault)
+DeviceQueues::DeviceQueues(Loop& loop, virtio::Device& device,
+                           std::function<void(std::string)> on_fault)
     : loop_(loop),
       device_(device),
       on_fault_(std::move(on_fault)),
       memory_(virtio::GuestMemory::none()) {}
 
-DataPath::~DataPath() = default;
+DeviceQueues::~DeviceQueues() = default;
 
-void DataPath::take() noexcept {
+void DeviceQueues::take() noexcept {
     if (next_memory_ || faulty_) return;
     for (const auto& queue : queues_)
         if (queue->due && queue->open() && !queue->stopped) take_from(*queue);
 }
 
-void DataPath::take_from(Queue& queue) noexcept {
+void DeviceQueues::take_from(Queue& queue) noexcept {
     queue.due = false;
     queue.ring.disable_kicks();
     while (device_.take(queue.index) && queue.ring.enable_kicks()) continue;
@@ -70,7 +71,7 @@ void DataPath::take_from(Queue& queue) noexcept {
     }
 }
 
-void DataPath::complete() noexcept {
+void DeviceQueues::complete() noexcept {
     device_.complete();
     if (device_.fault()) raise(*device_.fault());
     publish();
@@ -81,20 +82,20 @@ void DataPath::complete() noexcept {
     }
 }
 
-void DataPath::publish() noexcept {
+void DeviceQueues::publish() noexcept {
     for (const auto& queue : queues_)
         if (!queue->abandoned && queue->ring.publish()) queue->call.notify();
 }
 
-void DataPath::raise(std::string fault) {
+void DeviceQueues::raise(std::string fault) {
     if (std::exchange(faulty_, true)) return;
     for (const auto& queue : queues_)
         if (queue->ring.fault()) virtio::notify(queue->error);
     on_fault_(std::move(fault));
 }
 
-tl::expected<void, std::string> DataPath::start(std::uint16_t index,
-                                                const virtio::QueueSetup& setup) {
+tl::expected<void, std::string> DeviceQueues::start(std::uint16_t index,
+                                                    const virtio::QueueSetup& setup) {
     auto watching = false;
     try {
         return start(index, setup, watching);
@@ -105,8 +106,9 @@ tl::expected<void, std::string> DataPath::start(std::uint16_t index,
     }
 }
 
-tl::expected<void, std::string> DataPath::start(std::uint16_t index,
-                                                const virtio::QueueSetup& setup, bool& watching) {
+tl::expected<void, std::string> DeviceQueues::start(std::uint16_t index,
+                                                    const virtio::QueueSetup& setup,
+                                                    bool& watching) {
     auto ring = virtio::VirtQueue::create(*memory_, setup.ring);
     if (!ring) return tl::unexpected(ring.error());
     queues_.reserve(queues_.size() + 1);
@@ -126,7 +128,7 @@ tl::expected<void, std::string> DataPath::start(std::uint16_t index,
     return {};
 }
 
-void DataPath::stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped) {
+void DeviceQueues::stop(std::uint16_t index, std::function<void(std::uint16_t)> stopped) {
     auto* const queue = find(index);
     if (queue == nullptr) return stopped(0);
     queue->stopped = std::move(stopped);
@@ -134,7 +136,7 @@ void DataPath::stop(std::uint16_t index, std::function<void(std::uint16_t)> stop
     wake();
 }
 
-void DataPath::finish_stops() {
+void DeviceQueues::finish_stops() {
     for (std::size_t i = 0; i < queues_.size();) {
         auto& queue = *queues_[i];
         if (!queue.stopped || device_.in_flight(queue.index) != 0) {
@@ -154,25 +156,25 @@ void DataPath::finish_stops() {
                             [](const auto& queue) { return queue->stopped != nullptr; });
 }
 
-std::size_t DataPath::left_behind() const noexcept {
+std::size_t DeviceQueues::left_behind() const noexcept {
     std::size_t count = 0;
     for (const auto& queue : queues_)
         if (queue->stopped) count += device_.in_flight(queue->index);
     return count;
 }
 
-void DataPath::abandon() noexcept {
+void DeviceQueues::abandon() noexcept {
     for (const auto& queue : queues_) queue->abandoned = queue->stopped != nullptr;
 }
 
-void DataPath::set_memory(virtio::GuestMemory::Table memory, Moved moved) {
+void DeviceQueues::set_memory(virtio::GuestMemory::Table memory, Moved moved) {
     next_memory_ = std::move(memory);
     moved_ = std::move(moved);
     changing_ = true;
     wake();
 }
 
-void DataPath::finish_move() {
+void DeviceQueues::finish_move() {
     if (!moved_) return;
     for (const auto& queue : queues_)
         if (device_.in_flight(queue->index) != 0) return;
@@ -191,7 +193,7 @@ void DataPath::finish_move() {
     moved(result);
 }
 
-void DataPath::enable(std::uint16_t index, bool enabled) {
+void DeviceQueues::enable(std::uint16_t index, bool enabled) {
     if (auto* const queue = find(index)) {
         queue->enabled = enabled;
         queue->due = queue->due || enabled;
@@ -200,19 +202,19 @@ void DataPath::enable(std::uint16_t index, bool enabled) {
     }
 }
 
-void DataPath::set_call(std::uint16_t index, virtio::Notifier call) {
+void DeviceQueues::set_call(std::uint16_t index, virtio::Notifier call) {
     if (auto* const queue = find(index)) {
         queue->call = std::move(call);
         queue->call.notify();
     }
 }
 
-void DataPath::set_error(std::uint16_t index, SharedFd error) {
+void DeviceQueues::set_error(std::uint16_t index, SharedFd error) {
     if (auto* const queue = find(index)) queue->error = std::move(error);
 }
 
-void DataPath::set_log(std::shared_ptr<const virtio::DirtyLog> log,
-                       std::span<const std::optional<std::uint64_t>> used_rings) {
+void DeviceQueues::set_log(std::shared_ptr<const virtio::DirtyLog> log,
+                           std::span<const std::optional<std::uint64_t>> used_rings) {
     log_ = std::move(log);
     for (const auto& queue : queues_) {
         const auto known = queue->index < used_rings.size();
@@ -220,7 +222,7 @@ void DataPath::set_log(std::shared_ptr<const virtio::DirtyLog> log,
     }
 }
 
-DataPath::Queue* DataPath::find(std::uint16_t index) noexcept {
+DeviceQueues::Queue* DeviceQueues::find(std::uint16_t index) noexcept {
     for (const auto& queue : queues_)
         if (queue->index == index) return queue.get();
     return nullptr;
