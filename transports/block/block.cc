@@ -16,8 +16,8 @@
 #include "transports/block/identity.h"
 #include "transports/block/queue.h"
 #include "transports/emulated/emulated.h"
-#include "transports/emulated/lock.h"
 #include "transports/host/claim.h"
+#include "transports/host/file_lock.h"
 #include "transports/host/node.h"
 #include "transports/ring.h"
 #include "transports/zone_facts.h"
@@ -159,7 +159,7 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
         access.length_alignment = limits.logical_block_size;
     }
     if (options.writable)
-        if (auto locked = emulated::lock_for_writing(file->get(), path); !locked && !options.force)
+        if (auto locked = host::lock_for_writing(file->get(), path); !locked && !options.force)
             return tl::make_unexpected(locked.error());
 
     limits.physical_block_size = limits.logical_block_size;

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include "transports/block/errors.h"
-#include "transports/emulated/lock.h"
+#include "transports/host/file_lock.h"
 
 namespace zonebridge::block {
 
 KernelDisk::~KernelDisk() {
-    if (!access_.block_device) emulated::unlock(access_.fd);
+    if (!access_.block_device) host::unlock(access_.fd);
     ::close(access_.fd);
 }
 

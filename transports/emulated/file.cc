@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "transports/emulated/lock.h"
+#include "transports/host/file_lock.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -22,7 +22,7 @@ class HostFile final : public File {
     HostFile(const HostFile&) = delete;
     HostFile& operator=(const HostFile&) = delete;
     ~HostFile() override {
-        unlock(fd_);
+        host::unlock(fd_);
         ::close(fd_);
     }
 

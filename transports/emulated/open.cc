@@ -8,8 +8,8 @@
 
 #include "base/bytes.h"
 #include "transports/emulated/emulated.h"
-#include "transports/emulated/lock.h"
 #include "transports/emulated/queue.h"
+#include "transports/host/file_lock.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -120,13 +120,13 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
         // For a file that is not an emulated disk the error must say so, and not be about the lock.
         if (auto found = read_superblock(*file, path); !found)
             return tl::make_unexpected(found.error());
-        if (auto locked = lock_for_writing(*fd, path); !locked)
+        if (auto locked = host::lock_for_writing(*fd, path); !locked)
             return tl::make_unexpected(locked.error());
     }
 
     // While a writer runs, the table changes as it is read; an inconsistent read is tried again.
     for (int attempt = 0;; ++attempt) {
-        if (!options.writable) writer = find_writer(*fd);
+        if (!options.writable) writer = host::find_writer(*fd);
         Disk::Options disk_options;
         disk_options.writable = options.writable;
         disk_options.in_use = writer.has_value();
@@ -137,7 +137,7 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
             copy = host_file(*again);
         }
         auto disk = open_disk(std::move(copy), path, disk_options);
-        const auto disturbed = !options.writable && find_writer(*fd).has_value();
+        const auto disturbed = !options.writable && host::find_writer(*fd).has_value();
         if (!disk) {
             if (disturbed && attempt < 10) continue;
             return tl::make_unexpected(disk.error());

@@ -122,12 +122,6 @@ SessionEnd Session::run(std::optional<int> stop) {
     }
 }
 
-std::optional<SessionEnd> Session::on_readable() {
-    for (bool more = true; more;)
-        if (auto ended = step(more)) return ended;
-    return std::nullopt;
-}
-
 std::optional<SessionEnd> Session::step(bool& more) {
     more = false;
     if (auto events = drain_events(); !events)

@@ -53,14 +53,6 @@ class Session {
     /// becomes readable.
     [[nodiscard]] SessionEnd run(std::optional<int> stop);
 
-    // For use in another loop instead of run(): watch fd() and the Backend's event_fd(), and call
-    // on_readable() whenever either is readable, and at the latest after `patience`.
-
-    [[nodiscard]] int fd() const noexcept { return channel_.fd(); }
-    /// Handles messages and events that have arrived, without waiting for more. Returns the end,
-    /// once there is one: the connection is closed then, and the session must not be called again.
-    [[nodiscard]] std::optional<SessionEnd> on_readable();
-
     /// Sends the front end CONFIG_CHANGE, if it has a channel for that.
     void notify_config_change() noexcept;
 

@@ -104,8 +104,8 @@ TEST_F(ForeignLoop, IsWokenForActionsOnManyZones) {
     EXPECT_EQ(device_->collisions, 0U);
 }
 
-TEST_F(ForeignLoop, IsWokenWhereTheDeviceTakesOneRequestAtATime) {
-    device_->take_at_most = 1;
+TEST_F(ForeignLoop, IsWokenWhereTheDeviceTakesSeveralTurns) {
+    device_->most_turns = 3;
     for (const std::uint32_t zone : {3, 4, 5, 6})
         for (std::uint64_t block = 0; block < 4; ++block) submit(write(zone, block));
     wait_for_all();

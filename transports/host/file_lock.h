@@ -8,7 +8,7 @@
 
 #include "zone/status.h"
 
-namespace zonebridge::emulated {
+namespace zonebridge::host {
 
 /// Takes the writer's lock, or returns an error that names its holder.
 [[nodiscard]] tl::expected<void, Error> lock_for_writing(int fd, const std::string& path);
@@ -19,4 +19,4 @@ void unlock(int fd) noexcept;
 /// none.
 [[nodiscard]] std::optional<std::string> find_writer(int fd);
 
-}  // namespace zonebridge::emulated
+}  // namespace zonebridge::host

@@ -1,4 +1,4 @@
-#include "transports/emulated/lock.h"
+#include "transports/host/file_lock.h"
 
 #include <cerrno>
 #include <charconv>
@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-namespace zonebridge::emulated {
+namespace zonebridge::host {
 namespace {
 
 struct flock whole_file() noexcept {
@@ -78,4 +78,4 @@ std::optional<std::string> find_writer(int fd) {
     return holder_of(fd);
 }
 
-}  // namespace zonebridge::emulated
+}  // namespace zonebridge::host
