@@ -185,7 +185,8 @@ void Controller::end_part(Slot& slot, bool found) noexcept {
     slot.found = slot.found || found;
     if (--slot.parts != 0) return;
     if (slot.absent && !slot.found) return respond(slot, Response::incorrect_lun);
-    if (slot.reset)
+    // A unit that was added meanwhile under the number is not the one meant.
+    if (slot.reset && !slot.absent)
         for (auto* const lun : by_number_)
             if (lun != nullptr && (!slot.lun || *slot.lun == lun->unit.lun))
                 lun->unit.logical_unit->reset();
