@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/iovec.h"
 #include "zbc/inquiry.h"
 #include "zbc/mode.h"
 #include "zbc/supported_commands.h"
-#include "base/iovec.h"
 
 namespace zonebridge::zbc {
 namespace {

@@ -14,8 +14,8 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/allowed.h"
 #include "base/bytes.h"
+#include "zbc/allowed.h"
 #include "zbc/commands.h"
 #include "zbc/logical_unit.h"
 #include "zbc/sense.h"

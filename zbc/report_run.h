@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "base/iovec.h"
+#include "base/ring_buffer.h"
 #include "zbc/cdb.h"
 #include "zbc/geometry.h"
-#include "base/ring_buffer.h"
 #include "zbc/logical_unit.h"
 #include "zbc/report.h"
 #include "zbc/unit.h"
@@ -79,8 +79,8 @@ class ReportBuffers {
 
   private:
     std::vector<Zone> zones_;
-    std::vector<std::uint32_t> free_;  // a stack, never grows
-    RingBuffer<std::uint32_t> waiting_;                // slots
+    std::vector<std::uint32_t> free_;    // a stack, never grows
+    RingBuffer<std::uint32_t> waiting_;  // slots
 };
 
 }  // namespace zonebridge::zbc

@@ -9,8 +9,8 @@
 
 #include <tl/expected.hpp>
 
-#include "zbc/allowed.h"
 #include "base/bytes.h"
+#include "zbc/allowed.h"
 #include "zbc/sense.h"
 
 namespace zonebridge::zbc {

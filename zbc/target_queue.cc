@@ -4,8 +4,8 @@
 #include <array>
 #include <utility>
 
-#include "zbc/mode.h"
 #include "base/iovec.h"
+#include "zbc/mode.h"
 
 namespace zonebridge::zbc {
 namespace {

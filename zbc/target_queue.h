@@ -13,9 +13,9 @@
 #include <span>
 #include <vector>
 
+#include "base/ring_buffer.h"
 #include "zbc/cdb.h"
 #include "zbc/control.h"
-#include "base/ring_buffer.h"
 #include "zbc/logical_unit.h"
 #include "zbc/report_run.h"
 #include "zbc/target_requests.h"
@@ -100,8 +100,9 @@ class TargetQueue final : public TaskQueue {
     Loop& loop_;
     std::vector<Slot> slots_;
     std::vector<Index> free_;  // a stack, never grows
-    RingBuffer<std::uint32_t> waiting_;        // slots whose request the storage queue has not taken yet, in order
-    RingBuffer<std::uint32_t> done_;           // slots whose result is to be reaped
+    RingBuffer<std::uint32_t>
+        waiting_;  // slots whose request the storage queue has not taken yet, in order
+    RingBuffer<std::uint32_t> done_;  // slots whose result is to be reaped
     std::size_t at_storage_ = 0;
     std::size_t cut_size_;
     std::unique_ptr<iovec[]> cut_buffers_;

@@ -13,9 +13,9 @@
 #include <span>
 #include <sys/uio.h>
 
+#include "base/iovec.h"
 #include "base/ring_buffer.h"
 #include "zone/limits.h"
-#include "base/iovec.h"
 
 namespace zonebridge::zbc {
 

@@ -15,9 +15,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/unique_fd.h"
 #include "tests/unit/support/few_descriptors.h"
 #include "tests/unit/support/temporary.h"
-#include "base/unique_fd.h"
 
 namespace zonebridge::service {
 namespace {

@@ -163,7 +163,7 @@ TEST_P(Function, WaitsForACommandOfAUnitThatIsBeingRemoved) {
     settle();
     EXPECT_EQ(answered(queue()), 1U);
     EXPECT_EQ(response(function), Response::ok);
-    EXPECT_EQ(unit.resets.size(), 0U) << "the unit is not the guest's any more";
+    EXPECT_EQ(unit.resets, 0U) << "the unit is not the guest's any more";
     for (const auto& controller : controllers) controller->forget_unit(unit_lun);
 }
 

@@ -11,9 +11,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "tests/unit/support/machine_disk.h"
 #include "tests/unit/support/target_commands.h"
-#include "base/bytes.h"
 #include "zbc/cdb.h"
 #include "zbc/sense.h"
 

@@ -7,11 +7,11 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/support/machine_disk.h"
+#include "layers/sequencer/sequencer.h"
 #include "tests/unit/layers/sequencer/bare_device.h"
 #include "tests/unit/layers/sequencer/user.h"
+#include "tests/unit/support/machine_disk.h"
 #include "transports/ring.h"
-#include "layers/sequencer/sequencer.h"
 
 namespace zonebridge::test {
 namespace {
@@ -22,8 +22,9 @@ class ForeignLoop : public testing::Test {
         auto ring = Ring::create(512, Loop::Use::polled);
         if (!ring) throw std::runtime_error(ring.error().message);
         ring_ = std::move(*ring);
-        auto device =
-            std::make_unique<BareDevice>(std::make_unique<MachineDisk>(), Support::absent);
+        auto machine = std::make_unique<MachineDisk>();
+        machine_ = machine.get();
+        auto device = std::make_unique<BareDevice>(std::move(machine), Support::absent);
         device_ = device.get();
         auto sequenced = sequence(std::move(device));
         if (!sequenced) throw std::runtime_error(sequenced.error().message);
@@ -78,6 +79,7 @@ class ForeignLoop : public testing::Test {
     std::unique_ptr<Ring> ring_;
     std::unique_ptr<Transport> disk_;
     BareDevice* device_ = nullptr;  // the sequencer's
+    MachineDisk* machine_ = nullptr;
     std::unique_ptr<Queue> queue_;
     std::vector<std::uint8_t> data_ = std::vector<std::uint8_t>(4096, 0x5A);
     iovec piece_{data_.data(), data_.size()};
@@ -104,8 +106,8 @@ TEST_F(ForeignLoop, IsWokenForActionsOnManyZones) {
     EXPECT_EQ(device_->collisions, 0U);
 }
 
-TEST_F(ForeignLoop, IsWokenWhereTheDeviceTakesSeveralTurns) {
-    device_->most_turns = 3;
+TEST_F(ForeignLoop, IsWokenWhereTheDiskBeginsOneRequestATurn) {
+    machine_->take_at_most = 1;
     for (const std::uint32_t zone : {3, 4, 5, 6})
         for (std::uint64_t block = 0; block < 4; ++block) submit(write(zone, block));
     wait_for_all();
