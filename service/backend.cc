@@ -6,6 +6,7 @@
 #include <chrono>
 #include <numeric>
 #include <sys/eventfd.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -18,6 +19,9 @@
 
 namespace zonebridge::service {
 namespace {
+
+/// How often the end of a device looks for requests that a disk has given back.
+constexpr std::chrono::milliseconds look_again{50};
 
 /// The answers, or nothing at the deadline. `what` names what the thread waits for; a long wait is
 /// logged with it.
@@ -63,6 +67,9 @@ tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
 
 DeviceBackend::~DeviceBackend() {
     settle();
+    // A disk may still hold requests of a guest that is gone, and use that guest's memory. The
+    // workers go on taking completions. `serve` limits the wait (service/ending_limit).
+    while (left_behind() != 0) std::this_thread::sleep_for(look_again);
     // One after the other: a storage queue may wait for work on other threads, which go on turning.
     for (auto& part : parts_) {
         part.worker->call([&](Ring&) {
@@ -193,7 +200,9 @@ tl::expected<std::uint16_t, std::string> DeviceBackend::stop_queue(std::uint16_t
 
 std::size_t DeviceBackend::left_behind() {
     std::atomic<std::size_t> count = 0;
-    on_all([&](Part& part) { count += part.path->left_behind(); });
+    on_all([&](Part& part) {
+        if (part.path) count += part.path->left_behind();
+    });
     return count;
 }
 
@@ -230,6 +239,7 @@ void DeviceBackend::reset(virtio::ResetCause cause) {
         faulty_ = false;
     }
     stopping_.clear();
+    queue_bytes_.clear();  // no queue runs, and none is started before the disk has none of them
     if (left_behind() != 0) {
         reset_due_ = cause;
         on_all([](Part& part) { part.path->abandon(); });

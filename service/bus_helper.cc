@@ -109,6 +109,7 @@ BusHelper::Outcome BusHelper::live() {
     if (!node) {
         // A device that was there before this server is not removed.
         if (was_there) return {tl::unexpected(std::move(node.error())), true};
+        calls_.on_removal();
         const auto removed = bus_.remove(options_.name);
         if (!removed) log("{}", removed.error().message);
         return {tl::unexpected(std::move(node.error())), !removed};

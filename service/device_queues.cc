@@ -164,7 +164,10 @@ std::size_t DeviceQueues::left_behind() const noexcept {
 }
 
 void DeviceQueues::abandon() noexcept {
-    for (const auto& queue : queues_) queue->abandoned = queue->stopped != nullptr;
+    for (const auto& queue : queues_) {
+        queue->abandoned = queue->stopped != nullptr;
+        if (queue->abandoned) queue->call = {};  // may keep the driver's device open
+    }
 }
 
 void DeviceQueues::set_memory(virtio::GuestMemory::Table memory, Moved moved) {

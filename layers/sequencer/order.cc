@@ -28,7 +28,12 @@ void ZoneOrder::run(Line& line) noexcept {
         return channel_.zones.room.begin(channel_, channel_.commands.take(line));
     }
     while (const auto* node = line.pending.first) {
-        if (channel_.closing) return channel_.lines.hand_on(line);
+        if (channel_.closing) {
+            if (!channel_.requests.owns(*node)) return channel_.lines.hand_on(line);
+            // Put back by another queue, which had it in a command that waits for room now.
+            channel_.requests.withdraw(line.take_first());
+            continue;
+        }
         if (channel_.zones.sweeps.block(node->zone, node->order)) return channel_.lines.park(line);
         const auto operation = node->request.operation;
         if (channel_.native_append && operation == Operation::append) {

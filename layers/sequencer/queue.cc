@@ -88,7 +88,9 @@ void SequencedQueue::issue() noexcept {
     channel_.lines.run_all([this](Line& line) { order_.run(line); });
     sweep_.run();
     hand_over();
-    if (channel_.requests.has_completions() || channel_.lines.are_runnable()) loop().note_ready();
+    // No thread reaps a queue that is being closed: the loop may sleep on its completions.
+    if ((channel_.requests.has_completions() && !channel_.closing) || channel_.lines.are_runnable())
+        loop().note_ready();
 }
 
 std::size_t SequencedQueue::collect(std::span<Completion> out) noexcept {

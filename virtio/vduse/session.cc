@@ -192,6 +192,7 @@ SessionEnd LiveSession::run(int stop) {
                                 "the vDPA bus (vdpa dev del {0}) and serve it again",
                                 shape_.name)};
         if (waits[1].revents != 0) return {Reason::stopped, {}};
+        drained_by_ = deadline(options_.limits.between);  // the wait may have been long
         take_kicks(std::span(waits).subspan(3));
     }
 }

@@ -136,6 +136,24 @@ TEST_F(Room, WhoWaitsForItCanLeave) {
     EXPECT_EQ(user_.run(User::act_all(Operation::reset)).status.code, StatusCode::ok);
 }
 
+// The refused write of a queue that is being closed was issued by another queue, which puts it back.
+TEST_F(Room, IsMadeForARequestWhoseQueueIsBeingClosed) {
+    for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
+    memory_.bare->most_turns = 4;
+    const auto reset = user_.submit(user_.act(Operation::reset, 5));
+    user_.turn();
+    User other(*memory_.transport, memory_.loop);
+    other.submit(other.append(5, block, 5));
+    const auto before = memory_.bare->writes.load();
+    for (int turns = 0; memory_.bare->writes == before; ++turns) {
+        ASSERT_LT(turns, 1000);
+        user_.turn();
+    }
+    other.close();
+    EXPECT_TRUE(user_.wait(reset).status.ok());
+    EXPECT_EQ(append(user_, 5), StatusCode::ok);
+}
+
 /// A loop whose kernel refuses everything from some time on.
 class FailingLoop final : public HandLoop {
   public:
