@@ -269,10 +269,11 @@ TEST_F(Luns, OpenedAgainUnderReadsEveryOneIsAnswered) {
             }
     }
     EXPECT_TRUE(refreshed.get());
-    EXPECT_LE(attentions, 5U) << "one for each time";
-    if (attentions < 5) {
-        EXPECT_EQ(test_unit_ready(1).sense_code(), power_on);
-    }
+    EXPECT_LE(attentions, 5U)
+        << "one for each time, or one for several that no command came between";
+    // None is lost: where no command is in flight, the next one gets it.
+    done(lun({"refresh", "1"}));
+    EXPECT_EQ(test_unit_ready(1).sense_code(), power_on);
     EXPECT_TRUE(test_unit_ready(1).good());
     EXPECT_EQ(reported(), (std::vector{0, 1}));
 }
