@@ -177,15 +177,20 @@ class Accepting {
 
     Accepting(Listener& listener, std::optional<int> stop)
         : thread_([this, &listener, stop] {
+              running_ = true;
+              running_.notify_one();
               begin_.wait(false);
               result_ = listener.accept(stop);
               ended_ = true;
-          }) {}
+              end_.wait(false);
+          }) {
+        running_.wait(false);
+    }
     Accepting(const Accepting&) = delete;
     Accepting& operator=(const Accepting&) = delete;
     ~Accepting() {
         begin();
-        if (thread_.joinable()) thread_.join();
+        if (thread_.joinable()) join();
     }
 
     void begin() {
@@ -198,14 +203,23 @@ class Accepting {
             std::this_thread::sleep_for(std::chrono::milliseconds{5});
         return ended_;
     }
+    /// The thread ends here.
     Result get() {
-        thread_.join();
+        join();
         return std::move(result_);
     }
 
   private:
+    void join() {
+        end_ = true;
+        end_.notify_one();
+        thread_.join();
+    }
+
+    std::atomic<bool> running_ = false;
     std::atomic<bool> begin_ = false;
     std::atomic<bool> ended_ = false;
+    std::atomic<bool> end_ = false;
     Result result_;
     std::thread thread_;  // last: it uses the others
 };
