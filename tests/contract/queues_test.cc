@@ -134,16 +134,19 @@ TEST_F(Queues, ReapedInPartDoNotSleepOnTheRest) {
     std::array<Request, count> requests{read, refused, flush, read, refused, read};
     for (std::size_t i = 0; i < count; ++i) requests[i].tag = i;
     ASSERT_EQ(queue->submit(requests), count);
-    // More turns than anything wakes the loop for: in the last ones all completions wait.
+    // More turns than anything wakes the loop for: in the last ones completions wait, and all of them
+    // where the device is fast.
     for (int turn = 0; turn < 100; ++turn) {
         ASSERT_TRUE(ring().turn(Loop::Wait::sleep));
         ASSERT_EQ(queue->reap({}), 0U);
     }
+    // A loop that sleeps on the rest never comes back here.
     std::array<int, count> seen{};
-    for (std::size_t done = 0; done < count; ++done) {
+    for (std::size_t done = 0; done < count;) {
         ASSERT_TRUE(ring().turn(Loop::Wait::sleep));
         Completion one;
-        ASSERT_EQ(queue->reap({&one, 1}), 1U) << "all of them were done";
+        if (queue->reap({&one, 1}) == 0) continue;
+        ++done;
         ASSERT_LT(one.tag, count);
         ++seen[one.tag];
         EXPECT_EQ(one.status.code,
