@@ -224,8 +224,8 @@ TEST_F(Passed, WhatIsNotAllowedIsRefusedByNameAndOnce) {
     EXPECT_NE(log.find("refused WRITE BUFFER"), std::string::npos) << log;
     EXPECT_NE(log.find("3Bh/02h"), std::string::npos) << log;
     EXPECT_EQ(log.find(allow, first + 1), std::string::npos) << log;
-    EXPECT_NE(log.find("--allow mode-select "), std::string::npos) << log;
-    EXPECT_NE(log.find("--allow 0xC1 "), std::string::npos) << log;
+    EXPECT_NE(log.find("--allow mode-select\n"), std::string::npos) << log;
+    EXPECT_NE(log.find("--allow 0xC1\n"), std::string::npos) << log;
 }
 
 TEST_F(Passed, WhatIsAllowedGetsThere) {
