@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 10> numbers{1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 
-TEST(Bytes, FieldsOfBothOrdersAreRead) {
+TEST(Bytes, ReadsBigAndLittleEndianFields) {
     const ByteView view(numbers);
     EXPECT_EQ(view.u8(9), 10);
     EXPECT_EQ(view.be16(1), 0x0203);
@@ -25,7 +25,7 @@ TEST(Bytes, FieldsOfBothOrdersAreRead) {
     EXPECT_FALSE(view.bit(2, 2));
 }
 
-TEST(Bytes, WhatLiesBehindTheEndReadsAsZeroes) {
+TEST(Bytes, BytesPastTheEndReadAsZeroes) {
     const ByteView view(numbers);
     EXPECT_EQ(view.be32(8), 0x090A0000u);
     EXPECT_EQ(view.be24(9), 0x0A0000u);
@@ -41,7 +41,7 @@ TEST(Bytes, WhatLiesBehindTheEndReadsAsZeroes) {
     EXPECT_EQ(view.sub(11, 1).size(), 0u);
 }
 
-TEST(Bytes, WhatIsWrittenIsReadAndTheEndIsKept) {
+TEST(Bytes, WritesFieldsAndNothingPastTheEnd) {
     std::vector<std::uint8_t> bytes(12, 0xEE);
     ByteWriter out(std::span<std::uint8_t>(bytes).first(10));
     const ByteView view(bytes);
@@ -59,7 +59,7 @@ TEST(Bytes, WhatIsWrittenIsReadAndTheEndIsKept) {
     EXPECT_EQ(view.u8(9), 0x88);
     out.le64(~std::size_t{0}, 1);
     out.u8(10, 1);
-    EXPECT_EQ(bytes[10], 0xEE) << "what lies behind the end stays";
+    EXPECT_EQ(bytes[10], 0xEE) << "bytes past the end are unchanged";
     EXPECT_EQ(bytes[11], 0xEE);
     out.ascii(0, "a\tlong name", 4);
     EXPECT_EQ(std::string(bytes.begin(), bytes.begin() + 4), "a lo");

@@ -28,7 +28,7 @@ struct Pieces {
     std::vector<iovec> list;
 };
 
-TEST(Iovec, TheFrontIsAPartOfTheListWhereABufferEndsThere) {
+TEST(Iovec, AFrontThatEndsWithABufferIsPartOfTheList) {
     const Pieces pieces{4, 0, 8, 2, 0};
     std::array<iovec, 8> room{};
     for (const auto& [length, count] :
@@ -41,7 +41,7 @@ TEST(Iovec, TheFrontIsAPartOfTheListWhereABufferEndsThere) {
     }
 }
 
-TEST(Iovec, TheFrontIsCutInsideABuffer) {
+TEST(Iovec, AFrontThatEndsInsideABufferIsCopiedAndCut) {
     const Pieces pieces{4, 8, 2};
     std::array<iovec, 2> room{};
     const auto part = front(pieces.list, 7, room);
@@ -51,11 +51,11 @@ TEST(Iovec, TheFrontIsCutInsideABuffer) {
     EXPECT_EQ((*part)[1].iov_base, pieces.list[1].iov_base);
     EXPECT_EQ(pieces.list[1].iov_len, 8u);
     EXPECT_FALSE(front(pieces.list, 13, room)) << "three buffers, room for two";
-    EXPECT_FALSE(front(pieces.list, 15, room)) << "not so many bytes";
+    EXPECT_FALSE(front(pieces.list, 15, room)) << "the list has only 14 bytes";
     EXPECT_FALSE(front({}, 1, room));
 }
 
-TEST(Iovec, CopiesInPiecesAndSaysHowMuchFitted) {
+TEST(Iovec, CopiesInPiecesAndReturnsHowMuchFitted) {
     Pieces pieces{3, 0, 1, 4};
     const auto source = Bytes{1, 2, 3, 4, 5, 6, 7, 8, 9};
     IovecCursor writer(pieces.list);
@@ -72,7 +72,7 @@ TEST(Iovec, CopiesInPiecesAndSaysHowMuchFitted) {
     EXPECT_EQ(copy_to(pieces.list, 0, source), 8u);
 }
 
-TEST(Iovec, ComparesOnAndOnAndTellsTheFirstPlaceThatDiffers) {
+TEST(Iovec, ComparesInPiecesAndReturnsTheFirstDifference) {
     Pieces pieces{3, 0, 1, 4};
     pieces.bytes = {1, 2, 3, 4, 5, 6, 7, 8};
     const auto same = pieces.bytes;
@@ -93,10 +93,10 @@ TEST(Iovec, ComparesOnAndOnAndTellsTheFirstPlaceThatDiffers) {
     auto longer = same;
     longer.push_back(9);
     IovecCursor short_of_one(pieces.list);
-    EXPECT_EQ(short_of_one.compare(longer), 8u) << "what is not there differs";
+    EXPECT_EQ(short_of_one.compare(longer), 8u) << "a missing byte counts as a difference";
 }
 
-TEST(Iovec, CopiesPiecesInTheirOrder) {
+TEST(Iovec, CopiesPiecesInOrder) {
     std::string first = "abc";
     std::string second = "defgh";
     const iovec parts[] = {{first.data(), 3}, {nullptr, 0}, {second.data(), 5}};
@@ -115,7 +115,7 @@ TEST(Iovec, LengthsDoNotWrapAround) {
     EXPECT_EQ(total_length(huge), ~std::uint64_t{0});
 }
 
-TEST(Iovec, ASliceBeginsAtTheCursorAndGoesAsFarAsTheListIsLong) {
+TEST(Iovec, ASliceBeginsAtTheCursorAndEndsWithTheList) {
     const Pieces pieces{4, 0, 8, 2};
     std::array<iovec, 2> out{};
     IovecCursor cursor(pieces.list, 3);
@@ -198,12 +198,12 @@ TEST_F(IovecTest, SkippingIntoABufferUsesTheScratch) {
     std::array<iovec, 3> scratch{};
     EXPECT_EQ(join(*skip_front(list_, 1, scratch)), "bcdefghi");
     EXPECT_EQ(join(*skip_front(list_, 4, scratch)), "efghi");
-    EXPECT_EQ(join(list_), "abcdefghi") << "the list itself stays";
+    EXPECT_EQ(join(list_), "abcdefghi") << "the list itself is unchanged";
     EXPECT_FALSE(skip_front(list_, 1, std::span(scratch).first(2)));
     EXPECT_FALSE(skip_front(list_, 10, scratch));
 }
 
-TEST_F(IovecTest, ACursorGoesOnWhereItStopped) {
+TEST_F(IovecTest, ACursorContinuesWhereItStopped) {
     for (std::uint64_t offset = 0; offset <= 10; ++offset)
         for (std::size_t piece = 1; piece <= 5; ++piece) {
             one_ = "abc", two_ = "defgh", three_ = "i";

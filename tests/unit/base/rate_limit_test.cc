@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 constexpr RateLimit::Clock::time_point begin{100h};
 
-TEST(RateLimit, LetsAFewPassInEachSpanAndCountsTheRest) {
+TEST(RateLimit, PassesAFewInEachSpanAndCountsTheRest) {
     RateLimit limit(3, 1min);
     for (int i = 0; i < 3; ++i) {
         EXPECT_TRUE(limit.would_pass(begin + i * 1s));
@@ -19,7 +19,7 @@ TEST(RateLimit, LetsAFewPassInEachSpanAndCountsTheRest) {
     EXPECT_EQ(limit.pass(begin + 10s), std::nullopt);
     EXPECT_EQ(limit.pass(begin + 59s), std::nullopt);
     EXPECT_TRUE(limit.would_pass(begin + 60s));
-    EXPECT_EQ(limit.pass(begin + 60s), 2u) << "which were left out";
+    EXPECT_EQ(limit.pass(begin + 60s), 2u) << "two were left out";
     EXPECT_EQ(limit.pass(begin + 61s), 0u);
     EXPECT_EQ(limit.pass(begin + 62s), 0u);
     EXPECT_EQ(limit.pass(begin + 119s), std::nullopt);

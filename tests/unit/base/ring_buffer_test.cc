@@ -8,7 +8,7 @@
 namespace zonebridge::test {
 namespace {
 
-TEST(RingBuffer, KeepsItsOrderThroughItsEnd) {
+TEST(RingBuffer, KeepsTheOrderWhenItWrapsAround) {
     RingBuffer<std::uint32_t> ring(3);
     for (std::uint32_t i = 0; i < 10; ++i) {
         ring.push(i);
@@ -21,7 +21,7 @@ TEST(RingBuffer, KeepsItsOrderThroughItsEnd) {
     }
 }
 
-TEST(RingBuffer, TakesNoMoreThanThereIsRoomFor) {
+TEST(RingBuffer, TakesNoMoreThanTheOutputHolds) {
     RingBuffer<std::uint32_t> ring(4);
     std::array<std::uint32_t, 3> out{};
     std::uint32_t next = 0;

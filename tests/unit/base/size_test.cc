@@ -9,7 +9,7 @@ namespace {
 
 constexpr auto largest = std::numeric_limits<std::uint64_t>::max();
 
-TEST(Size, WholeNumbersAndUnitsAreTaken) {
+TEST(Size, WholeNumbersAndUnitsAreAccepted) {
     const std::pair<const char*, std::uint64_t> expected[] = {
         {"0", 0},
         {"1", 1},
@@ -30,7 +30,7 @@ TEST(Size, WholeNumbersAndUnitsAreTaken) {
     }
 }
 
-TEST(Size, WhatIsNoSizeIsRefusedAndNamed) {
+TEST(Size, TextThatIsNotASizeIsRefusedAndQuoted) {
     for (const auto* text : {"", "K", "M", "-1", "+1", " 1", "1 ", "1.5G", "1e9", "0x10", "1KK",
                              "1KB", "1MiB", "1P", "G1", "ten", "1,000", "\x01", "1\n"}) {
         const auto size = parse_size(text);
@@ -46,7 +46,7 @@ TEST(Size, MessagesStayShortAndPrintable) {
     EXPECT_EQ(parse_size("\x1b[31m\n").error().find('\x1b'), std::string::npos);
 }
 
-TEST(Size, WhatDoesNotFitIn64BitsIsRefused) {
+TEST(Size, SizesPast64BitsAreRefused) {
     for (const auto* text : {"18446744073709551616", "99999999999999999999999", "16777216T",
                              "18014398509481984K", "18446744073709551615T"}) {
         const auto size = parse_size(text);
@@ -55,7 +55,7 @@ TEST(Size, WhatDoesNotFitIn64BitsIsRefused) {
     }
 }
 
-TEST(Size, ExactTextsComeBackAsTheyWere) {
+TEST(Size, ExactTextsParseToTheSameSize) {
     for (const std::uint64_t bytes :
          {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1023}, std::uint64_t{1024},
           std::uint64_t{1025}, std::uint64_t{256} << 20, std::uint64_t{1077} << 20,
@@ -69,7 +69,7 @@ TEST(Size, ExactTextsComeBackAsTheyWere) {
     EXPECT_EQ(exact_size(0), "0");
 }
 
-TEST(Size, ReadableTextsAreCutNotRoundedUp) {
+TEST(Size, ReadableTextsAreRoundedDown) {
     EXPECT_EQ(readable_size(0), "0 bytes");
     EXPECT_EQ(readable_size(1), "1 byte");
     EXPECT_EQ(readable_size(1023), "1023 bytes");

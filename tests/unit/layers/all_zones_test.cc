@@ -1,4 +1,4 @@
-// Actions on all zones of disks that have none: held against a disk that has them.
+// Actions on all zones for disks that lack them, compared with a disk that has them.
 #include "layers/all_zones/all_zones.h"
 
 #include <memory>
@@ -20,7 +20,7 @@ namespace {
 constexpr Operation actions[] = {Operation::open, Operation::close, Operation::finish,
                                  Operation::reset};
 
-/// A disk of this shape with a loop and a queue, completed or in order if its limits ask for that.
+/// A disk of this shape with a loop, a queue and the layers that its limits ask for.
 struct Bench {
     explicit Bench(const MachineDiskShape& shape) {
         auto machine = std::make_unique<MachineDisk>(shape);
@@ -30,7 +30,7 @@ struct Bench {
         driver = std::make_unique<Driver>(std::move(*top->open_queue(*loop, {.depth = 8})), *loop);
     }
     std::uint64_t at(std::uint32_t zone) const { return disk->limits().layout.start_of(zone); }
-    /// Of all zones that were asked for one by one.
+    /// Zone actions with Scope::zones that reached the disk.
     std::size_t single_actions() const {
         std::size_t count = 0;
         for (const auto& taken : disk->taken)
@@ -46,7 +46,7 @@ struct Bench {
 
 class AllZones : public testing::TestWithParam<Model> {};
 
-TEST_P(AllZones, LeavesTheZonesAsADiskThatHasTheAction) {
+TEST_P(AllZones, LeavesTheZonesInTheSameStatesAsADiskThatHasTheAction) {
     const auto managed = GetParam() == Model::host_managed;
     MachineDiskShape shape{.zones = 150, .zone_size = 16 << 10, .model = GetParam()};
     if (managed) shape.max_open = 5, shape.max_active = 9;
@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Models, AllZones, testing::Values(Model::host_managed, 
                              return info.param == Model::host_aware ? "host_aware" : "host_managed";
                          });
 
-TEST(AllZonesLayer, IsNotThereWhereTheDiskHasAllActions) {
+TEST(AllZonesLayer, IsLeftOutIfTheDiskHasAllActions) {
     auto disk = std::make_unique<MachineDisk>();
     const auto* before = disk.get();
     EXPECT_EQ(complete_all(std::move(disk)).get(), before);
@@ -89,7 +89,7 @@ TEST(AllZonesLayer, IsNotThereWhereTheDiskHasAllActions) {
     EXPECT_EQ(complete_all(std::move(plain)).get(), before);
 }
 
-TEST(AllZonesLayer, PassesOnWhatTheDiskHas) {
+TEST(AllZonesLayer, PassesOnTheActionsThatTheDiskHas) {
     MachineDiskShape shape{.model = Model::host_aware};
     shape.native_all = ZoneActions().with(ZoneAction::reset);
     Bench bench(shape);
@@ -103,7 +103,7 @@ TEST(AllZonesLayer, PassesOnWhatTheDiskHas) {
     EXPECT_EQ(bench.driver->report(1, bench.at(4))[0].state, ZoneState::empty);
 }
 
-TEST(AllZonesLayer, SeveralAtOnceAllEnd) {
+TEST(AllZonesLayer, SeveralAtOnceAllComplete) {
     MachineDiskShape shape{.model = Model::host_aware};
     shape.native_all = {};
     Bench bench(shape);
@@ -143,7 +143,7 @@ TEST(ActionOnAll, AnOpenThatFailsClosesWhatItOpened) {
                         {open, 13}, {open, 14}, {open, 15}, {close, 14}, {close, 13}}));
 }
 
-TEST(ActionOnAll, AReportOfNothingIsAnError) {
+TEST(ActionOnAll, AReportOfAnImpossibleLengthIsAnError) {
     const auto limits = limits_of({});
     ActionOnAll all(limits);
     for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{65}, std::uint64_t{17}}) {

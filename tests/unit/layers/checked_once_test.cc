@@ -1,6 +1,6 @@
-// How often a request meets zone/check on its way through all layers: once, where it enters the
-// model, and once more each request that a layer made itself. The linker puts a counter in front of
-// zone/check (meson.build).
+// Counts how often zone/check runs for a request that passes through the layers: once where the
+// request enters the model, and once for each request that a layer makes. The linker puts a counter
+// in front of zone/check (meson.build).
 #include <cstddef>
 #include <memory>
 #include <vector>
@@ -17,11 +17,11 @@
 
 namespace {
 
-std::size_t checks = 0;  // of the one thread here
+std::size_t checks = 0;  // this test has one thread
 
 }  // namespace
 
-// zonebridge::check(const Limits&, const Request&), as the linker knows it.
+// The mangled name of zonebridge::check(const Limits&, const Request&).
 extern "C" {
 zonebridge::StatusCode __real__ZN10zonebridge5checkERKNS_6LimitsERKNS_7RequestE(
     const zonebridge::Limits& limits, const zonebridge::Request& request) noexcept;
@@ -35,14 +35,14 @@ zonebridge::StatusCode __wrap__ZN10zonebridge5checkERKNS_6LimitsERKNS_7RequestE(
 namespace zonebridge::test {
 namespace {
 
-struct Nobody final : RefusalSink {
+struct CountingSink final : RefusalSink {
     [[nodiscard]] bool wants() const noexcept override { return false; }
     void refused(const Refusal&) noexcept override { ++count; }
 
     int count = 0;
 };
 
-/// A disk with everything over it that can be.
+/// A disk under the sequencer, fault and trace layers.
 class CheckedOnce : public testing::Test {
   protected:
     void SetUp() override {
@@ -64,7 +64,7 @@ class CheckedOnce : public testing::Test {
     }
     void TearDown() override { driver.reset(); }
 
-    /// Checks that `run` costs.
+    /// The number of checks during `run`.
     template <typename Run>
     static std::size_t count(const Run& run) {
         const auto before = checks;
@@ -73,16 +73,17 @@ class CheckedOnce : public testing::Test {
     }
     std::uint64_t at(std::uint32_t zone) const { return disk->limits().layout.start_of(zone); }
 
-    Nobody sink;
+    CountingSink sink;
     MachineDisk* disk = nullptr;
     std::unique_ptr<Transport> top;
     std::unique_ptr<Loop> loop;
     std::unique_ptr<Driver> driver;
 };
 
-TEST_F(CheckedOnce, ARequestThatNoLayerChanges) {
+TEST_F(CheckedOnce, ARequestThatNoLayerChangesIsCheckedOnce) {
     const auto data = pattern(1, 4096);
-    ASSERT_TRUE(driver->write(at(4), data).ok()) << "the zone's pointer is known from here on";
+    ASSERT_TRUE(driver->write(at(4), data).ok())
+        << "the sequencer knows the zone's write pointer from here on";
     EXPECT_EQ(count([&] { EXPECT_TRUE(driver->write(at(4) + 4096, data).ok()); }), 1U);
     EXPECT_EQ(count([&] { EXPECT_TRUE(driver->write(0, data).ok()); }), 1U) << "conventional";
     EXPECT_EQ(count([&] { EXPECT_EQ(driver->read(at(4), 4096), data); }), 1U);
@@ -96,20 +97,20 @@ TEST_F(CheckedOnce, ARequestThatNoLayerChanges) {
         1U);
 }
 
-TEST_F(CheckedOnce, ARequestThatIsRefused) {
+TEST_F(CheckedOnce, ARefusedRequestIsCheckedOnce) {
     const auto data = pattern(1, 512);
     EXPECT_EQ(
         count([&] { EXPECT_EQ(driver->write(at(4) + 1, data).code, StatusCode::misaligned); }), 1U);
     EXPECT_EQ(sink.count, 1);
 }
 
-TEST_F(CheckedOnce, WhatALayerMakesIsCheckedOnceMore) {
+TEST_F(CheckedOnce, ARequestThatALayerMakesIsCheckedToo) {
     const auto data = pattern(1, 4096);
-    // The report of the zone, for its pointer.
+    // One more for the report that finds the zone's write pointer.
     EXPECT_EQ(count([&] { EXPECT_TRUE(driver->write(at(5), data).ok()); }), 2U);
-    // The write that an append becomes: this disk has no native one.
+    // One more for the write that replaces the append: this disk has no native append.
     EXPECT_EQ(count([&] { EXPECT_TRUE(driver->append(at(5), data).status.ok()); }), 2U);
-    // Two writes that are joined into one.
+    // One more for the write that joins the two.
     std::vector<iovec> pieces(2, {const_cast<std::uint8_t*>(data.data()), data.size()});
     std::vector<Request> requests;
     for (std::uint64_t i = 0; i < 2; ++i)

@@ -40,7 +40,7 @@ std::vector<Completion> Driver::run(std::span<const Request> requests) {
         while (const auto count = queue_->reap(some)) {
             for (const auto& each : std::span(some).first(count)) {
                 if (each.tag >= submitted || seen[each.tag])
-                    throw std::runtime_error("a completion nobody waits for");
+                    throw std::runtime_error("a completion that no request waits for");
                 seen[each.tag] = true;
                 result[each.tag] = each;
             }

@@ -1,4 +1,4 @@
-// A process that runs out of file descriptors, for a while.
+// Makes this process run out of file descriptors for a while.
 #pragma once
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 
 namespace zonebridge::test {
 
-/// While it lives, this process gets one file descriptor more, or none.
+/// While this object lives, the process can open one more file descriptor, or none.
 class FewDescriptors {
   public:
     enum class Left : bool { none, one };

@@ -1,5 +1,5 @@
-// A Loop that a test turns by hand: no kernel, no sleeping. What a real loop would be woken for, a
-// test sees as a count.
+// A Loop that a test turns by hand. It never sleeps; ready() says whether a real loop would stay
+// awake.
 //
 // Threads: as zone/loop.h; post() from any thread.
 // Ownership: borrows watchers and issuers.
@@ -38,7 +38,7 @@ class HandLoop : public Loop {
         static_cast<void>(posted_.post(std::move(call)));
     }
 
-    /// Never sleeps, whatever `wait` says: there is nothing that could wake it.
+    /// Never sleeps, whatever the argument says: nothing could wake the thread.
     tl::expected<void, Error> turn(Wait) override {
         ready_ = 0;
         for (auto* issuer : std::vector(issuers_)) issuer->issue();
@@ -52,7 +52,7 @@ class HandLoop : public Loop {
 
     [[nodiscard]] std::optional<int> fd() const noexcept override { return std::nullopt; }
 
-    /// Whether the next turn would not have slept.
+    /// Whether a real loop would not sleep in its next turn.
     [[nodiscard]] bool ready() const noexcept { return ready_ != 0; }
 
   private:

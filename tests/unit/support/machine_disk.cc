@@ -44,7 +44,7 @@ class MachineQueue final : public Queue {
     }
 
     MachineDisk& disk_;
-    std::vector<Request> accepted_;  // and not begun
+    std::vector<Request> accepted_;  // not begun yet
     std::vector<Completion> finished_;
 };
 
@@ -175,7 +175,7 @@ StatusCode MachineDisk::read(const Request& request) {
     return at == end ? StatusCode::ok : StatusCode::io_error;
 }
 
-/// What lies behind a pointer reads as zeroes.
+/// Bytes past a write pointer read as zeroes.
 void MachineDisk::clear_unwritten(std::uint64_t offset, const iovec& buffer) {
     const auto end = offset + buffer.iov_len;
     for (auto at = offset; at < end;) {

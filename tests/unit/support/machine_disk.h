@@ -1,7 +1,7 @@
-// A disk in memory with real semantics: the zone state machine over a vector of bytes. What a test
-// wants a disk to do to its user (take little, hold back, fail) is switched on by hand.
+// A disk in memory: the zone state machine over a vector of bytes. A test can make the disk begin
+// few requests at a time, hold back completions, or fail.
 //
-// Threads: one at a time is let in.
+// Threads: queues on several threads carry out requests one at a time, under a mutex.
 // Ownership: owns its bytes; queues borrow it.
 #pragma once
 
@@ -24,7 +24,7 @@ struct MachineDiskShape {
     std::uint64_t zone_size = 64 << 10;
     std::optional<std::uint64_t> zone_capacity = std::nullopt;
     std::uint32_t conventional = 2;
-    std::uint64_t last_zone_size = 0;  ///< 0: as the others.
+    std::uint64_t last_zone_size = 0;  ///< 0: as large as the others.
     std::uint32_t logical_block_size = 512;
     std::uint32_t physical_block_size = 4096;
     Model model = Model::host_managed;
@@ -36,8 +36,8 @@ struct MachineDiskShape {
     Support append = Support::absent;
     bool reads_past_pointer = true;
     bool read_only = false;
-    ZoneActions native_all = ZoneActions::all();  ///< It carries out the others, too, if asked.
-    std::uint64_t max_clear = 0;  ///< In one discard or write of zeroes; 0: it has none.
+    ZoneActions native_all = ZoneActions::all();  ///< Others work too if asked for.
+    std::uint64_t max_clear = 0;  ///< Bytes in one discard or write of zeroes; 0: neither exists.
 };
 
 [[nodiscard]] Limits limits_of(const MachineDiskShape& shape);
@@ -56,23 +56,23 @@ class MachineDisk final : public Transport {
     [[nodiscard]] Machine& machine() noexcept { return machine_; }
     [[nodiscard]] std::vector<std::uint8_t>& bytes() noexcept { return bytes_; }
 
-    // ---- What a test makes the disk do.
+    // ---- What a test can make the disk do.
 
-    /// Begins at most so many requests a turn; the others wait, in order.
+    /// The disk begins at most this many requests a turn; the others wait, in order.
     std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
-    /// Requests are carried out, but their completions stay back until this is false again.
+    /// Requests are carried out, but their completions are held back until this is false again.
     bool hold = false;
-    /// Completions come last one first.
+    /// Completions come in reverse order.
     bool reverse = false;
-    /// The next request fails with this, not carried out.
+    /// The next request fails with this code and is not carried out.
     std::optional<StatusCode> fail_next;
-    /// What is wrong with a zone, whatever the machine says: read_only or offline.
+    /// Zones that are read_only or offline, whatever the state machine says.
     std::map<std::uint32_t, ZoneState> broken;
 
-    /// What is read where a discard was: nobody may count on anything.
+    /// Discarded bytes read as this value, so that no test can rely on zeroes.
     static constexpr std::uint8_t discarded = 0xDD;
 
-    /// Everything the queues took, in order.
+    /// All requests that the queues took, in order.
     struct Taken {
         Operation operation;
         Scope scope;

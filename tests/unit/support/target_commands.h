@@ -1,4 +1,4 @@
-// The rows of the command table that the target has.
+// The commands of the table that the target supports.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// A folder for one test's files, gone when the test is.
+// A folder for one test's files. The destructor removes the folder and its files.
 //
 // Threads: one thread.
 // Ownership: owns the folder and what is in it.

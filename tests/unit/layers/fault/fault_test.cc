@@ -1,4 +1,4 @@
-// What rules do to a disk, one request after the other.
+// What fault rules do to a disk, one request after the other.
 #include "layers/fault/fault.h"
 
 #include <algorithm>
@@ -13,28 +13,28 @@
 namespace zonebridge::test {
 namespace {
 
-TEST(Fault, NoRulesLeaveTheDiskItself) {
+TEST(Fault, WithoutRulesThereIsNoLayer) {
     auto below = std::make_unique<MachineDisk>();
     const auto* const disk = below.get();
     EXPECT_EQ(fault::inject(std::move(below), {})->get(), disk);
 }
 
-TEST(Fault, ARuleThatCanNotActIsRefusedByName) {
+TEST(Fault, ARuleThatCannotActIsRefusedAndNamed) {
     const auto made =
         fault::inject(std::make_unique<MachineDisk>(), rules_of({"zone=99,error=io"}));
     ASSERT_FALSE(made);
     EXPECT_NE(made.error().message.find("memory: the fault zone=99,error=io"), std::string::npos);
 }
 
-TEST(Fault, AZoneTurnsReadOnlyAfterSoManyRequests) {
+TEST(Fault, AZoneTurnsReadOnlyAfterTheGivenNumberOfRequests) {
     Faulty faulty({"zone=7,state=read-only,after=3,operation=write"});
     EXPECT_EQ(faulty.write(faulty.at(6)), StatusCode::ok) << "another zone";
     for (std::uint64_t i = 0; i < 3; ++i)
         EXPECT_EQ(faulty.write(faulty.at(7) + i * faulty.block), StatusCode::ok);
     EXPECT_EQ(faulty.zone(7).state, ZoneState::implicit_open);
-    EXPECT_TRUE(faulty.heard.rules().empty());
+    EXPECT_TRUE(faulty.acted.rules().empty());
     EXPECT_EQ(faulty.write(faulty.at(7) + 3 * faulty.block), StatusCode::zone_read_only);
-    EXPECT_EQ(faulty.heard.rules(),
+    EXPECT_EQ(faulty.acted.rules(),
               std::vector<std::string>{"zone=7,state=read-only,after=3,operation=write"});
 
     EXPECT_EQ(faulty.zone(7).state, ZoneState::read_only);
@@ -44,14 +44,14 @@ TEST(Fault, AZoneTurnsReadOnlyAfterSoManyRequests) {
     for (const auto operation :
          {Operation::open, Operation::close, Operation::finish, Operation::reset})
         EXPECT_EQ(faulty.act(operation, 7).status.code, StatusCode::zone_read_only);
-    EXPECT_EQ(faulty.zone(7).state, ZoneState::read_only) << "a reset does not bring it back";
+    EXPECT_EQ(faulty.zone(7).state, ZoneState::read_only) << "a reset does not repair the zone";
     EXPECT_EQ(faulty.write(faulty.at(7)), StatusCode::zone_read_only);
-    EXPECT_EQ(faulty.heard.rules().size(), 1U) << "told once";
+    EXPECT_EQ(faulty.acted.rules().size(), 1U) << "the rule is reported once";
 }
 
-TEST(Fault, AnOfflineZoneIsNotReadEither) {
+TEST(Fault, AnOfflineZoneIsNeitherReadNorWritten) {
     Faulty faulty({"zone=4-5,state=offline"});
-    EXPECT_EQ(faulty.heard.rules().size(), 1U) << "from the first moment on";
+    EXPECT_EQ(faulty.acted.rules().size(), 1U) << "the rule acts at once";
     for (const auto zone : {4U, 5U}) {
         EXPECT_EQ(faulty.zone(zone).state, ZoneState::offline);
         EXPECT_EQ(faulty.read(faulty.at(zone)), StatusCode::zone_offline);
@@ -59,48 +59,49 @@ TEST(Fault, AnOfflineZoneIsNotReadEither) {
         EXPECT_EQ(faulty.act(Operation::reset, zone).status.code, StatusCode::zone_offline);
     }
     EXPECT_EQ(faulty.read(faulty.at(4) - faulty.block, 2 * faulty.block), StatusCode::zone_offline)
-        << "a read that reaches it";
+        << "a read that reaches into the zone";
     EXPECT_EQ(faulty.read(faulty.at(3)), StatusCode::ok);
     EXPECT_EQ(faulty.read(faulty.at(6)), StatusCode::ok);
     EXPECT_EQ(faulty.driver->report(16).size(), 16U);
 }
 
-TEST(Fault, OfflineIsTheWorseOfTwoStates) {
+TEST(Fault, OfflineWinsOverReadOnly) {
     Faulty faulty({"state=read-only", "zone=4,state=offline"});
-    EXPECT_EQ(faulty.zone(0).state, ZoneState::read_only) << "conventional ones, too";
+    EXPECT_EQ(faulty.zone(0).state, ZoneState::read_only) << "conventional zones, too";
     EXPECT_EQ(faulty.zone(4).state, ZoneState::offline);
     EXPECT_EQ(faulty.write(faulty.at(0)), StatusCode::zone_read_only);
     EXPECT_EQ(faulty.read(faulty.at(4)), StatusCode::zone_offline);
     EXPECT_EQ(faulty.read(faulty.at(3)), StatusCode::ok);
 }
 
-TEST(Fault, AnActionOnARangeEndsAtTheBadZone) {
+TEST(Fault, AnActionOnARangeStopsAtTheBadZone) {
     Faulty faulty({"zone=5,state=offline"});
     const auto done = faulty.act(Operation::open, 3, 6);
     EXPECT_EQ(done.status.code, StatusCode::zone_offline);
     EXPECT_EQ(done.result, 2U);
     EXPECT_EQ(faulty.zone(4).state, ZoneState::explicit_open);
     EXPECT_EQ(faulty.zone(6).state, ZoneState::empty);
-    // What ends it before has the word.
+    // An error in an earlier zone ends the action first.
     EXPECT_EQ(faulty.act(Operation::finish, 4).status.code, StatusCode::ok);
     const auto before = faulty.act(Operation::open, 3, 6);
     EXPECT_EQ(before.status.code, StatusCode::invalid_transition);
     EXPECT_EQ(before.result, 1U);
 }
 
-TEST(Fault, ABadSpotFailsAloneAndIsNotWritten) {
+TEST(Fault, OnlyRequestsThatTouchABadSpotFail) {
     Faulty faulty({"offset=131584,error=media"});  // 128 KiB + 512
     const auto taken = [&] { return faulty.disk->taken.size(); };
     EXPECT_EQ(faulty.write(faulty.at(2), faulty.block), StatusCode::media_error);
     EXPECT_EQ(taken(), 0U);
     EXPECT_EQ(faulty.zone(2).write_pointer, faulty.at(2));
-    EXPECT_EQ(faulty.read(faulty.at(2), 512), StatusCode::ok) << "beside it";
+    EXPECT_EQ(faulty.read(faulty.at(2), 512), StatusCode::ok) << "beside the spot";
     EXPECT_EQ(faulty.read(faulty.at(2) + 512, 512), StatusCode::media_error);
     EXPECT_EQ(faulty.read(faulty.at(2) + 1024, 512), StatusCode::ok);
-    EXPECT_EQ(faulty.act(Operation::finish, 2).status.code, StatusCode::ok) << "no data";
+    EXPECT_EQ(faulty.act(Operation::finish, 2).status.code, StatusCode::ok)
+        << "an action moves no data";
 }
 
-TEST(Fault, AnAppendMeetsABadSpotWhereItLanded) {
+TEST(Fault, AnAppendFailsIfItLandsOnABadSpot) {
     Faulty faulty({"offset=132K+4K,error=media,operation=append"}, {.append = Support::native});
     EXPECT_EQ(faulty.driver->append(faulty.at(2), pattern(1, 4096)).status.code, StatusCode::ok);
     EXPECT_EQ(faulty.driver->append(faulty.at(2), pattern(2, 4096)).status.code,
@@ -110,7 +111,7 @@ TEST(Fault, AnAppendMeetsABadSpotWhereItLanded) {
     EXPECT_EQ(third.result, faulty.at(2) + 8192);
 }
 
-TEST(Fault, ErrorsComeAsOftenAsTheyWereAskedFor) {
+TEST(Fault, ErrorsComeAsOftenAsTheRuleSays) {
     Faulty faulty({"error=io,operation=read,after=2,count=3"});
     std::string got;
     for (int i = 0; i < 8; ++i) got += faulty.read(0) == StatusCode::ok ? 'o' : 'x';
@@ -118,7 +119,7 @@ TEST(Fault, ErrorsComeAsOftenAsTheyWereAskedFor) {
     EXPECT_EQ(faulty.write(0), StatusCode::ok);
 }
 
-TEST(Fault, ProbabilityIsTheSameForTheSameSeed) {
+TEST(Fault, TheSameSeedGivesTheSameErrors) {
     const auto course = [](const std::string& rule) {
         Faulty faulty({rule});
         std::string got;
@@ -154,7 +155,7 @@ TEST(Fault, EveryOperationCanFail) {
     }
 }
 
-TEST(Fault, GoneIsGone) {
+TEST(Fault, AGoneDeviceFailsEveryRequest) {
     Faulty faulty({"error=gone,zone=3,after=1"});
     EXPECT_EQ(faulty.write(faulty.at(4)), StatusCode::ok);
     EXPECT_EQ(faulty.write(faulty.at(3)), StatusCode::ok);
@@ -162,17 +163,17 @@ TEST(Fault, GoneIsGone) {
     EXPECT_EQ(faulty.read(faulty.at(4)), StatusCode::device_gone);
     EXPECT_EQ(faulty.driver->flush().code, StatusCode::device_gone);
     EXPECT_EQ(faulty.driver->act_all(Operation::reset).code, StatusCode::device_gone);
-    EXPECT_EQ(faulty.heard.rules().size(), 1U);
+    EXPECT_EQ(faulty.acted.rules().size(), 1U);
 }
 
-TEST(Fault, WhatTheCheckRefusesIsNotCounted) {
+TEST(Fault, RequestsThatTheCheckRefusesAreNotCounted) {
     Faulty faulty({"error=io,operation=read,after=1"});
     EXPECT_EQ(faulty.read(1), StatusCode::misaligned);
     EXPECT_EQ(faulty.read(0), StatusCode::ok);
     EXPECT_EQ(faulty.read(0), StatusCode::io_error);
 }
 
-TEST(Fault, AFullDiskBelowIsTriedAgainInOrder) {
+TEST(Fault, ASlowDiskGetsItsRequestsInOrder) {
     Faulty faulty({"error=io,operation=flush"});
     faulty.disk->take_at_most = 1;
     std::vector<Bytes> data;
@@ -193,7 +194,7 @@ TEST(Fault, AFullDiskBelowIsTriedAgainInOrder) {
     EXPECT_EQ(faulty.zone(2).write_pointer, faulty.at(2) + 12 * faulty.block);
 }
 
-TEST(Fault, NothingIsAllocatedOnTheWay) {
+TEST(Fault, ARequestAllocatesNothing) {
     Faulty faulty({"zone=7,state=offline", "offset=4K,error=media", "zone=5,latency=1us"});
     faulty.disk->taken.reserve(1000);
     Bytes buffer(4096);
@@ -211,8 +212,8 @@ TEST(Fault, NothingIsAllocatedOnTheWay) {
             EXPECT_EQ(done[0].status.ok(), offset == faulty.at(5) || offset == faulty.at(6));
         }
     };
-    one_of_each();  // each rule is told of once
-    EXPECT_EQ(faulty.heard.rules().size(), 3U);
+    one_of_each();  // after this round every rule has been reported
+    EXPECT_EQ(faulty.acted.rules().size(), 3U);
     const auto before = allocations();
     for (int i = 0; i < 100; ++i) one_of_each();
     EXPECT_EQ(allocations(), before);

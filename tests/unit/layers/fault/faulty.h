@@ -1,7 +1,6 @@
-// A disk in memory that misbehaves, and what its rules were heard to say.
+// A disk in memory under the fault layer, and a record of the rules that acted.
 //
-// Threads: one, but for the observer.
-// Ownership: owns all of it.
+// Threads: one, except for the observer.
 #pragma once
 
 #include <memory>
@@ -28,7 +27,7 @@ inline std::vector<fault::Rule> rules_of(const std::vector<std::string>& texts) 
     return rules;
 }
 
-class Heard final : public fault::Observer {
+class ActedRules final : public fault::Observer {
   public:
     void rule_acts(const fault::Rule& rule) noexcept override {
         const std::lock_guard lock(lock_);
@@ -48,7 +47,7 @@ struct Faulty {
     explicit Faulty(const std::vector<std::string>& texts, const MachineDiskShape& shape = {}) {
         auto below = std::make_unique<MachineDisk>(shape);
         disk = below.get();
-        auto made = fault::inject(std::move(below), rules_of(texts), &heard);
+        auto made = fault::inject(std::move(below), rules_of(texts), &acted);
         if (!made) throw std::runtime_error(made.error().message);
         transport = std::move(*made);
         driver =
@@ -71,7 +70,7 @@ struct Faulty {
     Zone zone(std::uint32_t number) { return driver->report(1, at(number)).at(0); }
 
     MachineDisk* disk;
-    Heard heard;
+    ActedRules acted;
     HandLoop loop;
     std::unique_ptr<Transport> transport;
     std::unique_ptr<Driver> driver;

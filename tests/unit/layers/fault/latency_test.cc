@@ -1,4 +1,4 @@
-// Answers that come late: their order, never their time.
+// Delayed completions: the tests check their order, not their time.
 #include <gtest/gtest.h>
 
 #include "tests/unit/layers/fault/faulty.h"
@@ -13,7 +13,8 @@ struct OnRing {
           transport(std::move(*fault::inject(std::make_unique<MachineDisk>(), rules_of(texts)))),
           driver(std::move(*transport->open_queue(*ring, {.depth = 16})), *ring) {}
 
-    /// Reads a block of each zone, at once; the zones in the order of the answers.
+    /// Reads a block of each zone at the same time. Returns the zones in the order of their
+    /// completions.
     std::vector<std::uint64_t> read(const std::vector<std::uint64_t>& zones) {
         for (const auto zone : zones)
             driver.submit({.tag = zone,
@@ -40,24 +41,24 @@ struct OnRing {
 
 using Order = std::vector<std::uint64_t>;
 
-TEST(Latency, OthersPass) {
+TEST(Latency, OtherRequestsOvertakeADelayedOne) {
     OnRing disk({"zone=3,latency=50ms", "zone=4,latency=1us"});
     EXPECT_EQ(disk.read({3, 5, 6}), (Order{5, 6, 3}));
     EXPECT_EQ(disk.read({3, 4}), (Order{4, 3}));
 }
 
-TEST(Latency, TheLongestOfSeveralCounts) {
+TEST(Latency, TheLongestOfSeveralDelaysCounts) {
     OnRing disk({"zone=3,latency=100ms", "zone=3-4,latency=20ms", "latency=5ms"});
     EXPECT_EQ(disk.read({3, 4, 5}), (Order{5, 4, 3}));
 }
 
-TEST(Latency, AnErrorCanBeLateToo) {
+TEST(Latency, AnErrorCanBeDelayed) {
     OnRing disk({"zone=3,latency=50ms", "zone=3,error=media"});
     disk.failing = 3;
     EXPECT_EQ(disk.read({3, 5}), (Order{5, 3}));
 }
 
-TEST(Latency, AZonesNextWriteDoesNotWaitForTheAnswer) {
+TEST(Latency, TheNextWriteOfAZoneDoesNotWaitForADelayedCompletion) {
     OnRing disk({"latency=50ms,operation=write,count=1"});
     std::vector<Bytes> data{pattern(1, 4096), pattern(2, 4096)};
     std::vector<iovec> pieces{{data[0].data(), 4096}, {data[1].data(), 4096}};
@@ -70,12 +71,12 @@ TEST(Latency, AZonesNextWriteDoesNotWaitForTheAnswer) {
                             .zones = {}});
     const auto done = disk.driver.drain(2);
     EXPECT_EQ(done[0].tag, 1U);
-    EXPECT_TRUE(done[0].status.ok()) << "it came to the pointer that the first had moved";
+    EXPECT_TRUE(done[0].status.ok()) << "the first write had moved the write pointer";
     EXPECT_EQ(done[1].tag, 0U);
     EXPECT_TRUE(done[1].status.ok());
 }
 
-TEST(Latency, AQueueIsClosedWithAnswersHeldBack) {
+TEST(Latency, AQueueClosesWhileCompletionsAreDelayed) {
     OnRing disk({"latency=600s"});
     disk.driver.submit({.operation = Operation::read,
                         .offset = 0,

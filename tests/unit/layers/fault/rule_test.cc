@@ -16,7 +16,7 @@ Rule parsed(const std::string& text) {
     return rule.value_or(Rule{});
 }
 
-TEST(Rule, HasEveryPartOfTheGrammar) {
+TEST(Rule, ParsesEveryPartOfTheGrammar) {
     auto rule = parsed("zone=7,state=read-only,after=100");
     EXPECT_EQ(rule.text, "zone=7,state=read-only,after=100");
     EXPECT_EQ(rule.zones, (Rule::Zones{7, 7}));
@@ -45,10 +45,11 @@ TEST(Rule, HasEveryPartOfTheGrammar) {
     EXPECT_TRUE(parsed("error=io,operation=write-zeroes").operations.has(Operation::write_zeroes));
 }
 
-TEST(Rule, AStateWithNothingSaidOfWhenActsAtOnce) {
+TEST(Rule, AStateWithoutATriggerActsAtOnce) {
     EXPECT_TRUE(parsed("zone=7,state=offline").at_once);
     EXPECT_TRUE(parsed("state=read-only").at_once);
-    EXPECT_FALSE(parsed("zone=7,state=offline,after=0").at_once) << "at the first request";
+    EXPECT_FALSE(parsed("zone=7,state=offline,after=0").at_once)
+        << "this rule acts at the first request";
     EXPECT_FALSE(parsed("zone=7,state=offline,operation=reset").at_once);
     EXPECT_FALSE(parsed("zone=7,state=offline,probability=1%").at_once);
     EXPECT_FALSE(parsed("error=gone").at_once);
@@ -103,7 +104,7 @@ TEST(Rule, ErrorsNameWhatIsWrongAndWhatIsPossible) {
     }
 }
 
-TEST(Rule, ThatCanNeverActOnADiskSaysWhy) {
+TEST(Rule, ARuleThatCannotActOnADiskSaysWhy) {
     const auto fault = [](const char* text, const test::MachineDiskShape& shape) {
         return find_fault(parsed(text), limits_of(shape)).value_or("");
     };

@@ -1,4 +1,4 @@
-// One disk, its rules, and many threads: an emulated disk, a loop and a queue a thread.
+// Fault rules with several threads on one emulated disk. Each thread has its own loop and queue.
 #include <atomic>
 #include <thread>
 
@@ -27,7 +27,7 @@ class Threads : public ::testing::Test {
         ASSERT_TRUE(emulated::create(path, shape));
         auto disk = open_device("emulated:" + path, {.writable = true});
         ASSERT_TRUE(disk) << disk.error().message;
-        auto made = fault::inject(std::move(*disk), rules_of(texts), &heard_);
+        auto made = fault::inject(std::move(*disk), rules_of(texts), &acted_);
         ASSERT_TRUE(made) << made.error().message;
         transport_ = std::move(*made);
     }
@@ -43,11 +43,11 @@ class Threads : public ::testing::Test {
     }
 
     TemporaryFolder folder_;
-    Heard heard_;
+    ActedRules acted_;
     std::unique_ptr<Transport> transport_;
 };
 
-TEST_F(Threads, CountTogether) {
+TEST_F(Threads, RequestsOfAllThreadsAreCountedTogether) {
     open({"error=io,operation=read,after=100,count=50"});
     std::atomic<int> failed = 0;
     run([&](Driver& driver, std::uint32_t) {
@@ -56,10 +56,10 @@ TEST_F(Threads, CountTogether) {
             if (!driver.try_read(0, into).ok()) ++failed;
     });
     EXPECT_EQ(failed, 50);
-    EXPECT_EQ(heard_.rules().size(), 1U);
+    EXPECT_EQ(acted_.rules().size(), 1U);
 }
 
-TEST_F(Threads, SeeAZoneGoBadAtOnce) {
+TEST_F(Threads, AZoneGoesBadForAllThreadsAtOnce) {
     open({"zone=1,state=read-only,after=200,operation=write", "zone=9,latency=1ms"});
     std::atomic<bool> bad = false;
     std::atomic<int> written = 0;
@@ -90,7 +90,7 @@ TEST_F(Threads, SeeAZoneGoBadAtOnce) {
         }
     });
     EXPECT_EQ(written, 200);
-    EXPECT_EQ(heard_.rules().size(), 2U);
+    EXPECT_EQ(acted_.rules().size(), 2U);
 }
 
 }  // namespace

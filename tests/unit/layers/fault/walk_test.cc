@@ -1,4 +1,5 @@
-// Actions on all zones where some are bad: what a disk of that state would have done.
+// Actions on all zones where rules have made some zones bad: the result is that of a disk with the
+// same bad zones.
 #include <array>
 #include <random>
 
@@ -12,16 +13,16 @@ namespace {
 constexpr std::array actions{Operation::open, Operation::close, Operation::finish,
                              Operation::reset};
 
-TEST(Walk, DoesWhatADiskWithBadZonesOfItsOwnDoes) {
+TEST(ActionsOnAllZones, HasTheResultOfADiskWithTheSameBadZones) {
     std::mt19937 random(7);
     for (int round = 0; round < 200; ++round) {
         const MachineDiskShape shape{.max_open = 5, .max_active = 9};
-        // They go bad at the second look at them.
+        // The zones go bad at their second report.
         Faulty faulty({"zone=4,state=read-only,operation=report,after=1",
                        "zone=9-10,state=offline,operation=report,after=1"},
                       shape);
         Machine oracle(faulty.transport->limits());
-        // The same course of both.
+        // The same action on both.
         const auto both = [&](Operation operation, std::uint32_t zone) {
             EXPECT_EQ(faulty.act(operation, zone).status.code, oracle.act(operation, zone));
         };
@@ -49,7 +50,7 @@ TEST(Walk, DoesWhatADiskWithBadZonesOfItsOwnDoes) {
     }
 }
 
-TEST(Walk, SeveralAtOnceAllEnd) {
+TEST(ActionsOnAllZones, SeveralAtOnceAllComplete) {
     Faulty faulty({"zone=4,state=offline"});
     for (std::uint32_t zone = 2; zone < 16; ++zone)
         if (zone != 4) {
@@ -68,7 +69,7 @@ TEST(Walk, SeveralAtOnceAllEnd) {
         EXPECT_EQ(zone.state, ZoneState::empty);
 }
 
-TEST(Walk, AFailureBelowEndsIt) {
+TEST(ActionsOnAllZones, AFailureOfTheDiskEndsTheAction) {
     Faulty faulty({"zone=4,state=offline"});
     EXPECT_EQ(faulty.act(Operation::open, 7).status.code, StatusCode::ok);
     faulty.disk->fail_next = StatusCode::io_error;

@@ -1,5 +1,5 @@
-// Zone actions through the sequencer: the answers are the state machine's whatever words the device
-// has, and those on many zones keep their place among all requests of those zones.
+// Zone actions through the sequencer. Their results are those of the state machine, whatever errors
+// the device returns. An action on many zones keeps its place in the order of each zone.
 #include <gtest/gtest.h>
 
 #include "tests/unit/layers/sequencer/memory.h"
@@ -17,12 +17,12 @@ bool put(Machine& machine, std::uint32_t zone, ZoneState state) {
     return machine.restore(zone, state, state == ZoneState::empty ? 0 : block);
 }
 
-TEST(Actions, OnOneZoneEndAsTheStateMachineSays) {
+TEST(Actions, AnActionOnOneZoneEndsAsInTheStateMachine) {
     for (const auto state : states)
         for (const auto operation : actions) {
             SCOPED_TRACE(testing::Message() << to_string(operation) << " " << to_string(state));
             Memory memory;
-            memory.bare->mumbles = true;
+            memory.bare->hides_errors = true;
             Machine model(memory.disk->limits());
             ASSERT_TRUE(put(model, 4, state));
             ASSERT_TRUE(put(memory.disk->machine(), 4, state));
@@ -35,12 +35,12 @@ TEST(Actions, OnOneZoneEndAsTheStateMachineSays) {
         }
 }
 
-TEST(Actions, OnManyZonesStopWhereTheStateMachineDoes) {
+TEST(Actions, AnActionOnManyZonesStopsWhereTheStateMachineStops) {
     for (const auto state : states)
         for (const auto operation : actions) {
             SCOPED_TRACE(testing::Message() << to_string(operation) << " " << to_string(state));
             Memory memory;
-            memory.bare->mumbles = true;
+            memory.bare->hides_errors = true;
             Machine model(memory.disk->limits());
             for (std::uint32_t zone = 3; zone < 9; ++zone) {
                 const auto as = zone == 6 ? state : ZoneState::implicit_open;
@@ -60,7 +60,7 @@ TEST(Actions, OnManyZonesStopWhereTheStateMachineDoes) {
         }
 }
 
-TEST(Actions, TheDevicesOwnWordsAreUsedWhereTheZoneExplainsNothing) {
+TEST(Actions, TheDevicesErrorIsKeptIfTheZoneDoesNotExplainIt) {
     Memory memory({.max_open = 1});
     User user(*memory.transport, memory.loop);
     EXPECT_TRUE(user.run(user.act(Operation::open, 3)).status.ok());
@@ -86,7 +86,7 @@ TEST(Actions, ARangeLargerThanOneReportIsDoneInSteps) {
     EXPECT_EQ(reset.result, 200U);
 }
 
-TEST(Actions, OnAllZonesDrainsAllThatCameBeforeAndHoldsBackAllThatComesAfter) {
+TEST(Actions, AnActionOnAllZonesWaitsForEarlierRequestsAndHoldsBackLaterOnes) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     memory.bare->held = BareDevice::Held::writes;
@@ -110,7 +110,7 @@ TEST(Actions, OnAllZonesDrainsAllThatCameBeforeAndHoldsBackAllThatComesAfter) {
     EXPECT_EQ(memory.bare->collisions, 0U);
 }
 
-TEST(Actions, ZonesOutsideOfARangeGoOn) {
+TEST(Actions, ZonesOutsideOfARangeContinue) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     memory.bare->held = BareDevice::Held::writes;

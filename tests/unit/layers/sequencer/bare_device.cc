@@ -64,7 +64,7 @@ class BareQueue final : public Queue, private Issuer {
                 start(*job);
             else if (job->turns != 0)
                 --job->turns;
-            // There is nothing that could wake the loop for what is still here.
+            // Nothing else would wake the loop for a job that is still here.
             if (job->place == Job::Place::here) loop().note_ready();
         }
     }
@@ -72,7 +72,7 @@ class BareQueue final : public Queue, private Issuer {
     void start(Job& job) {
         auto request = job.request;
         request.tag = static_cast<std::uint64_t>(&job - jobs_.data());
-        // A copy: the hook may take itself out.
+        // A copy, because the hook may clear itself.
         if (const auto fault = device_.fault) job.fault = fault(request);
         if (job.fault) {
             if (job.fault->written == 0) return finish(job, {0, job.fault->status, 0});
@@ -102,7 +102,7 @@ class BareQueue final : public Queue, private Issuer {
             for (auto completion : std::span(completions).first(count)) {
                 auto& job = jobs_[completion.tag];
                 if (job.fault) completion = {0, job.fault->status, 0};
-                if (device_.mumbles && !completion.status.ok())
+                if (device_.hides_errors && !completion.status.ok())
                     completion.status = {StatusCode::io_error, NativeCause::os_error(EIO)};
                 finish(job, completion);
             }

@@ -1,9 +1,9 @@
-// A bare device for tests: another transport seen through eyes that notice when two writes of one
-// zone are under way, and hands that hold requests back, mix their order and make them fail. What
-// it stands on is real: the state machine in memory, or an emulated disk in a file.
+// A device for tests over a real one: the state machine in memory, or an emulated disk in a file.
+// It counts requests of one zone that must not be in flight together. A test can make the device
+// hold back, reorder and fail requests.
 //
-// Threads: as zone/transport.h; the hooks and switches are set while no queue is in use, `held`
-// any time.
+// Threads: as in zone/transport.h. A test sets the hooks and switches while no queue is in use, and
+// `held` at any time.
 // Ownership: owns the transport below.
 #pragma once
 
@@ -21,13 +21,13 @@ namespace zonebridge::test {
 
 class BareDevice final : public Transport {
   public:
-    /// What becomes of a request instead of being done.
+    /// How a request fails.
     struct Fault {
         Status status;
-        std::uint64_t written = 0;  ///< Of a write, so many bytes are done all the same.
+        std::uint64_t written = 0;  ///< Bytes that a failing write still writes.
     };
 
-    /// `append`: absent or native, whatever the transport below says.
+    /// `append`, absent or native, replaces what the transport below says.
     BareDevice(std::unique_ptr<Transport> below, Support append);
 
     [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
@@ -36,32 +36,32 @@ class BareDevice final : public Transport {
         Loop& loop, QueueOptions options) override;
     [[nodiscard]] tl::expected<void, Error> close() override { return below_->close(); }
 
-    // ---- What a test makes it do.
+    // ---- What a test can make the device do.
 
-    /// Asked for every request before it is done; by the thread of its queue.
+    /// Called for each request before the request is carried out, on the thread of its queue.
     std::function<std::optional<Fault>(const Request&)> fault;
-    /// Whatever fails is said to be an input/output error, as a Linux block device does.
-    bool mumbles = false;
-    /// Which requests stay where they are until this changes.
+    /// Reports each failure as an input/output error, as a Linux block device does.
+    bool hides_errors = false;
+    /// Which requests are held back until this changes.
     enum class Held : std::uint8_t { none, writes, everything };
     std::atomic<Held> held = Held::none;
-    /// Of the others, those for which this is true stay as well; asked by the thread of their queue.
+    /// Also holds back each request for which this returns true. Called on the thread of the queue.
     std::function<bool(const Request&)> holds_back;
-    /// Each request waits up to so many turns, at random.
+    /// Each request waits a random number of turns, at most this many.
     std::uint32_t most_turns = 0;
     std::uint64_t seed = 1;
 
-    // ---- What a test asks.
+    // ---- What a test can look up.
 
     std::atomic<std::uint64_t> writes = 0;
     std::atomic<std::uint64_t> appends = 0;
     std::atomic<std::uint64_t> reads = 0;
     std::atomic<std::uint64_t> actions = 0;
     std::atomic<std::uint64_t> reports = 0;
-    /// Requests that met another of their zone which they must never meet: a write a write, an
-    /// action anything but a read.
+    /// Requests that came to a zone while a request was in flight there that excludes them. A write
+    /// or an action excludes all but reads. An append excludes writes and actions.
     std::atomic<std::uint64_t> collisions = 0;
-    /// The most appends that were under way in one zone at once.
+    /// The largest number of appends in flight in one zone.
     std::atomic<std::uint32_t> most_appends = 0;
 
   private:

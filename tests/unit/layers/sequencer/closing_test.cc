@@ -1,5 +1,5 @@
-// Closing a queue while others work: what it did not issue is withdrawn, nobody else loses
-// anything, and no zone is left behind.
+// Closing a queue while other queues work. Requests that the queue has not issued are withdrawn, no
+// other queue loses a request, and no zone stays blocked.
 #include <list>
 #include <random>
 
@@ -20,7 +20,7 @@ class Closing : public ::testing::Test {
     std::optional<User> closing_{std::in_place, *memory_.transport, memory_.loop};
 };
 
-TEST_F(Closing, WithdrawsWhatWasNotIssued) {
+TEST_F(Closing, WithdrawsRequestsThatWereNotIssued) {
     closing_->submit(closing_->append(3, block, 1));
     closing_->submit(closing_->append(3, block, 2));
     closing_->submit(closing_->act(Operation::finish, 4));
@@ -32,7 +32,7 @@ TEST_F(Closing, WithdrawsWhatWasNotIssued) {
     EXPECT_EQ(other_.run(other_.append(4, block, 3)).result, start + zone_size);
 }
 
-TEST_F(Closing, HandsAZoneThatItHoldsToWhoWaitsThere) {
+TEST_F(Closing, PassesAZoneOnToAQueueThatWaitsForIt) {
     closing_->submit(closing_->append(3, block, 1));
     const auto waiting = other_.submit(other_.append(3, block, 2));
     closing_.reset();
@@ -40,7 +40,7 @@ TEST_F(Closing, HandsAZoneThatItHoldsToWhoWaitsThere) {
     EXPECT_EQ(other_.stamp_at(start, block), 2U);
 }
 
-TEST_F(Closing, EndsWhatItIssuedForOthers) {
+TEST_F(Closing, CompletesRequestsThatItIssuedForOtherQueues) {
     memory_.bare->most_turns = 4;
     User slow(*memory_.transport, memory_.loop);
     const auto own = slow.submit(slow.append(3, block, 1));
@@ -54,18 +54,18 @@ TEST_F(Closing, EndsWhatItIssuedForOthers) {
     EXPECT_EQ(memory_.bare->writes, 2U);
 }
 
-TEST_F(Closing, WaitsForItsBuffersInAnothersWrite) {
+TEST_F(Closing, WaitsForItsBuffersInAWriteOfAnotherQueue) {
     memory_.bare->most_turns = 6;
     User slow(*memory_.transport, memory_.loop);
     const auto first = slow.submit(slow.append(3, block, 1));
     closing_->submit(closing_->append(3, block, 2));
     while (memory_.bare->writes == 0) slow.turn();
-    closing_.reset();  // its buffers are gone with it
+    closing_.reset();  // this frees the buffers
     EXPECT_EQ(slow.wait(first).result, start);
     EXPECT_EQ(slow.stamp_at(start + block, block), 2U);
 }
 
-TEST_F(Closing, LetsGoOfWhatItsSweepHeldBack) {
+TEST_F(Closing, ReleasesRequestsThatItsSweepHeldBack) {
     memory_.bare->held = BareDevice::Held::writes;
     const auto first = other_.submit(other_.append(4, block, 1));
     other_.turns(3);
@@ -141,10 +141,10 @@ void close_at_random(std::uint64_t seed, Support append) {
     EXPECT_EQ(memory.bare->collisions, 0U);
 }
 
-TEST(ClosingAtRandom, LeavesNoZoneBehind) {
+TEST(ClosingAtRandom, LeavesNoZoneBlocked) {
     for (std::uint64_t seed = 1; seed <= 60; ++seed) close_at_random(seed, Support::absent);
 }
-TEST(ClosingAtRandom, LeavesNoZoneBehindOnADeviceThatAppendsItself) {
+TEST(ClosingAtRandom, LeavesNoZoneBlockedOnADeviceWithNativeAppend) {
     for (std::uint64_t seed = 1; seed <= 60; ++seed) close_at_random(seed, Support::native);
 }
 

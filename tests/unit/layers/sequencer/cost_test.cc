@@ -1,4 +1,4 @@
-// What the sequencer must not cost: allocations once a queue is open.
+// The sequencer must not allocate once a queue is open.
 #include <gtest/gtest.h>
 
 #include "layers/sequencer/sequencer.h"

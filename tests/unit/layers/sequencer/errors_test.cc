@@ -1,5 +1,5 @@
-// What becomes of a zone's requests when the device fails: none is lost, each gets the most precise
-// answer there is, and nothing is written twice.
+// Requests of a zone when the device fails: none is lost, each completes with the most precise
+// status, and nothing is written twice.
 #include <gtest/gtest.h>
 
 #include "tests/unit/layers/sequencer/memory.h"
@@ -11,7 +11,7 @@ constexpr std::uint64_t zone_size = 64 << 10;
 constexpr std::uint64_t start = 3 * zone_size;
 const auto cause = NativeCause::os_error(61);
 
-/// Fails the next write so, once.
+/// Fails the next write with `status` after `written` bytes, and calls `also` before.
 void fail_write(
     BareDevice& bare, Status status, std::uint64_t written, std::function<void()> also = [] {}) {
     bare.fault = [=, &bare](const Request& request) -> std::optional<BareDevice::Fault> {
@@ -24,7 +24,7 @@ void fail_write(
 
 class Errors : public ::testing::Test {
   protected:
-    /// Six appends joined into one write, an append and a write behind it that do not join.
+    /// Submits six appends that join into one write, then an append and a write that do not join.
     void submit_batch() {
         for (std::uint64_t i = 0; i < 6; ++i)
             batch_.push_back(user_.submit(user_.append(3, block, i + 1)));
@@ -39,7 +39,7 @@ class Errors : public ::testing::Test {
     std::uint64_t expecting_ = 0;
 };
 
-TEST_F(Errors, InTheMiddleOfAWriteWhatIsBelowThePointerSucceeded) {
+TEST_F(Errors, AfterAPartialWriteRequestsBelowThePointerSucceed) {
     fail_write(*memory_.bare, {StatusCode::media_error, cause}, 3 * block);
     submit_batch();
     for (std::uint64_t i = 0; i < 6; ++i) {
@@ -58,7 +58,7 @@ TEST_F(Errors, InTheMiddleOfAWriteWhatIsBelowThePointerSucceeded) {
     EXPECT_EQ(*user_.describe(3).write_pointer, start + 4 * block);
 }
 
-TEST_F(Errors, ARequestHalfBelowThePointerFailed) {
+TEST_F(Errors, ARequestHalfBelowThePointerFails) {
     fail_write(*memory_.bare, {StatusCode::io_error, cause}, 3 * block);
     const auto first = user_.submit(user_.append(3, 2 * block, 1));
     const auto half = user_.submit(user_.append(3, 2 * block, 2));
@@ -67,7 +67,7 @@ TEST_F(Errors, ARequestHalfBelowThePointerFailed) {
     EXPECT_EQ(user_.run(user_.append(3, block, 3)).result, start + 3 * block);
 }
 
-TEST_F(Errors, AfterAllIsWrittenAreNone) {
+TEST_F(Errors, AnErrorAfterTheLastByteFailsNoRequest) {
     fail_write(*memory_.bare, {StatusCode::io_error, cause}, 6 * block);
     submit_batch();
     for (const auto tag : batch_) EXPECT_TRUE(user_.wait(tag).status.ok());
@@ -75,7 +75,7 @@ TEST_F(Errors, AfterAllIsWrittenAreNone) {
     EXPECT_TRUE(user_.wait(expecting_).status.ok());
 }
 
-TEST_F(Errors, NothingWithFuaIsCalledDurableWhenItsWriteFailed) {
+TEST_F(Errors, AFailedWriteFailsAllItsFuaRequests) {
     fail_write(*memory_.bare, {StatusCode::io_error, cause}, 2 * block);
     const auto first = user_.submit_fua(user_.append(3, block, 1));
     const auto second = user_.submit_fua(user_.append(3, block, 2));
@@ -84,7 +84,7 @@ TEST_F(Errors, NothingWithFuaIsCalledDurableWhenItsWriteFailed) {
     EXPECT_EQ(user_.run(user_.append(3, block, 3)).result, start + 2 * block);
 }
 
-TEST_F(Errors, AreExplainedByTheZonesState) {
+TEST_F(Errors, TheStateOfTheZoneReplacesAVagueError) {
     struct Case {
         ZoneState state;
         StatusCode code;
@@ -107,7 +107,7 @@ TEST_F(Errors, AreExplainedByTheZonesState) {
     }
 }
 
-TEST_F(Errors, OfAPointerThatWentElsewhereAreUnalignedWrites) {
+TEST_F(Errors, AWriteThatMissesAMovedPointerIsUnaligned) {
     EXPECT_TRUE(user_.run(user_.write(start, 3 * block, 1)).status.ok());
     fail_write(*memory_.bare, {StatusCode::io_error, cause}, 0,
                [&] { EXPECT_TRUE(memory_.disk->machine().restore(3, ZoneState::closed, block)); });
@@ -116,7 +116,7 @@ TEST_F(Errors, OfAPointerThatWentElsewhereAreUnalignedWrites) {
     EXPECT_TRUE(user_.run(user_.write(start + block, block, 3)).status.ok());
 }
 
-TEST_F(Errors, WithoutAReportFailAllThatWaitsForTheZoneAndNothingElse) {
+TEST_F(Errors, IfTheReportFailsOnlyRequestsOfThatZoneFail) {
     memory_.bare->fault = [](const Request& request) -> std::optional<BareDevice::Fault> {
         if (request.offset >= start + zone_size) return {};
         if (request.operation == Operation::write)
@@ -136,7 +136,7 @@ TEST_F(Errors, WithoutAReportFailAllThatWaitsForTheZoneAndNothingElse) {
     EXPECT_EQ(user_.run(user_.append(3, block, 1)).result, start);
 }
 
-TEST_F(Errors, OfAWriteThatNoReportExplainsAreItsOwn) {
+TEST_F(Errors, IfTheReportFailsTheWriteKeepsItsOwnError) {
     EXPECT_TRUE(user_.run(user_.append(3, block, 1)).status.ok());
     memory_.bare->fault = [](const Request& request) -> std::optional<BareDevice::Fault> {
         if (request.operation == Operation::write)
@@ -149,7 +149,7 @@ TEST_F(Errors, OfAWriteThatNoReportExplainsAreItsOwn) {
     EXPECT_EQ(user_.wait(waiting).status.code, StatusCode::io_error);
 }
 
-TEST_F(Errors, OfADeviceThatIsGoneReachEverybody) {
+TEST_F(Errors, AGoneDeviceFailsEveryRequest) {
     memory_.bare->held = BareDevice::Held::everything;
     submit_batch();
     std::vector<std::uint64_t> tags = batch_;
@@ -172,8 +172,8 @@ TEST_F(Errors, OfADeviceThatIsGoneReachEverybody) {
         EXPECT_EQ(user_.wait(tag).status, (Status{StatusCode::device_gone, cause}));
 }
 
-TEST_F(Errors, ReportsThatMakeNoSenseAreNotBelieved) {
-    const auto lie = [&](auto change) {
+TEST_F(Errors, AnImpossibleReportIsAnError) {
+    const auto expect_error = [&](auto change) {
         memory_.disk->fail_next.reset();
         EXPECT_EQ(user_.code(user_.act(Operation::reset, 3)), StatusCode::ok);
         memory_.bare->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
@@ -182,15 +182,15 @@ TEST_F(Errors, ReportsThatMakeNoSenseAreNotBelieved) {
             change(request.zones[0]);
             return BareDevice::Fault{{}, 0};
         };
-        // A refusal is confirmed by the report.
+        // The sequencer asks for a report before it refuses a write.
         EXPECT_EQ(user_.code(user_.write(start + block, block, 1)), StatusCode::io_error);
         memory_.bare->fault = nullptr;
     };
-    lie([](Zone& zone) { zone.start += zone_size; });
-    lie([](Zone& zone) { zone.write_pointer.reset(); });
-    lie([](Zone& zone) { zone.write_pointer = zone.start - block; });
-    lie([](Zone& zone) { zone.write_pointer = zone.start + zone_size + block; });
-    lie([](Zone& zone) { zone.state = ZoneState::not_write_pointer; });
+    expect_error([](Zone& zone) { zone.start += zone_size; });
+    expect_error([](Zone& zone) { zone.write_pointer.reset(); });
+    expect_error([](Zone& zone) { zone.write_pointer = zone.start - block; });
+    expect_error([](Zone& zone) { zone.write_pointer = zone.start + zone_size + block; });
+    expect_error([](Zone& zone) { zone.state = ZoneState::not_write_pointer; });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// A program that sleeps in a poll() of its own, on Loop::fd(): what the sequencer still has to issue must
-// wake it.
+// A program that sleeps in its own poll() on Loop::fd(). The descriptor must wake the program
+// whenever the sequencer has a request to issue.
 #include <array>
 #include <cerrno>
 #include <poll.h>
@@ -45,7 +45,7 @@ class ForeignLoop : public testing::Test {
         request.data = {&piece_, 1};
         return request;
     }
-    /// On so many zones from zone 3 on.
+    /// Acts on `zones` zones, starting with zone 3.
     Request act(Operation operation, std::uint64_t zones) {
         Request request;
         request.operation = operation;
@@ -59,7 +59,7 @@ class ForeignLoop : public testing::Test {
         request.scope = Scope::all;
         return request;
     }
-    /// Sleeps as a program would, and turns the loop when it is woken.
+    /// Sleeps in poll() as a program would, and turns the loop after each wake-up.
     void wait_for_all() {
         pollfd waiting{ring_->fd().value(), POLLIN, 0};
         for (std::size_t done = 0; done < submitted_;) {
@@ -78,7 +78,7 @@ class ForeignLoop : public testing::Test {
 
     std::unique_ptr<Ring> ring_;
     std::unique_ptr<Transport> disk_;
-    BareDevice* device_ = nullptr;  // the sequencer's
+    BareDevice* device_ = nullptr;  // owned by the sequencer
     MachineDisk* machine_ = nullptr;
     std::unique_ptr<Queue> queue_;
     std::vector<std::uint8_t> data_ = std::vector<std::uint8_t>(4096, 0x5A);
@@ -88,7 +88,7 @@ class ForeignLoop : public testing::Test {
 
 TEST_F(ForeignLoop, IsWokenForTheNextWriteOfAZone) {
     submit(write(3, 0));
-    // The action keeps the writes behind it from being joined with the first.
+    // The action keeps the later writes from joining the first.
     submit(act(Operation::close, 1));
     submit(write(3, 1));
     submit(write(3, 2));
@@ -106,7 +106,7 @@ TEST_F(ForeignLoop, IsWokenForActionsOnManyZones) {
     EXPECT_EQ(device_->collisions, 0U);
 }
 
-TEST_F(ForeignLoop, IsWokenWhereTheDiskBeginsOneRequestATurn) {
+TEST_F(ForeignLoop, IsWokenIfTheDiskBeginsOneRequestATurn) {
     machine_->take_at_most = 1;
     for (const std::uint32_t zone : {3, 4, 5, 6})
         for (std::uint64_t block = 0; block < 4; ++block) submit(write(zone, block));

@@ -1,7 +1,6 @@
 // A sequenced disk in memory whose parts a test can reach.
 //
 // Threads: one.
-// Ownership: owns all of it.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// A device that appends by itself: appends pass the order by, unless something must keep it.
+// A device with native append. Appends skip the order of their zone, unless a write or an action is
+// there.
 #include <set>
 
 #include <gtest/gtest.h>
@@ -17,7 +18,7 @@ class NativeAppends : public ::testing::Test {
     User user_{*memory_.transport, memory_.loop};
 };
 
-TEST_F(NativeAppends, GoToTheDeviceSideBySide) {
+TEST_F(NativeAppends, AreInFlightTogether) {
     memory_.bare->held = BareDevice::Held::writes;
     std::vector<std::uint64_t> tags;
     for (std::uint64_t i = 0; i < 8; ++i) tags.push_back(user_.submit(user_.append(3, block, i)));
@@ -31,7 +32,7 @@ TEST_F(NativeAppends, GoToTheDeviceSideBySide) {
     EXPECT_EQ(*places.rbegin(), start + 7 * block);
 }
 
-TEST_F(NativeAppends, AreWaitedForByAWriteAndWaitForIt) {
+TEST_F(NativeAppends, DelayALaterWriteAndWaitForAnEarlierOne) {
     EXPECT_TRUE(user_.run(user_.write(start, block, 1)).status.ok());
     memory_.bare->held = BareDevice::Held::writes;
     const auto a = user_.submit(user_.append(3, block, 2));
@@ -52,7 +53,7 @@ TEST_F(NativeAppends, AreWaitedForByAWriteAndWaitForIt) {
     EXPECT_EQ(memory_.bare->collisions, 0U);
 }
 
-TEST_F(NativeAppends, AreWaitedForByActions) {
+TEST_F(NativeAppends, DelayALaterAction) {
     for (const auto many : {false, true}) {
         memory_.bare->held = BareDevice::Held::writes;
         const auto append = user_.submit(user_.append(3, block, 1));
@@ -70,7 +71,7 @@ TEST_F(NativeAppends, AreWaitedForByActions) {
     EXPECT_EQ(memory_.bare->collisions, 0U);
 }
 
-TEST_F(NativeAppends, OfSeveralQueuesAreCountedTogether) {
+TEST_F(NativeAppends, AreCountedAcrossQueues) {
     User other(*memory_.transport, memory_.loop);
     memory_.bare->held = BareDevice::Held::writes;
     const auto append = other.submit(other.append(3, block, 1));
@@ -88,7 +89,7 @@ TEST_F(NativeAppends, OfSeveralQueuesAreCountedTogether) {
     EXPECT_EQ(memory_.bare->collisions, 0U);
 }
 
-TEST_F(NativeAppends, ThatFailKeepTheDevicesWords) {
+TEST_F(NativeAppends, KeepTheErrorOfTheDevice) {
     EXPECT_TRUE(user_.run(user_.act(Operation::finish, 3)).status.ok());
     EXPECT_EQ(user_.code(user_.append(3, block, 1)), StatusCode::zone_full);
 }

@@ -1,7 +1,7 @@
-// A zoned device that does nothing, at once: what is measured or counted over it is what lies above.
+// A zoned device that moves no data and completes each request at once. Tests and benchmarks
+// measure the layers above it.
 //
-// Threads: as zone/transport.h.
-// Ownership: its queues own what they answer.
+// Threads: as in zone/transport.h.
 #pragma once
 
 #include <algorithm>

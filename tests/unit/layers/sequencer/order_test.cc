@@ -1,5 +1,5 @@
-// What the sequencer does with one zone's requests in the good case: their order, what is joined,
-// what is asked of the device and what is not.
+// Requests of one zone without errors: their order, which of them join, and which requests reach
+// the device.
 #include <gtest/gtest.h>
 
 #include "tests/unit/layers/sequencer/memory.h"
@@ -10,7 +10,7 @@ namespace {
 constexpr std::uint64_t zone_size = 64 << 10;
 constexpr std::uint64_t start = 3 * zone_size;  // of zone 3
 
-TEST(Sequence, LeavesADeviceWithoutRequiredZonesAsItIs) {
+TEST(Sequence, ReturnsADeviceWithoutSequentialWriteRequiredZonesUnchanged) {
     for (const auto model : {Model::none, Model::host_aware}) {
         auto disk = std::make_unique<MachineDisk>(MachineDiskShape{.model = model});
         const auto* before = disk.get();
@@ -21,7 +21,7 @@ TEST(Sequence, LeavesADeviceWithoutRequiredZonesAsItIs) {
     EXPECT_EQ(sequence(std::move(disk))->get(), before);
 }
 
-TEST(Sequence, ShowsAppendAsEmulatedWhereTheDeviceHasNone) {
+TEST(Sequence, ReportsAppendAsEmulatedIfTheDeviceHasNone) {
     Memory memory;
     const auto& limits = memory.transport->limits();
     EXPECT_EQ(limits.append, Support::emulated);
@@ -51,7 +51,7 @@ TEST(Order, AppendsJoinIntoOneWrite) {
     EXPECT_EQ(memory.bare->appends, 0U);
 }
 
-TEST(Order, TheQueueThatFillsUpBehindAWriteJoins) {
+TEST(Order, RequestsThatWaitBehindAWriteJoin) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     EXPECT_TRUE(user.run(user.append(3, block, 1)).status.ok());
@@ -70,7 +70,7 @@ TEST(Order, TheQueueThatFillsUpBehindAWriteJoins) {
     EXPECT_EQ(memory.bare->reports, 1U);
 }
 
-TEST(Order, WritesAndAppendsJoinWhereTheyContinueEachOther) {
+TEST(Order, ContiguousWritesAndAppendsJoin) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     const auto a = user.submit(user.write(start, block, 1));
@@ -107,7 +107,7 @@ TEST(Order, JoinsNoMoreThanTheSegmentsAllow) {
     EXPECT_EQ(user.stamp_at(start + 6 * block, block), 7U);
 }
 
-TEST(Order, FuaIsNeverJoinedWithPlain) {
+TEST(Order, FuaWritesNeverJoinPlainWrites) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     user.submit(user.append(3, block, 1));
@@ -124,7 +124,7 @@ TEST(Order, FuaIsNeverJoinedWithPlain) {
     EXPECT_EQ(writes, expected);
 }
 
-TEST(Order, NothingIsIssuedByReaping) {
+TEST(Order, ReapingIssuesNothing) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     EXPECT_TRUE(user.run(user.append(3, block, 1)).status.ok());
@@ -139,7 +139,7 @@ TEST(Order, NothingIsIssuedByReaping) {
     EXPECT_EQ(memory.bare->writes, 3U);
 }
 
-TEST(Order, ManyZonesAreWrittenSideBySide) {
+TEST(Order, WritesOfDifferentZonesAreInFlightTogether) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     memory.bare->held = BareDevice::Held::writes;
@@ -149,7 +149,7 @@ TEST(Order, ManyZonesAreWrittenSideBySide) {
     memory.bare->held = BareDevice::Held::none;
 }
 
-TEST(Order, WhatNeedsNoOrderPassesBy) {
+TEST(Order, RequestsThatNeedNoOrderDoNotWait) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     memory.bare->held = BareDevice::Held::writes;
@@ -170,7 +170,7 @@ TEST(Order, WhatNeedsNoOrderPassesBy) {
     EXPECT_EQ(user.stamp_at(block, block), 9U);
 }
 
-TEST(Order, AWriteElsewhereIsRefusedByAReportAlone) {
+TEST(Order, AWriteThatMissesThePointerIsRefusedWithoutBeingIssued) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     EXPECT_TRUE(user.run(user.write(start, block, 1)).status.ok());
@@ -181,7 +181,7 @@ TEST(Order, AWriteElsewhereIsRefusedByAReportAlone) {
     EXPECT_EQ(user.stamp_at(start, block), 1U);
 }
 
-TEST(Order, AZoneThatWasChangedFromElsewhereIsLookedAtBeforeRefusing) {
+TEST(Order, AZoneChangedByAnotherProgramIsReportedBeforeARefusal) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     EXPECT_TRUE(user.run(user.write(start, block, 1)).status.ok());
@@ -190,7 +190,7 @@ TEST(Order, AZoneThatWasChangedFromElsewhereIsLookedAtBeforeRefusing) {
     EXPECT_EQ(user.stamp_at(start, block), 2U);
 }
 
-TEST(Order, AnAppendThatDoesNotFitIsRefusedAndASmallerOneGoesOn) {
+TEST(Order, AnAppendThatDoesNotFitIsRefusedAndALaterSmallerOneSucceeds) {
     Memory memory({.zone_capacity = 5 * block});
     User user(*memory.transport, memory.loop);
     EXPECT_TRUE(user.run(user.append(3, 3 * block, 1)).status.ok());
@@ -231,7 +231,7 @@ TEST(Order, AResetNeedsNoReportAfterwards) {
     EXPECT_EQ(memory.bare->reports, 0U);
 }
 
-TEST(Order, QueuesOfOneLoopShareAZonesOrder) {
+TEST(Order, QueuesOfOneLoopShareTheOrderOfAZone) {
     Memory memory;
     User one(*memory.transport, memory.loop);
     User two(*memory.transport, memory.loop);

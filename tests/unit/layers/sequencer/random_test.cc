@@ -1,6 +1,6 @@
-// Random requests of several queues over a device that takes its time and mixes their order, held
-// against the state machine driven by hand in the order the requests were submitted: every answer
-// and, in the end, every zone and every byte must be the same.
+// Random requests of several queues over a device that delays and reorders them. The state machine
+// gets the same requests in the order of submission. Each completion must be the same, and at the
+// end each zone and each byte.
 #include <limits>
 #include <map>
 #include <random>
@@ -21,12 +21,12 @@ class Model {
         auto& code = completion.status.code;
         if (request.operation == Operation::write) {
             code = machine_.begin_write(request.offset, request.length);
-            if (code == StatusCode::ok) land(request.offset, request);
+            if (code == StatusCode::ok) store(request.offset, request);
         } else if (request.operation == Operation::append) {
             const auto offset = machine_.begin_append(request.offset, request.length);
             if (offset) {
                 completion.result = *offset;
-                land(*offset, request);
+                store(*offset, request);
             } else {
                 code = offset.error();
             }
@@ -50,7 +50,7 @@ class Model {
     }
 
   private:
-    void land(std::uint64_t offset, const Request& request) {
+    void store(std::uint64_t offset, const Request& request) {
         machine_.advance(offset, request.length);
         const auto stamp = *static_cast<const std::uint64_t*>(request.data[0].iov_base);
         for (std::uint64_t at = 0; at < request.length; at += block) stamps_[offset + at] = stamp;
@@ -61,7 +61,7 @@ class Model {
     std::map<std::uint64_t, std::uint64_t> stamps_;
 };
 
-struct Course {
+struct Setup {
     std::size_t users = 1;
     std::size_t depth = 8;
     std::uint32_t most_turns = 0;
@@ -70,19 +70,19 @@ struct Course {
 
 class Random {
   public:
-    Random(std::uint64_t seed, const Course& course)
-        : course_(course),
+    Random(std::uint64_t seed, const Setup& setup)
+        : setup_(setup),
           random_(seed),
-          memory_({.zones = 10, .zone_capacity = 12 * block, .conventional = 2}, course.append),
+          memory_({.zones = 10, .zone_capacity = 12 * block, .conventional = 2}, setup.append),
           model_(memory_.transport->limits()) {
-        memory_.bare->most_turns = course.most_turns;
+        memory_.bare->most_turns = setup.most_turns;
         memory_.bare->seed = seed;
         for (auto* machine : {&model_.machine(), &memory_.disk->machine()}) {
             EXPECT_TRUE(machine->restore(8, ZoneState::read_only, block));
             EXPECT_TRUE(machine->restore(9, ZoneState::offline, 0));
         }
-        for (std::size_t i = 0; i < course.users; ++i)
-            users_.emplace_back(*memory_.transport, memory_.loop, course.depth);
+        for (std::size_t i = 0; i < setup.users; ++i)
+            users_.emplace_back(*memory_.transport, memory_.loop, setup.depth);
     }
 
     void run(int steps) {
@@ -93,7 +93,8 @@ class Random {
                 continue;
             }
             const auto request = draw(user, static_cast<std::uint64_t>(step) + 1);
-            // Not accepted means a turn in which nothing of this was submitted yet.
+            // If the queue is full, submit() turns the loop before the request has its place in the
+            // order.
             asked_.push_back({&user, user.submit(request), model_.carry_out(request), step});
         }
         for (const auto& asked : asked_) {
@@ -137,7 +138,7 @@ class Random {
             case 4:
             case 5:
             case 6: {
-                // Mostly where the model says that the pointer will be.
+                // Mostly at the write pointer of the model.
                 auto offset = model_.machine().written_end(zone);
                 if (below(8) == 0) offset = user.layout().start_of(zone) + below(9) * block;
                 const auto end = user.layout().start_of(zone) + user.layout().capacity_of(zone);
@@ -161,7 +162,7 @@ class Random {
         int step;
     };
 
-    Course course_;
+    Setup setup_;
     std::mt19937_64 random_;
     Memory memory_;
     Model model_;
@@ -169,30 +170,30 @@ class Random {
     std::vector<Asked> asked_;
 };
 
-void run(const Course& course) {
+void run(const Setup& setup) {
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
         SCOPED_TRACE(testing::Message() << "seed " << seed);
-        Random(seed, course).run(400);
+        Random(seed, setup).run(400);
         if (testing::Test::HasFailure()) return;
     }
 }
 
-TEST(RandomRequests, OfOneQueueOverAPromptDevice) {
+TEST(RandomRequests, MatchTheModelWithOneQueue) {
     run({});
 }
-TEST(RandomRequests, OfOneQueueOverADeviceThatMixesThem) {
+TEST(RandomRequests, MatchTheModelWithOneQueueOnAReorderingDevice) {
     run({.depth = 32, .most_turns = 5});
 }
-TEST(RandomRequests, OfDepthOne) {
+TEST(RandomRequests, MatchTheModelWithQueuesOfDepthOne) {
     run({.users = 3, .depth = 1, .most_turns = 2});
 }
-TEST(RandomRequests, OfFourQueuesOverADeviceThatMixesThem) {
+TEST(RandomRequests, MatchTheModelWithFourQueuesOnAReorderingDevice) {
     run({.users = 4, .depth = 16, .most_turns = 4});
 }
-TEST(RandomRequests, OverADeviceThatTakesOneAtATime) {
+TEST(RandomRequests, MatchTheModelWithDelaysOfAtMostOneTurn) {
     run({.users = 2, .depth = 16, .most_turns = 1});
 }
-TEST(RandomRequests, OverADeviceThatAppendsItself) {
+TEST(RandomRequests, MatchTheModelOnADeviceWithNativeAppend) {
     run({.depth = 16, .append = Support::native});
 }
 

@@ -1,5 +1,5 @@
-// Room for one more open zone on a device that closes none itself; and what failed reads and native
-// appends are told.
+// The sequencer makes room for one more open zone on a device that closes none itself. Also the
+// status of failed reads and native appends.
 #include <array>
 #include <cerrno>
 #include <deque>
@@ -20,8 +20,8 @@ bool is_open(ZoneState state) {
     return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
 }
 
-/// Three zones may be open; what would open a fourth is refused, as null_blk does at its active
-/// limit. The machine below would make room.
+/// Refuses a request that would open a fourth zone, as null_blk does at its active limit. The state
+/// machine below would close another zone instead.
 std::optional<BareDevice::Fault> refuse(Memory& memory, const Request& request) {
     auto& machine = memory.disk->machine();
     const auto opens = request.operation == Operation::write ||
@@ -61,7 +61,7 @@ TEST_F(Room, IsMadeByClosingTheZoneThatWasOpenedLongestAgo) {
     EXPECT_EQ(user_.stamp_at(5 * zone_size, block), 5U);
 }
 
-TEST_F(Room, IsMadeAgainAndAgain) {
+TEST_F(Room, IsMadeRepeatedly) {
     for (int round = 0; round < 10; ++round)
         for (std::uint32_t zone = 2; zone < 9; ++zone)
             ASSERT_EQ(append(user_, zone), StatusCode::ok) << round << " " << zone;
@@ -78,7 +78,7 @@ TEST_F(Room, IsMadeForActionsToo) {
     EXPECT_EQ(user_.describe(9).state, ZoneState::full);
 }
 
-TEST_F(Room, IsNotMadeOfZonesThatSomebodyWantsOpen) {
+TEST_F(Room, IsNotMadeByClosingExplicitlyOpenZones) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) {
         EXPECT_EQ(user_.code(user_.act(Operation::open, zone)), StatusCode::ok);
         EXPECT_EQ(append(user_, zone), StatusCode::ok);
@@ -86,7 +86,7 @@ TEST_F(Room, IsNotMadeOfZonesThatSomebodyWantsOpen) {
     const auto refused = user_.run(user_.append(5, block, 5)).status;
     EXPECT_EQ(refused, (Status{StatusCode::too_many_open, refusal}));
     EXPECT_EQ(closes_, 0);
-    // And once there is one, it is.
+    // An explicit CLOSE makes room.
     EXPECT_EQ(user_.code(user_.act(Operation::close, 3)), StatusCode::ok);
     EXPECT_EQ(append(user_, 5), StatusCode::ok);
 }
@@ -94,7 +94,7 @@ TEST_F(Room, IsNotMadeOfZonesThatSomebodyWantsOpen) {
 TEST_F(Room, IsMadeBetweenTheWritesOfBusyZones) {
     std::vector<std::uint64_t> tags;
     const auto append_some = [&](std::uint32_t zone) {
-        // FUA and plain do not join, so that the zone has one write after the other.
+        // FUA writes do not join plain ones, so the zone gets several writes, one after the other.
         for (int i = 0; i < 3; ++i) {
             tags.push_back(user_.submit(user_.append(zone, block, zone)));
             tags.push_back(user_.submit_fua(user_.append(zone, block, zone)));
@@ -109,7 +109,7 @@ TEST_F(Room, IsMadeBetweenTheWritesOfBusyZones) {
         EXPECT_EQ(*user_.describe(zone).write_pointer, zone * zone_size + 6 * block);
 }
 
-TEST_F(Room, IsMadeByTheQueueThatHoldsTheZoneWhichMayEnd) {
+TEST_F(Room, IsMadeIfTheQueueThatHoldsTheZoneCloses) {
     User other(*memory_.transport, memory_.loop);
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(other, zone), StatusCode::ok);
     memory_.bare->held = BareDevice::Held::writes;
@@ -122,7 +122,7 @@ TEST_F(Room, IsMadeByTheQueueThatHoldsTheZoneWhichMayEnd) {
     EXPECT_TRUE(user_.wait(wanted).status.ok());
 }
 
-TEST_F(Room, WhoWaitsForItCanLeave) {
+TEST_F(Room, AQueueThatWaitsForRoomCanClose) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
     {
         User other(*memory_.transport, memory_.loop);
@@ -136,7 +136,8 @@ TEST_F(Room, WhoWaitsForItCanLeave) {
     EXPECT_EQ(user_.run(User::act_all(Operation::reset)).status.code, StatusCode::ok);
 }
 
-// The refused write of a queue that is being closed was issued by another queue, which puts it back.
+// The refused write belongs to a queue that is being closed. Another queue issued the write and
+// puts the write back.
 TEST_F(Room, IsMadeForARequestWhoseQueueIsBeingClosed) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
     memory_.bare->most_turns = 4;
@@ -154,7 +155,7 @@ TEST_F(Room, IsMadeForARequestWhoseQueueIsBeingClosed) {
     EXPECT_EQ(append(user_, 5), StatusCode::ok);
 }
 
-/// A loop whose kernel refuses everything from some time on.
+/// A loop whose turns fail once `fails` is set.
 class FailingLoop final : public HandLoop {
   public:
     bool fails = false;
@@ -165,8 +166,8 @@ class FailingLoop final : public HandLoop {
     }
 };
 
-// Zone 2, which is to be closed, is held by a queue whose loop fails before the zone is.
-TEST_F(Room, IsMadeOfAnotherZoneIfTheLoopFailsOfTheQueueThatWasToMakeIt) {
+// A queue holds zone 2, which should be closed. The loop of that queue fails first.
+TEST_F(Room, IsMadeOfAnotherZoneIfTheLoopOfTheHoldingQueueFails) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
     FailingLoop loop;
     User other(*memory_.transport, loop);
@@ -188,10 +189,11 @@ TEST_F(Room, IsMadeOfAnotherZoneIfTheLoopFailsOfTheQueueThatWasToMakeIt) {
     EXPECT_EQ(user_.describe(3).state, ZoneState::closed);
 }
 
-// What Room is for. Linux's null_blk closes an implicitly open zone for another at its open limit, as
-// the standards have it, but not while as many zones are active as may be: null_check_open() of
-// drivers/block/null_blk/zoned.c refuses a closed zone then, though closing another would do.
-TEST(RoomOnNullBlk, AClosedZoneIsWrittenThoughAllZonesThatMayBeActiveAre) {
+// A device that needs this: Linux's null_blk. At its open limit, null_blk closes an implicitly open
+// zone for another, as the standards say. At its active limit it does not: null_check_open() in
+// drivers/block/null_blk/zoned.c refuses to open a closed zone, although closing another zone would
+// suffice.
+TEST(RoomOnNullBlk, AClosedZoneIsWrittenAtTheActiveLimit) {
     constexpr std::uint32_t most_active = 5;
     Memory memory({.max_open = most_open, .max_active = most_active});
     auto closes = 0;
@@ -213,7 +215,7 @@ TEST(RoomOnNullBlk, AClosedZoneIsWrittenThoughAllZonesThatMayBeActiveAre) {
     EXPECT_EQ(user.run(user.append(2, block, 2)).result, 2 * zone_size + block);
     EXPECT_EQ(user.describe(2).state, ZoneState::implicit_open);
     EXPECT_GT(closes, 0);
-    // One active zone more is not to be had by closing one.
+    // Closing a zone does not make room for one more active zone.
     const auto before = closes;
     EXPECT_EQ(user.code(user.append(7, block, 7)), StatusCode::too_many_active);
     EXPECT_EQ(closes, before);
@@ -228,8 +230,9 @@ class RoomOnADeviceThatAppends : public Room {
     }
 };
 
-// Zone 2 is to be closed once its append has ended. Its only waiting write is withdrawn before.
-TEST_F(RoomOnADeviceThatAppends, IsMadeThoughTheLastThatWaitsForTheZoneLeaves) {
+// Zone 2 is closed once its append completes. The only write that waits for the zone is withdrawn
+// before that.
+TEST_F(RoomOnADeviceThatAppends, IsMadeIfTheLastWaitingRequestOfTheZoneIsWithdrawn) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_TRUE(write(zone).status.ok());
     auto appending = true;
     memory_.bare->holds_back = [&](const Request& request) {
@@ -252,8 +255,8 @@ TEST_F(RoomOnADeviceThatAppends, IsMadeThoughTheLastThatWaitsForTheZoneLeaves) {
     EXPECT_EQ(closes_, 1);
 }
 
-// A sweep that waits for the write of zone 14 has looked at zone 2 already when zone 2 is closed.
-TEST_F(Room, MadeWhileAResetOfAllZonesWaitsLeavesNoPointerBehind) {
+// When zone 2 is closed, the sweep has already looked at zone 2 and waits for the write of zone 14.
+TEST_F(Room, IsMadeWhileAResetOfAllZonesWaitsAndLeavesNoStalePointer) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
     memory_.bare->held = BareDevice::Held::writes;
     const auto refused = user_.submit(user_.append(14, block, 14));
@@ -269,8 +272,8 @@ TEST_F(Room, MadeWhileAResetOfAllZonesWaitsLeavesNoPointerBehind) {
     EXPECT_EQ(after.result, 2 * zone_size);
 }
 
-// The write of zone 5 is refused while the device has the OPEN of zones 2 and 3.
-TEST_F(Room, IsNotMadeOfAZoneWhileASweepActsOnIt) {
+// The write of zone 5 is refused while the OPEN of zones 2 and 3 is in flight.
+TEST_F(Room, IsNotMadeOfAZoneThatASweepActsOn) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
     auto opening = true;
     auto closing = true;
@@ -296,7 +299,7 @@ TEST_F(Room, IsNotMadeOfAZoneWhileASweepActsOnIt) {
     EXPECT_EQ(memory_.bare->collisions, 0U);
 }
 
-TEST_F(Room, IsMadeAgainAfterASweepThatWasWithdrawn) {
+TEST_F(Room, IsMadeAgainAfterAWithdrawnSweep) {
     for (std::uint32_t zone = 2; zone < 5; ++zone) EXPECT_EQ(append(user_, zone), StatusCode::ok);
     auto closing = true;
     memory_.bare->holds_back = [&](const Request& request) {
@@ -307,7 +310,7 @@ TEST_F(Room, IsMadeAgainAfterASweepThatWasWithdrawn) {
         User other(*memory_.transport, memory_.loop);
         other.turns(20);
         ASSERT_EQ(memory_.bare->actions, 1U);
-        // It waits until zone 2, which it does not concern, is closed.
+        // This sweep waits until zone 2 is closed, although the sweep does not act on zone 2.
         other.submit(other.act(Operation::reset, 8, 9));
         other.turns(4);
         EXPECT_EQ(memory_.bare->actions, 1U);
@@ -346,21 +349,21 @@ void sweep_at_random(std::uint64_t seed) {
         for (int turns = 0; !user->is_done(tag) && turns < 10000; ++turns)
             for (auto& each : users) each.turn();
         ASSERT_TRUE(user->is_done(tag));
-        // Nobody else writes, so no append is ever late for the pointer.
+        // No other program writes, so no append can miss the write pointer.
         EXPECT_NE(user->wait(tag).status.code, StatusCode::unaligned_write);
     }
     EXPECT_EQ(memory.bare->collisions, 0U);
 }
 
-TEST(RoomAtRandom, AndSweepsLeaveEachOtherAlone) {
+TEST(RoomAtRandom, DoesNotDisturbSweeps) {
     for (std::uint64_t seed = 1; seed <= 60; ++seed) sweep_at_random(seed);
 }
 
-TEST(Explained, AReadOfAnOfflineZoneIsToldSo) {
+TEST(FailedRequest, AReadOfAnOfflineZoneEndsWithZoneOffline) {
     Memory memory;
     User user(*memory.transport, memory.loop);
     memory.disk->broken[5] = ZoneState::offline;
-    memory.bare->mumbles = true;
+    memory.bare->hides_errors = true;
     EXPECT_EQ(user.code(user.read(5 * zone_size, block)), StatusCode::zone_offline);
     EXPECT_EQ(user.code(user.read(4 * zone_size + zone_size / 2, zone_size / 2 + block)),
               StatusCode::too_large);
@@ -369,17 +372,17 @@ TEST(Explained, AReadOfAnOfflineZoneIsToldSo) {
     EXPECT_EQ(user.code(user.read(4 * zone_size, block)), StatusCode::io_error);
 }
 
-TEST(Explained, ARefusedNativeAppendIsToldWhy) {
+TEST(FailedRequest, ARefusedNativeAppendEndsWithAPreciseStatus) {
     Memory memory({.zones = 8, .max_transfer = 64 << 10}, Support::native);
     User user(*memory.transport, memory.loop);
-    memory.bare->mumbles = true;
+    memory.bare->hides_errors = true;
     EXPECT_EQ(user.code(user.append(3, zone_size - block, 1)), StatusCode::ok);
     EXPECT_EQ(user.code(user.append(3, 2 * block, 2)), StatusCode::crosses_boundary);
     EXPECT_EQ(user.code(user.append(3, block, 3)), StatusCode::ok);
     EXPECT_EQ(user.code(user.append(3, block, 4)), StatusCode::zone_full);
     memory.disk->broken[4] = ZoneState::read_only;
     EXPECT_EQ(user.code(user.append(4, block, 5)), StatusCode::zone_read_only);
-    // And the zone is not left with one append too many in flight: an action gets its turn.
+    // The failed appends no longer count as in flight, so an action can run.
     EXPECT_EQ(user.code(user.act(Operation::reset, 3)), StatusCode::ok);
 }
 

@@ -1,5 +1,5 @@
-// Several threads with a ring and a queue each, over an emulated disk in a file whose own append is
-// hidden. Meant for the thread sanitizer as well.
+// Several threads, each with its own ring and queue, over one emulated disk in a file, with and
+// without native append. Also meant for the thread sanitizer.
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -44,7 +44,7 @@ class SharedDevice : public ::testing::TestWithParam<Support> {
         EXPECT_TRUE(transport_->close());
     }
 
-    /// `body(ring, index)` on each thread.
+    /// Runs `body(ring, index)` on each thread.
     template <typename Body>
     void run(Body body) {
         std::vector<std::thread> running;
@@ -55,8 +55,8 @@ class SharedDevice : public ::testing::TestWithParam<Support> {
             });
         for (auto& thread : running) thread.join();
     }
-    /// What was appended and where it is said to be, by any thread.
-    void landed(std::uint64_t offset, std::uint64_t stamp) {
+    /// Records an append and the offset that its completion gave. Any thread may call this.
+    void record_append(std::uint64_t offset, std::uint64_t stamp) {
         const std::lock_guard guard(lock_);
         EXPECT_TRUE(stamps_.emplace(offset, stamp).second) << "two appends at " << offset;
     }
@@ -88,7 +88,7 @@ TEST_P(SharedDevice, AppendsOfEightThreadsFillOneZoneWithoutAHole) {
         for (int i = 0; i < 32; ++i) {
             const auto completion = user.wait(tags[static_cast<std::size_t>(i)]);
             ASSERT_TRUE(completion.status.ok()) << to_string(completion.status.code);
-            landed(completion.result, stamp(thread, i));
+            record_append(completion.result, stamp(thread, i));
         }
     });
     ASSERT_EQ(stamps_.size(), zone_size / block);
@@ -100,7 +100,7 @@ TEST_P(SharedDevice, AppendsOfEightThreadsFillOneZoneWithoutAHole) {
     }
 }
 
-TEST_P(SharedDevice, AppendsOfEightThreadsIntoManyZonesAreDense) {
+TEST_P(SharedDevice, AppendsOfEightThreadsFillManyZonesWithoutAHole) {
     run([&](Ring& ring, int thread) {
         User user(*transport_, ring, 32);
         std::vector<std::uint64_t> tags;
@@ -111,7 +111,7 @@ TEST_P(SharedDevice, AppendsOfEightThreadsIntoManyZonesAreDense) {
         for (int i = 0; i < 140; ++i) {
             const auto completion = user.wait(tags[static_cast<std::size_t>(i)]);
             ASSERT_TRUE(completion.status.ok()) << to_string(completion.status.code);
-            landed(completion.result, stamp(thread, i));
+            record_append(completion.result, stamp(thread, i));
         }
     });
     ASSERT_EQ(stamps_.size(), 8U * 140);
@@ -121,8 +121,8 @@ TEST_P(SharedDevice, AppendsOfEightThreadsIntoManyZonesAreDense) {
     expect_data();
 }
 
-// Each thread has a zone of its own, in which its answers are known beforehand; sweeps that leave
-// pointers alone come in between.
+// Each thread has its own zone, so the results of its requests are known in advance. Sweeps that do
+// not move write pointers run in between.
 TEST_P(SharedDevice, WritesAppendsAndActionsKeepTheirOrder) {
     run([&](Ring& ring, int thread) {
         User user(*transport_, ring, 24);
@@ -153,9 +153,9 @@ class LimitedDevice : public SharedDevice {
     LimitedDevice() { max_open_ = 3; }
 };
 
-// Refusals at random stand for a device that makes no room: what is refused so comes again, and
-// nothing is lost, doubled or stuck, whoever waits for whom.
-TEST_P(LimitedDevice, WritesThatWaitForRoomAllEnd) {
+// Injected refusals stand for a device that does not make room. The sequencer retries refused
+// writes. No write is lost, written twice or stuck.
+TEST_P(LimitedDevice, WritesThatWaitForRoomAllComplete) {
     std::atomic<unsigned> count = 0;
     bare_->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
         if (request.operation != Operation::write || count++ % 3 != 0) return {};
@@ -173,7 +173,7 @@ TEST_P(LimitedDevice, WritesThatWaitForRoomAllEnd) {
         for (int i = 0; i < 280; ++i) {
             const auto completion = user.wait(tags[static_cast<std::size_t>(i)]);
             if (completion.status.ok())
-                landed(completion.result, stamp(thread, i));
+                record_append(completion.result, stamp(thread, i));
             else
                 ASSERT_TRUE(completion.status.code == StatusCode::too_many_open ||
                             completion.status.code == StatusCode::zone_full);
@@ -186,7 +186,7 @@ TEST_P(LimitedDevice, WritesThatWaitForRoomAllEnd) {
 INSTANTIATE_TEST_SUITE_P(Appends, LimitedDevice, ::testing::Values(Support::absent),
                          [](const auto&) { return "made_up"; });
 
-TEST_P(SharedDevice, ErrorsInTheMiddleLoseNothing) {
+TEST_P(SharedDevice, ErrorsInTheMiddleOfWritesLoseNothing) {
     std::atomic<int> count = 0;
     bare_->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
         const auto writes =
@@ -205,7 +205,7 @@ TEST_P(SharedDevice, ErrorsInTheMiddleLoseNothing) {
         for (int i = 0; i < 32; ++i) {
             const auto completion = user.wait(tags[static_cast<std::size_t>(i)]);
             if (completion.status.ok()) {
-                landed(completion.result, stamp(thread, i));
+                record_append(completion.result, stamp(thread, i));
             } else {
                 ASSERT_EQ(completion.status.code, StatusCode::media_error);
                 ++failed;
@@ -215,12 +215,12 @@ TEST_P(SharedDevice, ErrorsInTheMiddleLoseNothing) {
     bare_->fault = nullptr;
     EXPECT_EQ(stamps_.size() + static_cast<std::size_t>(failed), 8U * 32);
     EXPECT_GT(failed, 0);
-    // A failed append takes no room, so what succeeded has no hole in it.
+    // A failed append takes no space, so there is no hole between the successful ones.
     EXPECT_EQ(stamps_.rbegin()->first, first_zone * zone_size + (stamps_.size() - 1) * block);
     expect_data();
 }
 
-TEST_P(SharedDevice, QueuesThatCloseInFlightDisturbNobody) {
+TEST_P(SharedDevice, QueuesThatCloseWithRequestsInFlightDisturbNoOtherQueue) {
     run([&](Ring& ring, int thread) {
         for (int round = 0; round < 12; ++round) {
             User user(*transport_, ring, 16);
@@ -234,13 +234,13 @@ TEST_P(SharedDevice, QueuesThatCloseInFlightDisturbNobody) {
             }
             if (thread % 2 == 0) {
                 user.turns(round % 3);
-                continue;  // closes with most of it in flight
+                continue;  // closes with most requests in flight
             }
             for (std::size_t i = 0; i < tags.size(); ++i) {
                 const auto completion = user.wait(tags[i]);
                 if (completion.status.code == StatusCode::zone_full) continue;
                 ASSERT_TRUE(completion.status.ok()) << to_string(completion.status.code);
-                landed(completion.result, stamp(thread, round * 100 + static_cast<int>(i)));
+                record_append(completion.result, stamp(thread, round * 100 + static_cast<int>(i)));
             }
         }
     });

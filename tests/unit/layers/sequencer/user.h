@@ -1,5 +1,5 @@
-// One thread's use of a sequenced device in tests: buffers that know what they hold, requests by a
-// word, completions by tag.
+// One thread's use of a sequenced device in tests: buffers filled with a stamp, short calls that
+// make requests, completions by tag.
 //
 // Threads: one.
 // Ownership: owns its queue and buffers; borrows the loop.
@@ -26,7 +26,7 @@ class User {
         queue_ = std::move(*queue);
     }
 
-    /// `length` bytes whose every 8 are `stamp`; lives as long as the user.
+    /// A buffer of `length` bytes, filled with `stamp`. It lives as long as this object.
     std::span<const iovec> data(std::uint64_t length, std::uint64_t stamp) {
         auto& words = buffers_.emplace_back(length / sizeof stamp, stamp);
         pieces_.push_back({words.data(), length});
@@ -71,7 +71,7 @@ class User {
         return request;
     }
 
-    /// Submits without a turn; the tag it was given.
+    /// Submits a request and returns its tag. Turns the loop only while the queue is full.
     std::uint64_t submit(Request request) {
         request.tag = next_tag_++;
         while (queue_->submit({&request, 1}) == 0) turn(Loop::Wait::sleep);
@@ -99,7 +99,7 @@ class User {
     }
 
     [[nodiscard]] bool is_done(std::uint64_t tag) const { return done_.contains(tag); }
-    /// Turns until it is done; forgets it.
+    /// Turns the loop until the request completes. Removes and returns its completion.
     Completion wait(std::uint64_t tag) {
         while (!done_.contains(tag)) turn(Loop::Wait::sleep);
         const auto completion = done_.at(tag);
@@ -109,7 +109,8 @@ class User {
     Completion run(const Request& request) { return wait(submit(request)); }
     StatusCode code(const Request& request) { return run(request).status.code; }
 
-    /// The stamps found from `offset` on, one for each `length` bytes; 0 also for a mixture.
+    /// The stamp that fills the `length` bytes from `offset` on; 0 if the bytes differ or the read
+    /// fails.
     std::uint64_t stamp_at(std::uint64_t offset, std::uint64_t length) {
         const auto request = read(offset, length);
         if (!run(request).status.ok()) return 0;
@@ -135,7 +136,7 @@ class User {
   private:
     Loop& loop_;
     const Layout& layout_;
-    std::deque<std::vector<std::uint64_t>> buffers_;  // before the queue: it must end first
+    std::deque<std::vector<std::uint64_t>> buffers_;  // before the queue, which is destroyed first
     std::deque<iovec> pieces_;
     std::unique_ptr<Queue> queue_;
     std::map<std::uint64_t, Completion> done_;
