@@ -1,4 +1,4 @@
-// Counts the program's allocations, so that a test can say "none in between".
+// Counts the program's allocations, so that a test can show that a call makes none.
 #include <atomic>
 #include <cstdlib>
 #include <new>

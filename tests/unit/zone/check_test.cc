@@ -20,7 +20,8 @@ using test::with_clearing;
 using enum Operation;
 using Code = StatusCode;
 
-/// Four conventional zones, then sequential ones with a capacity of 48 KiB, the last 40 KiB short.
+/// Four conventional zones, then sequential ones with a capacity of 48 KiB; the last is 40 KiB
+/// long.
 constexpr Disk mixed{.size = 640 * KiB - 24 * KiB, .zone_capacity = 48 * KiB, .conventional = 4};
 constexpr std::uint64_t seq = 4 * 64 * KiB;  // where the first sequential zone starts
 constexpr std::uint64_t last = 9 * 64 * KiB;
@@ -33,10 +34,10 @@ struct Row {
     StatusCode expected;
 };
 
-/// A request whose one buffer is as long as it should be. Check never looks into buffers.
-class Asked {
+/// A request with one buffer of the right length. check() never reads a buffer.
+class TestRequest {
   public:
-    Asked(Operation operation, std::uint64_t offset, std::uint64_t length) {
+    TestRequest(Operation operation, std::uint64_t offset, std::uint64_t length) {
         request.operation = operation;
         request.offset = offset;
         request.length = length;
@@ -45,8 +46,8 @@ class Asked {
             request.data = std::span(iovecs_).first(1);
         }
     }
-    Asked(const Asked&) = delete;
-    Asked& operator=(const Asked&) = delete;
+    TestRequest(const TestRequest&) = delete;
+    TestRequest& operator=(const TestRequest&) = delete;
 
     std::span<iovec> buffers(std::vector<std::size_t> lengths) {
         for (std::size_t i = 0; i < lengths.size(); ++i) iovecs_[i].iov_len = lengths[i];
@@ -62,11 +63,12 @@ class Asked {
 
 void expect_rows(const Limits& limits, std::span<const Row> rows) {
     for (const auto& row : rows)
-        EXPECT_EQ(check(limits, Asked(row.operation, row.offset, row.length).request), row.expected)
+        EXPECT_EQ(check(limits, TestRequest(row.operation, row.offset, row.length).request),
+                  row.expected)
             << row.what;
 }
 
-TEST(Check, JudgesEachRequestByTheLimits) {
+TEST(Check, AcceptsOrRefusesEachRequestByTheLimits) {
     const auto limits = limits_of(mixed);
     const auto size = limits.size();
     const Row rows[] = {
@@ -91,14 +93,14 @@ TEST(Check, JudgesEachRequestByTheLimits) {
         {"a write past the capacity", write, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
         {"a write into the gap", write, seq + 48 * KiB, 4 * KiB, Code::crosses_boundary},
         {"a write up to the short zone's end", write, last + 36 * KiB, 4 * KiB, Code::ok},
-        {"half a physical block", write, seq, 512, Code::unaligned_write},
-        {"from inside a physical block", write, seq + 512, 4 * KiB, Code::unaligned_write},
+        {"a write of half a physical block", write, seq, 512, Code::unaligned_write},
+        {"a write from inside a physical block", write, seq + 512, 4 * KiB, Code::unaligned_write},
         {"a write at the end", write, size, 4 * KiB, Code::out_of_range},
 
         {"an append", append, seq, 4 * KiB, Code::ok},
         {"an append of nothing", append, seq, 0, Code::invalid_request},
         {"the largest append", append, seq, 32 * KiB, Code::ok},
-        {"a larger one", append, seq, 36 * KiB, Code::too_large},
+        {"a larger append", append, seq, 36 * KiB, Code::too_large},
         {"an append to a conventional zone", append, 0, 4 * KiB, Code::not_sequential},
         {"an append inside a zone", append, seq + 4 * KiB, 4 * KiB, Code::not_sequential},
         {"an append of half a physical block", append, seq, 512, Code::unaligned_write},
@@ -106,17 +108,17 @@ TEST(Check, JudgesEachRequestByTheLimits) {
 
         {"a flush", flush, 0, 0, Code::ok},
         {"a flush with a length", flush, 0, 512, Code::invalid_request},
-        {"a flush with an offset, which it has no use for", flush, size * 2, 0, Code::ok},
+        {"a flush with an offset, which is ignored", flush, size * 2, 0, Code::ok},
 
         {"open one zone", open, seq, 64 * KiB, Code::ok},
-        {"close two", close, seq, 128 * KiB, Code::ok},
-        {"finish the short last one", finish, last, 40 * KiB, Code::ok},
+        {"close two zones", close, seq, 128 * KiB, Code::ok},
+        {"finish the short last zone", finish, last, 40 * KiB, Code::ok},
         {"reset all by range", reset, seq, size - seq, Code::ok},
         {"an action on no zone", reset, seq, 0, Code::invalid_request},
         {"an action from inside a zone", reset, seq + 4 * KiB, 64 * KiB, Code::not_sequential},
         {"an action that ends inside a zone", reset, seq, 48 * KiB, Code::invalid_request},
         {"an action on a conventional zone", reset, 0, 64 * KiB, Code::not_sequential},
-        {"an action that meets one on its way", reset, seq - 64 * KiB, 128 * KiB,
+        {"an action that begins at a conventional zone", reset, seq - 64 * KiB, 128 * KiB,
          Code::not_sequential},
         {"an action past the end", reset, last, 64 * KiB, Code::out_of_range},
         {"an action beyond the disk", open, 640 * KiB, 64 * KiB, Code::out_of_range},
@@ -128,7 +130,7 @@ TEST(Check, JudgesEachRequestByTheLimits) {
     expect_rows(limits, rows);
 }
 
-TEST(Check, HoldsTransfersToTheirSizeAndTheirBuffersToTheirNumber) {
+TEST(Check, LimitsTheLengthAndTheNumberOfBuffers) {
     auto limits = limits_of({.size = 64 * MiB, .zone_size = 16 * MiB, .zone_capacity = 16 * MiB});
     const Row rows[] = {{"the largest read", read, 0, 1 * MiB, Code::ok},
                         {"one block more", read, 0, 1 * MiB + 512, Code::too_large},
@@ -136,22 +138,22 @@ TEST(Check, HoldsTransfersToTheirSizeAndTheirBuffersToTheirNumber) {
                         {"one block more", write, 0, 1 * MiB + 4096, Code::too_large}};
     expect_rows(limits, rows);
     for (const auto operation : {read, write, append}) {
-        Asked asked(operation, 0, 4096);
+        TestRequest asked(operation, 0, 4096);
         asked.buffers({1024, 1024, 1024, 1024});
         EXPECT_EQ(check(limits, asked.request), Code::ok);
         asked.buffers({1024, 1024, 1024, 512, 512});
         EXPECT_EQ(check(limits, asked.request), Code::too_large);
     }
     limits.max_append = 8 * MiB;
-    EXPECT_EQ(check(limits, Asked(append, 0, 8 * MiB).request), Code::ok)
-        << "max_transfer is not for appends";
+    EXPECT_EQ(check(limits, TestRequest(append, 0, 8 * MiB).request), Code::ok)
+        << "max_transfer does not limit appends";
 }
 
-TEST(Check, RefusesWhatContradictsItself) {
+TEST(Check, RefusesContradictoryRequests) {
     const auto limits = limits_of(mixed);
     const auto code = [&](Operation operation, std::uint64_t length,
-                          const std::function<void(Asked&)>& spoil) {
-        Asked asked(operation, seq, length);
+                          const std::function<void(TestRequest&)>& spoil) {
+        TestRequest asked(operation, seq, length);
         EXPECT_EQ(check(limits, asked.request), Code::ok);
         spoil(asked);
         return check(limits, asked.request);
@@ -160,40 +162,42 @@ TEST(Check, RefusesWhatContradictsItself) {
                                               {2048, 2047}, {4096, 1}, {~std::size_t{0}, 4097}};
     for (const auto operation : {read, write, append})
         for (const auto& lengths : wrong)
-            EXPECT_EQ(code(operation, 4096, [&](Asked& a) { a.buffers(lengths); }),
+            EXPECT_EQ(code(operation, 4096, [&](TestRequest& a) { a.buffers(lengths); }),
                       Code::invalid_request);
     EXPECT_EQ(code(write, 4096,
-                   [](Asked& a) {
+                   [](TestRequest& a) {
                        a.buffers({0, 4096, 0});
                    }),
               Code::ok)
-        << "empty buffers do no harm";
+        << "empty buffers are allowed";
 
     std::array<Zone, 1> zones;
     for (const auto operation : {read, write, append, flush, report, open, close, finish, reset}) {
         const auto action = operation >= open && operation <= reset;
         const auto data = operation <= append;
         const auto length = data ? 4096 : action ? 64 * KiB : 0;
-        const auto fua = code(operation, length, [](Asked& a) { a.request.fua = true; });
+        const auto fua = code(operation, length, [](TestRequest& a) { a.request.fua = true; });
         EXPECT_EQ(fua, operation == write || operation == append ? Code::ok : Code::invalid_request)
             << to_string(operation);
-        const auto all = code(operation, length, [&](Asked& a) { a.request.scope = Scope::all; });
+        const auto all =
+            code(operation, length, [&](TestRequest& a) { a.request.scope = Scope::all; });
         EXPECT_EQ(all, Code::invalid_request) << to_string(operation);
-        const auto with_zones = code(operation, length, [&](Asked& a) { a.request.zones = zones; });
+        const auto with_zones =
+            code(operation, length, [&](TestRequest& a) { a.request.zones = zones; });
         EXPECT_EQ(with_zones, operation == report ? Code::ok : Code::invalid_request);
         if (!data) {
-            const auto buffers = code(operation, length, [](Asked& a) { a.buffers({512}); });
+            const auto buffers = code(operation, length, [](TestRequest& a) { a.buffers({512}); });
             EXPECT_EQ(buffers, Code::invalid_request) << to_string(operation);
         }
     }
     for (const auto operation : {open, close, finish, reset}) {
-        Asked all(operation, 12345, 0);  // the offset is ignored, as ZBC ignores the zone id
+        TestRequest all(operation, 12345, 0);  // the offset is ignored, as ZBC ignores the zone id
         all.request.scope = Scope::all;
         EXPECT_EQ(check(limits, all.request), Code::ok);
     }
 }
 
-TEST(Check, ADeviceOpenedForReadingTakesNothingThatChangesIt) {
+TEST(Check, AReadOnlyDeviceRefusesRequestsThatChangeIt) {
     auto limits = limits_of(mixed);
     limits.read_only = true;
     const Row rows[] = {{"read", read, 0, 4096, Code::ok},
@@ -206,21 +210,21 @@ TEST(Check, ADeviceOpenedForReadingTakesNothingThatChangesIt) {
                         {"finish", finish, seq, 64 * KiB, Code::read_only},
                         {"reset", reset, seq, 64 * KiB, Code::read_only}};
     expect_rows(limits, rows);
-    Asked all(reset, 0, 0);
+    TestRequest all(reset, 0, 0);
     all.request.scope = Scope::all;
     EXPECT_EQ(check(limits, all.request), Code::read_only);
 }
 
-TEST(Check, WhatIsAbsentIsUnsupported) {
+TEST(Check, AbsentFeaturesAreUnsupported) {
     auto limits = limits_of(mixed);
     limits.append = Support::absent;
     limits.fua = Support::absent;
-    EXPECT_EQ(check(limits, Asked(append, seq, 4096).request), Code::unsupported);
-    Asked fua(write, seq, 4096);
+    EXPECT_EQ(check(limits, TestRequest(append, seq, 4096).request), Code::unsupported);
+    TestRequest fua(write, seq, 4096);
     fua.request.fua = true;
     EXPECT_EQ(check(limits, fua.request), Code::unsupported);
     limits.append = limits.fua = Support::emulated;
-    EXPECT_EQ(check(limits, Asked(append, seq, 4096).request), Code::ok);
+    EXPECT_EQ(check(limits, TestRequest(append, seq, 4096).request), Code::ok);
     EXPECT_EQ(check(limits, fua.request), Code::ok);
 }
 
@@ -239,27 +243,27 @@ TEST(Check, ADiskWithoutZonesReadsWritesAndFlushes) {
     expect_rows(limits, rows);
 }
 
-TEST(Check, ReadsStayInTheirZoneWhereTheLimitsSaySo) {
+TEST(Check, ReadsStayInTheirZoneIfTheLimitsSaySo) {
     auto limits = limits_of(mixed);
     limits.reads_across_zones = false;
     const Row rows[] = {
         {"inside a zone", read, seq, 64 * KiB, Code::ok},
         {"over conventional zones", read, 0, 256 * KiB, Code::ok},
-        {"out of conventional ones", read, seq - 512, 1024, Code::read_crosses_boundary},
-        {"over sequential ones", read, seq + 64 * KiB - 512, 1024, Code::read_crosses_boundary},
-        {"a whole zone too many", read, seq, 128 * KiB, Code::read_crosses_boundary}};
+        {"from conventional into sequential", read, seq - 512, 1024, Code::read_crosses_boundary},
+        {"over sequential zones", read, seq + 64 * KiB - 512, 1024, Code::read_crosses_boundary},
+        {"two whole zones", read, seq, 128 * KiB, Code::read_crosses_boundary}};
     expect_rows(limits, rows);
 }
 
-TEST(Check, PreferredZonesTakeWritesAcrossThemAndParts) {
+TEST(Check, PreferredZonesTakeWritesAcrossZonesAndOfLogicalBlocks) {
     auto disk = mixed;
     disk.type = ZoneType::sequential_write_preferred;
     auto limits = limits_of(disk);
     limits.reads_across_zones = false;
     const Row capped[] = {
         {"one logical block", write, seq + 512, 512, Code::ok},
-        {"an append of one", append, seq, 512, Code::ok},
-        {"over the gap behind the capacity", write, seq, 128 * KiB, Code::crosses_boundary},
+        {"an append of one logical block", append, seq, 512, Code::ok},
+        {"over the gap past the capacity", write, seq, 128 * KiB, Code::crosses_boundary},
         {"over the gap into the next", write, seq, 80 * KiB, Code::crosses_boundary},
         {"into the gap", write, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
         {"from conventional into preferred", write, seq - 512, 1024, Code::ok},
@@ -268,18 +272,18 @@ TEST(Check, PreferredZonesTakeWritesAcrossThemAndParts) {
     disk.zone_capacity = disk.zone_size;
     const Row whole[] = {
         {"over preferred zones", write, seq + 512, 128 * KiB, Code::ok},
-        {"to the end of the short one", write, last - 512, 40 * KiB + 512, Code::ok}};
+        {"to the end of the short zone", write, last - 512, 40 * KiB + 512, Code::ok}};
     expect_rows(limits_of(disk), whole);
 }
 
 TEST(Check, TheFirstReasonInTheDocumentedOrderWins) {
-    // Each row has every later row's fault as well.
+    // Each request also has the faults of all later ones.
     auto limits = limits_of(mixed);
     limits.read_only = true;
     limits.fua = Support::absent;
     limits.max_transfer = 4 * KiB;
 
-    Asked asked(write, 640 * KiB + 100, 8 * KiB);
+    TestRequest asked(write, 640 * KiB + 100, 8 * KiB);
     asked.request.fua = true;
     asked.buffers({4 * KiB});
     EXPECT_EQ(check(limits, asked.request), Code::invalid_request);
@@ -299,7 +303,7 @@ TEST(Check, TheFirstReasonInTheDocumentedOrderWins) {
     EXPECT_EQ(check(limits, asked.request), Code::unaligned_write);
 
     limits.max_append = 4 * KiB;
-    Asked appended(append, seq + 4 * KiB, 52 * KiB + 512);
+    TestRequest appended(append, seq + 4 * KiB, 52 * KiB + 512);
     EXPECT_EQ(check(limits, appended.request), Code::too_large);
     limits.max_append = 1 * MiB;
     EXPECT_EQ(check(limits, appended.request), Code::not_sequential);
@@ -307,7 +311,7 @@ TEST(Check, TheFirstReasonInTheDocumentedOrderWins) {
     EXPECT_EQ(check(limits, appended.request), Code::crosses_boundary);
 }
 
-TEST(Check, ClearsOnlyWhatHasNoPointerToKeep) {
+TEST(Check, ClearsOnlyWhereNoWritePointerIsInTheWay) {
     auto limits = with_clearing(limits_of(mixed), 192 * KiB);
     const auto size = limits.size();
     for (const auto clear : {discard, write_zeroes}) {
@@ -321,7 +325,7 @@ TEST(Check, ClearsOnlyWhatHasNoPointerToKeep) {
             {"at the end", clear, size, 512, Code::out_of_range},
             {"a length that wraps around", clear, 512, ~std::uint64_t{0} - 511, Code::out_of_range},
             {"in a sequential write required zone", clear, seq, 64 * KiB, Code::unsupported},
-            {"into one", clear, seq - 512, 1024, Code::unsupported},
+            {"from conventional into sequential", clear, seq - 512, 1024, Code::unsupported},
         };
         expect_rows(limits, rows);
     }
@@ -332,31 +336,31 @@ TEST(Check, ClearsOnlyWhatHasNoPointerToKeep) {
         {"zeroes into a preferred zone", write_zeroes, seq + 512, 512, Code::ok},
         {"zeroes past its capacity", write_zeroes, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
         {"a discard past its capacity", discard, seq + 44 * KiB, 100 * KiB, Code::ok},
-        {"a discard from conventional on", discard, seq - 512, 1024, Code::ok},
+        {"a discard from conventional into preferred", discard, seq - 512, 1024, Code::ok},
     };
     expect_rows(aware, rows);
 }
 
-TEST(Check, ClearsPlainDisksAndOnlyWhereItIsOffered) {
+TEST(Check, ClearsDisksWithoutZonesIfTheLimitsOfferIt) {
     Limits plain;
     plain.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
     plain.max_transfer = 4 * KiB;
     for (const auto clear : {discard, write_zeroes}) {
-        const Row offered[] = {{"all of it", clear, 0, 1 * MiB, Code::ok},
+        const Row offered[] = {{"the whole disk", clear, 0, 1 * MiB, Code::ok},
                                {"past the end", clear, 512, 1 * MiB, Code::out_of_range}};
         expect_rows(with_clearing(plain, 1 * MiB), offered);
-        EXPECT_EQ(check(plain, Asked(clear, 0, 512).request), Code::unsupported);
+        EXPECT_EQ(check(plain, TestRequest(clear, 0, 512).request), Code::unsupported);
         auto limits = with_clearing(plain, 1 * MiB);
         (clear == discard ? limits.max_discard : limits.max_write_zeroes).reset();
-        EXPECT_EQ(check(limits, Asked(clear, 0, 512).request), Code::unsupported)
-            << "one without the other";
+        EXPECT_EQ(check(limits, TestRequest(clear, 0, 512).request), Code::unsupported)
+            << "only the other operation is offered";
         limits = with_clearing(plain, 1 * MiB);
         limits.read_only = true;
-        EXPECT_EQ(check(limits, Asked(clear, 0, 512).request), Code::read_only);
+        EXPECT_EQ(check(limits, TestRequest(clear, 0, 512).request), Code::read_only);
     }
 }
 
-TEST(Check, RefusesWhatDoesNotGoWithClearing) {
+TEST(Check, RefusesClearingWithOtherRequestsFields) {
     Limits plain;
     plain.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
     plain.max_transfer = 1 * MiB;
@@ -364,14 +368,14 @@ TEST(Check, RefusesWhatDoesNotGoWithClearing) {
     plain.fua = Support::native;
     const auto limits = with_clearing(plain, 1 * MiB);
     for (const auto operation : {read, write, append, flush, discard, write_zeroes}) {
-        Asked asked(operation, 0, operation == flush ? 0 : 4 * KiB);
+        TestRequest asked(operation, 0, operation == flush ? 0 : 4 * KiB);
         asked.request.may_unmap = true;
         EXPECT_EQ(check(limits, asked.request),
                   operation == write_zeroes ? Code::ok : Code::invalid_request)
             << to_string(operation);
     }
     for (const auto clear : {discard, write_zeroes}) {
-        Asked asked(clear, 0, 4 * KiB);
+        TestRequest asked(clear, 0, 4 * KiB);
         asked.request.fua = true;
         EXPECT_EQ(check(limits, asked.request), Code::invalid_request);
         asked.request.fua = false;
@@ -379,7 +383,7 @@ TEST(Check, RefusesWhatDoesNotGoWithClearing) {
         EXPECT_EQ(check(limits, asked.request), Code::invalid_request);
         asked.request.scope = Scope::zones;
         asked.buffers({4 * KiB});
-        EXPECT_EQ(check(limits, asked.request), Code::invalid_request) << "there is no data";
+        EXPECT_EQ(check(limits, asked.request), Code::invalid_request) << "clearing has no data";
     }
 }
 

@@ -24,8 +24,9 @@ TEST(Layout, FindsZonesWhetherOrNotTheirSizeIsAPowerOfTwo) {
     }
 }
 
-TEST(Layout, AShortLastZoneHasWhatIsLeftOfLengthAndCapacity) {
-    // 16 KiB are left, below the capacity of 48 KiB; then 56 KiB, above it.
+TEST(Layout, AShortLastZoneHasTheRemainingLengthAndCapacity) {
+    // The last zone has 16 KiB, less than the capacity of 48 KiB; then 56 KiB, more than the
+    // capacity.
     const Layout shorter(64 * KiB * 3 + 16 * KiB, 64 * KiB, 48 * KiB, 1, required);
     ASSERT_EQ(shorter.zone_count(), 4U);
     EXPECT_EQ(shorter.length_of(3), 16 * KiB);
@@ -37,7 +38,7 @@ TEST(Layout, AShortLastZoneHasWhatIsLeftOfLengthAndCapacity) {
     EXPECT_EQ(longer.capacity_of(0), 64 * KiB) << "a conventional zone's capacity is its length";
 }
 
-TEST(Layout, ConventionalZonesLead) {
+TEST(Layout, ConventionalZonesComeFirst) {
     const Layout layout(100 * 64 * KiB, 64 * KiB, 64 * KiB, 70, required);
     EXPECT_EQ(layout.conventional_count(), 70U);
     for (std::uint32_t zone = 0; zone < 100; ++zone)
@@ -50,7 +51,7 @@ TEST(Layout, ADiskWithoutZonesHasNone) {
     EXPECT_EQ(layout.size(), 1 * MiB);
 }
 
-TEST(Layout, FindsNoFaultInWhatItCanKeep) {
+TEST(Layout, FindsNoFaultInValidNumbers) {
     EXPECT_EQ(Layout::find_fault(1 * MiB, 0, 0, 0), std::nullopt);
     EXPECT_EQ(Layout::find_fault(1 * MiB, 64 * KiB, 48 * KiB, 16), std::nullopt);
     EXPECT_EQ(Layout::find_fault(1 * MiB + 512, 96 * KiB, 512, 3), std::nullopt);
@@ -60,7 +61,7 @@ TEST(Layout, FindsNoFaultInWhatItCanKeep) {
     EXPECT_EQ(Layout::find_fault(Layout::max_zone_count * 4096, 4096, 4096, 0), std::nullopt);
 }
 
-TEST(Layout, NamesTheFaultInNumbersItCannotKeep) {
+TEST(Layout, NamesTheFaultInInvalidNumbers) {
     struct Row {
         std::uint64_t size, zone_size, capacity, conventional;
         const char* says;

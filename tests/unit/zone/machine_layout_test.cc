@@ -1,5 +1,5 @@
-// What the disk's shape does to the machine: capacity, the last zone, zone types, reads; reports
-// and restoring.
+// How the state machine depends on the shape of the disk: capacity, the last zone, zone types and
+// reads. Also reports and restoring.
 #include <array>
 #include <vector>
 
@@ -59,7 +59,7 @@ TEST(MachineShape, AZoneNearlyTwoTebibytesLongKeepsItsPointer) {
     EXPECT_EQ(machine.written_end(1), size * 2);
 }
 
-TEST(MachineShape, ConventionalZonesTakeWritesAcrossThem) {
+TEST(MachineShape, ConventionalZonesTakeWritesAcrossZones) {
     const auto limits = limits_of({.conventional = 4});
     Machine machine(limits);
     EXPECT_EQ(machine.begin_write(512, 200 * KiB), Code::ok);
@@ -88,7 +88,7 @@ TEST(MachineShape, AWriteOverPreferredZonesOpensAndAdvancesEach) {
     EXPECT_EQ(machine.open_count(), 1U);
 }
 
-TEST(MachineShape, AWriteOverPreferredZonesIsOkForAllOrNone) {
+TEST(MachineShape, AWriteOverPreferredZonesSucceedsForAllOrNone) {
     const auto limits = limits_of({.type = preferred});
     Machine machine(limits);
     ASSERT_TRUE(machine.restore(2, offline, 0));
@@ -122,7 +122,7 @@ TEST(MachineShape, ADiskWithoutZonesTakesEverything) {
     EXPECT_FALSE(machine.restore(0, empty, 0));
 }
 
-TEST(MachineShape, ReadsPastThePointerAreRefusedWhereTheLimitsSaySo) {
+TEST(MachineShape, ReadsPastThePointerAreRefusedIfTheLimitsSaySo) {
     auto limits = limits_of({.conventional = 1});
     limits.reads_past_pointer = false;
     Machine machine(limits);
@@ -135,12 +135,13 @@ TEST(MachineShape, ReadsPastThePointerAreRefusedWhereTheLimitsSaySo) {
     EXPECT_EQ(machine.check_read(at(1), 8 * KiB), Code::ok);
     EXPECT_EQ(machine.check_read(at(1) + 4 * KiB, 4 * KiB + 512), Code::read_past_pointer);
     EXPECT_EQ(machine.check_read(at(1) + 32 * KiB, 512), Code::read_past_pointer);
-    EXPECT_EQ(machine.check_read(at(2), 64 * KiB), Code::ok) << "full has no pointer to pass";
+    EXPECT_EQ(machine.check_read(at(2), 64 * KiB), Code::ok) << "a full zone has no pointer";
     EXPECT_EQ(machine.check_read(at(3), 64 * KiB), Code::ok);
     EXPECT_EQ(machine.check_read(at(4), 512), Code::zone_offline);
-    EXPECT_EQ(machine.check_read(at(5), 512), Code::read_past_pointer) << "empty";
+    EXPECT_EQ(machine.check_read(at(5), 512), Code::read_past_pointer) << "an empty zone";
     EXPECT_EQ(machine.check_read(at(1), 128 * KiB), Code::read_past_pointer);
-    EXPECT_EQ(machine.check_read(at(2), 192 * KiB), Code::zone_offline) << "the last of three";
+    EXPECT_EQ(machine.check_read(at(2), 192 * KiB), Code::zone_offline)
+        << "the last of three zones is offline";
     EXPECT_EQ(machine.check_read(at(1), 0), Code::ok);
 
     limits.reads_past_pointer = true;
@@ -148,7 +149,8 @@ TEST(MachineShape, ReadsPastThePointerAreRefusedWhereTheLimitsSaySo) {
     EXPECT_EQ(machine.check_read(at(4) + 60 * KiB, 8 * KiB), Code::zone_offline);
     auto aware = limits_of({.type = preferred});
     aware.reads_past_pointer = false;
-    EXPECT_EQ(Machine(aware).check_read(0, 64 * KiB), Code::ok) << "ZBC restricts required zones";
+    EXPECT_EQ(Machine(aware).check_read(0, 64 * KiB), Code::ok)
+        << "ZBC restricts reads in required zones only";
 }
 
 TEST(MachineShape, ReportsFromTheZoneThatHoldsTheOffset) {
@@ -171,7 +173,7 @@ TEST(MachineShape, ReportsFromTheZoneThatHoldsTheOffset) {
     EXPECT_EQ(machine.report(0, {}), 0U);
 }
 
-TEST(MachineRestore, TakesWhatFitsAndNothingElse) {
+TEST(MachineRestore, AcceptsOnlyStatesThatFitTheZone) {
     struct Row {
         std::uint32_t zone;
         ZoneState state;
@@ -228,15 +230,16 @@ TEST(MachineRestore, TakesWhatFitsAndNothingElse) {
         EXPECT_EQ(machine.written_end(row.zone), row.zone == 0 ? 64 * KiB : 64 * KiB + row.written);
     }
     const auto aware = limits_of({.type = preferred});
-    EXPECT_TRUE(Machine(aware).restore(1, closed, 512)) << "preferred zones take logical blocks";
+    EXPECT_TRUE(Machine(aware).restore(1, closed, 512))
+        << "preferred zones take writes of logical blocks";
 }
 
-TEST(MachineRestore, ACapacityOfOddBlocksCanBeFull) {
+TEST(MachineRestore, AZoneWithACapacityOfOddBlocksCanBeFull) {
     const auto limits = limits_of({.zone_capacity = 48 * KiB + 512});
     EXPECT_TRUE(Machine(limits).restore(1, full, 48 * KiB + 512));
 }
 
-TEST(MachineRestore, KeepsToTheLimits) {
+TEST(MachineRestore, RefusesMoreZonesThanTheLimitsAllow) {
     const auto limits = limits_of({.max_open = 2, .max_active = 3});
     Machine machine(limits);
     EXPECT_TRUE(machine.restore(0, implicit_open, 4 * KiB));
@@ -246,21 +249,22 @@ TEST(MachineRestore, KeepsToTheLimits) {
     EXPECT_EQ(machine.state(2), empty);
     EXPECT_TRUE(machine.restore(2, closed, 4 * KiB));
     EXPECT_FALSE(machine.restore(3, closed, 4 * KiB));
-    EXPECT_TRUE(machine.restore(0, explicit_open, 8 * KiB)) << "it takes its own place again";
+    EXPECT_TRUE(machine.restore(0, explicit_open, 8 * KiB))
+        << "a zone that is open already counts once";
     EXPECT_TRUE(machine.restore(0, offline, 8 * KiB));
     EXPECT_TRUE(machine.restore(2, implicit_open, 4 * KiB));
     EXPECT_EQ(machine.open_count(), 2U);
     EXPECT_EQ(machine.active_count(), 2U);
 }
 
-TEST(MachineRestore, RestoredZonesMakeRoomInTheOrderTheyCame) {
+TEST(MachineRestore, RestoredZonesMakeRoomInTheOrderOfRestoring) {
     const auto limits = limits_of({.max_open = 2});
     Machine machine(limits);
     ASSERT_TRUE(machine.restore(6, implicit_open, 4 * KiB));
     ASSERT_TRUE(machine.restore(3, implicit_open, 4 * KiB));
     ASSERT_EQ(machine.begin_write(0, 4 * KiB), Code::ok);
     EXPECT_EQ(machine.state(6), closed);
-    ASSERT_TRUE(machine.restore(3, offline, 4 * KiB)) << "it leaves the order";
+    ASSERT_TRUE(machine.restore(3, offline, 4 * KiB)) << "zone 3 leaves the order";
     ASSERT_EQ(machine.begin_write(64 * KiB, 4 * KiB), Code::ok);
     EXPECT_EQ(machine.open_count(), 2U);
     EXPECT_EQ(machine.state(0), implicit_open);

@@ -57,12 +57,12 @@ TEST_F(MachineLimits, WithoutLimitsEveryZoneMayBeOpen) {
 TEST_F(MachineLimits, TheZoneOpenedImplicitlyLongestAgoMakesRoom) {
     auto& machine = with({.max_open = 3});
     for (const auto zone : {7, 2, 5}) EXPECT_EQ(write(zone), Code::ok);
-    EXPECT_EQ(write(7), Code::ok) << "writing on does not make it younger";
+    EXPECT_EQ(write(7), Code::ok) << "another write does not make the zone younger";
     changed.clear();
     EXPECT_EQ(write(0), Code::ok);
     EXPECT_EQ(in(closed), (Zones{7}));
     EXPECT_EQ(in(implicit_open), (Zones{0, 2, 5}));
-    EXPECT_EQ(changed, (Zones{7, 0, 0})) << "closed; opened, then advanced";
+    EXPECT_EQ(changed, (Zones{7, 0, 0})) << "7 closed; 0 opened, then advanced";
     EXPECT_EQ(write(7), Code::ok) << "a closed zone opens again and is the youngest";
     EXPECT_EQ(in(closed), (Zones{2}));
     EXPECT_EQ(write(1), Code::ok);
@@ -71,7 +71,7 @@ TEST_F(MachineLimits, TheZoneOpenedImplicitlyLongestAgoMakesRoom) {
     EXPECT_EQ(machine.active_count(), 5U);
 }
 
-TEST_F(MachineLimits, ZonesThatLeaveInBetweenAreNoLongerInTheOrder) {
+TEST_F(MachineLimits, ZonesThatAreNoLongerImplicitlyOpenLeaveTheOrder) {
     with({.max_open = 4});
     for (const auto zone : {0, 1, 2, 3}) ASSERT_EQ(write(zone), Code::ok);
     ASSERT_EQ(act(Operation::reset, 0), Code::ok);   // the oldest
@@ -127,7 +127,7 @@ TEST_F(MachineLimits, ExplicitlyOpenZonesAreNeverClosedToMakeRoom) {
 TEST_F(MachineLimits, AnExplicitOpenMakesRoomToo) {
     with({.max_open = 2});
     for (const auto zone : {3, 4}) ASSERT_EQ(write(zone), Code::ok);
-    EXPECT_EQ(act(Operation::open, 4), Code::ok) << "it is open: no room needed";
+    EXPECT_EQ(act(Operation::open, 4), Code::ok) << "an open zone needs no room";
     EXPECT_EQ(in(implicit_open), (Zones{3}));
     EXPECT_EQ(act(Operation::open, 5), Code::ok);
     EXPECT_EQ(in(closed), (Zones{3}));
@@ -135,7 +135,7 @@ TEST_F(MachineLimits, AnExplicitOpenMakesRoomToo) {
     EXPECT_EQ(act(Operation::open, 3), Code::too_many_open);
 }
 
-TEST_F(MachineLimits, AFilledZoneGivesItsPlaceBack) {
+TEST_F(MachineLimits, AFullZoneIsNoLongerActive) {
     auto& machine = with({.max_open = 1, .max_active = 1});
     ASSERT_EQ(act(Operation::open, 0), Code::ok);
     ASSERT_EQ(machine.begin_write(0, 64 * KiB), Code::ok);
@@ -154,7 +154,7 @@ TEST_F(MachineLimits, ClosedZonesCountAsActive) {
     EXPECT_EQ(machine.begin_append(2 * 64 * KiB, 4 * KiB).error(), Code::too_many_active);
     EXPECT_EQ(act(Operation::open, 2), Code::too_many_active);
     EXPECT_EQ(act(Operation::finish, 2), Code::too_many_active);
-    EXPECT_EQ(write(0), Code::ok) << "it is active already";
+    EXPECT_EQ(write(0), Code::ok) << "an active zone needs no room";
     EXPECT_EQ(act(Operation::reset, 1), Code::ok);
     EXPECT_EQ(write(2), Code::ok);
 }
@@ -167,7 +167,7 @@ TEST_F(MachineLimits, TooManyActiveWinsOverTooManyOpen) {
     EXPECT_EQ(act(Operation::finish, 1), Code::too_many_active);
 }
 
-TEST_F(MachineLimits, RefusedForActiveNothingIsClosed) {
+TEST_F(MachineLimits, ARefusalForTooManyActiveZonesClosesNothing) {
     with({.max_open = 1, .max_active = 2});
     ASSERT_EQ(write(0), Code::ok);
     ASSERT_EQ(write(1), Code::ok);  // closes 0
@@ -177,22 +177,22 @@ TEST_F(MachineLimits, RefusedForActiveNothingIsClosed) {
     EXPECT_EQ(in(implicit_open), (Zones{1}));
 }
 
-TEST_F(MachineLimits, FinishTakesAnEmptyOrClosedZoneThroughOpen) {
+TEST_F(MachineLimits, FinishNeedsRoomForAnEmptyOrClosedZone) {
     auto& machine = with({.max_open = 1});
     ASSERT_EQ(write(9), Code::ok);
     ASSERT_EQ(act(Operation::close, 9), Code::ok);
     ASSERT_EQ(act(Operation::open, 0), Code::ok);
     EXPECT_EQ(act(Operation::finish, 1), Code::too_many_open);
     EXPECT_EQ(act(Operation::finish, 9), Code::too_many_open);
-    EXPECT_EQ(act(Operation::finish, 0), Code::ok) << "an open one needs nothing";
+    EXPECT_EQ(act(Operation::finish, 0), Code::ok) << "an open zone needs no room";
     ASSERT_EQ(write(2), Code::ok);
     EXPECT_EQ(act(Operation::finish, 1), Code::ok);
     EXPECT_EQ(in(full), (Zones{0, 1}));
-    EXPECT_EQ(in(closed), (Zones{2, 9})) << "2 made room";
+    EXPECT_EQ(in(closed), (Zones{2, 9})) << "zone 2 made room";
     EXPECT_EQ(machine.open_count(), 0U);
 }
 
-TEST_F(MachineLimits, FinishAllIsAllowedWhateverIsOpen) {
+TEST_F(MachineLimits, FinishAllIsAllowedHoweverManyZonesAreOpen) {
     auto& machine = with({.max_open = 1});
     for (const auto zone : {0, 1, 2}) ASSERT_EQ(write(zone), Code::ok);
     ASSERT_EQ(act(Operation::open, 3), Code::ok);
@@ -214,7 +214,7 @@ TEST_F(MachineLimits, OpenAllOverTheLimitOpensNothing) {
     EXPECT_EQ(in(explicit_open), (Zones{0, 2, 9}));
 }
 
-TEST_F(MachineLimits, OpenAllClosesImplicitOnesForRoomAndLeavesThoseClosed) {
+TEST_F(MachineLimits, OpenAllClosesImplicitlyOpenZonesAndDoesNotReopenThem) {
     auto& machine = with({.max_open = 3});
     for (const auto zone : {4, 1}) ASSERT_EQ(write(zone), Code::ok);
     ASSERT_EQ(machine.act_all(Operation::close), Code::ok);
@@ -234,14 +234,14 @@ TEST_F(MachineLimits, ResetAllFreesEverything) {
     ASSERT_TRUE(machine.restore(9, offline, 0));
     changed.clear();
     EXPECT_EQ(machine.act_all(Operation::reset), Code::ok);
-    EXPECT_EQ(changed, (Zones{1, 2, 3, 4})) << "empty ones did not change";
+    EXPECT_EQ(changed, (Zones{1, 2, 3, 4})) << "empty zones did not change";
     EXPECT_EQ(in(empty), (Zones{1, 2, 3, 4, 5, 6, 7}));
     EXPECT_EQ(machine.active_count(), 0U);
     for (const auto zone : {5, 6, 7}) EXPECT_EQ(write(zone), Code::ok);
     EXPECT_EQ(in(closed), (Zones{5}));
 }
 
-TEST_F(MachineLimits, DataOnItsWayToAZoneThatMadeRoomIsNotLost) {
+TEST_F(MachineLimits, AWriteInFlightToAZoneThatMadeRoomIsNotLost) {
     auto& machine = with({.max_open = 1});
     ASSERT_EQ(begin(0), Code::ok);
     ASSERT_EQ(write(1), Code::ok);
@@ -258,17 +258,17 @@ TEST_F(MachineLimits, DataOnItsWayToAZoneThatMadeRoomIsNotLost) {
     EXPECT_EQ(machine.open_count(), 1U);
 }
 
-TEST_F(MachineLimits, LeftoversOfAnEarlierLifeMoveNoPointer) {
+TEST_F(MachineLimits, AWriteFromBeforeAResetMovesNoPointer) {
     auto& machine = with({});
     for (int i = 0; i < 2; ++i) ASSERT_EQ(write(0), Code::ok);
     ASSERT_EQ(machine.begin_write(8 * KiB, 4 * KiB), Code::ok);
     ASSERT_EQ(act(Operation::reset, 0), Code::ok);
     machine.advance(8 * KiB, 4 * KiB);
     EXPECT_EQ(machine.state(0), empty);
-    EXPECT_EQ(machine.written_end(0), 0U) << "the pointer would lie about the first 8 KiB";
+    EXPECT_EQ(machine.written_end(0), 0U) << "nothing has written the first 8 KiB";
 }
 
-TEST_F(MachineLimits, WhatChangesNothingIsToldToNobody) {
+TEST_F(MachineLimits, TheObserverIsNotToldOfCallsThatChangeNothing) {
     auto& machine = with({.conventional = 1});
     ASSERT_EQ(act(Operation::open, 1), Code::ok);
     ASSERT_EQ(act(Operation::finish, 2), Code::ok);
@@ -281,24 +281,24 @@ TEST_F(MachineLimits, WhatChangesNothingIsToldToNobody) {
     EXPECT_EQ(act(Operation::reset, 4), Code::ok);
     ASSERT_EQ(machine.begin_write(0, 4 * KiB), Code::ok);
     machine.advance(0, 4 * KiB);
-    machine.advance(3 * 64 * KiB, 4 * KiB);  // behind the pointer
+    machine.advance(3 * 64 * KiB, 4 * KiB);  // below the pointer
     EXPECT_EQ(changed, Zones{});
 }
 
-TEST_F(MachineLimits, ALimitOfAllSequentialZonesNeverBinds) {
+TEST_F(MachineLimits, ALimitOfAllSequentialZonesRefusesNothing) {
     with({.conventional = 4, .max_open = 6});
     for (const auto zone : {4, 5, 6, 7, 8}) ASSERT_EQ(write(zone), Code::ok);
     EXPECT_EQ(act(Operation::open, 9), Code::ok);
     EXPECT_EQ(in(implicit_open), (Zones{4, 5, 6, 7, 8}));
 }
 
-TEST_F(MachineLimits, ALimitOfNoneAllowsNone) {
+TEST_F(MachineLimits, ALimitOfZeroAllowsNoOpenZone) {
     with({.max_open = 0});
     EXPECT_EQ(write(0), Code::too_many_open);
     EXPECT_EQ(act(Operation::open, 0), Code::too_many_open);
 }
 
-TEST_F(MachineLimits, PreferredZonesAreNeverRefusedForWantOfResources) {
+TEST_F(MachineLimits, PreferredZonesAreNeverRefusedForTheLimits) {
     auto& machine =
         with({.type = ZoneType::sequential_write_preferred, .max_open = 1, .max_active = 1});
     for (std::uint32_t zone = 0; zone < 5; ++zone) EXPECT_EQ(act(Operation::open, zone), Code::ok);

@@ -1,4 +1,4 @@
-// The machine and the plain model, asked the same random things and compared after each.
+// The state machine and the plain model get the same random calls and are compared after each.
 #include <algorithm>
 #include <random>
 #include <vector>
@@ -18,10 +18,10 @@ using test::PlainModel;
 using Code = StatusCode;
 using enum ZoneState;
 
-/// Asks both the same things and compares everything they can be asked, and what was announced.
-class Duel : public Machine::Observer {
+/// Makes the same calls on both. Compares their whole state, and the changes that were announced.
+class Comparison : public Machine::Observer {
   public:
-    Duel(const Disk& disk, unsigned seed)
+    Comparison(const Disk& disk, unsigned seed)
         : limits_(test::limits_of(disk)), machine_(limits_, this), plain_(disk), random_(seed) {}
 
     void zone_changed(std::uint32_t zone) noexcept override { announced_.push_back(zone); }
@@ -44,7 +44,7 @@ class Duel : public Machine::Observer {
                 append();
                 break;
             case 8:
-                land();
+                advance_pending();
                 break;
             case 9:
             case 10:
@@ -93,7 +93,7 @@ class Duel : public Machine::Observer {
         auto length = random_() % 3 == 0 ? rest : std::min<std::uint64_t>(rest, 4096);
         const auto end = zone.start + zone.length;
         if (plain_.preferred() && zone.capacity == zone.length && random_() % 4 == 0)
-            length = std::min(end + 80 * KiB, limits_.size()) - (zone.start + at);  // over several
+            length = std::min(end + 80 * KiB, limits_.size()) - (zone.start + at);  // spans zones
         begin(zone.start + at, length);
     }
 
@@ -102,7 +102,7 @@ class Duel : public Machine::Observer {
         ASSERT_EQ(code, plain_.begin_write(offset, length)) << offset << '+' << length;
         if (code != Code::ok) return;
         if (random_() % 8 == 0)
-            pending_.push_back({offset, length});  // it lands later, or never
+            pending_.push_back({offset, length});  // advances later, or never
         else
             both_advance(offset, random_() % 8 == 0 ? 4096 : length);
     }
@@ -134,7 +134,7 @@ class Duel : public Machine::Observer {
         }
     }
 
-    void land() {
+    void advance_pending() {
         if (pending_.empty()) return;
         const auto [offset, length] = pending_.back();
         pending_.pop_back();
@@ -195,11 +195,12 @@ class Duel : public Machine::Observer {
             ASSERT_LE(open, *limits_.max_open);
         }
 
-        // An opening and its advance are two changes, and may be told twice.
+        // Opening a zone and advancing its pointer are two changes, so the zone may be announced
+        // twice.
         std::sort(announced_.begin(), announced_.end());
         announced_.erase(std::unique(announced_.begin(), announced_.end()), announced_.end());
         if (silent) changed.clear();
-        ASSERT_EQ(announced_, changed) << "the observer is told of every change and nothing else";
+        ASSERT_EQ(announced_, changed) << "the observer is told of all changes and of nothing else";
     }
 
     Limits limits_;
@@ -215,9 +216,9 @@ class MachineRandom : public testing::TestWithParam<Disk> {};
 
 TEST_P(MachineRandom, AgreesWithThePlainModelAtEveryStep) {
     for (unsigned seed = 1; seed <= 4; ++seed) {
-        Duel duel(GetParam(), seed);
+        Comparison comparison(GetParam(), seed);
         for (int step = 0; step < 10000; ++step) {
-            duel.step();
+            comparison.step();
             ASSERT_FALSE(HasFatalFailure()) << "seed " << seed << ", step " << step;
         }
     }

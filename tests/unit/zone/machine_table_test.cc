@@ -1,6 +1,6 @@
-// Every state of a zone times everything that can be asked of it. What is expected comes from the
-// standards (ZBC-2's zone condition transitions and INSUFFICIENT ZONE RESOURCES rules, read with
-// ZNS's strictness where zone/machine.h says so), row by row.
+// Each state of a zone with each possible call. The expected results come from the standards: the
+// zone condition transitions and the rules for INSUFFICIENT ZONE RESOURCES of ZBC-2, and the
+// stricter rules of ZNS where zone/machine.h says so.
 #include <ostream>
 #include <set>
 
@@ -15,7 +15,7 @@ namespace {
 using test::KiB;
 using Code = StatusCode;
 
-enum class Ask {
+enum class Call {
     write_next,    // 4 KiB at the write pointer (at 8 KiB where there is none)
     write_rest,    // from there to the capacity
     write_ahead,   // 4 KiB behind a hole of 4 KiB
@@ -35,18 +35,18 @@ enum class Ask {
 };
 
 constexpr std::uint64_t capacity = 48 * KiB;
-constexpr std::uint64_t half = 8 * KiB;  // what is written in the states that allow something
+constexpr std::uint64_t half = 8 * KiB;  // written in the states that can have data
 constexpr std::uint32_t zone = 5;
 
 struct Row {
     ZoneState from;
-    Ask ask;
+    Call call;
     Code code;
     ZoneState to;
     std::uint64_t written;
 
     friend std::ostream& operator<<(std::ostream& out, const Row& row) {
-        return out << to_string(row.from) << " asked " << static_cast<int>(row.ask);
+        return out << to_string(row.from) << ", call " << static_cast<int>(row.call);
     }
 };
 
@@ -60,169 +60,169 @@ constexpr auto OF = ZoneState::offline;
 constexpr auto NW = ZoneState::not_write_pointer;
 
 constexpr Row required_rows[] = {
-    {EM, Ask::write_next, Code::ok, IO, 4 * KiB},
-    {EM, Ask::write_rest, Code::ok, FU, capacity},
-    {EM, Ask::write_ahead, Code::unaligned_write, EM, 0},
-    {EM, Ask::append, Code::ok, IO, 4 * KiB},
-    {EM, Ask::append_rest, Code::ok, FU, capacity},
-    {EM, Ask::append_too_much, Code::crosses_boundary, EM, 0},
-    {EM, Ask::read, Code::ok, EM, 0},
-    {EM, Ask::open, Code::ok, EO, 0},
-    {EM, Ask::close, Code::invalid_transition, EM, 0},
-    {EM, Ask::finish, Code::ok, FU, 0},
-    {EM, Ask::reset, Code::ok, EM, 0},
-    {EM, Ask::open_all, Code::ok, EM, 0},
-    {EM, Ask::close_all, Code::ok, EM, 0},
-    {EM, Ask::finish_all, Code::ok, EM, 0},
-    {EM, Ask::reset_all, Code::ok, EM, 0},
+    {EM, Call::write_next, Code::ok, IO, 4 * KiB},
+    {EM, Call::write_rest, Code::ok, FU, capacity},
+    {EM, Call::write_ahead, Code::unaligned_write, EM, 0},
+    {EM, Call::append, Code::ok, IO, 4 * KiB},
+    {EM, Call::append_rest, Code::ok, FU, capacity},
+    {EM, Call::append_too_much, Code::crosses_boundary, EM, 0},
+    {EM, Call::read, Code::ok, EM, 0},
+    {EM, Call::open, Code::ok, EO, 0},
+    {EM, Call::close, Code::invalid_transition, EM, 0},
+    {EM, Call::finish, Code::ok, FU, 0},
+    {EM, Call::reset, Code::ok, EM, 0},
+    {EM, Call::open_all, Code::ok, EM, 0},
+    {EM, Call::close_all, Code::ok, EM, 0},
+    {EM, Call::finish_all, Code::ok, EM, 0},
+    {EM, Call::reset_all, Code::ok, EM, 0},
 
-    {IO, Ask::write_next, Code::ok, IO, half + 4 * KiB},
-    {IO, Ask::write_rest, Code::ok, FU, capacity},
-    {IO, Ask::write_ahead, Code::unaligned_write, IO, half},
-    {IO, Ask::write_behind, Code::unaligned_write, IO, half},
-    {IO, Ask::append, Code::ok, IO, half + 4 * KiB},
-    {IO, Ask::append_rest, Code::ok, FU, capacity},
-    {IO, Ask::append_too_much, Code::crosses_boundary, IO, half},
-    {IO, Ask::read, Code::ok, IO, half},
-    {IO, Ask::open, Code::ok, EO, half},
-    {IO, Ask::close, Code::ok, CL, half},
-    {IO, Ask::finish, Code::ok, FU, half},
-    {IO, Ask::reset, Code::ok, EM, 0},
-    {IO, Ask::open_all, Code::ok, IO, half},
-    {IO, Ask::close_all, Code::ok, CL, half},
-    {IO, Ask::finish_all, Code::ok, FU, half},
-    {IO, Ask::reset_all, Code::ok, EM, 0},
+    {IO, Call::write_next, Code::ok, IO, half + 4 * KiB},
+    {IO, Call::write_rest, Code::ok, FU, capacity},
+    {IO, Call::write_ahead, Code::unaligned_write, IO, half},
+    {IO, Call::write_behind, Code::unaligned_write, IO, half},
+    {IO, Call::append, Code::ok, IO, half + 4 * KiB},
+    {IO, Call::append_rest, Code::ok, FU, capacity},
+    {IO, Call::append_too_much, Code::crosses_boundary, IO, half},
+    {IO, Call::read, Code::ok, IO, half},
+    {IO, Call::open, Code::ok, EO, half},
+    {IO, Call::close, Code::ok, CL, half},
+    {IO, Call::finish, Code::ok, FU, half},
+    {IO, Call::reset, Code::ok, EM, 0},
+    {IO, Call::open_all, Code::ok, IO, half},
+    {IO, Call::close_all, Code::ok, CL, half},
+    {IO, Call::finish_all, Code::ok, FU, half},
+    {IO, Call::reset_all, Code::ok, EM, 0},
 
-    {EO, Ask::write_next, Code::ok, EO, half + 4 * KiB},
-    {EO, Ask::write_rest, Code::ok, FU, capacity},
-    {EO, Ask::write_ahead, Code::unaligned_write, EO, half},
-    {EO, Ask::write_behind, Code::unaligned_write, EO, half},
-    {EO, Ask::append, Code::ok, EO, half + 4 * KiB},
-    {EO, Ask::append_rest, Code::ok, FU, capacity},
-    {EO, Ask::append_too_much, Code::crosses_boundary, EO, half},
-    {EO, Ask::read, Code::ok, EO, half},
-    {EO, Ask::open, Code::ok, EO, half},
-    {EO, Ask::close, Code::ok, CL, half},
-    {EO, Ask::finish, Code::ok, FU, half},
-    {EO, Ask::reset, Code::ok, EM, 0},
-    {EO, Ask::open_all, Code::ok, EO, half},
-    {EO, Ask::close_all, Code::ok, CL, half},
-    {EO, Ask::finish_all, Code::ok, FU, half},
-    {EO, Ask::reset_all, Code::ok, EM, 0},
+    {EO, Call::write_next, Code::ok, EO, half + 4 * KiB},
+    {EO, Call::write_rest, Code::ok, FU, capacity},
+    {EO, Call::write_ahead, Code::unaligned_write, EO, half},
+    {EO, Call::write_behind, Code::unaligned_write, EO, half},
+    {EO, Call::append, Code::ok, EO, half + 4 * KiB},
+    {EO, Call::append_rest, Code::ok, FU, capacity},
+    {EO, Call::append_too_much, Code::crosses_boundary, EO, half},
+    {EO, Call::read, Code::ok, EO, half},
+    {EO, Call::open, Code::ok, EO, half},
+    {EO, Call::close, Code::ok, CL, half},
+    {EO, Call::finish, Code::ok, FU, half},
+    {EO, Call::reset, Code::ok, EM, 0},
+    {EO, Call::open_all, Code::ok, EO, half},
+    {EO, Call::close_all, Code::ok, CL, half},
+    {EO, Call::finish_all, Code::ok, FU, half},
+    {EO, Call::reset_all, Code::ok, EM, 0},
 
-    {CL, Ask::write_next, Code::ok, IO, half + 4 * KiB},
-    {CL, Ask::write_rest, Code::ok, FU, capacity},
-    {CL, Ask::write_ahead, Code::unaligned_write, CL, half},
-    {CL, Ask::write_behind, Code::unaligned_write, CL, half},
-    {CL, Ask::append, Code::ok, IO, half + 4 * KiB},
-    {CL, Ask::append_rest, Code::ok, FU, capacity},
-    {CL, Ask::append_too_much, Code::crosses_boundary, CL, half},
-    {CL, Ask::read, Code::ok, CL, half},
-    {CL, Ask::open, Code::ok, EO, half},
-    {CL, Ask::close, Code::ok, CL, half},
-    {CL, Ask::finish, Code::ok, FU, half},
-    {CL, Ask::reset, Code::ok, EM, 0},
-    {CL, Ask::open_all, Code::ok, EO, half},
-    {CL, Ask::close_all, Code::ok, CL, half},
-    {CL, Ask::finish_all, Code::ok, FU, half},
-    {CL, Ask::reset_all, Code::ok, EM, 0},
+    {CL, Call::write_next, Code::ok, IO, half + 4 * KiB},
+    {CL, Call::write_rest, Code::ok, FU, capacity},
+    {CL, Call::write_ahead, Code::unaligned_write, CL, half},
+    {CL, Call::write_behind, Code::unaligned_write, CL, half},
+    {CL, Call::append, Code::ok, IO, half + 4 * KiB},
+    {CL, Call::append_rest, Code::ok, FU, capacity},
+    {CL, Call::append_too_much, Code::crosses_boundary, CL, half},
+    {CL, Call::read, Code::ok, CL, half},
+    {CL, Call::open, Code::ok, EO, half},
+    {CL, Call::close, Code::ok, CL, half},
+    {CL, Call::finish, Code::ok, FU, half},
+    {CL, Call::reset, Code::ok, EM, 0},
+    {CL, Call::open_all, Code::ok, EO, half},
+    {CL, Call::close_all, Code::ok, CL, half},
+    {CL, Call::finish_all, Code::ok, FU, half},
+    {CL, Call::reset_all, Code::ok, EM, 0},
 
-    {FU, Ask::write_next, Code::zone_full, FU, half},
-    {FU, Ask::write_rest, Code::zone_full, FU, half},
-    {FU, Ask::write_ahead, Code::zone_full, FU, half},
-    {FU, Ask::write_behind, Code::zone_full, FU, half},
-    {FU, Ask::append, Code::zone_full, FU, half},
-    {FU, Ask::append_rest, Code::zone_full, FU, half},
-    {FU, Ask::append_too_much, Code::zone_full, FU, half},
-    {FU, Ask::read, Code::ok, FU, half},
-    {FU, Ask::open, Code::invalid_transition, FU, half},
-    {FU, Ask::close, Code::invalid_transition, FU, half},
-    {FU, Ask::finish, Code::ok, FU, half},
-    {FU, Ask::reset, Code::ok, EM, 0},
-    {FU, Ask::open_all, Code::ok, FU, half},
-    {FU, Ask::close_all, Code::ok, FU, half},
-    {FU, Ask::finish_all, Code::ok, FU, half},
-    {FU, Ask::reset_all, Code::ok, EM, 0},
+    {FU, Call::write_next, Code::zone_full, FU, half},
+    {FU, Call::write_rest, Code::zone_full, FU, half},
+    {FU, Call::write_ahead, Code::zone_full, FU, half},
+    {FU, Call::write_behind, Code::zone_full, FU, half},
+    {FU, Call::append, Code::zone_full, FU, half},
+    {FU, Call::append_rest, Code::zone_full, FU, half},
+    {FU, Call::append_too_much, Code::zone_full, FU, half},
+    {FU, Call::read, Code::ok, FU, half},
+    {FU, Call::open, Code::invalid_transition, FU, half},
+    {FU, Call::close, Code::invalid_transition, FU, half},
+    {FU, Call::finish, Code::ok, FU, half},
+    {FU, Call::reset, Code::ok, EM, 0},
+    {FU, Call::open_all, Code::ok, FU, half},
+    {FU, Call::close_all, Code::ok, FU, half},
+    {FU, Call::finish_all, Code::ok, FU, half},
+    {FU, Call::reset_all, Code::ok, EM, 0},
 
-    {RO, Ask::write_next, Code::zone_read_only, RO, half},
-    {RO, Ask::write_rest, Code::zone_read_only, RO, half},
-    {RO, Ask::write_ahead, Code::zone_read_only, RO, half},
-    {RO, Ask::write_behind, Code::zone_read_only, RO, half},
-    {RO, Ask::append, Code::zone_read_only, RO, half},
-    {RO, Ask::append_rest, Code::zone_read_only, RO, half},
-    {RO, Ask::append_too_much, Code::zone_read_only, RO, half},
-    {RO, Ask::read, Code::ok, RO, half},
-    {RO, Ask::open, Code::zone_read_only, RO, half},
-    {RO, Ask::close, Code::zone_read_only, RO, half},
-    {RO, Ask::finish, Code::zone_read_only, RO, half},
-    {RO, Ask::reset, Code::zone_read_only, RO, half},
-    {RO, Ask::open_all, Code::ok, RO, half},
-    {RO, Ask::close_all, Code::ok, RO, half},
-    {RO, Ask::finish_all, Code::ok, RO, half},
-    {RO, Ask::reset_all, Code::ok, RO, half},
+    {RO, Call::write_next, Code::zone_read_only, RO, half},
+    {RO, Call::write_rest, Code::zone_read_only, RO, half},
+    {RO, Call::write_ahead, Code::zone_read_only, RO, half},
+    {RO, Call::write_behind, Code::zone_read_only, RO, half},
+    {RO, Call::append, Code::zone_read_only, RO, half},
+    {RO, Call::append_rest, Code::zone_read_only, RO, half},
+    {RO, Call::append_too_much, Code::zone_read_only, RO, half},
+    {RO, Call::read, Code::ok, RO, half},
+    {RO, Call::open, Code::zone_read_only, RO, half},
+    {RO, Call::close, Code::zone_read_only, RO, half},
+    {RO, Call::finish, Code::zone_read_only, RO, half},
+    {RO, Call::reset, Code::zone_read_only, RO, half},
+    {RO, Call::open_all, Code::ok, RO, half},
+    {RO, Call::close_all, Code::ok, RO, half},
+    {RO, Call::finish_all, Code::ok, RO, half},
+    {RO, Call::reset_all, Code::ok, RO, half},
 
-    {OF, Ask::write_next, Code::zone_offline, OF, half},
-    {OF, Ask::write_rest, Code::zone_offline, OF, half},
-    {OF, Ask::write_ahead, Code::zone_offline, OF, half},
-    {OF, Ask::write_behind, Code::zone_offline, OF, half},
-    {OF, Ask::append, Code::zone_offline, OF, half},
-    {OF, Ask::append_rest, Code::zone_offline, OF, half},
-    {OF, Ask::append_too_much, Code::zone_offline, OF, half},
-    {OF, Ask::read, Code::zone_offline, OF, half},
-    {OF, Ask::open, Code::zone_offline, OF, half},
-    {OF, Ask::close, Code::zone_offline, OF, half},
-    {OF, Ask::finish, Code::zone_offline, OF, half},
-    {OF, Ask::reset, Code::zone_offline, OF, half},
-    {OF, Ask::open_all, Code::ok, OF, half},
-    {OF, Ask::close_all, Code::ok, OF, half},
-    {OF, Ask::finish_all, Code::ok, OF, half},
-    {OF, Ask::reset_all, Code::ok, OF, half},
+    {OF, Call::write_next, Code::zone_offline, OF, half},
+    {OF, Call::write_rest, Code::zone_offline, OF, half},
+    {OF, Call::write_ahead, Code::zone_offline, OF, half},
+    {OF, Call::write_behind, Code::zone_offline, OF, half},
+    {OF, Call::append, Code::zone_offline, OF, half},
+    {OF, Call::append_rest, Code::zone_offline, OF, half},
+    {OF, Call::append_too_much, Code::zone_offline, OF, half},
+    {OF, Call::read, Code::zone_offline, OF, half},
+    {OF, Call::open, Code::zone_offline, OF, half},
+    {OF, Call::close, Code::zone_offline, OF, half},
+    {OF, Call::finish, Code::zone_offline, OF, half},
+    {OF, Call::reset, Code::zone_offline, OF, half},
+    {OF, Call::open_all, Code::ok, OF, half},
+    {OF, Call::close_all, Code::ok, OF, half},
+    {OF, Call::finish_all, Code::ok, OF, half},
+    {OF, Call::reset_all, Code::ok, OF, half},
 };
 
-/// What sequential write preferred zones do differently: they take writes anywhere, full ones too.
+/// Where sequential write preferred zones differ: they take writes anywhere, also when full.
 constexpr Row preferred_rows[] = {
-    {EM, Ask::write_next, Code::ok, IO, 4 * KiB},
-    {EM, Ask::write_rest, Code::ok, FU, capacity},
-    {EM, Ask::write_ahead, Code::ok, IO, 8 * KiB},
-    {IO, Ask::write_ahead, Code::ok, IO, half + 8 * KiB},
-    {IO, Ask::write_behind, Code::ok, IO, half},
-    {IO, Ask::write_rest, Code::ok, FU, capacity},
-    {EO, Ask::write_ahead, Code::ok, EO, half + 8 * KiB},
-    {EO, Ask::write_behind, Code::ok, EO, half},
-    {CL, Ask::write_ahead, Code::ok, IO, half + 8 * KiB},
-    {CL, Ask::write_behind, Code::ok, IO, half},
-    {FU, Ask::write_next, Code::ok, FU, half + 4 * KiB},
-    {FU, Ask::write_behind, Code::ok, FU, half},
-    {FU, Ask::append, Code::zone_full, FU, half},
-    {RO, Ask::write_behind, Code::zone_read_only, RO, half},
-    {OF, Ask::write_behind, Code::zone_offline, OF, half},
-    {EM, Ask::append, Code::ok, IO, 4 * KiB},
-    {CL, Ask::append_too_much, Code::crosses_boundary, CL, half},
-    {EM, Ask::open, Code::ok, EO, 0},
-    {IO, Ask::close, Code::ok, CL, half},
-    {CL, Ask::finish, Code::ok, FU, half},
-    {FU, Ask::reset, Code::ok, EM, 0},
-    {CL, Ask::open_all, Code::ok, EO, half},
+    {EM, Call::write_next, Code::ok, IO, 4 * KiB},
+    {EM, Call::write_rest, Code::ok, FU, capacity},
+    {EM, Call::write_ahead, Code::ok, IO, 8 * KiB},
+    {IO, Call::write_ahead, Code::ok, IO, half + 8 * KiB},
+    {IO, Call::write_behind, Code::ok, IO, half},
+    {IO, Call::write_rest, Code::ok, FU, capacity},
+    {EO, Call::write_ahead, Code::ok, EO, half + 8 * KiB},
+    {EO, Call::write_behind, Code::ok, EO, half},
+    {CL, Call::write_ahead, Code::ok, IO, half + 8 * KiB},
+    {CL, Call::write_behind, Code::ok, IO, half},
+    {FU, Call::write_next, Code::ok, FU, half + 4 * KiB},
+    {FU, Call::write_behind, Code::ok, FU, half},
+    {FU, Call::append, Code::zone_full, FU, half},
+    {RO, Call::write_behind, Code::zone_read_only, RO, half},
+    {OF, Call::write_behind, Code::zone_offline, OF, half},
+    {EM, Call::append, Code::ok, IO, 4 * KiB},
+    {CL, Call::append_too_much, Code::crosses_boundary, CL, half},
+    {EM, Call::open, Code::ok, EO, 0},
+    {IO, Call::close, Code::ok, CL, half},
+    {CL, Call::finish, Code::ok, FU, half},
+    {FU, Call::reset, Code::ok, EM, 0},
+    {CL, Call::open_all, Code::ok, EO, half},
 };
 
 constexpr Row conventional_rows[] = {
-    {NW, Ask::write_next, Code::ok, NW, 64 * KiB},
-    {NW, Ask::write_behind, Code::ok, NW, 64 * KiB},
-    {NW, Ask::append, Code::not_sequential, NW, 64 * KiB},
-    {NW, Ask::read, Code::ok, NW, 64 * KiB},
-    {NW, Ask::open, Code::not_sequential, NW, 64 * KiB},
-    {NW, Ask::close, Code::not_sequential, NW, 64 * KiB},
-    {NW, Ask::finish, Code::not_sequential, NW, 64 * KiB},
-    {NW, Ask::reset, Code::not_sequential, NW, 64 * KiB},
-    {NW, Ask::open_all, Code::ok, NW, 64 * KiB},
-    {NW, Ask::close_all, Code::ok, NW, 64 * KiB},
-    {NW, Ask::finish_all, Code::ok, NW, 64 * KiB},
-    {NW, Ask::reset_all, Code::ok, NW, 64 * KiB},
-    {RO, Ask::write_next, Code::zone_read_only, RO, 64 * KiB},
-    {RO, Ask::read, Code::ok, RO, 64 * KiB},
-    {OF, Ask::write_next, Code::zone_offline, OF, 64 * KiB},
-    {OF, Ask::read, Code::zone_offline, OF, 64 * KiB},
-    {OF, Ask::reset_all, Code::ok, OF, 64 * KiB},
+    {NW, Call::write_next, Code::ok, NW, 64 * KiB},
+    {NW, Call::write_behind, Code::ok, NW, 64 * KiB},
+    {NW, Call::append, Code::not_sequential, NW, 64 * KiB},
+    {NW, Call::read, Code::ok, NW, 64 * KiB},
+    {NW, Call::open, Code::not_sequential, NW, 64 * KiB},
+    {NW, Call::close, Code::not_sequential, NW, 64 * KiB},
+    {NW, Call::finish, Code::not_sequential, NW, 64 * KiB},
+    {NW, Call::reset, Code::not_sequential, NW, 64 * KiB},
+    {NW, Call::open_all, Code::ok, NW, 64 * KiB},
+    {NW, Call::close_all, Code::ok, NW, 64 * KiB},
+    {NW, Call::finish_all, Code::ok, NW, 64 * KiB},
+    {NW, Call::reset_all, Code::ok, NW, 64 * KiB},
+    {RO, Call::write_next, Code::zone_read_only, RO, 64 * KiB},
+    {RO, Call::read, Code::ok, RO, 64 * KiB},
+    {OF, Call::write_next, Code::zone_offline, OF, 64 * KiB},
+    {OF, Call::read, Code::zone_offline, OF, 64 * KiB},
+    {OF, Call::reset_all, Code::ok, OF, 64 * KiB},
 };
 
 Code write(Machine& machine, std::uint64_t offset, std::uint64_t length) {
@@ -239,47 +239,47 @@ Code append(Machine& machine, std::uint64_t start, std::uint64_t at, std::uint64
     return Code::ok;
 }
 
-Code perform(Machine& machine, Ask ask, std::uint64_t start, std::uint64_t written) {
+Code perform(Machine& machine, Call call, std::uint64_t start, std::uint64_t written) {
     const auto at = start + written;
     const auto rest = capacity - written;
-    switch (ask) {
-        case Ask::write_next:
+    switch (call) {
+        case Call::write_next:
             return write(machine, at, 4 * KiB);
-        case Ask::write_rest:
+        case Call::write_rest:
             return write(machine, at, rest);
-        case Ask::write_ahead:
+        case Call::write_ahead:
             return write(machine, at + 4 * KiB, 4 * KiB);
-        case Ask::write_behind:
+        case Call::write_behind:
             return write(machine, start, 4 * KiB);
-        case Ask::append:
+        case Call::append:
             return append(machine, start, at, 4 * KiB);
-        case Ask::append_rest:
+        case Call::append_rest:
             return append(machine, start, at, rest);
-        case Ask::append_too_much:
+        case Call::append_too_much:
             return append(machine, start, at, rest + 4 * KiB);
-        case Ask::read:
+        case Call::read:
             return machine.check_read(start, 64 * KiB);
-        case Ask::open:
+        case Call::open:
             return machine.act(Operation::open, zone);
-        case Ask::close:
+        case Call::close:
             return machine.act(Operation::close, zone);
-        case Ask::finish:
+        case Call::finish:
             return machine.act(Operation::finish, zone);
-        case Ask::reset:
+        case Call::reset:
             return machine.act(Operation::reset, zone);
-        case Ask::open_all:
+        case Call::open_all:
             return machine.act_all(Operation::open);
-        case Ask::close_all:
+        case Call::close_all:
             return machine.act_all(Operation::close);
-        case Ask::finish_all:
+        case Call::finish_all:
             return machine.act_all(Operation::finish);
-        case Ask::reset_all:
+        case Call::reset_all:
             return machine.act_all(Operation::reset);
     }
     return Code::io_error;
 }
 
-/// Brings the zone into a state the way a host would; a zone goes offline on its own only.
+/// Brings the zone into a state with a host's commands. Returns false if no command leads there.
 bool drive(Machine& machine, ZoneState state, std::uint64_t start) {
     if (state == EM || state == NW) return true;
     if (state == RO || state == OF) return false;
@@ -308,7 +308,7 @@ void expect_row(const Limits& limits, const Row& row, bool driven) {
     }
     ASSERT_EQ(machine.state(zone), row.from);
 
-    EXPECT_EQ(perform(machine, row.ask, start, written), row.code);
+    EXPECT_EQ(perform(machine, row.call, start, written), row.code);
     EXPECT_EQ(machine.state(zone), row.to) << to_string(machine.state(zone));
     EXPECT_EQ(machine.written_end(zone), start + row.written);
 
@@ -334,38 +334,38 @@ void expect_rows(const test::Disk& disk, std::span<const Row> rows) {
         }
 }
 
-TEST(MachineTable, TheTableMissesNothing) {
-    std::set<std::pair<ZoneState, Ask>> rows;
+TEST(MachineTable, TheTableHasEveryStateWithEveryCall) {
+    std::set<std::pair<ZoneState, Call>> rows;
     for (const auto& row : required_rows)
-        EXPECT_TRUE(rows.insert({row.from, row.ask}).second) << row << " stands there twice";
-    // In an empty zone the pointer is at the start: nothing is behind it.
+        EXPECT_TRUE(rows.insert({row.from, row.call}).second) << row << " is in the table twice";
+    // An empty zone has no write_behind, because its pointer is at its start.
     EXPECT_EQ(rows.size(), 7U * 16U - 1U);
 }
 
-TEST(MachineTable, RequiredZones) {
+TEST(MachineTable, RequiredZonesFollowTheTable) {
     expect_rows({.zone_capacity = capacity}, required_rows);
 }
 
-TEST(MachineTable, RequiredZonesUnderLimitsThatAreNotReached) {
+TEST(MachineTable, RequiredZonesFollowTheTableBelowTheLimits) {
     expect_rows({.zone_capacity = capacity, .max_open = 1, .max_active = 1}, required_rows);
 }
 
-TEST(MachineTable, RequiredZonesWhoseSizeIsNoPowerOfTwo) {
+TEST(MachineTable, RequiredZonesFollowTheTableIfTheirSizeIsNoPowerOfTwo) {
     expect_rows(
         {.size = 720 * KiB, .zone_size = 72 * KiB, .zone_capacity = capacity, .conventional = 2},
         required_rows);
 }
 
-TEST(MachineTable, PreferredZones) {
+TEST(MachineTable, PreferredZonesFollowTheTable) {
     expect_rows({.zone_capacity = capacity, .type = ZoneType::sequential_write_preferred},
                 preferred_rows);
 }
 
-TEST(MachineTable, ConventionalZones) {
+TEST(MachineTable, ConventionalZonesFollowTheTable) {
     expect_rows({.zone_capacity = capacity, .conventional = 6}, conventional_rows);
 }
 
-TEST(MachineTable, WhatIsNoZoneActionIsRefused) {
+TEST(MachineTable, OperationsThatAreNoZoneActionsAreRefused) {
     const auto limits = test::limits_of({});
     Machine machine(limits);
     for (const auto operation : {Operation::read, Operation::write, Operation::append,

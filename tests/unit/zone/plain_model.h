@@ -1,9 +1,6 @@
-// A second zone state machine, as plain as can be: it keeps every zone as a report would show it
-// and finds out everything else by looking at all of them. What it knows comes from zone/machine.h
-// and the standards, not from the machine.
-//
-// Threads: none of its own.
-// Ownership: owns its zones.
+// A second, simple zone state machine to compare the real one with. It stores each zone as a report
+// shows the zone, and derives everything else from all zones. It is written from zone/machine.h and
+// the standards and shares no code with the real one.
 #pragma once
 
 #include <algorithm>

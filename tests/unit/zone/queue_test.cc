@@ -13,7 +13,7 @@
 namespace zonebridge {
 namespace {
 
-/// Counts how often it was told not to sleep; nothing else of it is used here.
+/// Counts the calls of note_ready() and note_queued(). The other functions do nothing.
 class CountingLoop final : public Loop {
   public:
     tl::expected<void, Error> watch(int, Watcher&) override { return {}; }
@@ -30,7 +30,7 @@ class CountingLoop final : public Loop {
     int queued = 0;
 };
 
-/// Completes requests, in order, when told to.
+/// Completes requests in order when a test calls complete().
 class HandQueue final : public Queue {
   public:
     HandQueue(Loop& loop, const Limits& limits, std::size_t depth) : Queue(loop, limits, depth) {
@@ -102,13 +102,13 @@ class QueueTest : public testing::Test {
     Limits limits = test::limits_of({});
 };
 
-TEST_F(QueueTest, HandsAWholeBatchOnAtOnce) {
+TEST_F(QueueTest, PassesAWholeBatchOnAtOnce) {
     auto queue = make(8);
     const std::array batch{good(1), good(2), good(3)};
     EXPECT_EQ(queue.submit(batch), 3U);
     EXPECT_EQ(queue.runs, (std::vector<std::size_t>{3}));
-    EXPECT_EQ(loop.noted, 0) << "the transport itself says when it is done";
-    EXPECT_EQ(loop.queued, 1) << "and a foreign loop has to run a turn that issues them";
+    EXPECT_EQ(loop.noted, 0) << "the transport itself reports completions";
+    EXPECT_EQ(loop.queued, 1) << "a foreign loop must run a turn that issues the requests";
     EXPECT_TRUE(reap(queue).empty());
     queue.complete(2);
     EXPECT_EQ(tags(reap(queue)), (Tags{1, 2}));
@@ -118,14 +118,14 @@ TEST_F(QueueTest, RefusedRequestsCompleteInReapWithTheirReason) {
     auto queue = make(8);
     const std::array batch{bad(41)};
     EXPECT_EQ(queue.submit(batch), 1U);
-    EXPECT_TRUE(queue.runs.empty()) << "it must not reach the transport";
-    EXPECT_EQ(loop.noted, 1) << "or the loop would sleep on it";
+    EXPECT_TRUE(queue.runs.empty()) << "a refused request must not reach the transport";
+    EXPECT_EQ(loop.noted, 1) << "the loop must not sleep before the refusal is reaped";
     const auto done = reap(queue);
     ASSERT_EQ(done.size(), 1U);
     EXPECT_EQ(done[0].tag, 41U);
     EXPECT_EQ(done[0].status, (Status{StatusCode::out_of_range, {}}));
     EXPECT_EQ(done[0].result, 0U);
-    EXPECT_TRUE(reap(queue).empty()) << "once is enough";
+    EXPECT_TRUE(reap(queue).empty()) << "a refusal completes only once";
 }
 
 TEST_F(QueueTest, RefusalsSplitABatchAndDoNotStopIt) {
@@ -145,12 +145,13 @@ TEST_F(QueueTest, TakesNoMoreThanItsDepthUntilReaped) {
     EXPECT_EQ(queue.submit(batch), 3U);
     EXPECT_EQ(queue.submit(std::span(batch).subspan(3)), 0U);
     queue.complete(2);
-    EXPECT_EQ(queue.submit(std::span(batch).subspan(3)), 0U) << "done is not reaped";
+    EXPECT_EQ(queue.submit(std::span(batch).subspan(3)), 0U)
+        << "completed requests count until they are reaped";
     EXPECT_EQ(tags(reap(queue)), (Tags{2, 1, 3}));
     EXPECT_EQ(queue.submit(std::span(batch).subspan(3)), 2U);
 }
 
-TEST_F(QueueTest, RefusedOnesAloneCanFillIt) {
+TEST_F(QueueTest, RefusedRequestsAloneCanFillTheQueue) {
     auto queue = make(2);
     const std::array batch{bad(1), bad(2), bad(3), good(4)};
     EXPECT_EQ(queue.submit(batch), 2U);
@@ -161,13 +162,13 @@ TEST_F(QueueTest, RefusedOnesAloneCanFillIt) {
     EXPECT_EQ(queue.submit(std::span(batch).subspan(3)), 1U);
 }
 
-TEST_F(QueueTest, TakesWhatALayerAboveHasCheckedWithoutASecondCheck) {
+TEST_F(QueueTest, TakesCheckedRequestsWithoutASecondCheck) {
     auto queue = make(4);
     const std::array batch{good(1), bad(2), good(3)};
     queue.take_checked(batch);
     EXPECT_EQ(queue.runs, (std::vector<std::size_t>{3}));
     EXPECT_EQ(loop.noted, 0);
-    EXPECT_EQ(queue.submit(batch), 1U) << "they count as in flight";
+    EXPECT_EQ(queue.submit(batch), 1U) << "checked requests count as in flight";
     queue.complete(4);
     EXPECT_EQ(tags(reap(queue)), (Tags{1, 2, 3, 1}));
     EXPECT_EQ(queue.submit(batch), 3U);
@@ -180,19 +181,19 @@ TEST_F(QueueTest, KeepsTheLoopAwakeWhileRefusalsAreLeft) {
     loop.noted = 0;
     EXPECT_EQ(tags(reap(queue, 2)), (Tags{1, 2}));
     EXPECT_EQ(loop.noted, 1);
-    EXPECT_EQ(queue.collected, 1U) << "the transport must get to say so too";
+    EXPECT_EQ(queue.collected, 1U) << "the transport must be asked for completions too";
     EXPECT_EQ(tags(reap(queue, 2)), (Tags{3}));
     EXPECT_EQ(loop.noted, 1);
 }
 
-TEST_F(QueueTest, NothingToDoIsNoTrouble) {
+TEST_F(QueueTest, EmptyCallsDoNothing) {
     auto queue = make(8);
     EXPECT_EQ(queue.submit({}), 0U);
     EXPECT_EQ(queue.reap({}), 0U);
     EXPECT_EQ(loop.noted, 0);
 }
 
-TEST_F(QueueTest, ADepthOfNoneIsOne) {
+TEST_F(QueueTest, ADepthOfZeroBecomesOne) {
     auto queue = make(0);
     EXPECT_EQ(queue.depth(), 1U);
     const std::array batch{bad(1), bad(2)};

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int code_count = static_cast<int>(StatusCode::aborted) + 1;
 
-TEST(Status, EveryCodeHasItsOwnWordAndTheWordComesBack) {
+TEST(Status, EveryCodeHasItsOwnWordThatParsesBack) {
     std::set<std::string> words;
     for (int value = 0; value < code_count; ++value) {
         const auto code = static_cast<StatusCode>(value);
@@ -27,7 +27,7 @@ TEST(Status, EveryCodeHasItsOwnWordAndTheWordComesBack) {
     EXPECT_EQ(parse_status_code("OK"), std::nullopt);
 }
 
-TEST(Status, WordsThatOthersReadStayWhatTheyAre) {
+TEST(Status, PublishedWordsDoNotChange) {
     EXPECT_EQ(to_string(StatusCode::ok), "ok");
     EXPECT_EQ(to_string(StatusCode::unaligned_write), "unaligned-write");
     EXPECT_EQ(to_string(StatusCode::zone_read_only), "zone-read-only");
@@ -35,17 +35,17 @@ TEST(Status, WordsThatOthersReadStayWhatTheyAre) {
     EXPECT_EQ(to_string(StatusCode::no_space), "no-space");
 }
 
-TEST(Status, EveryCodeIsExplainedDifferently) {
+TEST(Status, EveryCodeHasItsOwnExplanation) {
     std::set<std::string> sentences;
     for (int value = 0; value < code_count; ++value) {
         const auto sentence = std::string(explain(static_cast<StatusCode>(value)));
         EXPECT_FALSE(sentence.empty());
-        EXPECT_NE(sentence.back(), '.') << "it is a part of a sentence: " << sentence;
+        EXPECT_NE(sentence.back(), '.') << "an explanation is a part of a sentence: " << sentence;
         EXPECT_TRUE(sentences.insert(sentence).second) << sentence;
     }
 }
 
-TEST(Status, CausesAreToldInTheirOwnTongue) {
+TEST(Status, CausesAreNamedInTheTermsOfTheirSource) {
     EXPECT_EQ(to_string(NativeCause{}), "");
     EXPECT_EQ(to_string(NativeCause::os_error(ENOSPC)), "ENOSPC (No space left on device)");
     EXPECT_EQ(to_string(NativeCause::os_error(99999)), "errno 99999");
@@ -54,7 +54,7 @@ TEST(Status, CausesAreToldInTheirOwnTongue) {
     EXPECT_EQ(to_string(NativeCause{NativeCause::Source::nvme_status, 0x1BC}), "NVMe status 1/bc");
 }
 
-TEST(Status, SystemFailuresSayWhatAndWhyAndKeepTheCause) {
+TEST(Status, SystemFailuresNameTheActionAndTheErrorAndKeepTheCause) {
     const auto error = os_failure(EACCES, "cannot open /dev/sdz");
     EXPECT_EQ(error.message, "cannot open /dev/sdz: Permission denied");
     EXPECT_EQ(error.code, StatusCode::io_error);
@@ -62,7 +62,7 @@ TEST(Status, SystemFailuresSayWhatAndWhyAndKeepTheCause) {
     EXPECT_EQ(os_failure(99999, "x").message, "x: errno 99999");
 }
 
-TEST(Status, SystemErrorsBecomeTheCodesAGuestUnderstands) {
+TEST(Status, SystemErrorsMapToStatusCodes) {
     constexpr std::pair<int, StatusCode> expected[] = {
         {ENOSPC, StatusCode::no_space},    {EDQUOT, StatusCode::no_space},
         {ENODEV, StatusCode::device_gone}, {ENXIO, StatusCode::device_gone},

@@ -1,6 +1,6 @@
-// What the tests of the zone model share: small disks to try things on, and a count of allocations.
+// For all tests of the zone model: small disks, and a count of allocations.
 //
-// Threads: plain functions and values; the count is the whole program's.
+// Threads: any. The count is that of the whole program.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace zonebridge::test {
 inline constexpr std::uint64_t KiB = 1024;
 inline constexpr std::uint64_t MiB = 1024 * KiB;
 
-/// What a test wants a disk to look like: ten zones of 64 KiB unless it says otherwise.
+/// The shape of a disk; by default ten zones of 64 KiB.
 struct Disk {
     std::uint64_t size = 640 * KiB;
     std::uint64_t zone_size = 64 * KiB;
@@ -53,7 +53,7 @@ inline Limits limits_of(const Disk& disk) {
     return limits;
 }
 
-/// `limits` with discards and writes of zeroes of so many bytes at once.
+/// `limits` with discards and writes of zeroes of at most `most` bytes.
 inline Limits with_clearing(Limits limits, std::uint64_t most) {
     limits.max_discard = limits.max_write_zeroes = most;
     limits.discard_granularity = limits.physical_block_size;

@@ -1,4 +1,4 @@
-// The survey is fed reports that are right, and reports that are right but for one thing.
+// The survey gets correct reports, and reports with one fault.
 #include "zone/survey.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ using enum ZoneState;
 constexpr auto required = ZoneType::sequential_write_required;
 constexpr auto preferred = ZoneType::sequential_write_preferred;
 
-/// A device's true report.
+/// A device's report.
 struct Report {
     std::uint64_t size = 0;
     std::uint64_t zone_size = 0;
@@ -49,8 +49,8 @@ Report small_report() {
     return report;
 }
 
-/// Any report a device may give by right: conventional zones anywhere, every state, a zone size
-/// that may be no power of two, a shorter last zone. Zone 1 is sequential and tells its capacity.
+/// A random valid report: conventional zones anywhere, every state, a zone size that may be no
+/// power of two, sometimes a shorter last zone. Zone 1 is sequential and reports its capacity.
 Report random_report(std::mt19937& random) {
     const auto one_of = [&](std::uint64_t first, std::uint64_t last) {
         return std::uniform_int_distribution(first, last)(random);
@@ -61,11 +61,11 @@ Report random_report(std::mt19937& random) {
         one_of(0, 1) == 0 ? report.zone_size : one_of(1, report.zone_size / 512) * 512;
     report.type = one_of(0, 3) == 0 ? preferred : required;
     const auto count = one_of(4, 80);
-    const auto runt = one_of(0, 2) == 0 ? one_of(1, report.zone_size / 512 - 1) * 512 : 0;
+    const auto last_length = one_of(0, 2) == 0 ? one_of(1, report.zone_size / 512 - 1) * 512 : 0;
     constexpr ZoneState states[] = {empty,     implicit_open, explicit_open, closed,
                                     read_only, full,          offline};
     for (std::uint64_t i = 0; i < count; ++i) {
-        const auto length = runt != 0 && i + 1 == count ? runt : report.zone_size;
+        const auto length = last_length != 0 && i + 1 == count ? last_length : report.zone_size;
         if (i != 1 && one_of(0, 3) == 0) {
             report.zones.push_back(conventional_zone(report.size, length));
         } else {
@@ -82,10 +82,10 @@ Report random_report(std::mt19937& random) {
     return report;
 }
 
-/// The whole report in batches of `step`.
+/// Surveys the whole report in batches of `step` zones.
 tl::expected<Layout, std::string> survey(const Report& report, std::size_t step = 7,
-                                         std::optional<std::uint64_t> told = std::nullopt) {
-    Survey survey(report.size, told);
+                                         std::optional<std::uint64_t> known_size = std::nullopt) {
+    Survey survey(report.size, known_size);
     const std::span all(report.zones);
     for (std::size_t at = 0; at < all.size(); at += step)
         if (auto fault = survey.add(all.subspan(at, std::min(step, all.size() - at))))
@@ -93,14 +93,14 @@ tl::expected<Layout, std::string> survey(const Report& report, std::size_t step 
     return survey.finish();
 }
 
-TEST(Survey, MakesTheLayoutOfWhateverADeviceMayReport) {
+TEST(Survey, MakesALayoutOfEveryValidReport) {
     for (unsigned seed = 0; seed < 300; ++seed) {
         SCOPED_TRACE(seed);
         std::mt19937 random(seed);
         const auto report = random_report(random);
-        const auto told =
+        const auto known_size =
             seed % 2 == 0 ? std::optional(report.zone_size) : std::optional<std::uint64_t>();
-        const auto layout = survey(report, 1 + seed % 9, told);
+        const auto layout = survey(report, 1 + seed % 9, known_size);
         ASSERT_TRUE(layout) << layout.error();
         EXPECT_EQ(layout->size(), report.size);
         EXPECT_EQ(layout->zone_size(), report.zone_size);
@@ -117,7 +117,7 @@ TEST(Survey, MakesTheLayoutOfWhateverADeviceMayReport) {
     }
 }
 
-TEST(Survey, SaysHowFarItIs) {
+TEST(Survey, TracksItsPosition) {
     const auto report = small_report();
     Survey survey(report.size);
     EXPECT_EQ(survey.size(), 256 * KiB);
@@ -133,14 +133,14 @@ TEST(Survey, SaysHowFarItIs) {
     EXPECT_TRUE(survey.finish());
 }
 
-/// One thing made wrong in a right report, and what is then said of it.
-struct Lie {
+/// A fault to put into a correct report, and the beginning of the message about it.
+struct Fault {
     const char* name;
-    std::function<void(Report&)> tell;
+    std::function<void(Report&)> apply;
     const char* says;
 };
 
-std::vector<Lie> lies() {
+std::vector<Fault> faults() {
     return {
         {"overlaps", [](Report& r) { r.zones[2].start -= 512; },
          "zone 2 (reported at byte 130560): it overlaps the zone before it, which ends at 131072"},
@@ -206,11 +206,11 @@ std::vector<Lie> lies() {
         {"two sequential types", [](Report& r) { r.zones[2].type = preferred; },
          "zone 2 (reported at byte 131072): it is sequential-write-preferred, but other zones are "
          "sequential-write-required"},
-        {"a type that is none", [](Report& r) { r.zones[2].type = static_cast<ZoneType>(9); },
+        {"an unknown type", [](Report& r) { r.zones[2].type = static_cast<ZoneType>(9); },
          "zone 2 (reported at byte 131072): its type 9 is not known"},
-        {"a state that is none", [](Report& r) { r.zones[2].state = static_cast<ZoneState>(7); },
+        {"an unknown state", [](Report& r) { r.zones[2].state = static_cast<ZoneState>(7); },
          "zone 2 (reported at byte 131072): its state 7 is not a zone state"},
-        {"sequential, of a conventional zone's state",
+        {"sequential, in the state of a conventional zone",
          [](Report& r) { r.zones[1].state = not_write_pointer; },
          "zone 1 (reported at byte 65536): it is sequential, but its state says it has no write "
          "pointer"},
@@ -225,14 +225,15 @@ std::vector<Lie> lies() {
     };
 }
 
-TEST(Survey, NamesWhatIsWrongAndWhere) {
-    for (const auto& lie : lies()) {
+TEST(Survey, NamesTheFaultAndTheZone) {
+    for (const auto& faulty : faults()) {
         for (const std::size_t step : {1, 3, 100}) {
             auto report = small_report();
-            lie.tell(report);
+            faulty.apply(report);
             const auto layout = survey(report, step);
-            ASSERT_FALSE(layout) << lie.name;
-            EXPECT_TRUE(layout.error().starts_with(lie.says)) << lie.name << ": " << layout.error();
+            ASSERT_FALSE(layout) << faulty.name;
+            EXPECT_TRUE(layout.error().starts_with(faulty.says))
+                << faulty.name << ": " << layout.error();
         }
     }
 }
@@ -243,18 +244,18 @@ TEST(Survey, ReadOnlyAndOfflineZonesMayHaveLostTheirCapacity) {
         report.zones[1] = sequential_zone(64 * KiB, 64 * KiB, 0, state, 0);
         const auto layout = survey(report);
         ASSERT_TRUE(layout) << layout.error();
-        EXPECT_EQ(layout->zone_capacity(), 48 * KiB) << "the next one tells";
+        EXPECT_EQ(layout->zone_capacity(), 48 * KiB) << "the next zone reports the capacity";
     }
     Report all_offline{128 * KiB, 64 * KiB, 0, required, {}};
     all_offline.zones = {sequential_zone(0, 64 * KiB, 0, offline, 0),
                          sequential_zone(64 * KiB, 64 * KiB, 0, offline, 0)};
     const auto layout = survey(all_offline);
     ASSERT_TRUE(layout) << layout.error();
-    EXPECT_EQ(layout->zone_capacity(), 64 * KiB) << "nothing says it is less";
+    EXPECT_EQ(layout->zone_capacity(), 64 * KiB) << "no zone reports less";
 }
 
-TEST(Survey, AShorterLastZonesCapacityIsBelieved) {
-    // Nothing else tells one: a conventional zone, and one that is offline.
+TEST(Survey, TheCapacityOfAShorterLastZoneIsUsedIfNoOtherIsKnown) {
+    // No other zone reports a capacity: one is conventional, one is offline.
     Report report{160 * KiB, 64 * KiB, 16 * KiB, required, {}};
     report.zones = {conventional_zone(0, 64 * KiB),
                     sequential_zone(64 * KiB, 64 * KiB, 0, offline, 0),
@@ -263,38 +264,38 @@ TEST(Survey, AShorterLastZonesCapacityIsBelieved) {
     ASSERT_TRUE(layout) << layout.error();
     EXPECT_EQ(layout->capacity_of(2), 16 * KiB);
 
-    // Beyond what the others have it is a lie.
-    auto lie = small_report();
-    lie.size += 56 * KiB;
-    lie.zones.push_back(sequential_zone(256 * KiB, 56 * KiB, 56 * KiB, empty, 0));
-    const auto refused = survey(lie);
+    // A capacity above that of the other zones is a fault.
+    auto faulty = small_report();
+    faulty.size += 56 * KiB;
+    faulty.zones.push_back(sequential_zone(256 * KiB, 56 * KiB, 56 * KiB, empty, 0));
+    const auto refused = survey(faulty);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().find("zone 4"), std::string::npos) << refused.error();
     EXPECT_NE(refused.error().find("differs from the other zones' capacity, 49152"),
               std::string::npos);
 }
 
-TEST(Survey, HoldsTheZonesAgainstAZoneSizeThatWasToldElsewhere) {
+TEST(Survey, ChecksTheZonesAgainstAKnownZoneSize) {
     EXPECT_TRUE(survey(small_report(), 7, 64 * KiB));
     const auto other = survey(small_report(), 7, 128 * KiB);
     ASSERT_FALSE(other);
     EXPECT_EQ(other.error(),
               "zone 0 (reported at byte 0): its length 65536 is not the zone size 131072");
-    EXPECT_FALSE(survey(small_report(), 7, 0)) << "a zone size of nothing";
-    // A disk of one zone, which is its last.
+    EXPECT_FALSE(survey(small_report(), 7, 0)) << "a zone size of zero";
+    // The only zone of a disk is its last, which may be short.
     Report one{16 * KiB, 64 * KiB, 16 * KiB, required, {}};
     one.zones = {sequential_zone(0, 16 * KiB, 16 * KiB, empty, 0)};
     EXPECT_TRUE(survey(one, 7, 64 * KiB));
 }
 
-TEST(Survey, RefusesNumbersNoLayoutCanKeep) {
+TEST(Survey, RefusesNumbersThatNoLayoutAccepts) {
     Report report{Layout::max_zone_size + 512, 0, 0, required, {}};
     report.zones = {conventional_zone(0, report.size)};
     const auto large = survey(report);
     ASSERT_FALSE(large);
     EXPECT_NE(large.error().find("is larger than"), std::string::npos) << large.error();
 
-    // Before anything is kept for them.
+    // The refusal comes before memory is allocated for the zones.
     report.size = std::uint64_t{1} << 62;
     report.zones = {conventional_zone(0, 512)};
     const auto many = survey(report);
@@ -305,13 +306,13 @@ TEST(Survey, RefusesNumbersNoLayoutCanKeep) {
     EXPECT_FALSE(survey(report)) << "a size of half a block";
 }
 
-TEST(Survey, AFaultIsForGood) {
+TEST(Survey, AFaultIsPermanent) {
     auto report = small_report();
-    auto lie = report.zones[1];
-    lie.capacity = 0;
+    auto faulty = report.zones[1];
+    faulty.capacity = 0;
     Survey survey(report.size);
     EXPECT_EQ(survey.add(std::span(report.zones).first(1)), std::nullopt);
-    const auto fault = survey.add({&lie, 1});
+    const auto fault = survey.add({&faulty, 1});
     ASSERT_TRUE(fault);
     EXPECT_EQ(survey.add(std::span(report.zones).subspan(1)), fault);
     const auto layout = survey.finish();
@@ -319,7 +320,7 @@ TEST(Survey, AFaultIsForGood) {
     EXPECT_EQ(layout.error(), *fault);
 }
 
-/// Changes one field of one zone to something random; whether that made the report another one.
+/// Sets one field of one zone to a random value. Returns whether the report changed.
 bool disturb(Report& report, std::mt19937& random) {
     auto& zone = report.zones[random() % report.zones.size()];
     const auto before = zone;
@@ -360,7 +361,7 @@ bool disturb(Report& report, std::mt19937& random) {
     return zone != before;
 }
 
-TEST(Survey, WhatItTakesFromADisturbedReportIsALayoutThatFitsIt) {
+TEST(Survey, ALayoutOfADisturbedReportMatchesTheReport) {
     unsigned refused = 0;
     unsigned disturbed = 0;
     for (unsigned seed = 0; seed < 4000; ++seed) {
@@ -393,7 +394,7 @@ TEST(Survey, WhatItTakesFromADisturbedReportIsALayoutThatFitsIt) {
             }
         }
     }
-    // Most disturbances can't be right.
+    // Most changes make a report invalid.
     EXPECT_GT(refused, disturbed / 2);
 }
 

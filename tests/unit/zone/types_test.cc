@@ -8,7 +8,7 @@
 namespace zonebridge {
 namespace {
 
-TEST(Types, StatesHaveTheStandardsNumbersAndWords) {
+TEST(Types, StatesHaveTheNumbersOfTheStandardsAndParseBack) {
     constexpr std::pair<int, const char*> expected[] = {{0x0, "not-write-pointer"},
                                                         {0x1, "empty"},
                                                         {0x2, "implicit-open"},
@@ -33,7 +33,7 @@ TEST(Types, StatesHaveTheStandardsNumbersAndWords) {
     }
 }
 
-TEST(Types, TypesAndModelsComeBackFromTheirWords) {
+TEST(Types, TypesAndModelsParseBack) {
     for (const auto type : {ZoneType::conventional, ZoneType::sequential_write_required,
                             ZoneType::sequential_write_preferred})
         EXPECT_EQ(parse_zone_type(to_string(type)), type);
