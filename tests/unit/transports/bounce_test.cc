@@ -7,7 +7,7 @@
 namespace zonebridge {
 namespace {
 
-TEST(Bounce, GivesEveryPlaceOnceAndEachHoldsTheLargestRequest) {
+TEST(Bounce, LendsEachBufferOnceAndEachHoldsTheLargestRequest) {
     constexpr std::size_t size = 10'000;
     constexpr std::size_t places = 8;
     auto made = BouncePool::make(places, size);

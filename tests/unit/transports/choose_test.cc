@@ -1,5 +1,5 @@
-// Which transport a disk gets, on made-up /sys trees; real disks are looked at in the lab guest
-// (tests/guest/list.sh).
+// Which transport a disk gets, by /sys trees that the tests make. tests/guest/list.sh checks real
+// disks in a guest.
 #include "transports/choose.h"
 
 #include <fstream>
@@ -23,7 +23,7 @@ class Choose : public ::testing::Test {
     [[nodiscard]] host::Node block(unsigned major, unsigned minor) const {
         return *host::describe(machine.places(), "/dev/x", true, makedev(major, minor));
     }
-    /// The first choice for a block device, from what the made-up /sys says.
+    /// The first choice for a block device, by the test's /sys tree.
     [[nodiscard]] Choice first(const host::Node& node) const {
         return choose_for_device(node, zone_facts(node)).front();
     }
@@ -62,7 +62,7 @@ TEST_F(Choose, AScsiDiskWhoseZonesTheKernelHidesIsDrivenByScsi) {
     EXPECT_NE(choice.reason.find("host-aware"), std::string::npos) << choice.reason;
 }
 
-TEST_F(Choose, DriveManagedAndOrdinaryDisksAreOrdinary) {
+TEST_F(Choose, DriveManagedDisksCountAsDisksWithoutZones) {
     scsi_disk("0", "none");
     EXPECT_EQ(first(block(8, 0)).reason, "a block device without zones");
     vpd_b1(2);
@@ -82,7 +82,7 @@ TEST_F(Choose, PassthroughNodesAreDrivenByScsi) {
     }
 }
 
-TEST_F(Choose, APartitionIsNotTakenForTheDisk) {
+TEST_F(Choose, APartitionIsNotMistakenForItsDisk) {
     scsi_disk("20", "none");
     MadeUp::write(disk() / "sda1/partition", "1\n");
     machine.add_device("pseudo_0/adapter0/host0/target0:0:0/0:0:0:0/block/sda/sda1", "block", 8, 1);
@@ -91,7 +91,7 @@ TEST_F(Choose, APartitionIsNotTakenForTheDisk) {
     EXPECT_NE(choice.reason.find("partition of /dev/sda"), std::string::npos) << choice.reason;
 }
 
-TEST_F(Choose, ANamespaceGoesByNvmeThenByBlock) {
+TEST_F(Choose, ANamespaceIsTriedByNvmeFirstThenByBlock) {
     host::Node node;
     node.kind = host::Node::Kind::block;
     node.path = "/dev/nvme0n1";
@@ -114,7 +114,7 @@ TEST_F(Choose, ANamespaceGoesByNvmeThenByBlock) {
     EXPECT_EQ(choices[1].path, "/dev/nvme0n1");
 }
 
-TEST_F(Choose, ABlockDeviceThatShowsNoZonesIsNoWayToANamespaceThatHasThem) {
+TEST_F(Choose, ABlockDeviceWithoutZonesIsNotUsedForAZonedNamespace) {
     host::Node node;
     node.kind = host::Node::Kind::block;
     node.path = "/dev/nvme0n1";
@@ -132,7 +132,7 @@ TEST_F(Choose, ABlockDeviceThatShowsNoZonesIsNoWayToANamespaceThatHasThem) {
     EXPECT_EQ(choose_for_device(node, facts).front().transport, Kind::block);
 }
 
-TEST_F(Choose, FilesGoByTheirMarkAndOthersAreRefusedWithAdvice) {
+TEST_F(Choose, EmulatedDisksAreRecognizedAndOtherFilesAreRefusedWithAdvice) {
     const test::TemporaryFolder folder;
     const auto path = folder / "disk";
     emulated::Shape shape;
@@ -154,7 +154,7 @@ TEST_F(Choose, FilesGoByTheirMarkAndOthersAreRefusedWithAdvice) {
     EXPECT_NE(directory.error().message.find("is a directory"), std::string::npos);
 }
 
-TEST(ZoneFacts, VpdPageB1IsReadAsSbcHasIt) {
+TEST(ZoneFacts, VpdPageB1IsReadAsInSbc) {
     const auto page = [](unsigned char byte) {
         std::string text(64, '\0');
         text[1] = '\xB1';

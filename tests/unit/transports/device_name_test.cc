@@ -18,7 +18,7 @@ TEST(DeviceName, PlainPathsArePaths) {
     }
 }
 
-TEST(DeviceName, PrefixesSayWhichTransport) {
+TEST(DeviceName, PrefixesChooseTheTransport) {
     const auto emulated = parse_device_name("emulated:/a/b:c");
     ASSERT_TRUE(emulated);
     EXPECT_EQ(emulated->kind, Kind::emulated);
@@ -40,7 +40,7 @@ TEST(DeviceName, PrefixesSayWhichTransport) {
     EXPECT_EQ(null->size, std::uint64_t{2} << 30);
 }
 
-TEST(DeviceName, WhatCanNotBeIsRefusedByName) {
+TEST(DeviceName, InvalidNamesAreRefusedWithTheReason) {
     const std::pair<const char*, const char*> refused[] = {
         {"", "empty"},          {"emulated:", "path"}, {"null:", "not a size"}, {"null:x", "'x'"},
         {"null:0", "multiple"}, {"null:513", "512"},   {"block:", "path"},      {"scsi:", "path"},

@@ -43,7 +43,7 @@ TEST(Null, CompletesEverythingAndMovesNothing) {
     EXPECT_EQ((*queue)->submit(std::span(requests).subspan(4)), 2U);
 }
 
-TEST(Null, KeepsTheLoopAwakeForWhatWasNotReaped) {
+TEST(Null, KeepsTheLoopAwakeUntilAllCompletionsAreReaped) {
     test::HandLoop loop;
     const auto disk = null::open(1 << 20);
     ASSERT_TRUE(disk) << disk.error().message;
@@ -59,7 +59,7 @@ TEST(Null, KeepsTheLoopAwakeForWhatWasNotReaped) {
         ASSERT_TRUE(loop.turn(Loop::Wait::sleep));
         EXPECT_EQ((*queue)->reap(std::span(done).first(expected)), expected);
     }
-    EXPECT_FALSE(loop.ready()) << "nothing is left";
+    EXPECT_FALSE(loop.ready()) << "no completion is left";
 }
 
 TEST(Null, RefusesASizeThatIsNotWholeBlocks) {

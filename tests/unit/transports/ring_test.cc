@@ -22,7 +22,7 @@ struct Counter final : Watcher {
     int calls = 0;
 };
 
-struct Kept final : Ring::Completer {
+struct RecordedResult final : Ring::Completer {
     void complete(const Result& result) noexcept override {
         value = result.value;
         ++calls;
@@ -105,7 +105,8 @@ TEST(Ring, APostedCallMayTurnTheRing) {
     EXPECT_TRUE(inner);
 }
 
-/// Posts 0, 1 and 2, of which 0 posts 3 and turns the loop until that has run; gives the order.
+/// Posts calls 0, 1 and 2. Call 0 posts call 3 and turns the loop until call 3 has run. Returns the
+/// order of the calls.
 template <typename AnyLoop>
 std::vector<int> nested_order(AnyLoop& loop) {
     std::vector<int> seen;
@@ -160,7 +161,7 @@ TEST(Ring, AWatcherMayWaitForACallThatWokeTheSameTurn) {
     const int fd = eventfd(0, EFD_CLOEXEC);
     ASSERT_TRUE(ring->watch(fd, watcher));
     ASSERT_TRUE(ring->turn(Loop::Wait::poll));
-    ring->post([&] { called = true; });  // its wake-up is taken first
+    ring->post([&] { called = true; });  // the wake-up for this call is taken first
     kick(fd);
     ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
     EXPECT_TRUE(called);
@@ -183,10 +184,10 @@ TEST(Ring, ATurnRunsACallThatPostsItselfOnce) {
     }
 }
 
-TEST(Ring, CompletesEveryOperationAlsoMoreThanItHasEntriesFor) {
+TEST(Ring, CompletesMoreOperationsThanItHasEntries) {
     const auto ring = make_ring();
     ASSERT_TRUE(ring);
-    std::array<Kept, 100> operations;
+    std::array<RecordedResult, 100> operations;
     for (auto& operation : operations) {
         auto* entry = ring->prepare(operation);
         ASSERT_NE(entry, nullptr);
@@ -204,19 +205,19 @@ TEST(Ring, CompletesEveryOperationAlsoMoreThanItHasEntriesFor) {
 TEST(Ring, GivesTheKernelsErrorToTheOperation) {
     const auto ring = make_ring();
     ASSERT_TRUE(ring);
-    Kept operation;
+    RecordedResult operation;
     char byte = 0;
     io_uring_prep_read(ring->prepare(operation), -1, &byte, 1, 0);
     while (operation.calls == 0) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
     EXPECT_EQ(operation.value, -EBADF);
 }
 
-TEST(Ring, DoesNotSleepWhileSomethingIsReadyToReap) {
+TEST(Ring, DoesNotSleepWhileACompletionIsReady) {
     const auto ring = make_ring();
     ASSERT_TRUE(ring);
     ASSERT_TRUE(ring->turn(Loop::Wait::poll));
     ring->note_ready();
-    ASSERT_TRUE(ring->turn(Loop::Wait::sleep));  // would hang, and the harness would say so
+    ASSERT_TRUE(ring->turn(Loop::Wait::sleep));  // would hang until the harness ends the test
 }
 
 TEST(Ring, LetsIssuersIssueBeforeItEntersTheKernel) {
@@ -226,7 +227,7 @@ TEST(Ring, LetsIssuersIssueBeforeItEntersTheKernel) {
             issued = true;
         }
         Ring* ring = nullptr;
-        Kept operation;
+        RecordedResult operation;
         bool issued = false;
     } issuer;
     const auto ring = make_ring();
@@ -244,7 +245,7 @@ std::unique_ptr<Ring> make_polled_ring() {
     return ring ? std::move(*ring) : nullptr;
 }
 
-/// Whether the descriptor became readable within a time that no test needs.
+/// Waits until the descriptor is readable. Returns false after ten seconds, which no test needs.
 bool sleep_on(Ring& ring) {
     pollfd waiting{ring.fd().value(), POLLIN, 0};
     for (;;) {
@@ -261,7 +262,7 @@ TEST(Ring, ItsDescriptorWakesAForeignEventLoop) {
     ASSERT_TRUE(ring->watch(fd, counter));
     ASSERT_TRUE(ring->turn(Loop::Wait::poll));
     for (int round = 1; round <= 50; ++round) {
-        // Mostly while this thread sleeps already.
+        // The yield mostly lets this thread fall asleep first.
         std::thread other([&] {
             std::this_thread::yield();
             kick(fd);
@@ -294,11 +295,11 @@ bool readable(Ring& ring) {
     return ::poll(&waiting, 1, 0) == 1;
 }
 
-/// Turns as long as the descriptor asks for it: how often that was.
+/// Turns the ring while its descriptor is readable. Returns the number of turns.
 int turn_while_readable(Ring& ring) {
     int turns = 0;
     for (; turns < 100 && readable(ring); ++turns) EXPECT_TRUE(ring.turn(Loop::Wait::poll));
-    EXPECT_LT(turns, 100) << "it asks for ever";
+    EXPECT_LT(turns, 100) << "the descriptor stays readable";
     return turns;
 }
 
@@ -356,12 +357,12 @@ TEST(Ring, ItsDescriptorIsReadableForEntriesThatNoTurnHasSubmitted) {
     const auto ring = make_polled_ring();
     ASSERT_TRUE(ring);
     turn_while_readable(*ring);
-    Kept operation;
+    RecordedResult operation;
     io_uring_prep_nop(ring->prepare(operation));
     turn_while_readable(*ring);
     EXPECT_EQ(operation.calls, 1);
 
-    // As a completion in a turn may prepare the next.
+    // A completion in a turn may prepare the next operation like this.
     ring->post([&] { io_uring_prep_nop(ring->prepare(operation)); });
     turn_while_readable(*ring);
     EXPECT_EQ(operation.calls, 2);
@@ -382,7 +383,7 @@ TEST(Ring, ItsDescriptorIsReadableUntilCompletionsThatDidNotFitAreTaken) {
     const auto ring = make_polled_ring();
     ASSERT_TRUE(ring);
     turn_while_readable(*ring);
-    std::array<Kept, 200> operations;  // more than the completions' ring has room for
+    std::array<RecordedResult, 200> operations;  // more than the completion queue holds
     for (auto& operation : operations) {
         auto* entry = ring->prepare(operation);
         ASSERT_NE(entry, nullptr);
@@ -390,7 +391,7 @@ TEST(Ring, ItsDescriptorIsReadableUntilCompletionsThatDidNotFitAreTaken) {
     }
     turn_while_readable(*ring);
     for (const auto& operation : operations) EXPECT_EQ(operation.calls, 1);
-    // The ring's own watch may have ended for want of room.
+    // The ring's own poll may have ended because the completion queue was full.
     bool called = false;
     std::thread([&] { ring->post([&] { called = true; }); }).join();
     turn_while_readable(*ring);
@@ -399,7 +400,7 @@ TEST(Ring, ItsDescriptorIsReadableUntilCompletionsThatDidNotFitAreTaken) {
     EXPECT_TRUE(readable(*ring));
 }
 
-TEST(Ring, NotesCostNoSystemCallWhereItsThreadSleepsInTurns) {
+TEST(Ring, NotesMakeNoSystemCallIfItsThreadSleepsInTurns) {
     const auto ring = make_ring();
     ASSERT_TRUE(ring);
     EXPECT_FALSE(ring->fd());

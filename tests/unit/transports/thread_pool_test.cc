@@ -18,7 +18,7 @@
 namespace zonebridge {
 namespace {
 
-// Opens once; whoever waits before that sleeps.
+// Opens once. Threads that wait before that sleep.
 class Gate {
   public:
     void open() {
@@ -37,7 +37,7 @@ class Gate {
     bool open_ = false;
 };
 
-struct Noting final : ThreadPool::Job {
+struct RecordingJob final : ThreadPool::Job {
     void run() noexcept override {
         runner = std::this_thread::get_id();
         if (started != nullptr) started->open();
@@ -78,10 +78,10 @@ class LoopThreadPools : public ::testing::Test {
     std::unique_ptr<Ring> ring;
 };
 
-TEST_F(LoopThreadPools, RunsEachJobOnceElsewhereAndEndsItHere) {
+TEST_F(LoopThreadPools, RunEachJobOnceOnAPoolThreadAndEndItOnTheLoopsThread) {
     const auto pool = start(2);
     ASSERT_TRUE(pool);
-    std::array<Noting, 50> jobs;
+    std::array<RecordingJob, 50> jobs;
     for (auto& job : jobs) pool->submit(job);
     EXPECT_EQ(pool->in_flight(), jobs.size());
     turn_until_idle(*pool);
@@ -93,18 +93,18 @@ TEST_F(LoopThreadPools, RunsEachJobOnceElsewhereAndEndsItHere) {
     }
 }
 
-TEST_F(LoopThreadPools, AsManyJobsRunSideBySideAsThereAreThreads) {
+TEST_F(LoopThreadPools, RunAsManyJobsTogetherAsThereAreThreads) {
     const auto pool = start(3);
     ASSERT_TRUE(pool);
     Gate gate;
     std::array<Gate, 3> started;
-    std::array<Noting, 3> jobs;
+    std::array<RecordingJob, 3> jobs;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         jobs[i].gate = &gate;
         jobs[i].started = &started[i];
         pool->submit(jobs[i]);
     }
-    for (auto& one : started) one.wait();  // would hang if one had to wait for another
+    for (auto& one : started) one.wait();  // hangs if a job has to wait for another
     std::set<std::thread::id> runners;
     gate.open();
     turn_until_idle(*pool);
@@ -112,10 +112,10 @@ TEST_F(LoopThreadPools, AsManyJobsRunSideBySideAsThereAreThreads) {
     EXPECT_EQ(runners.size(), 3u);
 }
 
-TEST_F(LoopThreadPools, AJobMayBeHandedOverAgainWhereItEnds) {
+TEST_F(LoopThreadPools, AJobMayBeSubmittedAgainFromDone) {
     const auto pool = start(1);
     ASSERT_TRUE(pool);
-    Noting job;
+    RecordingJob job;
     job.again = pool.get();
     pool->submit(job);
     turn_until_idle(*pool);
@@ -126,19 +126,19 @@ TEST_F(LoopThreadPools, AJobMayBeHandedOverAgainWhereItEnds) {
 TEST_F(LoopThreadPools, AskingForNoThreadsGivesOne) {
     const auto pool = start(0);
     ASSERT_TRUE(pool);
-    Noting job;
+    RecordingJob job;
     pool->submit(job);
     turn_until_idle(*pool);
     EXPECT_EQ(job.runs, 1);
 }
 
-TEST_F(LoopThreadPools, EndingWaitsForWhatRunsAndDropsTheRest) {
+TEST_F(LoopThreadPools, DestructionWaitsForRunningJobsAndDropsTheOthers) {
     auto pool = start(1);
     ASSERT_TRUE(pool);
     Gate started;
     Gate gate;
-    Noting running;
-    Noting waiting;
+    RecordingJob running;
+    RecordingJob waiting;
     running.started = &started;
     running.gate = &gate;
     pool->submit(running);
@@ -148,14 +148,14 @@ TEST_F(LoopThreadPools, EndingWaitsForWhatRunsAndDropsTheRest) {
     pool.reset();
     opener.join();
     EXPECT_EQ(running.runs, 1);
-    EXPECT_EQ(running.dones, 0) << "nobody is left to tell";
+    EXPECT_EQ(running.dones, 0) << "the pool is gone";
     ASSERT_TRUE(ring->turn(Loop::Wait::poll));
     EXPECT_EQ(running.dones, 0);
     EXPECT_EQ(waiting.dones, 0);
     EXPECT_LE(waiting.runs, 1);
 }
 
-struct Touching final : ThreadPool::Job {
+struct ReadingJob final : ThreadPool::Job {
     void run() noexcept override { seen = *static_cast<const volatile std::byte*>(page); }
     void done() noexcept override {}
 
@@ -175,7 +175,7 @@ TEST_F(LoopThreadPools, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
         const auto pool = start(1);
         ASSERT_TRUE(pool);
         ASSERT_EQ(::ftruncate(file.get(), 0), 0);
-        Touching job;
+        ReadingJob job;
         job.page = page;
         pool->submit(job);
         turn_until_idle(*pool);

@@ -46,7 +46,7 @@ class Control : public ::testing::Test, private ControlJob::Owner {
                     .offset = first * zone_size,
                     .length = count * zone_size});
     }
-    /// As a queue over this one does it: the kernel has no such action but RESET.
+    /// Acts on all zones as the layer above does: the kernel itself can only reset all zones.
     Completion act_on_all(Operation operation) {
         if (operation == Operation::reset)
             return run({.operation = operation, .scope = Scope::all});
@@ -85,10 +85,11 @@ TEST_F(Control, AReportBeginsWithTheZoneThatHoldsTheOffset) {
     EXPECT_TRUE(done.status.ok());
     ASSERT_EQ(done.result, 3u);
     for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(zones[i], port.machine().describe(3 + i));
-    EXPECT_EQ(port.largest_report, 3u) << "a device is not asked for more than is wanted";
+    EXPECT_EQ(port.largest_report, 3u)
+        << "the device is asked for no more zones than the request wants";
 }
 
-TEST_F(Control, AReportTakesAsManyStepsAsItNeedsAndEndsWithTheDisk) {
+TEST_F(Control, AReportTakesSeveralStepsAndEndsWithTheDisk) {
     std::array<Zone, 20> zones;
     const auto done = run({.operation = Operation::report, .zones = zones});
     EXPECT_TRUE(done.status.ok());
@@ -97,7 +98,7 @@ TEST_F(Control, AReportTakesAsManyStepsAsItNeedsAndEndsWithTheDisk) {
     EXPECT_EQ(run({.operation = Operation::report, .zones = {}}).result, 0u);
 }
 
-TEST_F(Control, ARangeGoesZoneByZoneAndStopsAtTheFirstThatFails) {
+TEST_F(Control, AnActionOnARangeStopsAtTheFirstZoneThatFails) {
     EXPECT_EQ(act(Operation::finish, 2, 3).result, 3u);
     port.actions.clear();
     port.broken = 6;
@@ -108,7 +109,7 @@ TEST_F(Control, ARangeGoesZoneByZoneAndStopsAtTheFirstThatFails) {
     EXPECT_EQ(port.actions, (Actions{"reset 4", "reset 5", "reset 6"}));
 }
 
-TEST_F(Control, TooManyOpenIsToldApart) {
+TEST_F(Control, TooManyOpenZonesHaveTheirOwnStatus) {
     EXPECT_EQ(act(Operation::open, 2, 3).result, 3u);
     const auto done = act(Operation::open, 5);
     EXPECT_EQ(done.result, 0u);
@@ -124,7 +125,7 @@ TEST_F(Control, ResetAllIsOneIoctlOverTheWholeDisk) {
     EXPECT_EQ(states(), std::vector<ZoneState>(6, ZoneState::empty));
 }
 
-TEST_F(Control, CloseAllTakesTheOpenAndFinishAllTheActiveOnes) {
+TEST_F(Control, CloseAllActsOnOpenZonesAndFinishAllOnActiveOnes) {
     write(2);
     ASSERT_TRUE(act(Operation::open, 3).status.ok());
     port.actions.clear();
@@ -136,7 +137,7 @@ TEST_F(Control, CloseAllTakesTheOpenAndFinishAllTheActiveOnes) {
     EXPECT_EQ(port.actions, (Actions{"finish 2", "finish 4"}));
 }
 
-TEST_F(Control, OpenAllOpensTheClosedOnes) {
+TEST_F(Control, OpenAllOpensClosedZones) {
     write(2);
     write(6);
     ASSERT_TRUE(act_on_all(Operation::close).status.ok());
@@ -154,7 +155,7 @@ TEST_F(Control, OpenAllOverTheLimitOpensNothing) {
     EXPECT_EQ(port.actions, Actions());
 }
 
-TEST_F(Control, OpenAllThatFailsInTheMiddleClosesWhatItOpened) {
+TEST_F(Control, AFailedOpenAllClosesTheZonesThatItOpened) {
     write(2);
     write(6);
     ASSERT_TRUE(act_on_all(Operation::close).status.ok());
@@ -163,7 +164,7 @@ TEST_F(Control, OpenAllThatFailsInTheMiddleClosesWhatItOpened) {
     EXPECT_EQ(port.machine().state(2), ZoneState::closed);
 }
 
-TEST_F(Control, AQueueThatEndsStopsAJobBetweenTwoZones) {
+TEST_F(Control, AClosingQueueStopsAJobBetweenTwoZones) {
     over = true;
     const auto done = act(Operation::reset, 2, 6);
     EXPECT_EQ(done.status.code, StatusCode::aborted);

@@ -8,7 +8,7 @@ namespace zonebridge::block {
 namespace {
 
 struct Row {
-    const char* name;  // in the kernel's blk_errors (block/blk-core.c), or what else gives it
+    const char* name;  // in the kernel's blk_errors (block/blk-core.c), or another source
     int error;
     StatusCode code;
 };
@@ -37,7 +37,7 @@ TEST(BlockErrors, EveryEntryOfTheKernelsTableHasItsCode) {
         {"a read-only file system", EROFS, StatusCode::read_only},
         {"a missing driver", ENXIO, StatusCode::device_gone},
         {"a missing medium", ENOMEDIUM, StatusCode::device_gone},
-        {"an ioctl it does not have", ENOTTY, StatusCode::unsupported},
+        {"an ioctl that the device lacks", ENOTTY, StatusCode::unsupported},
         {"a full quota", EDQUOT, StatusCode::no_space},
     };
     for (const auto& row : rows) EXPECT_EQ(code_of(row.error), row.code) << row.name;

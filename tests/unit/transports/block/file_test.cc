@@ -1,6 +1,6 @@
-// The block transport on plain files, the only disks of its kind that an unprivileged test has: in
-// the temporary folder (mostly ext4, with direct I/O) and on tmpfs. Real block devices, zoned ones
-// too, are in the lab guest (tests/guest/block.sh).
+// The block transport on plain files, because an unprivileged test has no block devices: in
+// /var/tmp (mostly ext4, with direct I/O) and on tmpfs. tests/guest/block.sh uses real block
+// devices, also zoned ones, in a guest.
 #include <array>
 #include <cstring>
 #include <fcntl.h>
@@ -91,10 +91,10 @@ class BlockFile : public ::testing::TestWithParam<const char*> {
     Bytes content;
     std::unique_ptr<Ring> ring;
     std::unique_ptr<Transport> disk;
-    std::unique_ptr<Queue> queue;  // goes first
+    std::unique_ptr<Queue> queue;  // destroyed first
 };
 
-// Whatever address direct I/O might ask for, and one that it can't have asked for.
+// A buffer with the largest alignment that direct I/O needs or, with `skew`, with less.
 struct Aligned {
     explicit Aligned(std::size_t length, std::size_t skew = 0)
         : memory(length + 8192, 0xEE), length(length) {
@@ -126,7 +126,7 @@ TEST_P(BlockFile, IsADiskWithoutZones) {
     EXPECT_EQ(disk->identity().unique_id, id) << "the same disk has the same name";
 }
 
-TEST_P(BlockFile, ReadsWhatIsThereAlsoIntoUnalignedAndScatteredBuffers) {
+TEST_P(BlockFile, ReadsIntoUnalignedAndScatteredBuffers) {
     open(false);
     const auto expected = [&](std::size_t at, std::size_t length) {
         return Bytes(content.begin() + static_cast<long>(at),
@@ -138,7 +138,7 @@ TEST_P(BlockFile, ReadsWhatIsThereAlsoIntoUnalignedAndScatteredBuffers) {
         ASSERT_TRUE(run(Operation::read, 8192, {&segment, 1}).ok());
         EXPECT_EQ(buffer.bytes(), expected(8192, 64 << 10)) << skew;
     }
-    // Pieces of odd lengths that add up.
+    // Pieces of odd lengths whose sum is whole blocks.
     const Aligned first(4096, 3);
     const Aligned second(5000, 7);
     const Aligned third(8192 - 5000, 0);
@@ -152,7 +152,7 @@ TEST_P(BlockFile, ReadsWhatIsThereAlsoIntoUnalignedAndScatteredBuffers) {
     EXPECT_EQ(all, expected(mib, 12288));
 }
 
-TEST_P(BlockFile, WritesLandWhereTheyBelongAndNowhereElse) {
+TEST_P(BlockFile, WritesChangeOnlyTheirRange) {
     open(true);
     auto expected = content;
     std::uint64_t at = 4096;
@@ -173,7 +173,7 @@ TEST_P(BlockFile, WritesLandWhereTheyBelongAndNowhereElse) {
     EXPECT_EQ(on_disk(), expected);
 }
 
-TEST_P(BlockFile, ClearsWhatItIsToldAndNothingBeside) {
+TEST_P(BlockFile, ClearsOnlyTheGivenRange) {
     open(true);
     const auto block = disk->limits().logical_block_size;
     const auto clear = [&](Operation operation, std::uint64_t offset, std::uint64_t length,
@@ -198,11 +198,11 @@ TEST_P(BlockFile, ClearsWhatItIsToldAndNothingBeside) {
     queue.reset();
     ASSERT_TRUE(disk->close());
     auto found = on_disk();
-    // Nobody promises what is read where a discard was.
+    // Discarded bytes are undefined.
     for (auto* bytes : {&found, &expected})
         std::fill_n(bytes->begin() + 3 * mib, 64 << 10, std::uint8_t{0});
     EXPECT_EQ(found, expected);
-    EXPECT_EQ(found.size(), 4 * mib) << "the file is as long as it was";
+    EXPECT_EQ(found.size(), 4 * mib) << "the file keeps its length";
 }
 
 TEST_P(BlockFile, MoreUnalignedRequestsThanBounceBuffersAllComplete) {
@@ -235,7 +235,7 @@ TEST_P(BlockFile, MoreUnalignedRequestsThanBounceBuffersAllComplete) {
             << i;
 }
 
-TEST_P(BlockFile, AReadBeyondAFileThatWasCutIsAnErrorNotASilence) {
+TEST_P(BlockFile, AReadPastTheEndOfATruncatedFileFails) {
     open(false);
     std::filesystem::resize_file(path, mib);
     const Aligned buffer(65536);
@@ -245,7 +245,7 @@ TEST_P(BlockFile, AReadBeyondAFileThatWasCutIsAnErrorNotASilence) {
     EXPECT_EQ(run(Operation::read, mib - 4096, {&segment, 1}).code, StatusCode::io_error);
 }
 
-TEST_P(BlockFile, ItsEndIsTheDisksEnd) {
+TEST_P(BlockFile, AWritePastTheEndIsRefused) {
     open(true);
     const Aligned buffer(8192);
     const auto segment = buffer.segment();
@@ -253,7 +253,7 @@ TEST_P(BlockFile, ItsEndIsTheDisksEnd) {
     EXPECT_EQ(on_disk(), content);
 }
 
-TEST_P(BlockFile, ZoneOperationsAreUnsupportedAndAReaderDoesNotWrite) {
+TEST_P(BlockFile, AReadOnlyDiskRefusesWritesAndReportsOfZones) {
     open(false);
     const Aligned buffer(4096);
     const auto segment = buffer.segment();
@@ -278,12 +278,12 @@ TEST_P(BlockFile, ClosingWithRequestsInFlightWaitsForTheKernel) {
     ASSERT_EQ(queue->submit(requests), 32u);
     ASSERT_TRUE(ring->turn(Loop::Wait::poll));
     queue.reset();
-    // Whatever the kernel would still write to now, the sanitizer sees.
+    // The kernel must not use the buffers from here on.
     buffers.clear();
     while (ring->turn(Loop::Wait::poll) && disk->close()) break;
 }
 
-TEST_P(BlockFile, HasOneWriter) {
+TEST_P(BlockFile, HasOneWriterUnlessForced) {
     open(true);
     const auto second = block::open(path, with(true));
     ASSERT_FALSE(second);
@@ -293,8 +293,8 @@ TEST_P(BlockFile, HasOneWriter) {
     EXPECT_TRUE(block::open(path, with(true, true)));
 }
 
-// As the kernel does for what went through a ring.
-TEST_P(BlockFile, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) {
+// After io_uring requests, the kernel may hold the open file for a while.
+TEST_P(BlockFile, CanBeReopenedForWritingWhileTheOldOpenFileExists) {
     open(true);
     std::optional<UniqueFd> held;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
@@ -320,13 +320,13 @@ TEST_P(BlockFile, AnEmulatedDisksFileIsRefusedUnlessForced) {
         ASSERT_FALSE(refused);
         const auto& words = refused.error().message;
         EXPECT_NE(words.find("emulated:" + image), std::string::npos) << words;
-        // What only reads has no such option.
+        // Commands that only read have no --force.
         EXPECT_EQ(words.find("--force") != std::string::npos, writable) << words;
     }
     EXPECT_TRUE(block::open(image, with(false, true)));
 }
 
-TEST_P(BlockFile, RefusesWhatIsNoDisk) {
+TEST_P(BlockFile, RefusesPathsThatAreNoDisk) {
     const auto message = [](const std::string& what) {
         const auto opened = block::open(what, {});
         return opened ? std::string("opened") : opened.error().message;
@@ -340,7 +340,7 @@ TEST_P(BlockFile, RefusesWhatIsNoDisk) {
     EXPECT_NE(message(folder / "empty").find("0 bytes"), std::string::npos);
 }
 
-TEST_P(BlockFile, AnOddSizeGetsTheBlocksThatFit) {
+TEST_P(BlockFile, TheBlockSizeFitsAnOddFileSize) {
     std::filesystem::resize_file(path, mib + 512);
     open(false);
     EXPECT_EQ(disk->limits().logical_block_size, 512u);
@@ -351,7 +351,7 @@ TEST_P(BlockFile, AnOddSizeGetsTheBlocksThatFit) {
     EXPECT_EQ(buffer.bytes(), Bytes(content.begin() + mib, content.begin() + mib + 512));
 }
 
-TEST_P(BlockFile, NeedsARing) {
+TEST_P(BlockFile, RefusesALoopThatIsNoRing) {
     open(false);
     test::HandLoop loop;
     const auto made = disk->open_queue(loop, {});

@@ -29,7 +29,7 @@ class Geometry : public ::testing::Test {
         set("max_active_zones", "0");
         set("max_sectors_kb", "1280");
         set("fua", "1");
-        // Eight zones of 4 MiB, 3 MiB of them usable; the first and the fifth conventional.
+        // Eight zones of 4 MiB with a capacity of 3 MiB; the first and the fifth are conventional.
         std::vector<bool> conventional(8);
         conventional[0] = conventional[4] = true;
         const Layout layout(32 * mib, 4 * mib, 3 * mib, conventional,
@@ -82,10 +82,10 @@ TEST_F(Geometry, TakesItsNumbersFromSysfsAndTheReport) {
     EXPECT_TRUE(layout.is_conventional(0));
     EXPECT_TRUE(layout.is_conventional(4));
     EXPECT_EQ(layout.conventional_count(), 2u);
-    EXPECT_TRUE(port.asked_memory) << "what the kernel remembers is enough, and fast";
+    EXPECT_TRUE(port.asked_memory) << "the zones that the kernel caches are enough, and fast";
 }
 
-TEST_F(Geometry, ZeroIsNoLimitAndOldKernelsHaveNoGranularity) {
+TEST_F(Geometry, ZeroMeansNoLimitAndOldKernelsHaveNoGranularity) {
     std::filesystem::remove(folder.path() / "queue/zone_write_granularity");
     set("fua", "0");
     set("max_sectors_kb", "127");
@@ -116,7 +116,7 @@ TEST_F(Geometry, AnNvmeMultipathHeadHasTheLimitsOfItsPaths) {
     EXPECT_EQ(limits->max_active, 6u);
 }
 
-TEST_F(Geometry, ADiskWithoutZonesIsNotAskedForAny) {
+TEST_F(Geometry, ADiskWithoutZonesIsNotAskedForAReport) {
     set("zoned", "none");
     port.error = EIO;
     const auto limits = read();
@@ -134,12 +134,12 @@ TEST_F(Geometry, OldKernelsReportNoCapacity) {
     EXPECT_EQ(limits->layout.zone_capacity(), 4 * mib);
 }
 
-TEST_F(Geometry, AZoneThatTheKernelRemembersAsActiveIsAZone) {
+TEST_F(Geometry, AZoneThatTheKernelCachesAsActiveIsAccepted) {
     port.zones[1].cond = 0xFF;
     EXPECT_TRUE(read());
 }
 
-TEST_F(Geometry, RefusesZonesThatMakeNoSense) {
+TEST_F(Geometry, RefusesInvalidZones) {
     const auto good = port.zones;
     const auto with = [&](std::size_t index, auto change) {
         port.zones = good;
@@ -170,13 +170,13 @@ TEST_F(Geometry, RefusesAReportThatEndsEarlyOrFails) {
     EXPECT_SAYS(refusal(), "can't report its zones");
 }
 
-TEST_F(Geometry, ClearsWhatTheDeviceDoesWhereThereAreNoZones) {
+TEST_F(Geometry, OffersDiscardAndWriteZeroesOnlyWithoutZones) {
     set("discard_max_bytes", "2147450880");
     set("discard_granularity", "65536");
     set("write_zeroes_max_bytes", "33553920");
     const auto zoned = read();
     ASSERT_TRUE(zoned);
-    EXPECT_FALSE(zoned->max_discard) << "whatever the kernel says of a zoned disk";
+    EXPECT_FALSE(zoned->max_discard) << "a zoned disk has none, whatever the kernel says";
     EXPECT_FALSE(zoned->max_write_zeroes);
 
     set("zoned", "none");
@@ -193,13 +193,13 @@ TEST_F(Geometry, ClearsWhatTheDeviceDoesWhereThereAreNoZones) {
     ASSERT_TRUE(limits);
     EXPECT_FALSE(limits->max_discard);
     EXPECT_EQ(limits->discard_granularity, 0u);
-    EXPECT_EQ(limits->max_write_zeroes, 16 * mib) << "Linux writes them";
+    EXPECT_EQ(limits->max_write_zeroes, 16 * mib) << "Linux writes the zeroes";
     EXPECT_FALSE(limits->write_zeroes_unmaps);
     set("discard_max_bytes", "4194304");
     set("discard_granularity", "0");
     limits = read();
     ASSERT_TRUE(limits);
-    EXPECT_EQ(limits->discard_granularity, 4096u) << "a block at least";
+    EXPECT_EQ(limits->discard_granularity, 4096u) << "at least one block";
 }
 
 TEST_F(Geometry, RefusesNumbersThatContradictEachOther) {
@@ -230,7 +230,7 @@ TEST_F(Geometry, ACapacityThatIsNotWholeBlocksIsRefused) {
     EXPECT_SAYS(refusal(), "a whole number of 4096-byte blocks");
 }
 
-TEST(ToZone, GivesAPointerOnlyWhereItMeansSomething) {
+TEST(ToZone, GivesAPointerOnlyInStatesThatHaveOne) {
     blk_zone raw{};
     raw.start = 100;
     raw.len = 100;

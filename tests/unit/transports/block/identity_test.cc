@@ -10,7 +10,7 @@
 namespace zonebridge::block {
 namespace {
 
-// The attributes of a made-up disk's sysfs folder.
+// A sysfs folder whose attributes the tests set.
 class BlockIdentity : public ::testing::Test {
   protected:
     void set(const std::string& name, const std::string& value) {
@@ -29,7 +29,7 @@ class BlockIdentity : public ::testing::Test {
     test::TemporaryFolder folder;
 };
 
-TEST_F(BlockIdentity, AScsiDiskSaysItAllInSysfs) {
+TEST_F(BlockIdentity, AScsiDiskIsIdentifiedFromSysfs) {
     set("device/vendor", "Linux   \n");
     set("device/model", "scsi_debug      \n");
     set("device/rev", "0191\n");
@@ -43,7 +43,7 @@ TEST_F(BlockIdentity, AScsiDiskSaysItAllInSysfs) {
     EXPECT_EQ(identity.path, "/dev/sda");
 }
 
-TEST_F(BlockIdentity, AWorldWideNameCountsWhateverThePathIs) {
+TEST_F(BlockIdentity, TheWorldWideNameAloneDecidesTheUniqueId) {
     set("wwid", "eui.0123456789abcdef\n");
     const auto first = of("/dev/sda");
     EXPECT_EQ(of("/dev/sda").unique_id, first.unique_id);
@@ -52,20 +52,20 @@ TEST_F(BlockIdentity, AWorldWideNameCountsWhateverThePathIs) {
     EXPECT_NE(of("/dev/sda").unique_id, first.unique_id);
 }
 
-TEST_F(BlockIdentity, APartitionIsNotItsDisk) {
+TEST_F(BlockIdentity, APartitionHasAnotherUniqueIdThanItsDisk) {
     set("wwid", "eui.0123456789abcdef\n");
     EXPECT_NE(of("/dev/sda1").unique_id, of("/dev/sda").unique_id);
 }
 
-TEST_F(BlockIdentity, WithoutANameThePathAndTheSizeCount) {
+TEST_F(BlockIdentity, WithoutANameThePathAndTheSizeDecideTheUniqueId) {
     const auto identity = of("/dev/sda");
     EXPECT_EQ(identity.product, "sda");
     EXPECT_EQ(identity.vendor, "");
     EXPECT_NE(of("/dev/sda", 2 << 20).unique_id, identity.unique_id);
 }
 
-TEST_F(BlockIdentity, ASerialNumberIsGoodEnough) {
-    set("device/vendor", "0x1af4\n");  // a PCI number, nobody's name
+TEST_F(BlockIdentity, ASerialNumberDecidesTheUniqueId) {
+    set("device/vendor", "0x1af4\n");  // a PCI number, not a name
     set("serial", "disk-7\n");
     const auto identity = of("/dev/sda");
     EXPECT_EQ(identity.vendor, "");
@@ -73,7 +73,7 @@ TEST_F(BlockIdentity, ASerialNumberIsGoodEnough) {
     EXPECT_EQ(of("/dev/sda", 2 << 20).unique_id, identity.unique_id);
 }
 
-TEST_F(BlockIdentity, RubbishInASerialPageIsNoSerial) {
+TEST_F(BlockIdentity, AnInvalidSerialPageGivesNoSerial) {
     set("device/vpd_pg80", std::string("\0\x80\0\x04", 4) + "a\xff\x01z");
     EXPECT_EQ(of("/dev/sda").serial, "");
     set("device/vpd_pg80", std::string("\0\x80", 2));

@@ -1,8 +1,7 @@
-// A made-up zoned disk behind the transport's ZonePort, since this machine's kernel has none: the
-// model's own machine answers, or a list of zones that may be any nonsense. Real ones are in the
-// lab guest (tests/guest/block.sh).
+// Zoned disks behind the transport's ZonePort that need no kernel device: the zone state machine,
+// or a list of zones, valid or not. tests/guest/block.sh uses real zoned disks in a guest.
 //
-// Threads: as ZonePort; one action at a time.
+// Threads: as in ZonePort; one action at a time.
 // Ownership: owns its zones.
 #pragma once
 
@@ -30,7 +29,7 @@ inline blk_zone raw_zone(const Zone& zone) {
     return raw;
 }
 
-/// Reports `zones` whatever they are, `step` at a time.
+/// Reports `zones`, valid or not, at most `step` at a time.
 class ListedZones final : public block::ZonePort {
   public:
     tl::expected<std::size_t, int> report(std::uint64_t offset, std::size_t most, From from,
@@ -56,7 +55,7 @@ class ListedZones final : public block::ZonePort {
     bool asked_memory = false;
 };
 
-/// A disk that works, by the model's machine.
+/// A working disk: the zone state machine.
 class MachineZones final : public block::ZonePort {
   public:
     explicit MachineZones(const Limits& limits) : limits_(limits), machine_(limits_) {}
@@ -86,7 +85,7 @@ class MachineZones final : public block::ZonePort {
                 return ETOOMANYREFS;
             case StatusCode::too_many_active:
                 return EOVERFLOW;
-            default:  // as a device says it: no more than that it failed
+            default:  // a device says only that the action failed
                 return EIO;
         }
     }

@@ -1,5 +1,5 @@
-// Discards and writes of zeroes on an emulated disk: what is read, what space it takes, what is left
-// when it is opened again.
+// Discards and writes of zeroes on an emulated disk: what reads return, how much space the file
+// takes, and what is left when the disk is opened again.
 #include <gtest/gtest.h>
 
 #include "tests/unit/transports/emulated/support.h"
@@ -53,7 +53,7 @@ TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
         ASSERT_GE(full, 8 * mib);
         ASSERT_TRUE(unmaps ? zero(mib, 6 * mib, true).ok()
                            : disk().clear(Operation::discard, mib, 6 * mib).ok());
-        // The file system may need some for its list of pieces.
+        // The file system may need some space for its list of extents.
         EXPECT_LE(flushed_space(), full - 6 * mib + 65536);
         for (int round = 0; round < 2; ++round) {
             EXPECT_EQ(disk().read(0, mib), pattern(1, mib));
@@ -64,25 +64,25 @@ TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
     }
 }
 
-TEST_P(Clearing, ZeroesThatMustStayKeepTheirSpace) {
+TEST_P(Clearing, ZeroesThatMayNotUnmapKeepTheirSpace) {
     make(plain_shape());
     ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
     const auto full = flushed_space();
     ASSERT_TRUE(zero(0, 8 * mib, false).ok());
-    EXPECT_GE(flushed_space(), full + 4 * mib) << "and get some where there was none";
+    EXPECT_GE(flushed_space(), full + 4 * mib) << "the zeroes get space where the file had none";
     EXPECT_EQ(disk().read(0, 4 * mib), Bytes(4 * mib, 0));
     EXPECT_EQ(disk().read(4 * mib, 4 * mib), Bytes(4 * mib, 0));
-    // Until it is given back, also where the file had not reached.
+    // A discard gives the space back, also past the former end of the file.
     ASSERT_TRUE(disk().clear(Operation::discard, 0, 16 * mib).ok());
     EXPECT_LE(flushed_space(), full - 4 * mib + 65536);
 }
 
-TEST_P(Clearing, TouchesNothingBeside) {
+TEST_P(Clearing, ChangesOnlyTheGivenRange) {
     make(plain_shape());
     for (const auto operation : {Operation::discard, Operation::write_zeroes}) {
         auto expected = pattern(5, 64 << 10);
         ASSERT_TRUE(disk().write(mib, expected).ok());
-        // Parts of pages: zeroes are to the byte; what a discard passes over is still what it was.
+        // Parts of pages: exactly the given bytes become zeroes.
         ASSERT_TRUE(disk().clear(operation, mib + 512, 10240).ok());
         std::fill_n(expected.begin() + 512, 10240, std::uint8_t{0});
         EXPECT_EQ(disk().read(mib, 64 << 10), expected);
@@ -92,7 +92,7 @@ TEST_P(Clearing, TouchesNothingBeside) {
     EXPECT_EQ(disk().clear(Operation::discard, size - 512, 1024).code, StatusCode::out_of_range);
 }
 
-TEST_P(Clearing, ManyAtOnceAllEnd) {
+TEST_P(Clearing, ManyAtOnceAllComplete) {
     make(plain_shape());
     ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
     std::vector<Request> requests;
@@ -111,7 +111,7 @@ TEST_P(Clearing, ManyAtOnceAllEnd) {
         }
 }
 
-TEST_P(Clearing, HostAwareZonesTakeZeroesAsAWriteAndADiscardWithoutAMove) {
+TEST_P(Clearing, WritesOfZeroesMoveHostAwarePointersAndDiscardsDoNot) {
     make(aware_shape());
     const auto pointer = [&](std::uint32_t zone) {
         return disk().report(1, zone * zone_size).at(0).write_pointer;
@@ -123,12 +123,13 @@ TEST_P(Clearing, HostAwareZonesTakeZeroesAsAWriteAndADiscardWithoutAMove) {
     auto expected = pattern(1, 16384);
     std::fill_n(expected.begin() + 4096, 8192, std::uint8_t{0});
     EXPECT_EQ(disk().read(2 * zone_size - 8192, 16384), expected);
-    EXPECT_EQ(pointer(2), 2 * zone_size + 8192) << "behind the pointer";
-    // Beyond the pointer, a gap before it, nothing of it in the file yet; over two zones.
+    EXPECT_EQ(pointer(2), 2 * zone_size + 8192)
+        << "zeroes below the pointer do not move the pointer";
+    // Beyond the pointer after a gap, over two zones that have no data in the file yet.
     ASSERT_TRUE(zero(5 * zone_size + 32768, zone_size, false).ok());
-    EXPECT_EQ(pointer(5), std::nullopt) << "written to its end";
+    EXPECT_EQ(pointer(5), std::nullopt) << "zone 5 is written to its end";
     EXPECT_EQ(pointer(6), 6 * zone_size + 32768);
-    // A discard: everything there is of the zones, and then nothing.
+    // A discard over written, partly written and empty zones.
     ASSERT_TRUE(disk().write(8 * zone_size, pattern(3, 12288)).ok());
     ASSERT_TRUE(disk().clear(Operation::discard, zone_size, 10 * zone_size).ok());
     EXPECT_EQ(pointer(8), 8 * zone_size + 12288);
@@ -140,7 +141,7 @@ TEST_P(Clearing, HostAwareZonesTakeZeroesAsAWriteAndADiscardWithoutAMove) {
     }
 }
 
-TEST_P(Clearing, IsNotForHostManagedDisks) {
+TEST_P(Clearing, IsUnsupportedOnHostManagedDisks) {
     make(small_shape());
     const auto& limits = rig_->transport().limits();
     EXPECT_FALSE(limits.max_discard);
@@ -148,7 +149,7 @@ TEST_P(Clearing, IsNotForHostManagedDisks) {
     EXPECT_EQ(disk().clear(Operation::discard, 0, 4096).code, StatusCode::unsupported);
 }
 
-TEST_P(Clearing, ReadOnlyRefusesIt) {
+TEST_P(Clearing, IsRefusedOnReadOnlyDisks) {
     make(plain_shape());
     ASSERT_TRUE(rig_->close());
     rig_.emplace(path_, false);

@@ -1,4 +1,4 @@
-// Damaged and foreign files: a clear error or the right data, never a crash.
+// Damaged and foreign files give a clear error or the right data, never a crash.
 #include <fcntl.h>
 #include <fstream>
 #include <functional>
@@ -37,7 +37,7 @@ class DamagedFile : public ::testing::Test {
         out.write(reinterpret_cast<const char*>(bytes.data()),
                   static_cast<std::streamsize>(bytes.size()));
     }
-    /// The error, or empty if it opens and holds the right data.
+    /// Returns the error, or an empty string if the disk opens and holds the right data.
     std::string look(bool writable) {
         auto transport = open(path_, {writable});
         if (!transport) {
@@ -73,7 +73,7 @@ class DamagedFile : public ::testing::Test {
                       bytes.begin() + static_cast<long>((superblock.generation & 1) * page_size));
         }
     }
-    // Both copies of a table sector with one zone's record changed, in an unclean disk.
+    // Changes one zone's record in both copies of its table sector, and marks the disk as unclean.
     void put_record(Bytes& bytes, std::uint32_t zone, const ZoneRecord& record) {
         std::uint64_t seed = 0;
         put_superblocks(bytes, [&](Superblock& superblock) {
@@ -99,7 +99,7 @@ class DamagedFile : public ::testing::Test {
     Bytes original_;
 };
 
-TEST_F(DamagedFile, AnyByteOfTheHeadMayBeWrong) {
+TEST_F(DamagedFile, AWrongByteInTheHeadGivesAnErrorOrTheRightData) {
     const Geometry geometry(small_shape());
     std::size_t errors = 0;
     for (std::size_t at = 0; at < geometry.plain_offset; at += at % 512 < 64 ? 1 : 37) {
@@ -112,7 +112,7 @@ TEST_F(DamagedFile, AnyByteOfTheHeadMayBeWrong) {
     EXPECT_GT(errors, 0U);
 }
 
-TEST_F(DamagedFile, WholeSectorsMayBeZeroOrGarbage) {
+TEST_F(DamagedFile, ABadSectorInTheHeadGivesAnErrorOrTheRightData) {
     const Geometry geometry(small_shape());
     for (std::size_t at = 0; at < geometry.plain_offset; at += 512) {
         SCOPED_TRACE(at);
@@ -128,7 +128,7 @@ TEST_F(DamagedFile, WholeSectorsMayBeZeroOrGarbage) {
     EXPECT_NE(look_at(bytes).find("is not an emulated zoned disk"), std::string::npos);
 }
 
-TEST_F(DamagedFile, MayBeCutOffAnywhere) {
+TEST_F(DamagedFile, IsRefusedIfCutOffAnywhere) {
     for (std::size_t length = 0; length < original_.size(); length += length < 40000 ? 509 : 4093) {
         SCOPED_TRACE(length);
         auto bytes = original_;
@@ -139,7 +139,7 @@ TEST_F(DamagedFile, MayBeCutOffAnywhere) {
     }
 }
 
-TEST_F(DamagedFile, AnOlderTableUnderANewerSuperblockIsNoticed) {
+TEST_F(DamagedFile, AnOlderTableUnderANewerSuperblockIsRefused) {
     const Geometry geometry(small_shape());
     const auto before = original_;
     {
@@ -154,13 +154,13 @@ TEST_F(DamagedFile, AnOlderTableUnderANewerSuperblockIsNoticed) {
     EXPECT_NE(look_at(bytes).find("older than its superblock"), std::string::npos);
 }
 
-TEST_F(DamagedFile, ANewerFormatSaysSo) {
+TEST_F(DamagedFile, ANewerFormatIsReported) {
     auto bytes = original_;
     bytes[8] = bytes[page_size + 8] = 2;
     EXPECT_NE(look_at(bytes).find("use a newer zonebridge"), std::string::npos);
 }
 
-TEST_F(DamagedFile, GeometryThatMakesNoSenseIsRefused) {
+TEST_F(DamagedFile, InvalidGeometryIsRefused) {
     const std::vector<std::function<void(Shape&)>> changes = {
         [](Shape& shape) { shape.zone_size = 0; },
         [](Shape& shape) {
@@ -192,7 +192,7 @@ TEST_F(DamagedFile, GeometryThatMakesNoSenseIsRefused) {
     EXPECT_NE(look_at(bytes).find("cut off"), std::string::npos);
 }
 
-TEST_F(DamagedFile, RecordsThatMakeNoSenseAreRefused) {
+TEST_F(DamagedFile, InvalidRecordsAreRefused) {
     const std::vector<std::pair<ZoneRecord, const char*>> records = {
         {{ZoneState::closed, 0, 4096, 4096, 0}, "which is another zone's"},
         {{ZoneState::closed, 5000000, 4096, 4096, 0}, "slot 5000000"},
@@ -217,7 +217,7 @@ TEST_F(DamagedFile, RecordsThatMakeNoSenseAreRefused) {
     EXPECT_NE(look_at(bytes).find("conventional"), std::string::npos);
 }
 
-TEST_F(DamagedFile, ForeignFilesAreCalledThat) {
+TEST_F(DamagedFile, ForeignFilesAreReportedAsForeign) {
     for (const auto& content : {Bytes{}, Bytes(100, 'x'), pattern(1, 1 << 20), Bytes(1 << 20, 0)}) {
         const auto message = look_at(content, true);
         EXPECT_NE(message.find("is not an emulated zoned disk"), std::string::npos) << message;

@@ -1,4 +1,4 @@
-// What an emulated disk does with what it is asked, through the public face.
+// Requests to an emulated disk through the public interface.
 #include <sys/stat.h>
 
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@ class EmulatedDisk : public ::testing::Test, protected DiskInFile {
     Zone zone(std::uint32_t index) { return disk().report(1, index * zone_size).at(0); }
 };
 
-TEST_F(EmulatedDisk, ANewOneHasTheShapeAskedFor) {
+TEST_F(EmulatedDisk, ANewDiskHasTheGivenShape) {
     make(small_shape());
     const auto zones = disk().report(100);
     ASSERT_EQ(zones.size(), 16U);
@@ -35,7 +35,7 @@ TEST_F(EmulatedDisk, ANewOneHasTheShapeAskedFor) {
     EXPECT_TRUE(identity.notice.empty());
 }
 
-TEST_F(EmulatedDisk, WhatIsWrittenIsThereAfterReopening) {
+TEST_F(EmulatedDisk, WrittenDataIsThereAfterReopening) {
     make(small_shape());
     const auto first = pattern(1, 8192);
     const auto second = pattern(2, 4096);
@@ -53,7 +53,7 @@ TEST_F(EmulatedDisk, WhatIsWrittenIsThereAfterReopening) {
     }
 }
 
-TEST_F(EmulatedDisk, OpenStatesOutliveACleanClose) {
+TEST_F(EmulatedDisk, ZoneStatesSurviveACleanClose) {
     make(small_shape());
     ASSERT_TRUE(disk().act(Operation::open, 3 * zone_size, zone_size).status.ok());
     ASSERT_TRUE(disk().write(4 * zone_size, pattern(1, 4096)).ok());
@@ -66,7 +66,7 @@ TEST_F(EmulatedDisk, OpenStatesOutliveACleanClose) {
     EXPECT_EQ(disk().read(5 * zone_size, 4096), Bytes(4096, 0));
 }
 
-TEST_F(EmulatedDisk, WritesElsewhereThanThePointerAreRefused) {
+TEST_F(EmulatedDisk, WritesThatMissThePointerAreRefused) {
     make(small_shape());
     EXPECT_EQ(disk().write(2 * zone_size + 4096, pattern(1, 4096)).code,
               StatusCode::unaligned_write);
@@ -76,7 +76,7 @@ TEST_F(EmulatedDisk, WritesElsewhereThanThePointerAreRefused) {
     EXPECT_EQ(disk().write(2 * zone_size, pattern(1, 4096)).code, StatusCode::zone_full);
 }
 
-TEST_F(EmulatedDisk, ReadsBeyondTheDataGiveZeroesAcrossZones) {
+TEST_F(EmulatedDisk, ReadsAcrossZonesGiveZeroesPastTheData) {
     make(small_shape());
     ASSERT_TRUE(disk().write(zone_size, pattern(1, zone_size)).ok());
     ASSERT_TRUE(disk().write(2 * zone_size, pattern(2, 4096)).ok());
@@ -91,7 +91,7 @@ TEST_F(EmulatedDisk, ReadsBeyondTheDataGiveZeroesAcrossZones) {
     EXPECT_EQ(disk().read(zone_size, 3 * zone_size), expected);
 }
 
-TEST_F(EmulatedDisk, ManySmallBuffersAreOneRequest) {
+TEST_F(EmulatedDisk, ARequestTakesManySmallBuffers) {
     make(small_shape());
     const auto data = pattern(1, 32768);
     auto copy = data;
@@ -115,7 +115,7 @@ TEST_F(EmulatedDisk, ManySmallBuffersAreOneRequest) {
     EXPECT_EQ(copy, data);
 }
 
-TEST_F(EmulatedDisk, ABatchThatContinuesItselfLandsInOrder) {
+TEST_F(EmulatedDisk, AContiguousBatchIsWrittenInOrder) {
     make(small_shape());
     auto data = pattern(1, capacity);
     std::vector<iovec> buffers;
@@ -137,7 +137,7 @@ TEST_F(EmulatedDisk, ABatchThatContinuesItselfLandsInOrder) {
     EXPECT_EQ(zone(2).state, ZoneState::full);
 }
 
-TEST_F(EmulatedDisk, ABatchStopsWhereItLeavesTheZone) {
+TEST_F(EmulatedDisk, ABatchStopsAtTheEndOfTheZone) {
     make(small_shape());
     auto data = pattern(1, 4096);
     const iovec buffer{data.data(), data.size()};
@@ -153,7 +153,7 @@ TEST_F(EmulatedDisk, ABatchStopsWhereItLeavesTheZone) {
     EXPECT_EQ(done[1].status.code, StatusCode::zone_full);
 }
 
-TEST_F(EmulatedDisk, ResetGivesTheSpaceBackAndOldDataNeverShows) {
+TEST_F(EmulatedDisk, ResetGivesTheSpaceBackAndOldDataIsNeverRead) {
     make(small_shape());
     for (std::uint32_t i = 2; i < 15; ++i)
         ASSERT_TRUE(disk().write(i * zone_size, pattern(i, capacity)).ok());
@@ -169,7 +169,7 @@ TEST_F(EmulatedDisk, ResetGivesTheSpaceBackAndOldDataNeverShows) {
     EXPECT_EQ(disk().read(2 * zone_size, 4096), pattern(99, 4096));
 }
 
-TEST_F(EmulatedDisk, ADiskWithoutZonesIsAPlainOne) {
+TEST_F(EmulatedDisk, ADiskWithoutZonesIsWrittenAnywhere) {
     Shape shape;
     shape.model = Model::none;
     shape.size = 10 << 20;
@@ -226,7 +226,7 @@ TEST_F(EmulatedDisk, AGuestsBadBufferFailsOnlyItsOwnRequest) {
     EXPECT_EQ(zone(2).write_pointer, 2 * zone_size + 8192);
 }
 
-TEST_F(EmulatedDisk, OpeningAndClosingWithoutAChangeLeavesTheFileAsItWas) {
+TEST_F(EmulatedDisk, OpeningAndClosingWithoutAChangeLeavesTheFileUnchanged) {
     make(small_shape());
     ASSERT_TRUE(rig_->close());
     rig_.reset();

@@ -1,4 +1,4 @@
-// What becomes of requests when the host's file fails.
+// Results of requests when the host's file fails.
 #include <csignal>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -115,8 +115,9 @@ TEST_F(FailingDisk, ReadErrorsAreMediaErrors) {
               StatusCode::media_error);
 }
 
-// The kernel may drop what it could not write and report it once: nothing can be promised any more.
-TEST_F(FailingDisk, AFailedSyncEndsAllWritingAndIsNotForgotten) {
+// The kernel may drop data that it could not write, and reports the error only once. After that,
+// the disk can't promise that any data is durable.
+TEST_F(FailingDisk, AFailedSyncFailsAllLaterWritesAndFlushes) {
     ASSERT_TRUE(driver_->write(2 * zone_size, pattern(1, 4096)).ok());
     ASSERT_TRUE(driver_->flush().ok());
     ASSERT_TRUE(driver_->write(2 * zone_size + 4096, pattern(2, 4096)).ok());
@@ -137,7 +138,7 @@ TEST_F(FailingDisk, AFailedSyncEndsAllWritingAndIsNotForgotten) {
     EXPECT_EQ(driver_->read(2 * zone_size, 4096), pattern(1, 4096));
 }
 
-TEST_F(FailingDisk, ColdReadsComeByTheRing) {
+TEST_F(FailingDisk, ReadsThatMissThePageCacheGoThroughTheRing) {
     const auto data = pattern(1, capacity);
     ASSERT_TRUE(driver_->write(2 * zone_size, data).ok());
     ASSERT_TRUE(driver_->write(3 * zone_size, data).ok());
@@ -148,7 +149,7 @@ TEST_F(FailingDisk, ColdReadsComeByTheRing) {
     EXPECT_EQ(driver_->read(2 * zone_size, zone_size + capacity), expected);
 }
 
-TEST_F(FailingDisk, ClosingAQueueWaitsForReadsUnderWay) {
+TEST_F(FailingDisk, ClosingAQueueWaitsForReadsInFlight) {
     ASSERT_TRUE(driver_->write(2 * zone_size, pattern(1, capacity)).ok());
     faults_.cold = true;
     Bytes data(capacity);
@@ -163,7 +164,7 @@ TEST_F(FailingDisk, ClosingAQueueWaitsForReadsUnderWay) {
     EXPECT_EQ(data, pattern(1, capacity));
 }
 
-TEST_F(FailingDisk, AFlushCostsOneSyncAndNoneWhereNothingChanged) {
+TEST_F(FailingDisk, FlushesShareOneSyncAndNeedNoneIfNothingChanged) {
     ASSERT_TRUE(driver_->write(2 * zone_size, pattern(1, 4096)).ok());
     const std::uint64_t before = faults_.syncs;
     std::vector<Request> flushes(8,
@@ -174,7 +175,7 @@ TEST_F(FailingDisk, AFlushCostsOneSyncAndNoneWhereNothingChanged) {
     EXPECT_EQ(faults_.syncs, before + 1);
 }
 
-TEST_F(FailingDisk, WritersToManyZonesWaitForRoomInTheLedgerAndGoOn) {
+TEST_F(FailingDisk, WritesToManyZonesWaitForRoomInTheLedgerAndSucceed) {
     close();
     open({.writable = true, .ledger_capacity = 2});
     const auto data = pattern(1, 4096);
@@ -192,7 +193,7 @@ TEST_F(FailingDisk, WritersToManyZonesWaitForRoomInTheLedgerAndGoOn) {
         EXPECT_EQ(driver_->report(1, zone * zone_size)[0].write_pointer, zone * zone_size + 12288);
 }
 
-TEST_F(FailingDisk, ALargestFileOfTheHostIsNoSpace) {
+TEST_F(FailingDisk, TheHostsLimitOnTheFileSizeIsReportedAsNoSpace) {
     ASSERT_TRUE(driver_->write(2 * zone_size, pattern(1, 4096)).ok());
     struct rlimit old {};
     ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &old), 0);

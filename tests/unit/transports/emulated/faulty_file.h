@@ -1,6 +1,6 @@
-// A host file that fails when it is told to.
+// A host file that fails when a test says so.
 //
-// Threads: as File; the faults are set from any thread.
+// Threads: as in File; any thread may set the faults.
 // Ownership: owns the file it wraps; borrows its faults.
 #pragma once
 
@@ -14,13 +14,13 @@
 namespace zonebridge::emulated {
 
 struct Faults {
-    /// Writes stop here, as on a full file system; ENOSPC beyond.
+    /// Writes past this offset fail with ENOSPC, as on a full file system.
     std::atomic<std::uint64_t> full_at = std::numeric_limits<std::uint64_t>::max();
     std::atomic<bool> punching_makes_room = false;
     std::atomic<int> write_error = 0;
     std::atomic<int> sync_error = 0;
     std::atomic<int> read_error = 0;
-    std::atomic<bool> cold = false;  ///< Nothing is in the page cache.
+    std::atomic<bool> cold = false;  ///< Reads find nothing in the page cache.
     std::atomic<std::uint64_t> syncs = 0;
 };
 

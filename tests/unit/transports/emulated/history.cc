@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t sector_size = 512;
 
-// Of a version of a sector: zeroes that were written, the rest of the stamp says when.
+// Marks a version of a sector that was cleared to zeroes. The other bits of the stamp say when.
 constexpr std::uint64_t cleared = std::uint64_t{1} << 63;
 
 std::uint64_t content_of(std::uint64_t version) {
@@ -78,7 +78,7 @@ void History::put(std::uint64_t offset, std::span<const std::uint64_t> stamps) {
     auto sector = (offset - limits_.layout.start_of(zone)) / sector_size;
     for (const auto stamp : stamps) {
         while (epoch.sectors.size() <= sector) epoch.sectors.push_back({0});
-        // Behind the pointer it is an overwrite, and the old content may be found.
+        // Below the pointer this overwrites data, so the old content may be found too.
         if (sector < epoch.written)
             epoch.sectors[sector].push_back(stamp);
         else
@@ -116,14 +116,14 @@ History::Mark History::mark() const {
 void History::flushed(const Mark& mark) {
     for (std::size_t i = 0; i < zones_.size(); ++i) {
         auto& zone = zones_[i];
-        if (mark.epochs[i] < zone.over) continue;  // a later flush was faster
+        if (mark.epochs[i] < zone.over) continue;  // a later flush completed first
         const auto over = mark.epochs[i] - zone.over;
         zone.epochs.erase(zone.epochs.begin(), zone.epochs.begin() + static_cast<long>(over));
         zone.over += over;
         auto& epoch = zone.epochs.front();
         epoch.least = std::max(epoch.least, mark.written[i]);
         epoch.surely_finished = epoch.surely_finished || mark.finished[i];
-        // Of overwritten sectors the last version before the mark is durable.
+        // The last version of an overwritten sector before the mark is durable.
         for (auto& stamps : epoch.sectors) {
             std::size_t last = 0;
             for (std::size_t k = 0; k < stamps.size(); ++k)
@@ -147,7 +147,7 @@ bool History::fits(const Epoch& epoch, std::size_t pointer,
     return true;
 }
 
-// Where the zone's data may end, if it was found like this.
+// The offsets where the zone's data may end, given the state that was found.
 std::vector<std::size_t> History::pointers(const Epoch& epoch, const Zone& found,
                                            bool first) const {
     const auto least = first ? epoch.least : 0;
@@ -167,12 +167,13 @@ std::vector<std::size_t> History::pointers(const Epoch& epoch, const Zone& found
         }
         case ZoneState::full:
             if (epoch.written == capacity) result.push_back(capacity);
-            // Zones that prefer sequential writes take them also when finished.
+            // Sequential write preferred zones take writes also when finished.
             if (epoch.finished_at)
                 for (auto pointer = std::max(least, *epoch.finished_at); pointer <= epoch.written;
                      ++pointer)
                     result.push_back(pointer);
-            // A cut may leave more zones active than may be; then some are finished.
+            // A power cut may leave more zones active than the limit allows. Then the disk finishes
+            // some of them.
             if (limits_.max_active)
                 for (auto pointer = std::max<std::size_t>(least, 1); pointer <= epoch.written;
                      ++pointer)

@@ -1,8 +1,5 @@
-// What a disk was told, and so what may be found on it after its power or its process went: for
-// every zone all the states it passed through since it was last known durable.
-//
-// Threads: a plain value.
-// Ownership: owns what it remembers.
+// The requests that a disk received, and so the contents that are possible after a power cut or
+// after its process was killed: for each zone, all states since the last one known to be durable.
 #pragma once
 
 #include <cstdint>
@@ -16,43 +13,44 @@
 
 namespace zonebridge::emulated {
 
-/// A 512-byte sector that says which write it came from; stamp 0 is a sector of zeroes.
+/// Fills a 512-byte sector with the stamp of a write. Stamp 0 gives a sector of zeroes.
 void put_stamp(std::uint64_t stamp, std::span<std::uint8_t, 512> sector);
-/// Absent: no such sector was ever written as a whole.
+/// The stamp of a sector; none if the sector does not hold exactly one stamp.
 [[nodiscard]] std::optional<std::uint64_t> find_stamp(std::span<const std::uint8_t, 512> sector);
 
 class History {
   public:
     explicit History(const Limits& limits);
 
-    /// Stamps for a write's sectors, and its data.
+    /// The data for a write of `length` bytes, with a new stamp in each sector.
     [[nodiscard]] std::vector<std::uint8_t> next_data(std::size_t length);
 
-    /// Before it is submitted, the data from next_data. It may be there from now on.
+    /// Call this before a write of data from next_data() is submitted. The data may be found from
+    /// now on.
     void write(std::uint64_t offset, std::span<const std::uint8_t> data);
-    /// The same for zeroes: a write of zeroes, or a discard of what was written already.
+    /// The same for a write of zeroes, or for a discard of written data.
     void clear(std::uint64_t offset, std::uint64_t length);
-    /// The newest write failed, or part of it: the zone holds `written` bytes.
+    /// The newest write failed, at least in part: the zone holds `written` bytes.
     void cut_back(std::uint32_t zone, std::uint64_t written);
     void reset(std::uint32_t zone);
     void finish(std::uint32_t zone);
 
     /// What a flush submitted now will cover.
     struct Mark {
-        std::vector<std::size_t> epochs;  // how many of each zone's are over
+        std::vector<std::size_t> epochs;  // for each zone, how many epochs have ended
         std::vector<std::size_t> written;
         std::vector<bool> finished;
         std::uint64_t stamp = 0;
     };
     [[nodiscard]] Mark mark() const;
-    /// The flush completed.
+    /// Call this when the flush with this mark has completed.
     void flushed(const Mark& mark);
 
-    /// What is found must be possible; empty if so, else what is wrong. What was found is then
-    /// what is known.
+    /// Returns an empty string if the found state is possible, else what is wrong. The found state
+    /// is then the only possible one.
     [[nodiscard]] std::string check(std::uint32_t zone, const Zone& found,
                                     std::span<const std::uint8_t> content);
-    /// The disk is up and the zone must hold just what it was told last.
+    /// For a running disk: the zone must hold exactly its newest data.
     [[nodiscard]] std::string check_live(std::uint32_t zone,
                                          std::span<const std::uint8_t> content) const;
     [[nodiscard]] std::uint64_t written(std::uint32_t zone) const {
@@ -60,16 +58,16 @@ class History {
     }
 
   private:
-    /// From one reset to the next.
+    /// The time of a zone from one reset to the next.
     struct Epoch {
-        std::vector<std::vector<std::uint64_t>> sectors;  // of each, the stamps it may have
+        std::vector<std::vector<std::uint64_t>> sectors;  // for each, its possible stamps
         std::size_t written = 0;                          // in sectors
-        std::size_t least = 0;                            // of those, surely there
+        std::size_t least = 0;                            // sectors that are surely there
         std::optional<std::size_t> finished_at;
         bool surely_finished = false;
     };
     struct ZoneHistory {
-        std::vector<Epoch> epochs;  // the first is known durable as far as its `least`
+        std::vector<Epoch> epochs;  // the first is known to be durable up to its `least`
         std::size_t over = 0;       // epochs that were dropped
     };
 

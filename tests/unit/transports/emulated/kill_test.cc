@@ -1,5 +1,5 @@
-// A process that works on a disk is killed, again and again: what it saw flushed is there, and
-// nothing that it never wrote.
+// A process that works on a disk is killed many times. The data that it flushed is there, and no
+// data that it never wrote.
 #include <csignal>
 #include <random>
 #include <sys/wait.h>
@@ -16,7 +16,7 @@ namespace {
 constexpr std::uint64_t zone_size = 64 << 10;
 constexpr std::uint32_t zones = 16;
 
-/// What the child tells before and after each thing it does. Small enough to be sent whole.
+/// The child sends a note before and after each action. A note is small enough for an atomic write.
 struct Note {
     enum class Kind : std::uint32_t { write, reset, finish, flush, done, failed };
     Kind kind;
@@ -26,7 +26,7 @@ struct Note {
 };
 
 [[noreturn]] void work(const std::string& path, History history, std::uint64_t seed, int pipe) {
-    const auto tell = [&](Note note) {
+    const auto send = [&](Note note) {
         if (::write(pipe, &note, sizeof note) != sizeof note) ::_exit(2);
     };
     std::mt19937_64 random(seed);
@@ -38,11 +38,11 @@ struct Note {
         const auto choice = random() % 10;
         Status status;
         if (choice == 0 || choice == 1) {
-            tell({Note::Kind::flush, 0, 0, 0});
+            send({Note::Kind::flush, 0, 0, 0});
             status = rig->flush();
         } else if (choice == 2 && !layout.is_conventional(zone)) {
             const auto finish = random() % 4 == 0;
-            tell({finish ? Note::Kind::finish : Note::Kind::reset, zone, 0, 0});
+            send({finish ? Note::Kind::finish : Note::Kind::reset, zone, 0, 0});
             status = rig->act(finish ? Operation::finish : Operation::reset, start,
                               layout.length_of(zone))
                          .status;
@@ -54,15 +54,15 @@ struct Note {
                 std::min<std::uint64_t>(4096 * (1 + random() % 3), layout.capacity_of(zone) - at);
             if (length == 0) continue;
             const auto data = history.next_data(length);
-            tell({Note::Kind::write, zone, start + at, length});
+            send({Note::Kind::write, zone, start + at, length});
             status = rig->write(start + at, data);
             if (status.ok()) history.write(start + at, data);
         }
-        tell({status.ok() ? Note::Kind::done : Note::Kind::failed, zone, 0, 0});
+        send({status.ok() ? Note::Kind::done : Note::Kind::failed, zone, 0, 0});
     }
 }
 
-/// Repeats in `history` what the child told.
+/// Repeats the actions of the child's notes in `history`.
 class Replay {
   public:
     explicit Replay(History& history) : history_(history) {}
@@ -72,7 +72,7 @@ class Replay {
                 before_ = history_.written(note.zone);
                 history_.write(note.offset, history_.next_data(note.length));
                 break;
-            // Whether a reset or a finish that was cut short came to be can't be known: both fit.
+            // An interrupted reset or finish may or may not have happened. The history allows both.
             case Note::Kind::reset:
                 history_.reset(note.zone);
                 break;
@@ -110,7 +110,7 @@ void check(const std::string& path, History& history) {
     ASSERT_TRUE(rig.close());
 }
 
-TEST(KilledProcess, LosesNothingFlushed) {
+TEST(KilledProcess, LosesNoFlushedData) {
     const ScratchFolder folder;
     const auto path = folder.file("disk");
     ASSERT_TRUE(create(path, small_shape()));
@@ -134,7 +134,7 @@ TEST(KilledProcess, LosesNothingFlushed) {
         ::close(ends[1]);
         Replay replay(*history);
         Note note;
-        // Killed after some number of notes, or within what follows one of them.
+        // The child is killed after a random number of notes, or during the action that follows.
         for (auto left = random() % 120; left != 0; --left) {
             if (::read(ends[0], &note, sizeof note) != sizeof note) break;
             replay.take(note);

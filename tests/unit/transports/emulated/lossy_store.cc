@@ -150,7 +150,7 @@ std::unique_ptr<LossyStore> LossyStore::survivor(Random& random) {
     const std::lock_guard guard(lock_);
     auto result = std::make_unique<LossyStore>();
     result->durable_ = durable_;
-    // From everything lost to nothing lost, and all between.
+    // The chance in percent that a sector keeps an unsynced version: from never to always.
     constexpr std::array odds = {0U, 10U, 50U, 90U, 100U};
     const auto keep = odds[random() % odds.size()];
     const auto any_version = random() % 2 == 0;

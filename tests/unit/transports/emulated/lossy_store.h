@@ -1,9 +1,9 @@
-// A disk's file in memory that loses what was not synced when the power goes: of every 512-byte
-// sector either what was durable or any later version survives, whatever happens to its neighbours.
+// A disk's file in memory that loses unsynced data in a power cut. Of each 512-byte sector, the
+// durable version or any later one survives, whatever happens to other sectors.
 //
-// Threads: one thread (the one that made it) drives the test; every other thread's changes wait
-// until they are allowed, so that a run can be repeated.
-// Ownership: owns its sectors; the File it gives out borrows it.
+// Threads: the thread that made the store drives the test. Changes by other threads wait until the
+// test allows them, so that a run can be repeated.
+// Ownership: owns its sectors; the File from file() borrows the store.
 #pragma once
 
 #include <array>
@@ -31,19 +31,20 @@ class LossyStore {
 
     [[nodiscard]] std::unique_ptr<File> file();
 
-    /// The `count`th change from now on is the last one begun: it and all later ones fail.
+    /// The power fails during the `count`th change from now on. That change and all later ones
+    /// fail.
     void cut_after(std::uint64_t count);
     [[nodiscard]] bool dead();
     [[nodiscard]] std::uint64_t changes();
 
-    /// What is found when the power is back: all of it durable.
+    /// The contents when the power is back. All of them are durable.
     [[nodiscard]] std::unique_ptr<LossyStore> survivor(Random& random);
-    /// As it is now, unsynced parts included: a process was killed, the machine lives on.
+    /// The contents now, with unsynced data: the process was killed, but the machine still runs.
     [[nodiscard]] std::unique_ptr<LossyStore> after_kill();
 
-    // Other threads' changes.
+    // Control of the changes by other threads.
     void allow(unsigned changes);
-    /// Nothing is allowed any more.
+    /// Allows no changes.
     void hold();
     /// Waits until another thread wants to do `change`.
     void wait_until_wanted(Change change);

@@ -1,4 +1,4 @@
-// Making and opening disks: who may, and what is left behind.
+// Creating and opening disks: who may write, what readers see, and what a failed creation leaves.
 #include "transports/emulated/open.h"
 
 #include <fcntl.h>
@@ -19,18 +19,18 @@ namespace {
 
 constexpr std::uint64_t zone_size = 64 << 10;
 
-std::string complaint_about(const Shape& shape) {
+std::string error_of(const Shape& shape) {
     const auto valid = validate(shape);
     return valid ? "" : valid.error().message;
 }
 
-TEST(Shapes, ThatMakeNoSenseAreNamed) {
+TEST(Shapes, InvalidShapesAreRefusedWithTheReason) {
     const auto with = [](auto change) {
         auto shape = small_shape();
         change(shape);
-        return complaint_about(shape);
+        return error_of(shape);
     };
-    EXPECT_EQ(complaint_about(small_shape()), "");
+    EXPECT_EQ(error_of(small_shape()), "");
     EXPECT_EQ(with([](Shape& shape) {
                   shape.zone_capacity = 2 << 20;
                   shape.zone_size = 1 << 19;
@@ -64,14 +64,14 @@ class OpenedDisk : public ::testing::Test {
     std::string path_ = folder_.file("disk");
 };
 
-TEST_F(OpenedDisk, IsNeverOverwrittenByANewOne) {
+TEST_F(OpenedDisk, IsNeverOverwrittenByCreate) {
     const auto again = create(path_, small_shape());
     ASSERT_FALSE(again);
     EXPECT_NE(again.error().message.find("exists already"), std::string::npos);
     EXPECT_TRUE(open(path_, {}));
 }
 
-TEST_F(OpenedDisk, NothingIsLeftOfOneThatCouldNotBeMade) {
+TEST_F(OpenedDisk, AFailedCreateLeavesNothingBehind) {
     const auto path = folder_.file("bad");
     auto shape = small_shape();
     shape.zone_capacity = 1;
@@ -80,7 +80,7 @@ TEST_F(OpenedDisk, NothingIsLeftOfOneThatCouldNotBeMade) {
     EXPECT_FALSE(create(folder_.file("none/bad"), small_shape()));
 }
 
-TEST_F(OpenedDisk, HasOneWriterAndTheSecondIsToldWho) {
+TEST_F(OpenedDisk, HasOneWriterAndASecondIsToldItsProcess) {
     const Rig rig(path_);
     const auto second = open(path_, {true});
     ASSERT_FALSE(second);
@@ -88,8 +88,8 @@ TEST_F(OpenedDisk, HasOneWriterAndTheSecondIsToldWho) {
         << second.error().message;
 }
 
-// As the kernel does for what went through a ring.
-TEST_F(OpenedDisk, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) {
+// After io_uring requests, the kernel may hold the open file for a while.
+TEST_F(OpenedDisk, CanBeReopenedForWritingWhileTheOldOpenFileExists) {
     std::vector<UniqueFd> held;
     {
         const Rig rig(path_);
@@ -104,7 +104,7 @@ TEST_F(OpenedDisk, CanBeWrittenAgainAtOnceEvenIfSomethingStillHoldsTheOpenFile) 
     EXPECT_TRUE(again) << again.error().message;
 }
 
-TEST_F(OpenedDisk, ReadersSeeTheLastFlushedStateAndSaySo) {
+TEST_F(OpenedDisk, ReadersSeeTheLastFlushedStateAndReportThat) {
     Rig writer(path_);
     ASSERT_TRUE(writer->write(2 * zone_size, pattern(1, 8192)).ok());
     ASSERT_TRUE(writer->flush().ok());
@@ -120,7 +120,7 @@ TEST_F(OpenedDisk, ReadersSeeTheLastFlushedStateAndSaySo) {
     EXPECT_TRUE(reader->flush().ok());
 }
 
-TEST_F(OpenedDisk, AReaderNeverGetsWhatTheWriterPutInTheSlotLater) {
+TEST_F(OpenedDisk, AReaderNeverReadsLaterDataFromAReusedSlot) {
     Rig writer(path_);
     ASSERT_TRUE(writer->write(2 * zone_size, pattern(1, 8192)).ok());
     ASSERT_TRUE(writer->flush().ok());
@@ -142,7 +142,7 @@ TEST_F(OpenedDisk, AReaderNeverGetsWhatTheWriterPutInTheSlotLater) {
               NativeCause::os_error(ESTALE));
 }
 
-TEST_F(OpenedDisk, AnUncleanOneIsReadWithoutAWrite) {
+TEST_F(OpenedDisk, AnUncleanDiskIsReadWithoutAWrite) {
     const auto copy = folder_.file("copy");
     {
         Rig writer(path_);
@@ -173,7 +173,7 @@ TEST_F(OpenedDisk, AnUncleanOneIsReadWithoutAWrite) {
     read_all();
 }
 
-TEST_F(OpenedDisk, ALargeOneTakesLittleMemoryAndIsUsable) {
+TEST_F(OpenedDisk, ALargeDiskTakesLittleMemoryAndIsUsable) {
     const auto path = folder_.file("large");
     Shape shape;
     shape.size = std::uint64_t{32} << 40;

@@ -1,8 +1,8 @@
-// Power cuts at every kind of point, with any subset of what was not synced surviving: what was
-// flushed is there, no pointer is ahead of readable data, old and new data never mix.
+// Power cuts at all kinds of points, where any subset of the unsynced data survives. Flushed data
+// is there, no pointer is ahead of readable data, and old and new data never mix.
 //
-// Each run is repeatable from its seed. Built once more with each of the deliberate faults of the
-// meson file, this must fail.
+// Each run can be repeated from its seed. The meson file also builds this test with deliberate
+// faults; with each of them the test must fail.
 #include <cstdlib>
 #include <deque>
 
@@ -47,8 +47,8 @@ class CutDisk {
     }
     ~CutDisk() { shut(); }
 
-    /// Empty, or what went wrong.
-    std::string go() {
+    /// Runs the whole test. Returns an empty string, or what went wrong.
+    std::string run() {
         for (int life = 0; life < 3; ++life) {
             if (life == 0 || one_in(2)) {
                 if (!open()) return failure_;
@@ -84,7 +84,7 @@ class CutDisk {
         settle();
         return failure_.empty();
     }
-    // The power goes again while the disk is being recovered.
+    // The power fails again during recovery.
     bool open_with_cuts() {
         for (int cuts = 0; cuts < 4; ++cuts) {
             store_->cut_after(1 + below(8));
@@ -104,7 +104,7 @@ class CutDisk {
         shut();
         store_ = store_->survivor(random_);
     }
-    // The committing thread does all it has to do, and then nothing until it is allowed to.
+    // Lets the committing thread finish its work. Its later changes wait until they are allowed.
     void settle() {
         store_->allow(LossyStore::everything);
         disk_->committer()->wait_idle();
@@ -156,7 +156,7 @@ class CutDisk {
         return 2 + static_cast<std::uint32_t>(one_in(4) ? below(35) : below(5));
     }
 
-    // One write or several that continue each other, sometimes with FUA.
+    // One write or several contiguous ones, sometimes with FUA.
     void write_some() {
         const auto zone = any_zone();
         const auto start = zone * zone_size;
@@ -193,7 +193,7 @@ class CutDisk {
         if (requests.empty()) return;
         for (const auto& request : requests) driver_->submit(request);
         const auto done = drain(requests.size());
-        if (store_->dead()) return;  // any part of it may be there
+        if (store_->dead()) return;  // any part of the data may be there
         const auto all = std::all_of(done.begin(), done.end(),
                                      [](const Completion& each) { return each.status.ok(); });
         const auto none = std::none_of(done.begin(), done.end(),
@@ -210,7 +210,7 @@ class CutDisk {
         }
     }
 
-    // A discard leaves zeroes here, of what was written already; a write of zeroes anywhere.
+    // A discard of written data leaves zeroes on this disk. A write of zeroes may go anywhere.
     void clear_some() {
         const auto block = disk_->limits().logical_block_size;
         const auto zone = one_in(2) ? static_cast<std::uint32_t>(below(2)) : any_zone();
@@ -274,7 +274,7 @@ class CutDisk {
         for (std::uint32_t zone = 2; zone < 37; ++zone) history_->reset(zone);
     }
 
-    // Other requests come while the commit is held up just before it becomes durable.
+    // Other requests come while the commit is held back just before it becomes durable.
     void flush() {
         settle();
         const auto mark = history_->mark();
@@ -416,13 +416,13 @@ class CutDisk {
     std::unique_ptr<Disk> disk_;
     std::optional<Driver> driver_;
     std::optional<History> history_;
-    std::deque<Pending> pending_;  // stable: requests borrow from it
+    std::deque<Pending> pending_;  // a deque, because requests borrow its elements
     std::size_t outstanding_ = 0;
     std::string failure_;
 };
 
-// ZONEBRIDGE_SEED=N runs one seed; ZONEBRIDGE_RUNS=N that many.
-TEST(PowerCut, LosesNothingFlushedAndMixesNothing) {
+// ZONEBRIDGE_SEED=N runs one seed; ZONEBRIDGE_RUNS=N runs N seeds.
+TEST(PowerCut, LosesNoFlushedDataAndNeverMixesOldAndNew) {
     const auto* one = std::getenv("ZONEBRIDGE_SEED");
     const auto* many = std::getenv("ZONEBRIDGE_RUNS");
     const std::uint64_t first = one != nullptr ? std::strtoull(one, nullptr, 10) : 1;
@@ -430,7 +430,7 @@ TEST(PowerCut, LosesNothingFlushedAndMixesNothing) {
                                 : many != nullptr ? std::strtoull(many, nullptr, 10)
                                                   : 600;
     for (auto seed = first; seed < first + count; ++seed) {
-        const auto wrong = CutDisk(seed).go();
+        const auto wrong = CutDisk(seed).run();
         ASSERT_EQ(wrong, "") << "with ZONEBRIDGE_SEED=" << seed;
     }
 }

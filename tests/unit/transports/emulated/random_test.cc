@@ -1,4 +1,4 @@
-// Random requests against the disk and against the zone machine: same answers, same reports, same
+// Random requests to the disk and to the zone state machine give the same results, reports and
 // data.
 #include <random>
 
@@ -27,7 +27,7 @@ Shape shape_of(int seed) {
     return shape;
 }
 
-TEST_P(RandomRequests, GetTheMachinesAnswers) {
+TEST_P(RandomRequests, GetTheResultsOfTheStateMachine) {
     const ScratchFolder folder{ScratchFolder::Place::memory};
     const auto path = folder.file("disk");
     const auto shape = shape_of(GetParam());
@@ -144,7 +144,8 @@ TEST_P(RandomRequests, GetTheMachinesAnswers) {
             if (step % 300 == 299) {
                 ASSERT_TRUE(rig->close());
                 rig.emplace(path);
-                // Which implicitly open zone is closed first is not kept over a close.
+                // The order in which implicitly open zones are closed does not survive a close of
+                // the disk.
                 Machine restored(limits);
                 for (std::uint32_t i = 0; i < 16; ++i)
                     ASSERT_TRUE(restored.restore(

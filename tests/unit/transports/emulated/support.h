@@ -1,5 +1,4 @@
-// What the emulated disk's tests share: a scratch folder, and a disk with one queue that is driven
-// request by request.
+// For all tests of the emulated disk: a scratch folder, and a disk with one queue.
 //
 // Threads: a Rig belongs to the thread that made it.
 // Ownership: a Rig owns its disk, its ring and its queue.
@@ -25,10 +24,10 @@ using test::Bytes;
 using test::Driver;
 using test::pattern;
 
-/// A folder that is gone when the test is.
+/// A temporary folder. The destructor removes it.
 class ScratchFolder {
   public:
-    /// In memory, where there is such a place, syncs cost nothing.
+    /// `memory` is /dev/shm if that exists. Syncs cost nothing there.
     enum class Place { disk, memory };
     explicit ScratchFolder(Place place = Place::disk);
     ~ScratchFolder();
@@ -40,7 +39,7 @@ class ScratchFolder {
     std::filesystem::path path_;
 };
 
-/// A disk in a host file, opened through the public face.
+/// A disk in a host file, opened through the public interface.
 class Rig {
   public:
     explicit Rig(const std::string& path, bool writable = true);
@@ -57,7 +56,7 @@ class Rig {
     std::unique_ptr<Driver> driver_;
 };
 
-/// For fixtures: a disk in a scratch folder, made by the test and opened again and again.
+/// A base of fixtures: a disk in a scratch folder that a test creates and reopens.
 class DiskInFile {
   protected:
     explicit DiskInFile(ScratchFolder::Place place = ScratchFolder::Place::disk) : folder_(place) {}
@@ -65,7 +64,7 @@ class DiskInFile {
     void make(const Shape& shape);
     void reopen();
     Driver& disk() { return **rig_; }
-    /// Bytes of the host's file system.
+    /// The bytes that the file takes in the host's file system.
     [[nodiscard]] std::uint64_t space_used() const;
 
     ScratchFolder folder_;
@@ -73,7 +72,7 @@ class DiskInFile {
     std::optional<Rig> rig_;
 };
 
-/// 2 conventional and 14 sequential zones of 64 KiB, 48 KiB of them writable; the last is short.
+/// 2 conventional and 14 sequential zones of 64 KiB with a capacity of 48 KiB; the last is short.
 [[nodiscard]] Shape small_shape();
 
 }  // namespace zonebridge::emulated

@@ -1,4 +1,4 @@
-// Several threads with a queue each on one disk. Meant for the thread sanitizer as well.
+// Several threads, each with its own queue, on one disk. Also meant for the thread sanitizer.
 #include <atomic>
 #include <random>
 #include <set>
@@ -54,7 +54,7 @@ class SharedDisk : public ::testing::Test {
     std::unique_ptr<Transport> transport_;
 };
 
-TEST_F(SharedDisk, AppendsOfAllThreadsLandOnceEach) {
+TEST_F(SharedDisk, AppendsOfAllThreadsHaveDifferentOffsets) {
     std::mutex lock;
     std::set<std::uint64_t> places;
     run(4, [&](Driver& driver, int thread) {
@@ -73,8 +73,8 @@ TEST_F(SharedDisk, AppendsOfAllThreadsLandOnceEach) {
     EXPECT_EQ(places.size(), capacity / 4096);
 }
 
-// Whatever threads reset and write meanwhile, a reader finds in a zone that zone's data or zeroes:
-// never what its slot held before, or holds now for another zone.
+// While other threads reset and write, a reader finds in a zone that zone's data or zeroes: never
+// the old data of its slot, or the data of another zone.
 TEST_F(SharedDisk, ReadersNeverSeeAnotherZonesData) {
     std::atomic<int> writing = 2;
     run(4, [&](Driver& driver, int thread) {
@@ -113,7 +113,7 @@ TEST_F(SharedDisk, ReadersNeverSeeAnotherZonesData) {
     ASSERT_TRUE(transport_->close());
 }
 
-TEST_F(SharedDisk, FlushesOfAllThreadsShareCommits) {
+TEST_F(SharedDisk, WritesAndFlushesOfAllThreadsSucceed) {
     run(4, [&](Driver& driver, int thread) {
         const auto zone = static_cast<std::uint64_t>(2 + thread);
         for (std::uint64_t i = 0; i < capacity / 4096; ++i) {

@@ -38,7 +38,7 @@ class Holders : public ::testing::Test {
 
 using Words = std::vector<std::string>;
 
-TEST_F(Holders, NobodyUsesAFreeDisk) {
+TEST_F(Holders, AFreeDiskHasNone) {
     machine.mount("8:1", "/dev/sda1", "/boot");
     EXPECT_EQ(of(250, 0), Words());
 }
@@ -50,7 +50,7 @@ TEST_F(Holders, MountsAreFoundByNumberAndBySource) {
     EXPECT_EQ(of(250, 0), (Words{"is mounted at /mnt/with blank", "is mounted at /btrfs"}));
 }
 
-TEST_F(Holders, MountPointsAreTold) {
+TEST_F(Holders, MountPointsAreReported) {
     machine.mount("8:1", "/dev/sda1", "/boot");
     const auto node = describe(machine.places(), "/dev/x", true, makedev(8, 0));
     ASSERT_TRUE(node);
@@ -60,13 +60,13 @@ TEST_F(Holders, MountPointsAreTold) {
     EXPECT_EQ(points, (std::vector<std::optional<std::string>>{std::nullopt, "/boot"}));
 }
 
-TEST_F(Holders, APartitionAndWhatIsOnItCount) {
+TEST_F(Holders, APartitionAndItsMountCount) {
     machine.mount("8:1", "/dev/sda1", "/boot");
     EXPECT_EQ(of(8, 0), (Words{"has the partition /dev/sda1",
                                "/dev/sda1, a partition of it, is mounted at /boot"}));
 }
 
-TEST_F(Holders, DevicesMadeOfItCountAndWhatIsOnThem) {
+TEST_F(Holders, StackedDevicesAndTheirMountsCount) {
     MadeUp::link(machine.sys() / "devices/virtual/block/dm-0",
                  machine.sys() / "devices/virtual/block/nullb0/holders/dm-0");
     machine.mount("253:0", "/dev/mapper/vault", "/vault");
@@ -74,7 +74,7 @@ TEST_F(Holders, DevicesMadeOfItCountAndWhatIsOnThem) {
                                  "/dev/dm-0, which is made of it, is mounted at /vault"}));
 }
 
-TEST_F(Holders, HoldersInACircleEnd) {
+TEST_F(Holders, ACircleOfHoldersDoesNotHang) {
     const auto folder = machine.sys() / "devices/virtual/block";
     MadeUp::link(folder / "dm-0", folder / "nullb0/holders/dm-0");
     MadeUp::link(folder / "nullb0", folder / "dm-0/holders/nullb0");
@@ -89,7 +89,7 @@ TEST_F(Holders, SwapCounts) {
     EXPECT_EQ(of(8, 1), Words());
 }
 
-TEST_F(Holders, ProcessesAreNamedAndSayWhetherTheyWrite) {
+TEST_F(Holders, ProcessesAreNamedWithWhetherTheyWrite) {
     machine.open_in(123, "fio", "/dev/nullb0", "0142002");
     machine.open_in(124, "smartd", "/dev/nullb0", "0100000");
     machine.open_in(125, "cat", "/dev/sda1", "0100000");
@@ -101,7 +101,7 @@ TEST_F(Holders, ProcessesAreNamedAndSayWhetherTheyWrite) {
                      "is open in smartd (process 124)"}));
 }
 
-TEST_F(Holders, WhatMattersIsToldApart) {
+TEST_F(Holders, MountsReadersAndWritersHaveTheirKinds) {
     machine.open_in(124, "smartd", "/dev/nullb0", "0100000");
     machine.open_in(125, "fio", "/dev/nullb0", "0100001");
     machine.mount("250:0", "/dev/nullb0", "/mnt");
@@ -113,7 +113,7 @@ TEST_F(Holders, WhatMattersIsToldApart) {
               (std::vector{Holder::Kind::mounted, Holder::Kind::reader, Holder::Kind::writer}));
 }
 
-TEST(Claim, ANodeWithoutABlockDeviceNeedsNone) {
+TEST(Claim, ANodeWithoutABlockDeviceNeedsNoClaim) {
     Node node;
     node.kind = Node::Kind::nvme_generic;
     const auto claim = Claim::take_sibling(node, false);

@@ -1,5 +1,5 @@
-// A made-up /sys, /proc and /dev in a folder: the shapes that real kernels show, for disks this
-// machine does not have. The real ones are looked at in the lab guest (tests/guest/block.sh).
+// A /sys, /proc and /dev in a folder, in the shapes of real kernels, for disks that this machine
+// does not have. tests/guest/block.sh checks real ones in a guest.
 //
 // Threads: one thread.
 // Ownership: owns its folder.
@@ -36,7 +36,7 @@ class MadeUp {
         host::Places places;
         places.sysfs = sys();
         places.proc = proc();
-        // No test may make device nodes, so numbers come from the name: what a real node's would be.
+        // A test can't make device nodes, so the numbers come from a table of names.
         places.block_number = [this](const std::filesystem::path& path) -> std::optional<dev_t> {
             std::error_code failed;
             auto target = std::filesystem::read_symlink(path, failed);
@@ -67,7 +67,7 @@ class MadeUp {
         }
     }
 
-    /// A SCSI disk with its three nodes, as scsi_debug's.
+    /// A SCSI disk with its three nodes, as scsi_debug makes one.
     void add_scsi_disk(const std::string& address, const std::string& name, unsigned index,
                        const std::string& type = "20", bool with_block = true) {
         const auto device = "pseudo_0/adapter0/host0/target0:0:0/" + address;

@@ -94,7 +94,7 @@ TEST(Node, APartitionNamesItsDisk) {
     EXPECT_EQ(every_disk(machine.places()).size(), 1u);
 }
 
-TEST(Node, EveryDiskListsEachOnceByTheNodeThatTellsMost) {
+TEST(Node, EveryDiskIsListedOnceByItsMostInformativeNode) {
     MadeUp machine;
     machine.add_device("virtual/block/nullb0", "block", 250, 0);
     machine.add_scsi_disk("0:0:0:0", "sda", 0);
@@ -131,7 +131,7 @@ TEST(Node, ABlockDeviceTheKernelDoesNotKnowIsGone) {
               std::string::npos);
 }
 
-TEST(Node, SaysWhatIsNoDisk) {
+TEST(Node, DescribesFilesThatAreNoDisk) {
     const test::TemporaryFolder folder;
     const auto file = folder / "file";
     std::ofstream(file) << "x";

@@ -1,5 +1,5 @@
-// Discovery against a device that is made up, since no real one lies on demand; real ones are
-// discovered in the lab guest (tests/guest/nvme.sh).
+// Discovery of a simulated device that can return wrong data. tests/guest/nvme.sh discovers real
+// devices in a guest.
 #include "transports/nvme/discover.h"
 
 #include <cerrno>
@@ -23,10 +23,10 @@ constexpr std::uint32_t zones = 40;
 constexpr std::uint32_t zone_blocks = 1024;
 constexpr std::uint32_t block = 4096;
 
-/// Answers as a zoned namespace of 40 zones would; everything can be spoiled.
-class MadeUp final : public Port {
+/// Answers as a zoned namespace of 40 zones. A test can change each answer.
+class SimulatedDevice final : public Port {
   public:
-    MadeUp() {
+    SimulatedDevice() {
         data[0x01] = Bytes().text(4, "serial").text(24, "model").put(77, 5, 1);
         data[0x03] = Bytes().put(0, 4, 1).put(1, 1, 1).put(4, 2, 1);
         data[0x00] = test::namespace_data(std::uint64_t{zones} * zone_blocks, 12);
@@ -87,11 +87,11 @@ class NvmeDiscovery : public ::testing::Test {
         EXPECT_NE(message.find(words), std::string::npos) << message;
     }
 
-    MadeUp device;
+    SimulatedDevice device;
     zns::HostBounds host{.max_transfer = 1 << 20, .max_segments = 128};
 };
 
-TEST_F(NvmeDiscovery, AZonedNamespace) {
+TEST_F(NvmeDiscovery, AZonedNamespaceIsDiscovered) {
     const auto result = found();
     ASSERT_TRUE(result) << result.error().message;
     const auto& limits = result->limits;
@@ -108,10 +108,10 @@ TEST_F(NvmeDiscovery, AZonedNamespace) {
     EXPECT_EQ(device.reports, 1);
 }
 
-TEST_F(NvmeDiscovery, ReportsComeInStepsThatTheDeviceTakes) {
-    host.max_transfer = block;  // 63 descriptors; with blocks of 512 bytes 7
+TEST_F(NvmeDiscovery, ReportsAreReadInStepsOfTheTransferSize) {
+    host.max_transfer = block;  // room for 63 descriptors
     device.data[0x00] = test::namespace_data(std::uint64_t{zones} * zone_blocks, 9);
-    host.max_transfer = 512;
+    host.max_transfer = 512;  // room for 7 descriptors
     const auto result = found();
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->limits.layout.zone_count(), zones);
@@ -134,7 +134,7 @@ TEST_F(NvmeDiscovery, AControllerThatKnowsNoCommandSetsHasAnOrdinaryNamespace) {
     const auto result = found();
     ASSERT_TRUE(result) << result.error().message;
     EXPECT_EQ(result->limits.model, Model::none);
-    // One that answers with nothing in it, too.
+    // Also a controller that returns an empty structure.
     device.failures.erase(0x05);
     device.data[0x05] = Bytes();
     ASSERT_TRUE(found());
@@ -161,7 +161,7 @@ TEST_F(NvmeDiscovery, OtherCommandSetsAreRefusedByName) {
     expect_refusal("command set 7");
 }
 
-TEST_F(NvmeDiscovery, WhatFailsIsToldWithTheReason) {
+TEST_F(NvmeDiscovery, FailuresAreReportedWithTheReason) {
     device.report_failure = 0x4002;
     expect_refusal("for its zones: Invalid Field in Command (NVMe status 0/02)");
     device.failures[0x06] = -EACCES;
@@ -175,7 +175,7 @@ TEST_F(NvmeDiscovery, WhatFailsIsToldWithTheReason) {
     EXPECT_EQ(gone.error().cause, NativeCause::os_error(ENODEV));
 }
 
-TEST_F(NvmeDiscovery, ZonesThatCannotBeAreRefusedByNumber) {
+TEST_F(NvmeDiscovery, InvalidZonesAreRefused) {
     const auto spoiled = [&](std::size_t which, std::function<void(Descriptor&)> change) {
         device.spoil = [=](std::size_t zone, Descriptor& descriptor) {
             if (zone == which) change(descriptor);
@@ -204,19 +204,19 @@ TEST_F(NvmeDiscovery, ZonesThatCannotBeAreRefusedByNumber) {
     expect_refusal("past the end");
 }
 
-TEST_F(NvmeDiscovery, ReportsThatLieAboutTheirLengthNeitherHangNorLeadAstray) {
+TEST_F(NvmeDiscovery, ReportsOfAWrongLengthNeitherHangNorGiveWrongZones) {
     device.spoil_report = [](Bytes& bytes) { bytes.put(0, 0, 8); };
     expect_refusal("no zone from byte 0 on");
     EXPECT_EQ(device.reports, 1);
-    // More than there are: what is behind them is no zone.
+    // More zones than there are: the rest of the report holds no zones.
     device.spoil_report = [](Bytes& bytes) { bytes.put(0, ~std::uint64_t{0}, 8); };
     expect_refusal("the device's zone report is invalid");
-    // One at a time is slow, but true.
+    // One zone at a time is slow but valid.
     device.spoil_report = [](Bytes& bytes) { bytes.put(0, 1, 8); };
     EXPECT_TRUE(found());
 }
 
-TEST_F(NvmeDiscovery, SizesThatCannotBeAreRefused) {
+TEST_F(NvmeDiscovery, InvalidSizesAreRefused) {
     device.data[0x05] = test::zoned_data(std::uint64_t{zones} * zone_blocks + 1);
     expect_refusal("a zone has 40961 blocks");
     device.data[0x05] = test::zoned_data(1);

@@ -1,5 +1,5 @@
-// The bare transport on a real namespace, whatever gives it: run as
-// `nvme_on_device /dev/ngXnY any|ioctl|io_uring [--gtest...]`. Its zones are reset and written.
+// The bare transport on a real namespace. Run as `nvme_on_device /dev/ngXnY any|ioctl|io_uring
+// [--gtest...]`. The tests reset and write the zones.
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -44,10 +44,10 @@ class OnDevice : public ::testing::Test {
         ring_ = std::move(*ring);
         auto opened = open(device_path, {.writable = true, .data_path = data_path, .reason = {}});
         ASSERT_TRUE(opened) << opened.error().message;
-        // OPEN of all zones is made up: devices open some before they refuse.
+        // This layer replaces OPEN of all zones: devices open some zones before they refuse.
         transport_ = complete_all(std::move(*opened));
         open_queue(128);
-        if (limits().model == Model::none) GTEST_SKIP() << "it has no zones";
+        if (limits().model == Model::none) GTEST_SKIP() << "the namespace has no zones";
         ASSERT_TRUE(run({.operation = Operation::reset, .scope = Scope::all}).status.ok());
     }
 
@@ -104,7 +104,7 @@ class OnDevice : public ::testing::Test {
     std::unique_ptr<Queue> queue_;
 };
 
-TEST_F(OnDevice, SaysHowDataTravels) {
+TEST_F(OnDevice, ReportsItsDataPath) {
     const auto& identity = transport_->identity();
     EXPECT_EQ(identity.transport, "nvme");
     EXPECT_EQ(identity.data_path,
@@ -130,7 +130,7 @@ TEST_F(OnDevice, TheLargestRequestWorksAtAnyAlignment) {
     }
 }
 
-TEST_F(OnDevice, ManyBuffersOfAnySizeAndPlaceMakeOneRequest) {
+TEST_F(OnDevice, ARequestTakesManyBuffersOfAnySizeAndAlignment) {
     const auto size = std::min(limits().max_transfer, layout().zone_capacity());
     std::mt19937 random(1);
     std::uint32_t zone = 0;
@@ -166,7 +166,7 @@ TEST_F(OnDevice, ManyBuffersOfAnySizeAndPlaceMakeOneRequest) {
     }
 }
 
-TEST_F(OnDevice, AppendsAtDepthTellWhereTheyWent) {
+TEST_F(OnDevice, ConcurrentAppendsReportTheirOffsets) {
     constexpr std::size_t count = 128;
     const std::size_t block = limits().logical_block_size;
     const auto data = pages(count * block);
@@ -210,7 +210,7 @@ TEST_F(OnDevice, TheLargestAppendWorks) {
     EXPECT_EQ(done.result, layout().start_of(2));
 }
 
-TEST_F(OnDevice, ManyReportsAtOnceTakeTheBufferInTurn) {
+TEST_F(OnDevice, ConcurrentReportsAllSucceed) {
     std::array<std::vector<Zone>, 16> found;
     std::vector<Request> requests;
     for (std::size_t i = 0; i < found.size(); ++i) {
@@ -243,7 +243,7 @@ TEST_F(OnDevice, ARangeStopsAtItsFirstFailure) {
     EXPECT_EQ(reset.result, 5U);
 }
 
-TEST_F(OnDevice, OpenOfAllOpensTheClosedOnesOrNothing) {
+TEST_F(OnDevice, OpenOfAllOpensAllClosedZonesOrNone) {
     const std::size_t block = limits().logical_block_size;
     const auto data = pages(block);
     const iovec from{data.get(), block};
@@ -272,7 +272,7 @@ TEST_F(OnDevice, RefusalsKeepTheDevicesOwnStatus) {
     const std::size_t block = limits().logical_block_size;
     const auto data = pages(block);
     const iovec one{data.get(), block};
-    // Linux's target says of every write that its disk refused that it failed, and not why.
+    // Linux's NVMe target reports each refused write as failed, without the reason.
     const auto target = transport_->identity().product == "Linux";
     const auto refused = [&](const Completion& done, StatusCode code, std::uint32_t native) {
         if (target && done.status.code == StatusCode::io_error) {
@@ -316,7 +316,7 @@ TEST_F(OnDevice, AQueueClosesWithEverythingInFlight) {
     EXPECT_TRUE(transport_->close());
 }
 
-TEST_F(OnDevice, FlushAndFua) {
+TEST_F(OnDevice, FlushesAndFuaWritesSucceed) {
     const std::size_t block = limits().logical_block_size;
     const auto data = pages(block);
     const iovec one{data.get(), block};

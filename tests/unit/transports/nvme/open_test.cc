@@ -1,4 +1,4 @@
-// What no NVMe namespace is, refused in words; real ones are opened in the lab guest.
+// Paths that are no NVMe namespace are refused with a message. The guest tests open real ones.
 #include <gtest/gtest.h>
 
 #include "transports/nvme/nvme.h"
@@ -11,7 +11,7 @@ std::string refusal(const std::string& path) {
     return opened ? "opened" : opened.error().message;
 }
 
-TEST(NvmeOpen, WhatIsNoNamespaceIsNamedForWhatItIs) {
+TEST(NvmeOpen, APathThatIsNoNamespaceIsDescribed) {
     const auto null = refusal("/dev/null");
     EXPECT_EQ(null.find("/dev/null: is a character device"), 0U) << null;
     EXPECT_NE(null.find("/dev/ngXnY"), std::string::npos) << null;

@@ -9,7 +9,7 @@
 namespace zonebridge::nvme {
 namespace {
 
-TEST(NvmeStatus, LinuxsAnswersAreErrnoOrTheStatusField) {
+TEST(NvmeStatus, ResultsAreAnErrnoOrTheStatusField) {
     EXPECT_EQ(status_of({0, 7}, Operation::write), Status{});
     EXPECT_EQ(status_of({0x41BC, 0}, Operation::write),
               (Status{StatusCode::unaligned_write, {NativeCause::Source::nvme_status, 0x1BC}}));
