@@ -184,7 +184,7 @@ TEST_P(LimitedDevice, WritesThatWaitForRoomAllComplete) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Appends, LimitedDevice, ::testing::Values(Support::absent),
-                         [](const auto&) { return "made_up"; });
+                         [](const auto&) { return "emulated"; });
 
 TEST_P(SharedDevice, ErrorsInTheMiddleOfWritesLoseNothing) {
     std::atomic<int> count = 0;
@@ -255,7 +255,7 @@ TEST_P(SharedDevice, QueuesThatCloseWithRequestsInFlightDisturbNoOtherQueue) {
 
 INSTANTIATE_TEST_SUITE_P(Appends, SharedDevice, ::testing::Values(Support::absent, Support::native),
                          [](const auto& info) {
-                             return info.param == Support::absent ? "made_up" : "native";
+                             return info.param == Support::absent ? "emulated" : "native";
                          });
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Answers of disk and kernel, in the model's words and in a reader's.
+// Answers of the disk and the kernel: the status, whether to retry, and the text.
 
 #include "transports/scsi/answer.h"
 
@@ -11,7 +11,7 @@
 namespace zonebridge::scsi::test {
 namespace {
 
-TEST(Answer, BothSenseFormatsSayTheSame) {
+TEST(Answer, BothSenseFormatsGiveTheSameStatus) {
     for (const auto format : {zbc::SenseFormat::fixed, zbc::SenseFormat::descriptor}) {
         const auto answer = check_condition(5, 0x21, 0x04, format);
         const auto status = judge(answer, Operation::write, 4096);
@@ -20,7 +20,7 @@ TEST(Answer, BothSenseFormatsSayTheSame) {
     }
 }
 
-TEST(Answer, WhatTheKernelSaysOfADiskThatIsGone) {
+TEST(Answer, KernelErrorsOfAGoneDiskDifferFromOtherFailures) {
     EXPECT_EQ(judge(host(0x01), Operation::read, 512).code, StatusCode::device_gone);
     EXPECT_EQ(judge(host(0x04), Operation::read, 512).code, StatusCode::device_gone);
     EXPECT_EQ(judge(os(ENODEV), Operation::read, 512).code, StatusCode::device_gone);
@@ -31,7 +31,7 @@ TEST(Answer, WhatTheKernelSaysOfADiskThatIsGone) {
     EXPECT_EQ(judge(os(EIO), Operation::read, 512).code, StatusCode::io_error);
 }
 
-TEST(Answer, ThereIsNoShortSuccess) {
+TEST(Answer, AShortTransferIsAnError) {
     Answer answer;
     answer.residual = 512;
     EXPECT_EQ(judge(answer, Operation::read, 4096).code, StatusCode::io_error);
@@ -54,7 +54,7 @@ TEST(Answer, OtherStatusesAreErrors) {
     EXPECT_TRUE(judge(status_only(0x04), Operation::read, 512).ok()) << "condition met";
 }
 
-TEST(Answer, OnlyWhatWasNotCarriedOutComesAgain) {
+TEST(Answer, OnlyCommandsThatWereNotCarriedOutAreRetried) {
     EXPECT_EQ(retry_of(check_condition(6, 0x29, 0x00)), Retry::now);
     EXPECT_EQ(retry_of(status_only(0x08)), Retry::later);
     EXPECT_EQ(retry_of(status_only(0x28)), Retry::later);
@@ -67,7 +67,7 @@ TEST(Answer, OnlyWhatWasNotCarriedOutComesAgain) {
         EXPECT_EQ(retry_of(answer), Retry::no) << describe(answer);
 }
 
-TEST(Answer, WordsSayWhatHappened) {
+TEST(Answer, TheTextSaysWhatHappened) {
     EXPECT_EQ(describe(check_condition(7, 0x27, 0x00)),
               "Data Protect, Write protected (sense 7/27/00)");
     EXPECT_EQ(describe(check_condition(5, 0x21, 0x04)),

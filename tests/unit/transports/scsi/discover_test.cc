@@ -1,4 +1,4 @@
-// Finding out what a disk is: a good one's geometry and limits, and a clear refusal of broken ones.
+// Discovery of a disk: geometry and limits of good disks, and clear refusals of broken ones.
 
 #include "transports/scsi/discover.h"
 
@@ -15,7 +15,7 @@ using zonebridge::test::MachineDiskShape;
 
 constexpr DiscoverOptions options{.host_max_transfer = 1 << 20, .max_segments = 64};
 
-TEST(Discover, FindsWhatTheDiskIs) {
+TEST(Discover, FindsTheGeometryAndTheLimits) {
     MachineDiskShape shape;
     shape.zone_capacity = 48 << 10;
     shape.max_open = 3;
@@ -33,7 +33,7 @@ TEST(Discover, FindsWhatTheDiskIs) {
     EXPECT_EQ(limits.append, Support::absent);
     EXPECT_EQ(limits.fua, Support::native);
     EXPECT_FALSE(limits.reads_past_pointer);
-    EXPECT_EQ(limits.max_transfer, 32u << 10) << "VPD page B0h";
+    EXPECT_EQ(limits.max_transfer, 32u << 10) << "from VPD page B0h";
     EXPECT_EQ(limits.max_segments, 64u);
     const auto& expected = memory.limits().layout;
     EXPECT_EQ(limits.layout.size(), expected.size());
@@ -45,7 +45,7 @@ TEST(Discover, FindsWhatTheDiskIs) {
     EXPECT_EQ(discover(port, "/dev/sgX", options)->identity.unique_id, disk->identity.unique_id);
 }
 
-TEST(Discover, AHostLimitBelowTheDisksCounts) {
+TEST(Discover, AHostLimitBelowTheDisksLimitIsUsed) {
     MachineDisk memory;
     TargetPort port(memory);
     auto small = options;
@@ -53,7 +53,7 @@ TEST(Discover, AHostLimitBelowTheDisksCounts) {
     EXPECT_EQ(discover(port, "d", small)->limits.max_transfer, 8192u) << "whole physical blocks";
 }
 
-TEST(Discover, AHostAwareDiskAndAPlainOne) {
+TEST(Discover, HostAwareDisksAndDisksWithoutZonesAreRecognized) {
     MachineDiskShape shape;
     shape.model = Model::host_aware;
     MachineDisk aware(shape);
@@ -84,7 +84,7 @@ auto change(std::uint8_t opcode, std::optional<std::uint8_t> page,
     };
 }
 
-TEST(Discover, ADriveManagedDiskIsPlainAndSaysSo) {
+TEST(Discover, ADriveManagedDiskHasNoZonesButANotice) {
     MachineDiskShape shape;
     shape.model = Model::none;
     MachineDisk memory(shape);
@@ -96,7 +96,7 @@ TEST(Discover, ADriveManagedDiskIsPlainAndSaysSo) {
     EXPECT_NE(disk->identity.notice.find("drive-managed"), std::string::npos);
 }
 
-TEST(Discover, WriteProtectionAndMissingFuaAreSeen) {
+TEST(Discover, WriteProtectionAndMissingFuaAreDetected) {
     MachineDisk memory;
     TargetPort port(memory);
     port.tamper = change(0x5A, std::nullopt, [](auto out) { out.u8(3, 0x80); });
@@ -106,7 +106,7 @@ TEST(Discover, WriteProtectionAndMissingFuaAreSeen) {
     EXPECT_EQ(disk->limits.fua, Support::absent);
 }
 
-TEST(Discover, BrokenDisksAreRefusedInWords) {
+TEST(Discover, BrokenDisksAreRefusedWithTheReason) {
     const struct {
         const char* words;
         std::uint8_t opcode;
@@ -143,7 +143,7 @@ TEST(Discover, BrokenDisksAreRefusedInWords) {
     }
 }
 
-TEST(Discover, UnitAttentionsAndADiskThatSpinsUpAreWaitedFor) {
+TEST(Discover, UnitAttentionsAndABusyDiskAreRetried) {
     MachineDisk memory;
     TargetPort port(memory);
     port.instead = {{0x00, {check_condition(6, 0x29, 0), check_condition(6, 0x2A, 1)}, false},
@@ -152,7 +152,7 @@ TEST(Discover, UnitAttentionsAndADiskThatSpinsUpAreWaitedFor) {
     EXPECT_EQ(port.count(0x9E), 3u);
 }
 
-TEST(Discover, AFailureHasItsSenseInWords) {
+TEST(Discover, AFailureIsReportedWithItsSense) {
     MachineDisk memory;
     TargetPort port(memory);
     port.instead = {{0x9E, {check_condition(4, 0x44, 0)}, false}};
@@ -163,7 +163,7 @@ TEST(Discover, AFailureHasItsSenseInWords) {
               "4/44/00)");
 }
 
-TEST(Discover, AnAtaDiskBehindATranslationWithoutZonesIsAskedInAta) {
+TEST(Discover, AnAtaDiskBehindATranslationWithoutZonesIsAskedByAtaCommands) {
     MachineDiskShape shape;
     shape.model = Model::none;
     MachineDisk memory(shape);
@@ -173,12 +173,12 @@ TEST(Discover, AnAtaDiskBehindATranslationWithoutZonesIsAskedInAta) {
         return tl::expected<std::optional<Zoned>, Error>(
             tl::unexpected(Error{StatusCode::io_error, path + ": asked in ATA", {}}));
     };
-    EXPECT_TRUE(discover(port, "d", with_zac)) << "no ATA disk";
+    EXPECT_TRUE(discover(port, "d", with_zac)) << "this is no ATA disk";
     port.tamper = [](const Command& command, std::span<std::uint8_t> bytes) {
         if (command.cdb[0] != 0x12) return;
         ByteWriter out(bytes);
         if ((command.cdb[1] & 1) == 0) out.ascii(8, "ATA", 8);
-        // Page 00h: 80h gives way to 89h.
+        // Page 00h lists page 89h instead of 80h.
         if ((command.cdb[1] & 1) != 0 && command.cdb[2] == 0) out.u8(5, 0x89);
     };
     const auto disk = discover(port, "d", with_zac);
@@ -186,7 +186,7 @@ TEST(Discover, AnAtaDiskBehindATranslationWithoutZonesIsAskedInAta) {
     EXPECT_EQ(disk.error().message, "d: asked in ATA");
 }
 
-TEST(Discover, AHostManagedDiskThatNobodyCanSpeakToIsNoPlainDisk) {
+TEST(Discover, AHostManagedDiskWithoutZbcAndZacIsRefused) {
     MachineDisk memory;
     TargetPort port(memory);
     auto with_zac = options;

@@ -1,7 +1,7 @@
-// A queue to a passed-through disk, over the project's own ZBC target, and a port that holds commands
-// back: nothing real can be told to take long.
+// A queue to a passed-through disk, over the project's own ZBC target, and a port that holds
+// commands back, because no real disk can be made slow on demand.
 //
-// Threads: one, but for the port, which any thread of the queue may be in.
+// Threads: one, except for the port, which all threads of the queue use.
 // Ownership: the fixture owns disk, port and queue.
 #pragma once
 
@@ -33,8 +33,8 @@ using zonebridge::test::MachineDiskShape;
 inline constexpr std::uint32_t block = 512;
 inline constexpr std::uint32_t zone_blocks = 128;
 
-/// Holds commands back on their way to the disk until a test lets them through: nothing real can be
-/// told to take long. Remembers what began, in order.
+/// Holds commands back on their way to the disk until a test lets them through. Records the
+/// commands that began, in order.
 class GatedPort final : public Port {
   public:
     explicit GatedPort(Port& disk) : disk_(disk) {}
@@ -77,7 +77,7 @@ class GatedPort final : public Port {
     void forget() {
         set([&] { began_.clear(); });
     }
-    /// Waits until `count` commands began.
+    /// Waits until `count` commands have begun.
     void wait_for(std::size_t count) {
         std::unique_lock guard(lock_);
         changed_.wait(guard, [&] { return began_.size() >= count; });
@@ -113,9 +113,9 @@ inline void note(std::string_view line) noexcept {
 class Sink final : public RefusalSink {
   public:
     bool wants() const noexcept override { return wanted; }
-    void refused(const Refusal& refusal) noexcept override { told.push_back(refusal); }
+    void refused(const Refusal& refusal) noexcept override { refusals.push_back(refusal); }
     std::atomic<bool> wanted{true};
-    std::vector<Refusal> told;
+    std::vector<Refusal> refusals;
 };
 
 class PassedQueueTest : public testing::Test {
@@ -177,19 +177,19 @@ class PassedQueueTest : public testing::Test {
         zbc::TaskResult result;
         std::uint32_t sense_code = 0;
     };
-    /// Hands a task over, buffers and all; its number.
+    /// Submits a task with its buffers. Returns the number of the task.
     std::size_t submit(Bytes cdb, std::size_t in = 0, Bytes out = {}) {
-        auto& kept = kept_.emplace_back();
-        kept.cdb = std::move(cdb);
-        kept.in.resize(in);
-        kept.out = std::move(out);
-        kept.in_buffer = {kept.in.data(), kept.in.size()};
-        kept.out_buffer = {kept.out.data(), kept.out.size()};
-        zbc::Task task{.tag = kept_.size() - 1, .cdb = kept.cdb};
-        if (in != 0) task.data_in = {&kept.in_buffer, 1};
-        if (!kept.out.empty()) task.data_out = {&kept.out_buffer, 1};
+        auto& stored = stored_.emplace_back();
+        stored.cdb = std::move(cdb);
+        stored.in.resize(in);
+        stored.out = std::move(out);
+        stored.in_buffer = {stored.in.data(), stored.in.size()};
+        stored.out_buffer = {stored.out.data(), stored.out.size()};
+        zbc::Task task{.tag = stored_.size() - 1, .cdb = stored.cdb};
+        if (in != 0) task.data_in = {&stored.in_buffer, 1};
+        if (!stored.out.empty()) task.data_out = {&stored.out_buffer, 1};
         EXPECT_EQ(queue_->submit({&task, 1}), 1u);
-        return kept_.size() - 1;
+        return stored_.size() - 1;
     }
     void turn() {
         EXPECT_TRUE(loop_.turn(Loop::Wait::poll));
@@ -209,7 +209,7 @@ class PassedQueueTest : public testing::Test {
         return wait(submit(std::move(cdb), in, std::move(out)));
     }
     bool ended(std::size_t number) const { return ends_.contains(number); }
-    const Bytes& in_of(std::size_t number) const { return kept_[number].in; }
+    const Bytes& in_of(std::size_t number) const { return stored_[number].in; }
     std::uint64_t zone(std::uint32_t number) const { return std::uint64_t{number} * zone_blocks; }
     /// LBAs of the writes that began, in order.
     std::vector<std::uint64_t> writes_begun() {
@@ -219,7 +219,7 @@ class PassedQueueTest : public testing::Test {
         return lbas;
     }
 
-    struct Kept {
+    struct StoredTask {
         Bytes cdb, in, out;
         iovec in_buffer, out_buffer;
     };
@@ -230,8 +230,8 @@ class PassedQueueTest : public testing::Test {
     std::unique_ptr<TargetPort> target_;
     DiskFacts disk_;
     std::unique_ptr<PassedFacts> facts_;
-    GatedPort* gate_ = nullptr;  // the queue's
-    std::deque<Kept> kept_;
+    GatedPort* gate_ = nullptr;  // owned by the queue
+    std::deque<StoredTask> stored_;
     std::map<std::uint64_t, zbc::TaskResult> ends_;
     std::unique_ptr<zbc::TaskQueue> queue_;
 };

@@ -1,14 +1,14 @@
-// What a passed-through disk's guest is told by other than the disk: unit attentions, refusals, edited
-// pages; and what people are told.
+// Answers to the guest of a passed-through disk that do not come from the disk: unit attentions,
+// refusals and edited pages. Also the lines for the log.
 
 #include "tests/unit/transports/scsi/passed_queue.h"
 
 namespace zonebridge::scsi::test {
 namespace {
 
-TEST_F(PassedQueueTest, ANewInitiatorAndAResetAreToldOnceHere) {
+TEST_F(PassedQueueTest, APendingAttentionIsReportedOnce) {
     start({.attention = true});
-    // INQUIRY goes by; REQUEST SENSE is answered with it, as data.
+    // INQUIRY does not report the attention. REQUEST SENSE returns it as data.
     EXPECT_EQ(run(bytes(zbc::encode_inquiry(std::nullopt, 96)), 96).result.status,
               ScsiStatus::good);
     const auto sense = submit(bytes({0x03, 0, 0, 0, 252, 0}), 252);
@@ -18,24 +18,25 @@ TEST_F(PassedQueueTest, ANewInitiatorAndAResetAreToldOnceHere) {
     EXPECT_EQ(target_->count(0x03), 0u);
     EXPECT_EQ(run(bytes({0, 0, 0, 0, 0, 0})).result.status, ScsiStatus::good);
     EXPECT_EQ(run(bytes({0x03, 0, 0, 0, 252, 0}), 252).result.status, ScsiStatus::good);
-    EXPECT_EQ(target_->count(0x03), 1u) << "nothing waits here: it goes down";
+    EXPECT_EQ(target_->count(0x03), 1u)
+        << "no attention is pending, so the command goes to the disk";
 
     facts_->attentions.reset();
     gate_->forget();
-    // It comes before a refusal, too.
+    // The attention also comes before a refusal.
     EXPECT_EQ(run(bytes({0xC1, 0, 0, 0, 0, 0, 0, 0, 0, 0})).sense_code, 0x062900u);
     EXPECT_EQ(run(bytes({0xC1, 0, 0, 0, 0, 0, 0, 0, 0, 0})).sense_code, 0x052000u);
     EXPECT_TRUE(gate_->began().empty());
 }
 
-TEST_F(PassedQueueTest, TheDisksOwnAttentionsPass) {
+TEST_F(PassedQueueTest, UnitAttentionsOfTheDiskArePassedOn) {
     start();
     target_->instead = {{0x88, {check_condition(0x6, 0x2A, 0x09)}}};
     EXPECT_EQ(run(read_cdb(0, 8), 8 * block).sense_code, 0x062A09u);
     EXPECT_EQ(run(read_cdb(0, 8), 8 * block).result.status, ScsiStatus::good);
 }
 
-TEST_F(PassedQueueTest, AResetByTheKernelIsToldAsAReset) {
+TEST_F(PassedQueueTest, AResetByTheKernelRaisesAnAttention) {
     start();
     Answer late;
     late.host = host_byte::time_out;
@@ -45,7 +46,7 @@ TEST_F(PassedQueueTest, AResetByTheKernelIsToldAsAReset) {
     EXPECT_EQ(run(bytes({0, 0, 0, 0, 0, 0})).result.status, ScsiStatus::good);
 }
 
-TEST_F(PassedQueueTest, WhatIsNotAllowedIsToldOnceForEachCommand) {
+TEST_F(PassedQueueTest, EachForbiddenCommandIsLoggedOnce) {
     start();
     for (int i = 0; i < 3; ++i) {
         EXPECT_EQ(run(bytes({0x3B, 0x05, 0, 0, 0, 0, 0, 0, 4, 0}), 0, Bytes(4)).sense_code,
@@ -62,7 +63,7 @@ TEST_F(PassedQueueTest, WhatIsNotAllowedIsToldOnceForEachCommand) {
     EXPECT_TRUE(gate_->began().empty());
 }
 
-TEST_F(PassedQueueTest, NoGuestCanFillTheLog) {
+TEST_F(PassedQueueTest, AGuestCannotFillTheLog) {
     start();
     for (unsigned opcode = 0xC0; opcode <= 0xFF; ++opcode)
         for (int i = 0; i < 3; ++i)
@@ -70,7 +71,7 @@ TEST_F(PassedQueueTest, NoGuestCanFillTheLog) {
     EXPECT_EQ(lines().size(), 10u);
 }
 
-TEST_F(PassedQueueTest, WhatIsAllowedGoesDown) {
+TEST_F(PassedQueueTest, AllowedCommandsReachTheDisk) {
     start({.allow = "write-buffer"});
     run(bytes({0x3B, 0x05, 0, 0, 0, 0, 0, 0, 4, 0}), 0, Bytes(4));
     EXPECT_EQ(target_->count(0x3B), 1u);
@@ -78,7 +79,7 @@ TEST_F(PassedQueueTest, WhatIsAllowedGoesDown) {
     EXPECT_EQ(gate_->began().back().length, 4u);
 }
 
-TEST_F(PassedQueueTest, ReadOnlyNothingThatChangesTheDiskGoesDown) {
+TEST_F(PassedQueueTest, AReadOnlyDiskGetsNoCommandThatChangesIt) {
     start({.read_only = true});
     gate_->forget();
     EXPECT_EQ(run(write_cdb(zone(3), 8), 0, Bytes(8 * block)).sense_code, 0x072700u);
@@ -89,7 +90,7 @@ TEST_F(PassedQueueTest, ReadOnlyNothingThatChangesTheDiskGoesDown) {
     EXPECT_EQ(run(read_cdb(0, 8), 8 * block).result.status, ScsiStatus::good);
     const auto mode = submit(bytes({0x1A, 0, 0x3F, 0, 252, 0}), 252);
     EXPECT_EQ(wait(mode).result.status, ScsiStatus::good);
-    EXPECT_EQ(in_of(mode)[2] & 0x80, 0x80) << "WP";
+    EXPECT_EQ(in_of(mode)[2] & 0x80, 0x80) << "the WP bit";
 }
 
 TEST_F(PassedQueueTest, EditedPagesAreCutAtTheAllocationLength) {
@@ -109,47 +110,48 @@ TEST_F(PassedQueueTest, EditedPagesAreCutAtTheAllocationLength) {
     EXPECT_EQ(wait(limits).result.data_in_length, 64u);
     EXPECT_EQ(ByteView(in_of(limits)).be32(8), disk_.limits.max_transfer / block);
     EXPECT_EQ(run(bytes(zbc::encode_inquiry(0x89, 255)), 255).sense_code, 0x052400u);
-    // What the disk refuses is refused as it says, with nothing edited.
+    // A refusal by the disk is passed on unedited.
     target_->instead = {{0x12, {check_condition(0x5, 0x24, 0x00)}}};
     const auto refused = run(bytes(zbc::encode_inquiry(0xB0, 255)), 255);
     EXPECT_EQ(refused.sense_code, 0x052400u);
     EXPECT_EQ(refused.result.data_in_length, 0u);
 }
 
-TEST_F(PassedQueueTest, WhatTheDiskRefusesOfItsZonesIsTold) {
+TEST_F(PassedQueueTest, RefusalsOfZoneCommandsAreReported) {
     start();
     EXPECT_EQ(run(write_cdb(zone(3), 8), 0, Bytes(8 * block)).result.status, ScsiStatus::good);
     EXPECT_EQ(run(write_cdb(zone(3) + 16, 8), 0, Bytes(8 * block)).sense_code, 0x052104u);
-    ASSERT_EQ(sink_.told.size(), 1u);
-    const auto& told = sink_.told[0];
-    EXPECT_EQ(told.operation, Operation::write);
-    EXPECT_EQ(told.offset, (zone(3) + 16) * block);
-    EXPECT_EQ(told.length, 8u * block);
-    EXPECT_EQ(told.status.code, StatusCode::unaligned_write);
-    ASSERT_TRUE(told.zone);
-    EXPECT_EQ(told.zone->start, zone(3) * block);
-    EXPECT_EQ(told.zone->write_pointer, (zone(3) + 8) * block);
-    EXPECT_EQ(told.zone->state, ZoneState::implicit_open);
+    ASSERT_EQ(sink_.refusals.size(), 1u);
+    const auto& refusal = sink_.refusals[0];
+    EXPECT_EQ(refusal.operation, Operation::write);
+    EXPECT_EQ(refusal.offset, (zone(3) + 16) * block);
+    EXPECT_EQ(refusal.length, 8u * block);
+    EXPECT_EQ(refusal.status.code, StatusCode::unaligned_write);
+    ASSERT_TRUE(refusal.zone);
+    EXPECT_EQ(refusal.zone->start, zone(3) * block);
+    EXPECT_EQ(refusal.zone->write_pointer, (zone(3) + 8) * block);
+    EXPECT_EQ(refusal.zone->state, ZoneState::implicit_open);
 
     EXPECT_EQ(run(bytes(zbc::encode_zone_action(Operation::reset, {0}))).sense_code, 0x052400u);
-    ASSERT_EQ(sink_.told.size(), 2u);
-    EXPECT_EQ(sink_.told[1].operation, Operation::reset);
-    EXPECT_EQ(sink_.told[1].status.code, StatusCode::not_sequential);
-    // Neither what is not about zones, nor when nobody listens.
+    ASSERT_EQ(sink_.refusals.size(), 2u);
+    EXPECT_EQ(sink_.refusals[1].operation, Operation::reset);
+    EXPECT_EQ(sink_.refusals[1].status.code, StatusCode::not_sequential);
+    // Failures that do not concern zones are not reported. Nothing looks up the zone if the sink
+    // wants no refusals.
     EXPECT_EQ(run(read_cdb(1 << 30, 8), 8 * block).sense_code, 0x052100u);
     sink_.wanted = false;
     gate_->forget();
     EXPECT_EQ(run(write_cdb(zone(3) + 16, 8), 0, Bytes(8 * block)).sense_code, 0x052104u);
-    EXPECT_EQ(gate_->began().size(), 1u) << "no look at the zone";
-    EXPECT_EQ(sink_.told.size(), 2u);
+    EXPECT_EQ(gate_->began().size(), 1u) << "the zone is not looked up";
+    EXPECT_EQ(sink_.refusals.size(), 2u);
 }
 
-TEST_F(PassedQueueTest, AnAttentionThatALookAtAZoneTookIsNotLost) {
+TEST_F(PassedQueueTest, AnAttentionThatTheZoneReportReceivedIsNotLost) {
     start();
     target_->instead = {{0x95, {check_condition(0x6, 0x2A, 0x09)}}};
     EXPECT_EQ(run(write_cdb(zone(3) + 16, 8), 0, Bytes(8 * block)).sense_code, 0x052104u);
-    ASSERT_EQ(sink_.told.size(), 1u);
-    EXPECT_FALSE(sink_.told[0].zone);
+    ASSERT_EQ(sink_.refusals.size(), 1u);
+    EXPECT_FALSE(sink_.refusals[0].zone);
     EXPECT_EQ(target_->count(0x95), 1u);
     EXPECT_EQ(run(bytes({0, 0, 0, 0, 0, 0})).sense_code, 0x062A09u);
     EXPECT_EQ(run(bytes({0, 0, 0, 0, 0, 0})).result.status, ScsiStatus::good);

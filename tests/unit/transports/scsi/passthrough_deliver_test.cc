@@ -1,4 +1,4 @@
-// What becomes of a passed-through command's end.
+// How the end of a passed-through command is delivered to the guest.
 
 #include <cerrno>
 
@@ -19,7 +19,7 @@ Answer driver(std::uint16_t byte) {
     return answer;
 }
 
-TEST(Deliver, TheDisksOwnStatusComesAsItIs) {
+TEST(Deliver, TheDisksStatusIsDeliveredUnchanged) {
     for (const std::uint8_t status : {0x00, 0x02, 0x04, 0x08, 0x18, 0x28, 0x30, 0x40}) {
         zbc::TaskResult result;
         deliver(status_only(status), Direction::none, 0, result);
@@ -29,7 +29,7 @@ TEST(Deliver, TheDisksOwnStatusComesAsItIs) {
     }
 }
 
-TEST(Deliver, SenseComesByteForByteWithWhatWasMoved) {
+TEST(Deliver, SenseIsDeliveredUnchangedWithTheLengthOfTheData) {
     auto answer = check_condition(0x3, 0x11, 0x00, zbc::SenseFormat::descriptor);
     answer.sense_length = 96;  // as much as fits
     answer.sense[95] = 0xAB;
@@ -44,7 +44,7 @@ TEST(Deliver, SenseComesByteForByteWithWhatWasMoved) {
     EXPECT_EQ(result.data_out_length, 0u);
 }
 
-TEST(Deliver, AResidualIsNeverMoreThanWasAsked) {
+TEST(Deliver, AResidualAboveTheLengthMeansNoData) {
     auto answer = status_only(0);
     answer.residual = 5000;
     zbc::TaskResult result;
@@ -58,7 +58,7 @@ TEST(Deliver, AResidualIsNeverMoreThanWasAsked) {
     EXPECT_EQ(result.data_out_length, 0u);
 }
 
-TEST(Deliver, NothingTheKernelSaysIsSuccess) {
+TEST(Deliver, NoKernelErrorIsSuccess) {
     for (std::uint16_t byte = 1; byte < 256; ++byte) {
         EXPECT_NE(delivery_of(host(byte)), Delivery::done) << byte;
         zbc::TaskResult result;
@@ -70,7 +70,7 @@ TEST(Deliver, NothingTheKernelSaysIsSuccess) {
         EXPECT_NE(delivery_of(driver(byte)), Delivery::done) << byte;
 }
 
-TEST(Deliver, EachWayAstrayHasItsWord) {
+TEST(Deliver, EachKernelErrorHasItsDelivery) {
     EXPECT_EQ(delivery_of(host(host_byte::no_connect)), Delivery::gone);
     EXPECT_EQ(delivery_of(host(host_byte::bad_target)), Delivery::gone);
     EXPECT_EQ(delivery_of(host(host_byte::bus_busy)), Delivery::busy);
@@ -88,18 +88,18 @@ TEST(Deliver, EachWayAstrayHasItsWord) {
     EXPECT_EQ(delivery_of(driver(driver_byte::time_out)), Delivery::failure);
 }
 
-TEST(Deliver, SenseTellsMoreThanTheKernelsByteBesideIt) {
+TEST(Deliver, SenseWinsOverTheKernelsHostByte) {
     auto answer = check_condition(0x3, 0x11, 0x00);
     answer.host = host_byte::medium_error;
     EXPECT_EQ(delivery_of(answer), Delivery::done);
     answer.sense_length = 0;
-    EXPECT_EQ(delivery_of(answer), Delivery::failure) << "nobody knows what was wrong";
+    EXPECT_EQ(delivery_of(answer), Delivery::failure) << "without sense data the cause is unknown";
     auto reserved = status_only(0x18);
     reserved.host = 0x11;  // DID_NEXUS_FAILURE
     EXPECT_EQ(delivery_of(reserved), Delivery::done);
 }
 
-TEST(Deliver, WhatTheKernelResetIsKnown) {
+TEST(Deliver, ResetsByTheKernelAreRecognized) {
     EXPECT_TRUE(was_reset(host(host_byte::time_out)));
     EXPECT_TRUE(was_reset(host(host_byte::reset)));
     EXPECT_TRUE(was_reset(driver(driver_byte::time_out)));
@@ -108,7 +108,7 @@ TEST(Deliver, WhatTheKernelResetIsKnown) {
     EXPECT_FALSE(was_reset(check_condition(0x6, 0x29, 0x00)));
 }
 
-TEST(Deliver, AnAttentionTakenInTheGuestsPlaceIsRaisedAnew) {
+TEST(Deliver, AnAttentionReceivedForTheGuestIsRaisedAgain) {
     using enum zbc::Attention;
     EXPECT_EQ(taken_attention(check_condition(0x6, 0x2A, 0x09)), capacity_changed);
     EXPECT_EQ(taken_attention(check_condition(0x6, 0x2A, 0x01)), mode_changed);

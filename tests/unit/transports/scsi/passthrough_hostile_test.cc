@@ -1,6 +1,6 @@
-// An initiator that means no good, on a disk that is passed through: half-valid and random CDBs with
-// buffers of any length. What passes ends as the disk itself would have ended it, byte for byte; what
-// does not pass never gets to the disk.
+// A hostile initiator on a passed-through disk: half-valid and random CDBs with buffers of any
+// length. A command that passes ends exactly as on the disk itself. A command that does not pass
+// never reaches the disk.
 
 #include <random>
 #include <thread>
@@ -65,10 +65,11 @@ class PassedHostileTest : public testing::Test {
                                      nullptr,
                                      {},
                                      {"d", nullptr}});
-        queue_ = std::move(
-            PassedQueue::open(loop_, *facts_, {{}, std::make_unique<Lent>(*target_), {}}, depth)
-                .value());
-        // The disk that was never passed through.
+        queue_ =
+            std::move(PassedQueue::open(loop_, *facts_,
+                                        {{}, std::make_unique<BorrowedPort>(*target_), {}}, depth)
+                          .value());
+        // The same disk without passthrough.
         twin_memory_ = std::make_unique<MachineDisk>(shape);
         twin_ = std::move(zbc::make_target(*twin_memory_).value());
         twin_queue_ = std::move(twin_->open_queue(twin_loop_, 1).value());
@@ -102,7 +103,7 @@ class PassedHostileTest : public testing::Test {
     zbc::TaskResult passed(const zbc::Task& task) { return run(*queue_, loop_, task); }
     zbc::TaskResult straight(const zbc::Task& task) { return run(*twin_queue_, twin_loop_, task); }
 
-    /// Somewhere interesting: beside a zone's beginning, its write pointer, or the disk's end.
+    /// Mostly an LBA near the start of a zone, a write pointer or the end of the disk.
     std::uint64_t pick_lba() {
         const auto block = shape_.logical_block_size;
         const auto zones = shape_.zones;
@@ -125,7 +126,7 @@ class PassedHostileTest : public testing::Test {
         return lba + off < 2 ? 0 : lba + off - 2;
     }
 
-    /// Mostly a command that exists, with fields that mostly make sense.
+    /// Mostly an existing command with mostly valid fields.
     Bytes pick_cdb() {
         Bytes cdb(pick(16) == 0 ? pick(41) : 32);
         if (pick(8) == 0)
@@ -182,12 +183,12 @@ class PassedHostileTest : public testing::Test {
         return cdb;
     }
 
-    /// Buffers that fit, mostly.
+    /// Lengths of the buffers, out and in, that mostly fit the command.
     std::pair<std::size_t, std::size_t> pick_buffers(const Bytes& cdb) {
         std::size_t length = pick(4) == 0 ? pick(64 << 10) : 0;
         const auto* const command =
             zbc::find_command(ByteView(cdb).u8(0), zbc::action_of(ByteView(cdb)));
-        // What it wants is seen where nothing limits it.
+        // Without limits, the plan shows the length that the command wants.
         auto free = facts_->facts;
         free.read_only = false;
         for (const auto out : {true, false}) {
@@ -217,7 +218,7 @@ class PassedHostileTest : public testing::Test {
     std::unique_ptr<zbc::LogicalUnit> twin_;
     std::unique_ptr<zbc::TaskQueue> twin_queue_;
 
-    /// One command after the other, to both disks.
+    /// Sends each command to both disks, one after the other.
     void run_both(int rounds) {
         std::size_t compared = 0, good = 0, failed = 0, refused = 0, edited = 0;
         for (int round = 0; round < rounds && !HasFailure(); ++round) {
@@ -236,7 +237,8 @@ class PassedHostileTest : public testing::Test {
             EXPECT_LE(result.data_out_length, out_length) << where;
             if (!plan) {
                 ++refused;
-                EXPECT_EQ(target_->sent.size(), sent_before) << where << ": it never gets there";
+                EXPECT_EQ(target_->sent.size(), sent_before)
+                    << where << ": a refused command never reaches the disk";
                 EXPECT_EQ(result.delivery, plan.error().delivery) << where;
                 EXPECT_EQ(result.data_in_length + result.data_out_length, 0u) << where;
                 EXPECT_EQ(in.joined(), Bytes(in_length, untouched)) << where;
@@ -259,15 +261,15 @@ class PassedHostileTest : public testing::Test {
                 EXPECT_EQ(result.data_out_length, twin.data_out_length) << where;
                 EXPECT_EQ(in.joined(), twin_in.joined()) << where;
                 EXPECT_EQ(target_->sent.back(), Bytes(cdb.begin(), cdb.begin() + plan->cdb_length))
-                    << where << ": as it is";
+                    << where << ": the CDB is unchanged";
             }
             const auto tail = in.joined();
             EXPECT_TRUE(
                 std::all_of(tail.begin() + static_cast<std::ptrdiff_t>(result.data_in_length),
                             tail.end(), [](std::uint8_t byte) { return byte == untouched; }))
-                << where << ": the rest of the buffers is left alone";
+                << where << ": the rest of the buffers is unchanged";
         }
-        // Both disks have been through the same.
+        // Both disks must be in the same state.
         EXPECT_EQ(memory_->bytes(), twin_memory_->bytes());
         for (std::uint32_t zone = 0; zone < shape_.zones; ++zone) {
             const auto one = memory_->machine().describe(zone);
@@ -275,7 +277,8 @@ class PassedHostileTest : public testing::Test {
             EXPECT_EQ(one.state, other.state) << zone;
             EXPECT_EQ(one.write_pointer, other.write_pointer) << zone;
         }
-        EXPECT_GT(compared, static_cast<std::size_t>(rounds) / 8) << "or nothing was tried";
+        EXPECT_GT(compared, static_cast<std::size_t>(rounds) / 8)
+            << "too few commands were compared";
         EXPECT_GT(good, static_cast<std::size_t>(rounds) / 16);
         EXPECT_GT(failed, static_cast<std::size_t>(rounds) / 64);
         EXPECT_GT(refused, static_cast<std::size_t>(rounds) / 64);
@@ -283,12 +286,12 @@ class PassedHostileTest : public testing::Test {
     }
 };
 
-TEST_F(PassedHostileTest, WhatPassesEndsAsTheDiskItselfEndsIt) {
+TEST_F(PassedHostileTest, PassedCommandsEndAsOnTheDiskItself) {
     start({.max_open = 4});
     run_both(6000);
 }
 
-TEST_F(PassedHostileTest, TheSameWithLargeBlocks) {
+TEST_F(PassedHostileTest, PassedCommandsEndAsOnTheDiskItselfWithLargeBlocks) {
     start({.zone_size = 256 << 10, .logical_block_size = 4096, .physical_block_size = 4096});
     run_both(3000);
 }
@@ -303,7 +306,7 @@ TEST_F(PassedHostileTest, ADiskServedReadOnlyIsNeverChanged) {
     }
 }
 
-TEST_F(PassedHostileTest, ManyAtOnceAllEndOnceAndOnlyWhatIsAllowedGetsThere) {
+TEST_F(PassedHostileTest, ManyTasksAtOnceEndOnceEachAndOnlyAllowedOnesReachTheDisk) {
     start({.max_open = 4}, "write-same,0xC1");
     struct Slot {
         Bytes cdb;
@@ -319,7 +322,7 @@ TEST_F(PassedHostileTest, ManyAtOnceAllEndOnceAndOnlyWhatIsAllowedGetsThere) {
         for (std::size_t i = 0, count = queue_->reap(results); i < count; ++i) {
             ASSERT_LT(results[i].tag, slots.size());
             auto& slot = slots[results[i].tag];
-            ASSERT_TRUE(slot.busy) << "ends once";
+            ASSERT_TRUE(slot.busy) << "a task ends only once";
             EXPECT_LE(results[i].data_in_length, total_length(slot.in->list));
             EXPECT_LE(results[i].data_out_length, total_length(slot.out->list));
             slot.busy = false;
@@ -327,7 +330,7 @@ TEST_F(PassedHostileTest, ManyAtOnceAllEndOnceAndOnlyWhatIsAllowedGetsThere) {
         }
     };
     constexpr std::size_t rounds = 6000;
-    // The disk's zones change meanwhile; where to aim is looked up before.
+    // The CDBs are made first, because pick_cdb() reads zones that running commands change.
     std::vector<Bytes> cdbs;
     for (std::size_t i = 0; i < rounds; ++i) cdbs.push_back(pick_cdb());
     while (begun < rounds) {

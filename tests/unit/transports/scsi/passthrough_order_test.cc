@@ -1,4 +1,4 @@
-// In which order commands for zones are let go.
+// The order in which commands for zones are released.
 
 #include <algorithm>
 #include <random>
@@ -39,8 +39,8 @@ class ZoneOrderTest : public testing::Test, private ZoneOrder::Listener {
         order_.enter(command, effect);
     }
     void leave(char name) { order_.leave(commands_[static_cast<std::size_t>(name)]); }
-    /// Which were let go since the last call.
-    std::string gone() { return std::exchange(gone_, {}); }
+    /// The names of the commands that were released since the last call.
+    std::string released() { return std::exchange(released_, {}); }
 
     static ZoneEffect write(std::uint64_t zone, std::uint64_t offset = 0,
                             std::uint64_t blocks = 1) {
@@ -55,64 +55,64 @@ class ZoneOrderTest : public testing::Test, private ZoneOrder::Listener {
 
   private:
     void may_go(ZoneOrder::Entry& entry) noexcept override {
-        gone_ += static_cast<Command&>(entry).name;
+        released_ += static_cast<Command&>(entry).name;
     }
 
     Limits limits_ = limits_of(zones);
     ZoneOrder order_{limits_, 8, *this};
     std::array<Command, 128> commands_;
-    std::string gone_;
+    std::string released_;
 };
 
-TEST_F(ZoneOrderTest, OneZoneGoesInTurnAndOthersSideBySide) {
+TEST_F(ZoneOrderTest, CommandsOfOneZoneGoOneByOneAndOthersTogether) {
     enter('a', write(5));
     enter('b', write(5, 1));
     enter('c', write(5, 2));
     enter('d', write(6));
-    EXPECT_EQ(gone(), "ad");
+    EXPECT_EQ(released(), "ad");
     leave('a');
-    EXPECT_EQ(gone(), "b");
+    EXPECT_EQ(released(), "b");
     leave('d');
-    EXPECT_EQ(gone(), "");
+    EXPECT_EQ(released(), "");
     leave('b');
-    EXPECT_EQ(gone(), "c");
+    EXPECT_EQ(released(), "c");
     leave('c');
     enter('e', write(5, 3));
-    EXPECT_EQ(gone(), "e");
+    EXPECT_EQ(released(), "e");
 }
 
-TEST_F(ZoneOrderTest, ActionsAreInTheSameLine) {
+TEST_F(ZoneOrderTest, ActionsKeepTheirOrderWithWrites) {
     enter('a', write(5));
     enter('b', act(5));
     enter('c', write(5));
-    EXPECT_EQ(gone(), "a");
+    EXPECT_EQ(released(), "a");
     leave('a');
-    EXPECT_EQ(gone(), "b");
+    EXPECT_EQ(released(), "b");
     leave('b');
-    EXPECT_EQ(gone(), "c");
+    EXPECT_EQ(released(), "c");
 }
 
-TEST_F(ZoneOrderTest, WhatTouchesTwoZonesWaitsForBoth) {
+TEST_F(ZoneOrderTest, ACommandOnTwoZonesWaitsForBoth) {
     enter('a', write(5));
     enter('b', write(6));
     enter('c', write(5, 7, 2));
     enter('d', write(6, 1));
     enter('e', act(6, 2));
     enter('f', write(7));
-    EXPECT_EQ(gone(), "ab");
+    EXPECT_EQ(released(), "ab");
     leave('a');
-    EXPECT_EQ(gone(), "");
+    EXPECT_EQ(released(), "");
     leave('b');
-    EXPECT_EQ(gone(), "c");
+    EXPECT_EQ(released(), "c");
     leave('c');
-    EXPECT_EQ(gone(), "d");
+    EXPECT_EQ(released(), "d");
     leave('d');
-    EXPECT_EQ(gone(), "e");
+    EXPECT_EQ(released(), "e");
     leave('e');
-    EXPECT_EQ(gone(), "f");
+    EXPECT_EQ(released(), "f");
 }
 
-TEST_F(ZoneOrderTest, AllZonesAndTheUnknownGoAlone) {
+TEST_F(ZoneOrderTest, CommandsOnManyOrUnknownZonesGoAlone) {
     enter('a', write(5));
     enter('b', act(0, 1, true));
     enter('c', write(9));
@@ -120,61 +120,61 @@ TEST_F(ZoneOrderTest, AllZonesAndTheUnknownGoAlone) {
     enter('e', act(9));
     enter('f', write(10, 0, 3 * zone_blocks));
     enter('g', act(20, 3));
-    EXPECT_EQ(gone(), "a");
+    EXPECT_EQ(released(), "a");
     leave('a');
-    EXPECT_EQ(gone(), "b");
+    EXPECT_EQ(released(), "b");
     leave('b');
-    EXPECT_EQ(gone(), "c");
+    EXPECT_EQ(released(), "c");
     leave('c');
-    EXPECT_EQ(gone(), "d");
+    EXPECT_EQ(released(), "d");
     leave('d');
-    EXPECT_EQ(gone(), "e");
+    EXPECT_EQ(released(), "e");
     leave('e');
-    EXPECT_EQ(gone(), "f");
+    EXPECT_EQ(released(), "f");
     leave('f');
-    EXPECT_EQ(gone(), "g");
+    EXPECT_EQ(released(), "g");
 }
 
-TEST_F(ZoneOrderTest, WhatHasNoOrderNeverWaits) {
+TEST_F(ZoneOrderTest, CommandsWithoutAnOrderNeverWait) {
     enter('a', write(5));
     enter('b', touch(ZoneTouch::everything));
-    gone();
+    released();
     enter('c', touch(ZoneTouch::reads));
     enter('d', touch(ZoneTouch::flushes));
     enter('e', touch(ZoneTouch::none));
     enter('f', write(1));
     enter('g', write(0, 0, 2 * zone_blocks));
-    EXPECT_EQ(gone(), "cdefg");
+    EXPECT_EQ(released(), "cdefg");
     for (const auto name : std::string("cdefg")) leave(name);
-    EXPECT_EQ(gone(), "");
+    EXPECT_EQ(released(), "");
     leave('a');
-    EXPECT_EQ(gone(), "b");
+    EXPECT_EQ(released(), "b");
 }
 
-TEST_F(ZoneOrderTest, WhatTheDiskWillRefuseIsLetGo) {
+TEST_F(ZoneOrderTest, CommandsThatTheDiskWillRefuseAreReleasedAtOnce) {
     enter('a', write(zones));
     enter('b', write(5, 0, 0));
     enter('c', {.touch = ZoneTouch::writes, .lba = ~std::uint64_t{0}, .blocks = ~std::uint64_t{0}});
     enter('d', {.touch = ZoneTouch::acts, .lba = ~std::uint64_t{0}, .zones = ~std::uint32_t{0}});
-    EXPECT_EQ(gone(), "abcd");
-    // To the end of the disk, and beyond.
+    EXPECT_EQ(released(), "abcd");
+    // A write to the end of the disk and beyond.
     enter('e', write(zones - 1, 7, ~std::uint64_t{0}));
     enter('f', write(zones - 1));
-    EXPECT_EQ(gone(), "e");
+    EXPECT_EQ(released(), "e");
     leave('e');
-    EXPECT_EQ(gone(), "f");
+    EXPECT_EQ(released(), "f");
 }
 
 TEST_F(ZoneOrderTest, ZonesThatShareALineDoNotWaitForOneAnother) {
     enter('a', write(5));
-    enter('b', write(5 + 32));  // 8 deep: 32 lines
+    enter('b', write(5 + 32));  // a depth of 8 gives 32 lines
     enter('c', write(5 + 64));
     enter('d', write(5));
-    EXPECT_EQ(gone(), "abc");
+    EXPECT_EQ(released(), "abc");
     leave('b');
-    EXPECT_EQ(gone(), "");
+    EXPECT_EQ(released(), "");
     leave('a');
-    EXPECT_EQ(gone(), "d");
+    EXPECT_EQ(released(), "d");
 }
 
 TEST(ZoneOrder, ADiskWithoutZonesHasNoOrder) {
@@ -192,23 +192,23 @@ TEST(ZoneOrder, ADiskWithoutZonesHasNoOrder) {
     EXPECT_EQ(listener.count, 3);
 }
 
-/// Against the rule itself: nothing goes that has an earlier, unfinished one it conflicts with, and
-/// everything goes that has none.
-TEST(ZoneOrder, AnyMixtureKeepsTheRule) {
+/// Compares the order with the rule itself: a command is released exactly if it conflicts with no
+/// earlier unfinished command.
+TEST(ZoneOrder, AnyMixtureFollowsTheRule) {
     struct Command : ZoneOrder::Entry {
         std::uint64_t first = 0, last = 0;
-        bool alone = false, ordered = false, let_go = false, done = true;
+        bool alone = false, ordered = false, released = false, done = true;
     };
     struct Listen final : ZoneOrder::Listener {
         void may_go(ZoneOrder::Entry& entry) noexcept override {
-            static_cast<Command&>(entry).let_go = true;
+            static_cast<Command&>(entry).released = true;
         }
     } listener;
     const auto limits = limits_of(12);
     constexpr std::size_t depth = 16;
     ZoneOrder order(limits, depth, listener);
     std::vector<Command> commands(depth);
-    std::vector<Command*> arrived;  // and not ended, oldest first
+    std::vector<Command*> arrived;  // and not ended; oldest first
     std::mt19937 random(7);
     const auto conflict = [](const Command& a, const Command& b) {
         if (!a.ordered || !b.ordered) return false;
@@ -223,7 +223,7 @@ TEST(ZoneOrder, AnyMixtureKeepsTheRule) {
             effect.blocks = 1 + random() % (3 * zone_blocks);
             effect.blocks = std::min(effect.blocks, 12 * zone_blocks - effect.lba);
             if (random() % 16 == 0) effect = {.touch = ZoneTouch::everything};
-            command.done = command.let_go = false;
+            command.done = command.released = false;
             command.first = std::max<std::uint64_t>(effect.lba / zone_blocks, conventional);
             command.last = (effect.lba + effect.blocks - 1) / zone_blocks;
             command.alone = effect.touch == ZoneTouch::everything ||
@@ -232,23 +232,23 @@ TEST(ZoneOrder, AnyMixtureKeepsTheRule) {
             arrived.push_back(&command);
             order.enter(command, effect);
         } else if (!arrived.empty()) {
-            std::vector<Command*> under_way;
-            std::copy_if(arrived.begin(), arrived.end(), std::back_inserter(under_way),
-                         [](const auto* one) { return one->let_go; });
-            ASSERT_FALSE(under_way.empty()) << "stuck";
-            auto* const ending = under_way[random() % under_way.size()];
+            std::vector<Command*> in_flight;
+            std::copy_if(arrived.begin(), arrived.end(), std::back_inserter(in_flight),
+                         [](const auto* one) { return one->released; });
+            ASSERT_FALSE(in_flight.empty()) << "commands wait, but none is in flight";
+            auto* const ending = in_flight[random() % in_flight.size()];
             ending->done = true;
             std::erase(arrived, ending);
             order.leave(*ending);
         }
         for (std::size_t i = 0; i < arrived.size(); ++i) {
             bool waits = false;
-            bool behind = false;  // one that goes alone, which holds all behind it
+            bool behind = false;  // behind a command that goes alone
             for (std::size_t j = 0; j < i; ++j) {
                 waits |= conflict(*arrived[j], *arrived[i]);
                 behind |= arrived[j]->alone && arrived[i]->ordered;
             }
-            ASSERT_EQ(arrived[i]->let_go, !(waits || behind)) << round;
+            ASSERT_EQ(arrived[i]->released, !(waits || behind)) << round;
         }
     }
 }

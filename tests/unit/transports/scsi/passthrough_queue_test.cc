@@ -1,11 +1,11 @@
-// Tasks on their way to a passed-through disk and back: what goes down, in which order, and how it ends.
+// Tasks to a passed-through disk: which commands reach the disk, in which order, and how they end.
 
 #include "tests/unit/transports/scsi/passed_queue.h"
 
 namespace zonebridge::scsi::test {
 namespace {
 
-TEST_F(PassedQueueTest, CommandsGoDownAsTheyAreAndDataComeBack) {
+TEST_F(PassedQueueTest, CommandsReachTheDiskUnchangedAndDataComesBack) {
     start();
     Bytes out(8 * block);
     std::iota(out.begin(), out.end(), std::uint8_t{1});
@@ -21,7 +21,7 @@ TEST_F(PassedQueueTest, CommandsGoDownAsTheyAreAndDataComeBack) {
     EXPECT_EQ(in_of(read), out);
 }
 
-TEST_F(PassedQueueTest, ScatteredBuffersGoToTheKernelAsTheyAre) {
+TEST_F(PassedQueueTest, ScatteredBuffersReachTheKernelUnchanged) {
     start();
     Bytes memory(8 * block);
     const iovec pieces[] = {{memory.data(), 100}, {memory.data() + 100, memory.size() - 100}};
@@ -32,7 +32,7 @@ TEST_F(PassedQueueTest, ScatteredBuffersGoToTheKernelAsTheyAre) {
     EXPECT_EQ(gate_->began().back().length, memory.size());
 }
 
-TEST_F(PassedQueueTest, KeepsTheLoopAwakeForWhatWasNotReaped) {
+TEST_F(PassedQueueTest, KeepsTheLoopAwakeUntilAllResultsAreReaped) {
     start();
     for (int i = 0; i < 3; ++i) (void)submit(Bytes(16, 0xFF));  // refused at once
     std::array<zbc::TaskResult, 2> results;
@@ -41,10 +41,10 @@ TEST_F(PassedQueueTest, KeepsTheLoopAwakeForWhatWasNotReaped) {
         ASSERT_TRUE(loop_.turn(Loop::Wait::sleep));
         EXPECT_EQ(queue_->reap(std::span(results).first(expected)), expected);
     }
-    EXPECT_FALSE(loop_.ready()) << "nothing is left";
+    EXPECT_FALSE(loop_.ready()) << "no result is left";
 }
 
-TEST_F(PassedQueueTest, TheDisksSenseIsTheGuests) {
+TEST_F(PassedQueueTest, SenseOfTheDiskIsPassedOn) {
     start();
     const auto elsewhere = run(write_cdb(zone(3) + 8, 8), 0, Bytes(8 * block));
     EXPECT_EQ(elsewhere.result.delivery, Delivery::done);
@@ -52,7 +52,7 @@ TEST_F(PassedQueueTest, TheDisksSenseIsTheGuests) {
     EXPECT_EQ(elsewhere.sense_code, 0x052104u);
 }
 
-TEST_F(PassedQueueTest, WritesToOneZoneGoOneAtATimeAsTheyCame) {
+TEST_F(PassedQueueTest, WritesToOneZoneGoOneAtATimeInOrder) {
     start();
     gate_->close();
     std::vector<std::size_t> tasks;
@@ -72,7 +72,7 @@ TEST_F(PassedQueueTest, WritesToOneZoneGoOneAtATimeAsTheyCame) {
     EXPECT_EQ(begun.size(), 8u);
 }
 
-TEST_F(PassedQueueTest, AFailedWriteLetsTheNextOneGo) {
+TEST_F(PassedQueueTest, AFailedWriteDoesNotBlockTheNextOne) {
     start();
     gate_->close();
     const auto wrong = submit(write_cdb(zone(3) + 8, 8), 0, Bytes(8 * block));
@@ -82,7 +82,7 @@ TEST_F(PassedQueueTest, AFailedWriteLetsTheNextOneGo) {
     EXPECT_EQ(wait(right).result.status, ScsiStatus::good);
 }
 
-TEST_F(PassedQueueTest, WhatTouchesAllZonesGoesAloneAndReadsGoBy) {
+TEST_F(PassedQueueTest, ActionsOnAllZonesGoAloneAndReadsDoNotWait) {
     start();
     gate_->close();
     const auto first = submit(write_cdb(zone(3), 8), 0, Bytes(8 * block));
@@ -104,10 +104,10 @@ TEST_F(PassedQueueTest, WhatTouchesAllZonesGoesAloneAndReadsGoBy) {
     EXPECT_EQ(wait(second).result.status, ScsiStatus::good);
 }
 
-TEST_F(PassedQueueTest, WhatTakesLongLeavesTheOthersTheirThreads) {
+TEST_F(PassedQueueTest, SlowCommandsLeaveThreadsForTheOthers) {
     start({.allow = "format-unit"});
     gate_->close();
-    // More than there are threads for such.
+    // More than there are threads for slow commands.
     std::vector<std::size_t> flushes;
     for (int i = 0; i < 12; ++i)
         flushes.push_back(submit(bytes(zbc::encode_synchronize_cache_16())));
@@ -127,7 +127,7 @@ TEST_F(PassedQueueTest, WhatTakesLongLeavesTheOthersTheirThreads) {
     wait(format);
 }
 
-TEST_F(PassedQueueTest, TakesItsDepthAndNoMore) {
+TEST_F(PassedQueueTest, TakesNoMoreThanItsDepth) {
     start({.depth = 4});
     gate_->close();
     for (int i = 0; i < 4; ++i) submit(read_cdb(0, 8), 8 * block);
@@ -136,13 +136,13 @@ TEST_F(PassedQueueTest, TakesItsDepthAndNoMore) {
     EXPECT_EQ(queue_->submit({&more, 1}), 0u);
     EXPECT_EQ(queue_->depth(), 4u);
     gate_->open();
-    const auto before = kept_.size() - 4;
-    for (auto task = before; task < kept_.size(); ++task)
+    const auto before = stored_.size() - 4;
+    for (auto task = before; task < stored_.size(); ++task)
         EXPECT_EQ(wait(task).result.status, ScsiStatus::good);
     EXPECT_EQ(run(read_cdb(0, 8), 8 * block).result.status, ScsiStatus::good);
 }
 
-TEST_F(PassedQueueTest, ResidualsComeBesideGoodAndBesideCheckCondition) {
+TEST_F(PassedQueueTest, ResidualsComeWithGoodAndWithCheckCondition) {
     start();
     auto shorter = status_only(sam::good);
     shorter.residual = 3 * block;
@@ -158,15 +158,15 @@ TEST_F(PassedQueueTest, ResidualsComeBesideGoodAndBesideCheckCondition) {
     EXPECT_EQ(run(write_cdb(zone(3), 8), 0, Bytes(8 * block)).result.data_out_length, 2 * block);
 }
 
-TEST_F(PassedQueueTest, BuffersOfAnotherLengthOrDirection) {
+TEST_F(PassedQueueTest, ShortOrMisdirectedBuffersAreRefused) {
     start();
     gate_->forget();
     EXPECT_EQ(run(read_cdb(0, 8), 8 * block - 1).result.delivery, Delivery::overrun);
     EXPECT_EQ(run(write_cdb(zone(3), 8), 0, Bytes(block)).result.delivery, Delivery::overrun);
     EXPECT_EQ(run(read_cdb(0, 8)).result.delivery, Delivery::overrun);
     EXPECT_EQ(run(read_cdb(0, 8), 0, Bytes(8 * block)).result.delivery, Delivery::overrun);
-    EXPECT_TRUE(gate_->began().empty()) << "none of them went down";
-    // More room than needed: only what the CDB says is moved.
+    EXPECT_TRUE(gate_->began().empty()) << "no command reached the disk";
+    // Larger buffers are allowed. Only the length in the CDB is moved.
     const auto longer = submit(read_cdb(0, 8), 9 * block);
     EXPECT_EQ(wait(longer).result.data_in_length, 8 * block);
     EXPECT_EQ(gate_->began().back().length, 8 * block);
@@ -177,11 +177,11 @@ TEST_F(PassedQueueTest, BuffersOfAnotherLengthOrDirection) {
     EXPECT_EQ(gate_->began().back().direction, Direction::none);
 }
 
-TEST_F(PassedQueueTest, WhatDidNotGetThroughIsNoSuccessAndIsTold) {
+TEST_F(PassedQueueTest, UndeliveredCommandsFailAndAreLogged) {
     start();
-    Answer astray;
-    astray.host = host_byte::transport_disrupted;
-    gate_->answer(0x88, astray);
+    Answer undelivered;
+    undelivered.host = host_byte::transport_disrupted;
+    gate_->answer(0x88, undelivered);
     const auto end = run(read_cdb(0, 8), 8 * block);
     EXPECT_EQ(end.result.delivery, Delivery::transport_failure);
     EXPECT_EQ(end.result.data_in_length, 0u);
@@ -189,11 +189,11 @@ TEST_F(PassedQueueTest, WhatDidNotGetThroughIsNoSuccessAndIsTold) {
     EXPECT_NE(lines()[0].find("disturbed"), std::string::npos) << lines()[0];
     for (int i = 0; i < 100; ++i) run(read_cdb(0, 8), 8 * block);
     EXPECT_LE(lines().size(), 10u);
-    for (const auto& one : gate_->began()) EXPECT_NE(one.cdb[0], 0x94) << "nothing is tried anew";
+    for (const auto& one : gate_->began()) EXPECT_NE(one.cdb[0], 0x94) << "no command is retried";
     EXPECT_EQ(gate_->began().size(), 101u);
 }
 
-TEST_F(PassedQueueTest, WhatTheKernelForbidsIsSaidPlainly) {
+TEST_F(PassedQueueTest, CommandsThatTheKernelForbidsAreLogged) {
     start();
     Answer forbidden;
     forbidden.os_error = EPERM;
@@ -216,14 +216,14 @@ TEST_F(PassedQueueTest, AnUnpluggedDiskIsGone) {
     EXPECT_EQ(run(write_cdb(zone(3), 8), 0, Bytes(8 * block)).result.delivery, Delivery::gone);
 }
 
-TEST_F(PassedQueueTest, BusyAndFullAreForTheGuest) {
+TEST_F(PassedQueueTest, BusyAndTaskSetFullArePassedOn) {
     start();
     gate_->answer(0x88, status_only(sam::busy));
     EXPECT_EQ(run(read_cdb(0, 8), 8 * block).result.status, ScsiStatus::busy);
     gate_->answer(0x8A, status_only(sam::task_set_full));
     EXPECT_EQ(run(write_cdb(zone(3), 8), 0, Bytes(8 * block)).result.status,
               ScsiStatus::task_set_full);
-    EXPECT_EQ(gate_->began().size(), 2u) << "each was sent once";
+    EXPECT_EQ(gate_->began().size(), 2u) << "each command was sent once";
     EXPECT_TRUE(lines().empty());
 }
 

@@ -1,4 +1,4 @@
-// Requests on their way to a disk by blocking commands, over the project's own ZBC target.
+// Requests to a disk by blocking commands, over the project's own ZBC target.
 
 #include "transports/scsi/queue.h"
 
@@ -29,8 +29,8 @@ class ScsiQueueTest : public testing::Test {
         disk_ = std::move(
             discover(*port_, "d", {.host_max_transfer = 1 << 20, .max_segments = 64}).value());
         Ports ports;
-        ports.control = std::make_unique<Lent>(*port_);
-        ports.data = std::make_unique<Lent>(*port_);
+        ports.control = std::make_unique<BorrowedPort>(*port_);
+        ports.data = std::make_unique<BorrowedPort>(*port_);
         queue_ = std::move(
             ScsiQueue::open(loop_, disk_.limits, *disk_.dialect, std::move(ports), 16).value());
         port_->sent.clear();
@@ -76,7 +76,7 @@ class ScsiQueueTest : public testing::Test {
     std::unique_ptr<Queue> queue_;
 };
 
-TEST_F(ScsiQueueTest, DataGoThereAndBackInPieces) {
+TEST_F(ScsiQueueTest, ScatteredDataIsWrittenAndReadBack) {
     start();
     Bytes out(16 * KiB);
     std::iota(out.begin(), out.end(), std::uint8_t{1});
@@ -122,13 +122,13 @@ TEST_F(ScsiQueueTest, ActionsGoZoneByZoneAndStopAtTheFirstFailure) {
     EXPECT_EQ(port_->count(0x94), 1u) << "by the ALL bit";
 }
 
-TEST_F(ScsiQueueTest, ReportsBeginAnywhereAndHaveTheirGapsFoldedIn) {
+TEST_F(ScsiQueueTest, ReportsBeginAnywhereAndCountGapsToTheirZones) {
     MachineDiskShape shape;
     shape.zone_capacity = 48 * KiB;
     start(shape);
     EXPECT_TRUE(write(zone(3), Bytes(8 * KiB)).status.ok());
     std::vector<Zone> zones(4);
-    // In the gap of zone 3.
+    // The report begins in the gap of zone 3.
     const auto reported =
         run({.operation = Operation::report, .offset = zone(3) + 50 * KiB, .zones = zones});
     EXPECT_TRUE(reported.status.ok());
@@ -140,7 +140,7 @@ TEST_F(ScsiQueueTest, ReportsBeginAnywhereAndHaveTheirGapsFoldedIn) {
     EXPECT_EQ(zones[3].start, zone(6));
     std::vector<Zone> rest(10);
     EXPECT_EQ(run({.operation = Operation::report, .offset = zone(14), .zones = rest}).result, 2u);
-    EXPECT_EQ(rest[1].length, 64 * KiB) << "the last one's gap, too";
+    EXPECT_EQ(rest[1].length, 64 * KiB) << "the gap of the last zone counts too";
 }
 
 TEST_F(ScsiQueueTest, AReportThatChangesTheGeometryIsAnError) {
@@ -167,7 +167,7 @@ TEST_F(ScsiQueueTest, ReadsOverGapsAndZonesOfAnotherTypeAreSplit) {
     EXPECT_TRUE(read(zone(1) + 32 * KiB, data).status.ok());
     EXPECT_EQ(port_->count(0x88), 3u);
     EXPECT_EQ(data[0], 2);
-    EXPECT_EQ(data[8 * KiB], 0) << "past what was written";
+    EXPECT_EQ(data[8 * KiB], 0) << "past the written data";
     EXPECT_EQ(data[32 * KiB], 3);
     EXPECT_EQ(data[32 * KiB + 48 * KiB], 0) << "the gap";
     EXPECT_EQ(data[32 * KiB + 64 * KiB], 4);
@@ -178,7 +178,7 @@ TEST_F(ScsiQueueTest, ReadsOverGapsAndZonesOfAnotherTypeAreSplit) {
     EXPECT_EQ(port_->count(0x88), 0u);
 }
 
-TEST_F(ScsiQueueTest, BusyDisksAndUnitAttentionsAreTriedAgain) {
+TEST_F(ScsiQueueTest, BusyDisksAndUnitAttentionsAreRetried) {
     start();
     port_->instead = {{0x88, {status_only(0x28), check_condition(6, 0x29, 0)}, false},
                       {0x94, {status_only(0x08)}, false}};
@@ -188,14 +188,14 @@ TEST_F(ScsiQueueTest, BusyDisksAndUnitAttentionsAreTriedAgain) {
     EXPECT_TRUE(act(Operation::open, 4, 1).status.ok());
 }
 
-TEST_F(ScsiQueueTest, AZonedWriteComesAgainOnlyIfItsZoneSaysThatItWasNotWritten) {
+TEST_F(ScsiQueueTest, AZonedWriteIsRetriedOnlyIfItsZoneWasNotWritten) {
     start();
     port_->instead = {{0x8A, {check_condition(6, 0x29, 0), status_only(0x08)}, false}};
     EXPECT_TRUE(write(zone(3), Bytes(4 * KiB, 7)).status.ok());
     EXPECT_EQ(port_->count(0x8A), 3u);
-    EXPECT_EQ(port_->count(0x95), 2u) << "looked at before each";
+    EXPECT_EQ(port_->count(0x95), 2u) << "a report before each retry";
 
-    // A disk that did write what it says it did not.
+    // A disk that wrote the data but reports a failure.
     port_->sent.clear();
     port_->instead = {{0x8A, {check_condition(6, 0x29, 0)}, true}};
     EXPECT_EQ(write(zone(4), Bytes(4 * KiB, 7)).status,
@@ -203,20 +203,20 @@ TEST_F(ScsiQueueTest, AZonedWriteComesAgainOnlyIfItsZoneSaysThatItWasNotWritten)
     EXPECT_EQ(port_->count(0x8A), 1u);
 }
 
-TEST_F(ScsiQueueTest, AZonedWriteWhoseEndIsUnknownNeverComesAgain) {
+TEST_F(ScsiQueueTest, AZonedWriteWithAnUnknownResultIsNeverRetried) {
     start();
     Answer disturbed;
     disturbed.host = 0x0E;
     port_->instead = {{0x8A, {disturbed}, false}};
     EXPECT_EQ(write(zone(3), Bytes(4 * KiB)).status.code, StatusCode::io_error);
     EXPECT_EQ(port_->count(0x8A), 1u);
-    // Reads do no harm.
+    // Reads are retried, because they change nothing.
     port_->instead = {{0x88, {disturbed}, false}};
     Bytes data(4 * KiB);
     EXPECT_TRUE(read(0, data).status.ok());
 }
 
-TEST_F(ScsiQueueTest, EveryRequestOfAFullQueueEndsOnce) {
+TEST_F(ScsiQueueTest, EveryRequestOfAFullQueueCompletesOnce) {
     start();
     std::vector<Bytes> data(64, Bytes(4 * KiB));
     std::vector<iovec> buffers;
@@ -252,7 +252,7 @@ TEST_F(ScsiQueueTest, ClosingWithRequestsInFlightWaitsForThoseThatBegan) {
     for (int i = 0; i < 16; ++i) EXPECT_EQ(queue_->submit({&request, 1}), 1u);
     turn();
     queue_.reset();
-    data = {};  // nobody writes there any more: the sanitizers would see it
+    data = {};  // the sanitizers would see a later use of the buffer
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ Answer reply_with(const Command& command, const Page& reply) {
     return answer;
 }
 
-/// A command that the host adapter could not carry: what was sent does not fit itself.
+/// The answer to a command that contradicts itself, so that the host adapter could not send it.
 Answer broken_command() {
     Answer answer;
     answer.host = 0x07;  // DID_ERROR
@@ -69,7 +69,7 @@ std::uint32_t bytes_in(const Command& command) {
         [](auto sum, const iovec& one) { return sum + static_cast<std::uint32_t>(one.iov_len); });
 }
 
-/// What ATA's ERROR field can say of it, and what a SATL makes of that (SAT-4 "ATA command
+/// ATA's ERROR field for `code`, and the sense that a SATL makes of that field (SAT-4 "ATA command
 /// translation of errors").
 std::pair<std::uint8_t, Sense> plain_failure(StatusCode code) {
     if (code == StatusCode::out_of_range)
@@ -112,7 +112,7 @@ Answer SimulatedAta::run_scsi(const Command& command) {
             return run_inquiry(command);
         case 0x9E: {  // READ CAPACITY(16)
             const auto& limits = disk_.limits();
-            const auto block = told_block_size.value_or(limits.logical_block_size);
+            const auto block = claimed_block_size.value_or(limits.logical_block_size);
             Page page(32, 0);
             ByteWriter out(page);
             out.be64(0, limits.size() / limits.logical_block_size - 1);
@@ -123,7 +123,7 @@ Answer SimulatedAta::run_scsi(const Command& command) {
             return reply_with(command, page);
         }
         default:
-            // Not READ and WRITE either: what is not an ATA command must not be needed.
+            // Not even READ and WRITE: the transport must need ATA commands only.
             return check_condition(zbc::invalid_opcode());
     }
 }
@@ -249,7 +249,7 @@ Answer SimulatedAta::run_action(const AtaCommand& ata) {
         request.length = layout.length_of(layout.zone_of(request.offset));
     }
     const auto code = ask(request);
-    // ZAC, like ZBC, calls some of what the machine refuses success.
+    // ZAC, like ZBC, reports success for some actions that the state machine refuses.
     if (!zbc::sense_for(code, request.operation)) return {};
     return failed(code, request.operation, ata);
 }

@@ -1,8 +1,8 @@
 // A simulated ATA disk behind a SATL that passes ATA commands through and translates no ZBC, at the
-// Port boundary. It is simulated because no such disk exists in the lab: QEMU has no ZAC disk, and
-// Linux's scsi_debug speaks ZBC. Its zones are the real state machine over memory (MachineDisk).
+// Port interface. The guest tests have no such disk: QEMU has no ZAC disk, and Linux's scsi_debug
+// speaks ZBC. Its zones are the real state machine over memory (MachineDisk).
 //
-// Threads: run() from any thread, one at a time is let in; set it up before.
+// Threads: any thread may call run(); a mutex lets one in at a time. Set the disk up before.
 // Ownership: owns its disk.
 #pragma once
 
@@ -24,22 +24,22 @@ namespace zonebridge::test {
 struct SimulatedAtaShape {
     MachineDiskShape disk;
     zbc::SenseFormat sense = zbc::SenseFormat::fixed;
-    /// The disk says why it refuses (sense data reporting); else it says ABRT, IDNF or UNC only.
+    /// The disk gives the reason of a refusal (sense data reporting); else only ABRT, IDNF or UNC.
     bool reports_sense = true;
-    /// Where the SATL puts the registers into fixed format sense data; Linux did not before 6.11.
+    /// The SATL puts the registers into fixed format sense data; Linux before 6.11 did not.
     bool registers_in_fixed = true;
-    /// What the SATL says of the disk: 00h, or 14h if it knows that it is host-managed.
+    /// The type that the SATL reports: 00h, or 14h if it knows that the disk is host-managed.
     std::uint8_t peripheral_type = 0x00;
     /// The SATL keeps the disk's signature in VPD page 89h.
     bool keeps_signature = true;
     bool log_dma = true;
     /// The process may not pass ATA commands through (no CAP_SYS_RAWIO).
     bool forbidden = false;
-    /// The SATL passes nothing through: no ATA disk, or a poor one.
+    /// The SATL passes no ATA commands through.
     bool no_pass_through = false;
     /// The ZONED fields of a drive-managed disk.
     bool drive_managed = false;
-    /// A disk that knows no zones at all.
+    /// A disk without zones.
     bool no_zones = false;
 };
 
@@ -52,10 +52,10 @@ class SimulatedAta final : public scsi::Port {
 
     [[nodiscard]] MachineDisk& disk() noexcept { return disk_; }
 
-    /// READ CAPACITY(16) says so instead of the truth.
-    std::optional<std::uint32_t> told_block_size;
+    /// READ CAPACITY(16) reports this instead of the real block size.
+    std::optional<std::uint32_t> claimed_block_size;
 
-    // ---- What a test makes the disk lie about: called with the reply before it goes out.
+    // ---- Hooks that change a reply before it is sent.
 
     using Page = std::vector<std::uint8_t>;
     std::function<void(Page&)> on_identify;
@@ -63,9 +63,9 @@ class SimulatedAta final : public scsi::Port {
     std::function<void(std::uint8_t page, Page&)> on_log;
     std::function<void(Page&)> on_report;
 
-    /// The opcodes of the ATA commands that came, in order.
+    /// The opcodes of the ATA commands that the disk received, in order.
     std::vector<zbc::zac::Opcode> commands;
-    /// SCSI commands other than ATA PASS-THROUGH that came.
+    /// The SCSI commands other than ATA PASS-THROUGH that the disk received.
     std::vector<std::uint8_t> scsi_commands;
 
   private:

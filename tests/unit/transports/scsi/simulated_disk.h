@@ -1,8 +1,8 @@
-// The scsi transport over a simulated ATA disk: discovered, opened and driven as a real one, but for
-// the kernel.
+// The scsi transport over a simulated ATA disk: discovered, opened and driven as a real disk, but
+// without the kernel.
 //
-// Threads: one at a time, but for the queue's own.
-// Ownership: owns the simulation and what was found of it; queues borrow them.
+// Threads: one at a time, except for the queue's own.
+// Ownership: owns the simulated disk and the discovered facts; queues borrow both.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,7 @@ inline tl::expected<scsi::DiskFacts, Error> discover(SimulatedAta& ata,
         {.host_max_transfer = host_max_transfer, .max_segments = 16, .find_zac = scsi::find_zac});
 }
 
-/// A queue's own way to a disk it shares with others.
+/// The port of one queue to a disk that several queues share.
 class SharedPort final : public scsi::Port {
   public:
     explicit SharedPort(scsi::Port& port) : port_(port) {}
@@ -66,9 +66,9 @@ class SimulatedDisk final : public Transport {
 };
 
 /// Submits requests to a queue of `device` and waits for each.
-class Asking {
+class RequestRunner {
   public:
-    explicit Asking(Transport& device) : queue_(*device.open_queue(loop_, {.depth = 8})) {}
+    explicit RequestRunner(Transport& device) : queue_(*device.open_queue(loop_, {.depth = 8})) {}
 
     Completion ask(Request request) {
         if (queue_->submit({&request, 1}) != 1) return {0, {StatusCode::aborted, {}}, 0};
@@ -101,7 +101,7 @@ class Asking {
     Queue& queue() { return *queue_; }
 
   private:
-    /// In three buffers, if it is long enough.
+    /// Uses three buffers if the data is long enough.
     StatusCode move(Operation operation, std::uint64_t offset, std::vector<std::uint8_t>& data,
                     bool fua) {
         std::vector<iovec> pieces;

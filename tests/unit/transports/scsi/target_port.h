@@ -1,8 +1,8 @@
-// A Port to a disk that is not there: the project's own ZBC target over the disk in memory, so that
-// what the host says is understood by another than who wrote it. No real disk can be made to lie,
-// to be busy or to raise unit attentions on demand; what a test wants of that is put in front.
+// A Port to a simulated disk: the project's own ZBC target over a disk in memory, so that other
+// code decodes what the host encodes. No real disk can be made to return wrong data, to be busy or
+// to raise unit attentions on demand. This port does all of that if a test wants it.
 //
-// Threads: run() from any thread, one at a time is let in; the rest before or after.
+// Threads: any thread may call run(); a mutex lets one in at a time. Use the rest before or after.
 // Ownership: borrows the disk; owns the target.
 #pragma once
 
@@ -72,14 +72,14 @@ class TargetPort final : public Port {
         return answer;
     }
 
-    /// What is answered to the next commands of an opcode, instead of the disk.
+    /// The answers to the next commands of an opcode, instead of the disk's.
     struct Instead {
         std::uint8_t opcode = 0;
         std::deque<Answer> answers;
-        bool carried_out = false;  ///< The disk does it all the same, but is not heard.
+        bool carried_out = false;  ///< The disk also carries it out; its answer is dropped.
     };
     std::vector<Instead> instead;
-    /// Changes what the disk sent.
+    /// Changes the data that the disk sent.
     std::function<void(const Command&, std::span<std::uint8_t>)> tamper;
     std::vector<Bytes> sent;
 
@@ -111,10 +111,10 @@ class TargetPort final : public Port {
     std::mutex lock_;
 };
 
-/// For what owns its port.
-class Lent final : public Port {
+/// A port for an owner that must not own the real one.
+class BorrowedPort final : public Port {
   public:
-    explicit Lent(Port& port) noexcept : port_(port) {}
+    explicit BorrowedPort(Port& port) noexcept : port_(port) {}
     Answer run(const Command& command) noexcept override { return port_.run(command); }
 
   private:

@@ -1,5 +1,5 @@
-// The whole scsi transport, but for the kernel, against a simulated ATA disk (simulated_ata.h says
-// why it is simulated).
+// The whole scsi transport, without the kernel, over a simulated ATA disk (simulated_ata.h says why
+// the disk is simulated).
 #include <algorithm>
 #include <numeric>
 #include <random>
@@ -100,7 +100,7 @@ TEST(ZacDisk, IsDiscoveredByPassThroughAlone) {
     }
 }
 
-TEST(ZacDisk, IsFoundWhateverItsSatlKnowsOfIt) {
+TEST(ZacDisk, IsFoundWhateverItsSatlReports) {
     struct Row {
         const char* name;
         bool signature;
@@ -109,7 +109,7 @@ TEST(ZacDisk, IsFoundWhateverItsSatlKnowsOfIt) {
         Model model;
     };
     const Row rows[] = {{"signature", true, 0x00, true, Model::host_managed},
-                        {"only the disk's own word", false, 0x00, true, Model::host_managed},
+                        {"only the disk's own data", false, 0x00, true, Model::host_managed},
                         {"type 14h", false, 0x14, true, Model::host_managed},
                         {"logs without DMA", true, 0x00, false, Model::host_managed},
                         {"host-aware", false, 0x00, true, Model::host_aware}};
@@ -132,7 +132,7 @@ TEST(ZacDisk, IsFoundWhateverItsSatlKnowsOfIt) {
     }
 }
 
-TEST(ZacDisk, WithoutTheCapabilityTheErrorNamesIt) {
+TEST(ZacDisk, AMissingCapabilityIsNamedInTheError) {
     auto shape = usual();
     shape.forbidden = true;
     SimulatedAta ata(shape);
@@ -143,7 +143,7 @@ TEST(ZacDisk, WithoutTheCapabilityTheErrorNamesIt) {
     EXPECT_EQ(disk.error().cause, NativeCause::os_error(EPERM));
 }
 
-TEST(ZacDisk, WhatHasNoZonesOrCannotBeAskedIsAPlainDisk) {
+TEST(ZacDisk, ADiskWithoutZonesIsRecognized) {
     struct Row {
         const char* name;
         std::function<void(SimulatedAtaShape&)> make;
@@ -180,18 +180,18 @@ TEST(ZacDisk, AZonedDiskThatPassesNothingThroughIsRefused) {
     }
 }
 
-TEST(ZacDisk, ReportsAreTheDisksOwn) {
+TEST(ZacDisk, ReportsShowTheZonesOfTheDisk) {
     auto shape = usual();
     shape.disk.zones = 300;
     shape.disk.zone_capacity = 60 * KiB;
-    // One page a reply at first; then as much as there is.
+    // First several small replies, then one reply for all zones.
     for (const std::uint64_t most : {8 * KiB, 1024 * KiB}) {
         const auto disk = open(shape, most);
         ASSERT_TRUE(disk);
         auto& machine = disk->ata().disk().machine();
         ASSERT_EQ(machine.act(Operation::open, 5), Code::ok);
         ASSERT_EQ(machine.act(Operation::finish, 7), Code::ok);
-        Asking queue(*disk);
+        RequestRunner queue(*disk);
         ASSERT_EQ(queue.write(9 * zone_size, pattern(4096, 1)), Code::ok);
         std::vector<Zone> truth(300);
         ASSERT_EQ(machine.report(0, truth), 300U);
@@ -205,7 +205,7 @@ TEST(ZacDisk, ReportsAreTheDisksOwn) {
     }
 }
 
-TEST(ZacDisk, MovesDataAsItWasAsked) {
+TEST(ZacDisk, WritesDataAndReadsItBack) {
     for (const std::uint32_t sector : {512U, 4096U}) {
         SCOPED_TRACE(sector);
         auto shape = usual();
@@ -213,7 +213,7 @@ TEST(ZacDisk, MovesDataAsItWasAsked) {
         const auto disk = open(shape);
         ASSERT_TRUE(disk);
         EXPECT_EQ(disk->limits().logical_block_size, sector);
-        Asking queue(*disk);
+        RequestRunner queue(*disk);
         const auto data = pattern(40 * KiB, sector);
         ASSERT_EQ(queue.write(3 * zone_size, Bytes(data.begin(), data.begin() + 8192)), Code::ok);
         ASSERT_EQ(queue.write(3 * zone_size + 8192, Bytes(data.begin() + 8192, data.end())),
@@ -235,10 +235,10 @@ TEST(ZacDisk, MovesDataAsItWasAsked) {
     }
 }
 
-TEST(ZacDisk, DurableWritesAndFlushesAreTheirOwnCommands) {
+TEST(ZacDisk, FuaWritesAndFlushesUseTheirOwnCommands) {
     const auto disk = open(usual());
     ASSERT_TRUE(disk);
-    Asking queue(*disk);
+    RequestRunner queue(*disk);
     disk->ata().commands.clear();
     EXPECT_EQ(queue.write(2 * zone_size, pattern(4096, 1)), Code::ok);
     EXPECT_EQ(queue.write(2 * zone_size + 4096, pattern(4096, 2), true), Code::ok);
@@ -253,10 +253,11 @@ TEST(ZacDisk, DurableWritesAndFlushesAreTheirOwnCommands) {
     const auto plain = open(without);
     ASSERT_TRUE(plain);
     EXPECT_EQ(plain->limits().fua, Support::absent);
-    EXPECT_EQ(Asking(*plain).write(2 * zone_size, pattern(4096, 1), true), Code::unsupported);
+    EXPECT_EQ(RequestRunner(*plain).write(2 * zone_size, pattern(4096, 1), true),
+              Code::unsupported);
 }
 
-TEST(ZacDisk, EveryZoneActionDoesToTheZonesWhatItDoesToTheMachine) {
+TEST(ZacDisk, ZoneActionsChangeTheZonesAsInTheStateMachine) {
     for (const auto& wire : wires) {
         SCOPED_TRACE(words(wire));
         auto shape = shape_of(wire);
@@ -264,7 +265,7 @@ TEST(ZacDisk, EveryZoneActionDoesToTheZonesWhatItDoesToTheMachine) {
         const auto disk = open(shape);
         ASSERT_TRUE(disk);
         Machine twin(disk->limits());
-        Asking queue(*disk);
+        RequestRunner queue(*disk);
         std::mt19937 random(11);
         const Operation actions[] = {Operation::open, Operation::close, Operation::finish,
                                      Operation::reset};
@@ -286,7 +287,7 @@ TEST(ZacDisk, EveryZoneActionDoesToTheZonesWhatItDoesToTheMachine) {
                 const auto action = actions[random() % 4];
                 const auto done = queue.act(action, start, zone_size);
                 auto expected = twin.act(action, zone);
-                // What ZAC calls success.
+                // ZAC reports success for these.
                 if (expected == Code::invalid_transition) expected = Code::ok;
                 EXPECT_EQ(done.status.code == Code::ok, expected == Code::ok) << to_string(action);
                 EXPECT_EQ(done.result, expected == Code::ok ? 1U : 0U);
@@ -298,12 +299,12 @@ TEST(ZacDisk, EveryZoneActionDoesToTheZonesWhatItDoesToTheMachine) {
     }
 }
 
-TEST(ZacDisk, ActionsOverZonesEndAtTheFirstThatFails) {
+TEST(ZacDisk, AnActionOnARangeStopsAtTheFirstFailure) {
     auto shape = usual();
     const auto disk = open(shape);
     ASSERT_TRUE(disk);
     disk->ata().disk().broken[6] = ZoneState::read_only;
-    Asking queue(*disk);
+    RequestRunner queue(*disk);
     const auto done = queue.act(Operation::open, 4 * zone_size, 5 * zone_size);
     EXPECT_EQ(done.status.code, Code::zone_read_only);
     EXPECT_EQ(done.result, 2U);
@@ -311,7 +312,7 @@ TEST(ZacDisk, ActionsOverZonesEndAtTheFirstThatFails) {
     EXPECT_EQ(queue.report(7 * zone_size, 1)[0].state, ZoneState::empty);
 }
 
-TEST(ZacDisk, RefusalsSayAsMuchAsTheDiskDoes) {
+TEST(ZacDisk, RefusalsAreAsPreciseAsTheDisksAnswer) {
     for (const auto& wire : wires) {
         SCOPED_TRACE(words(wire));
         auto shape = shape_of(wire);
@@ -320,8 +321,8 @@ TEST(ZacDisk, RefusalsSayAsMuchAsTheDiskDoes) {
         const auto disk = open(shape);
         ASSERT_TRUE(disk);
         auto& real = disk->ata().disk();
-        Asking queue(*disk);
-        // Where the disk says ABRT and nothing else, nobody knows why: the sequencer finds out.
+        RequestRunner queue(*disk);
+        // If the disk reports only ABRT, the cause is unknown here. The sequencer finds out.
         const auto precise = [&](Code code) { return wire.reports_sense ? code : Code::io_error; };
         const auto block = pattern(4096, 1);
         Bytes buffer(4096);
@@ -345,7 +346,7 @@ TEST(ZacDisk, RefusalsSayAsMuchAsTheDiskDoes) {
         EXPECT_EQ(queue.report(9 * zone_size, 2)[0].state, ZoneState::read_only);
         EXPECT_EQ(queue.report(9 * zone_size, 2)[1].state, ZoneState::offline);
 
-        // UNC has a bit of its own.
+        // UNC has its own bit in the ERROR field.
         real.fail_next = Code::media_error;
         EXPECT_EQ(queue.read(0, buffer), Code::media_error);
         real.fail_next = Code::io_error;
@@ -356,7 +357,7 @@ TEST(ZacDisk, RefusalsSayAsMuchAsTheDiskDoes) {
 TEST(ZacDisk, TheCauseIsTheSatlsSense) {
     const auto disk = open(usual());
     ASSERT_TRUE(disk);
-    Asking queue(*disk);
+    RequestRunner queue(*disk);
     auto data = pattern(4096, 1);
     const iovec piece{data.data(), data.size()};
     const auto done = queue.ask({.operation = Operation::write,
@@ -366,7 +367,7 @@ TEST(ZacDisk, TheCauseIsTheSatlsSense) {
     EXPECT_EQ(done.status.cause, (NativeCause{NativeCause::Source::scsi_sense, 0x052104}));
 }
 
-TEST(ZacDisk, ManyRequestsInFlightAllComeBack) {
+TEST(ZacDisk, ManyRequestsInFlightAllComplete) {
     const auto disk = open(usual());
     ASSERT_TRUE(disk);
     HandLoop loop;
@@ -402,7 +403,7 @@ TEST(ZacDisk, ManyRequestsInFlightAllComeBack) {
             disk->ata().disk().bytes().begin() + static_cast<std::ptrdiff_t>((2 + i) * zone_size)));
 }
 
-TEST(ZacDisk, UnderTheSequencerRefusalsArePreciseWhateverTheDiskSays) {
+TEST(ZacDisk, UnderTheSequencerRefusalsArePreciseWhateverTheDiskReports) {
     for (const auto& wire : wires) {
         SCOPED_TRACE(words(wire));
         auto shape = shape_of(wire);
@@ -413,7 +414,7 @@ TEST(ZacDisk, UnderTheSequencerRefusalsArePreciseWhateverTheDiskSays) {
         auto device = sequence(std::move(bare));
         ASSERT_TRUE(device) << device.error().message;
         ASSERT_EQ((*device)->limits().append, Support::emulated);
-        Asking queue(**device);
+        RequestRunner queue(**device);
         auto block = pattern(4096, 1);
         const iovec piece{block.data(), block.size()};
 
@@ -431,7 +432,7 @@ TEST(ZacDisk, UnderTheSequencerRefusalsArePreciseWhateverTheDiskSays) {
         EXPECT_EQ(queue.act(Operation::open, 4 * zone_size, zone_size).status.code,
                   Code::invalid_transition);
         ASSERT_EQ(queue.act(Operation::open, 5 * zone_size, 2 * zone_size).status.code, Code::ok);
-        // The one that a look at the zone does not tell.
+        // A report of the zone does not show this cause.
         EXPECT_EQ(queue.act(Operation::open, 7 * zone_size, zone_size).status.code,
                   wire.reports_sense ? Code::too_many_open : Code::io_error);
         real.broken[9] = ZoneState::read_only;

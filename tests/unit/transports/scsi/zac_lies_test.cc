@@ -1,4 +1,5 @@
-// A simulated ATA disk that lies: refused in words, or survived, but never believed.
+// A simulated ATA disk that returns wrong data. The transport refuses the disk with a reason, or
+// goes on without the wrong data.
 #include <algorithm>
 #include <functional>
 #include <random>
@@ -21,7 +22,7 @@ std::uint64_t get(const Page& page, std::size_t offset, std::size_t width) {
     for (std::size_t i = width; i-- > 0;) value = value << 8 | page[offset + i];
     return value;
 }
-/// Whoever changes identify data takes its checksum out.
+/// Changes identify data and removes its checksum, which would no longer be right.
 void put_identify(Page& page, std::size_t word, std::uint64_t value, std::size_t width) {
     put(page, 2 * word, value, width);
     page[510] = 0;
@@ -40,52 +41,52 @@ SimulatedAtaShape shape() {
     return shape;
 }
 
-struct Lie {
+struct Fault {
     const char* name;
-    std::function<void(SimulatedAta&)> tell;
+    std::function<void(SimulatedAta&)> apply;
     const char* says;
 };
 
-/// Of the report from sector 0 on; in it a zone and the gap behind it are two descriptors.
-Lie report_lie(const char* name, std::function<void(Page&)> tell, const char* says) {
+/// A fault in the report from sector 0 on, where a zone and its gap are two descriptors.
+Fault report_fault(const char* name, std::function<void(Page&)> apply, const char* says) {
     return {name,
-            [tell](SimulatedAta& ata) {
-                ata.on_report = [tell](Page& page) {
-                    // Not of the one that is asked for its header alone.
-                    if (page.size() > 512) tell(page);
+            [apply](SimulatedAta& ata) {
+                ata.on_report = [apply](Page& page) {
+                    // A report that is read only for its header stays correct.
+                    if (page.size() > 512) apply(page);
                 };
             },
             says};
 }
 
-std::vector<Lie> lies() {
+std::vector<Fault> faults() {
     return {
         // Report lengths.
-        report_lie(
-            "list of nothing", [](Page& p) { put(p, 0, 0, 4); }, "lists no zone"),
-        report_lie(
+        report_fault(
+            "empty list", [](Page& p) { put(p, 0, 0, 4); }, "lists no zone"),
+        report_fault(
             "half a descriptor", [](Page& p) { put(p, 0, 63, 4); }, "lists no zone"),
-        report_lie(
+        report_fault(
             "list longer than the reply",
             [](Page& p) {
                 put(p, 0, 0xFFFFFFFF, 4);
-                // As far as its zones go it is true; behind them there are zeroes.
+                // The zones in the list are correct. Zeroes follow.
                 for (std::size_t i = descriptor(10); i < p.size(); ++i) p[i] = 0;
             },
             "it has no length"),
-        report_lie(
+        report_fault(
             "reply cut off", [](Page& p) { p.resize(40); }, "shorter than its own header"),
-        report_lie(
+        report_fault(
             "no reply", [](Page& p) { p.clear(); }, "shorter than its own header"),
         // Zones.
-        report_lie(
+        report_fault(
             "backwards",
             [](Page& p) {
                 std::swap_ranges(p.begin() + descriptor(1), p.begin() + descriptor(2),
                                  p.begin() + descriptor(3));
             },
             "does not begin where the zone before it ends"),
-        report_lie(
+        report_fault(
             "the same zone for ever",
             [](Page& p) {
                 for (std::size_t at = descriptor(1); at < p.size(); at += 64)
@@ -93,39 +94,39 @@ std::vector<Lie> lies() {
                                 p.begin() + static_cast<std::ptrdiff_t>(at));
             },
             "does not begin where the zone before it ends"),
-        report_lie(
+        report_fault(
             "first zone elsewhere", [](Page& p) { put(p, descriptor(0) + 16, zone_sectors, 8); },
             "does not contain the requested block"),
-        report_lie(
+        report_fault(
             "no length", [](Page& p) { put(p, descriptor(1) + 8, 0, 8); }, "it has no length"),
-        report_lie(
+        report_fault(
             "length that wraps", [](Page& p) { put(p, descriptor(1) + 8, ~std::uint64_t{0}, 8); },
             "more than a disk can have"),
-        report_lie(
+        report_fault(
             "start that wraps",
             [](Page& p) { put(p, descriptor(0) + 16, ~std::uint64_t{0} - 63, 8); },
             "more than a disk can have"),
-        report_lie(
+        report_fault(
             "a zone as large as the disk",
             [](Page& p) { put(p, descriptor(0) + 8, zone_sectors * 64, 8); },
             "reaches past the disk's end"),
-        report_lie(
+        report_fault(
             "pointer behind the zone",
             [](Page& p) { put(p, descriptor(1) + 24, 4 * zone_sectors, 8); }, "write pointer"),
-        report_lie(
+        report_fault(
             "type 7", [](Page& p) { p[descriptor(1)] = 7; }, "type"),
-        report_lie(
+        report_fault(
             "condition 9", [](Page& p) { p[descriptor(1) + 1] = 0x90; }, "condition 9"),
-        report_lie(
+        report_fault(
             "inactive", [](Page& p) { p[descriptor(1) + 1] = 0x50; }, "inactive"),
-        report_lie(
+        report_fault(
             "two sequential types", [](Page& p) { p[descriptor(3)] = 3; }, "other zones are"),
-        report_lie(
+        report_fault(
             "begins with a gap", [](Page& p) { p[descriptor(0)] = 5; }, "gap"),
-        report_lie(
+        report_fault(
             "a gap behind a conventional zone", [](Page& p) { p[descriptor(1)] = 5; },
             "gap behind a conventional zone"),
-        report_lie(
+        report_fault(
             "capacities that differ",
             [](Page& p) {
                 put(p, descriptor(3) + 8, 64, 8);
@@ -150,7 +151,7 @@ std::vector<Lie> lies() {
         {"last sector of all ones",
          [](SimulatedAta& a) { a.on_report = [](Page& p) { put(p, 8, ~std::uint64_t{0}, 8); }; },
          "by IDENTIFY DEVICE, but"},
-        {"a larger disk, told twice",
+        {"a larger disk in both replies",
          [](SimulatedAta& a) {
              a.on_identify = [](Page& p) { put_identify(p, 100, 17 * zone_sectors, 8); };
              a.on_report = [](Page& p) { put(p, 8, 17 * zone_sectors - 1, 8); };
@@ -159,7 +160,7 @@ std::vector<Lie> lies() {
         {"sectors of no size",
          [](SimulatedAta& a) { a.on_identify = [](Page& p) { put_identify(p, 106, 0x5000, 2); }; },
          "its logical sectors have 0 bytes"},
-        {"sectors of two sizes", [](SimulatedAta& a) { a.told_block_size = 4096; },
+        {"sectors of two sizes", [](SimulatedAta& a) { a.claimed_block_size = 4096; },
          "512 bytes by IDENTIFY DEVICE, but 4096 by READ CAPACITY"},
         {"a damaged page", [](SimulatedAta& a) { a.on_identify = [](Page& p) { p[60] ^= 0xFF; }; },
          "checksum is wrong"},
@@ -169,20 +170,20 @@ std::vector<Lie> lies() {
     };
 }
 
-TEST(ZacLies, AreRefusedInWords) {
-    for (const auto& lie : lies()) {
-        SCOPED_TRACE(lie.name);
+TEST(ZacWrongData, IsRefusedWithTheReason) {
+    for (const auto& fault : faults()) {
+        SCOPED_TRACE(fault.name);
         SimulatedAta ata(shape());
-        lie.tell(ata);
+        fault.apply(ata);
         const auto disk = discover(ata);
         ASSERT_FALSE(disk);
         EXPECT_TRUE(disk.error().message.starts_with("/dev/simulated: ")) << disk.error().message;
-        EXPECT_NE(disk.error().message.find(lie.says), std::string::npos) << disk.error().message;
+        EXPECT_NE(disk.error().message.find(fault.says), std::string::npos) << disk.error().message;
         EXPECT_EQ(disk.error().message.find('\n'), std::string::npos);
     }
 }
 
-TEST(ZacLies, LimitsThatCannotBeAreNone) {
+TEST(ZacWrongData, InvalidLimitsCountAsNoLimit) {
     for (const auto open : {std::uint64_t{0}, std::uint64_t{0xFFFFFFFF}, std::uint64_t{1} << 31,
                             (std::uint64_t{1} << 63) - 1}) {
         SimulatedAta ata(shape());
@@ -195,7 +196,7 @@ TEST(ZacLies, LimitsThatCannotBeAreNone) {
     }
 }
 
-TEST(ZacLies, LogsThatSayNothingLeaveTheStrictestOfWhatMayBe) {
+TEST(ZacWrongData, UnusableLogsGiveTheStrictestLimits) {
     SimulatedAta ata(shape());
     ata.on_log = [](std::uint8_t, Page& page) { std::fill(page.begin(), page.end(), 0xFF); };
     const auto disk = discover(ata);
@@ -204,12 +205,12 @@ TEST(ZacLies, LogsThatSayNothingLeaveTheStrictestOfWhatMayBe) {
     EXPECT_FALSE(disk->limits.reads_past_pointer);
 }
 
-TEST(ZacLies, AReportThatTurnsBadWhileOpenIsAnError) {
+TEST(ZacWrongData, AWrongReportOfAnOpenDiskIsAnError) {
     auto ata = std::make_unique<SimulatedAta>(shape());
     auto found = discover(*ata);
     ASSERT_TRUE(found) << found.error().message;
     SimulatedDisk disk(std::move(ata), std::move(*found));
-    Asking queue(disk);
+    RequestRunner queue(disk);
     std::vector<Zone> zones(16);
     const auto ask = [&] {
         return queue.ask({.operation = Operation::report, .zones = zones}).status.code;
@@ -223,7 +224,7 @@ TEST(ZacLies, AReportThatTurnsBadWhileOpenIsAnError) {
     EXPECT_EQ(ask(), StatusCode::ok);
 }
 
-TEST(ZacLies, RandomBytesNeverMakeADiskThatIsNotThere) {
+TEST(ZacWrongData, RandomBytesNeverGiveAWrongDisk) {
     unsigned opened = 0;
     for (unsigned seed = 0; seed < 600; ++seed) {
         SCOPED_TRACE(seed);
