@@ -18,23 +18,24 @@ TEST(Cdb, EveryCommandIsFoundByItsOwnUsageData) {
         EXPECT_EQ(found(cdb), info.name);
         EXPECT_EQ(info.target->usage[0], info.opcode);
         for (std::size_t i = info.cdb_length - 1; i < info.target->usage.size(); ++i)
-            EXPECT_EQ(info.target->usage[i], 0) << info.name << ": CONTROL and what follows";
+            EXPECT_EQ(info.target->usage[i], 0) << info.name << ": CONTROL and the bytes behind it";
     }
 }
 
-TEST(Cdb, UnknownOpcodesAndServiceActionsAreToldApart) {
+TEST(Cdb, UnknownOpcodesAndServiceActionsHaveDifferentSense) {
     EXPECT_EQ(found(hex("42 00*15")), "5/20/00");
     EXPECT_EQ(found(hex("94 1f 00*14")), "5/24/00");
     EXPECT_EQ(found(hex("9e 12 00*14")), "5/24/00");
-    EXPECT_EQ(found(hex("95 00*15"), false), "5/20/00") << "no zones, no zone commands";
+    EXPECT_EQ(found(hex("95 00*15"), false), "5/20/00")
+        << "a disk without zones has no zone commands";
     EXPECT_EQ(found(hex("94 03 00*14"), false), "5/20/00");
 }
 
-TEST(Cdb, ServiceActionsShareTheirByteWithOtherFields) {
+TEST(Cdb, OtherFieldsInTheServiceActionsByteAreIgnored) {
     EXPECT_EQ(found(hex("95 e0 00*14")), "REPORT ZONES");
 }
 
-TEST(Cdb, ShortOnesAndNacaAreRefused) {
+TEST(Cdb, ShortCdbsAndNacaAreRefused) {
     EXPECT_EQ(found({}), "5/24/00");
     EXPECT_EQ(found(hex("88 00*14")), "5/24/00");
     EXPECT_EQ(found(hex("00*5 04")), "5/24/00");
@@ -47,9 +48,9 @@ BlockRange range_of(const Bytes& cdb) {
     return decode_block_range(**find_target_command(ByteView(cdb), true), ByteView(cdb));
 }
 
-TEST(Cdb, ReadAndWriteRangesInAllTheirLengths) {
+TEST(Cdb, RangesAreDecodedFromEveryCdbLength) {
     auto range = range_of(hex("08 e1 02 03 00 00"));
-    EXPECT_EQ(range.lba, 0x010203u) << "three reserved bits above 21 of address";
+    EXPECT_EQ(range.lba, 0x010203u) << "three reserved bits lie above the 21 bits of the address";
     EXPECT_EQ(range.blocks, 256u);
     range = range_of(hex("0a 00 00 01 05 00"));
     EXPECT_EQ(range.lba, 1u);
@@ -75,7 +76,7 @@ TEST(Cdb, ReadAndWriteRangesInAllTheirLengths) {
     EXPECT_FALSE(range.fua);
 }
 
-TEST(Cdb, ZoneCommandsFieldByField) {
+TEST(Cdb, EveryFieldOfZoneCommandsIsDecoded) {
     const auto report =
         decode_report_zones(ByteView(hex("95 00 01 02 03 04 05 06 07 08 0a 0b 0c 0d bf 00")));
     EXPECT_EQ(report.start_lba, 0x0102030405060708u);
@@ -93,7 +94,7 @@ TEST(Cdb, ZoneCommandsFieldByField) {
     EXPECT_TRUE(action.all);
 }
 
-TEST(Cdb, MadeOnesHaveTheBytesOfTheStandard) {
+TEST(Cdb, EncodedCdbsHaveTheBytesOfTheStandard) {
     const auto bytes = [](const Cdb& cdb) { return Bytes(cdb.begin(), cdb.end()); };
     EXPECT_EQ(bytes(encode_read_16(0x1122334455, 8)),
               hex("88 00 00 00 00 11 22 33 44 55 00 00 00 08 00 00"));
@@ -112,7 +113,7 @@ TEST(Cdb, MadeOnesHaveTheBytesOfTheStandard) {
     EXPECT_EQ(bytes(encode_zone_action(Operation::reset, {0, 0, true})), hex("94 04 00*12 01 00"));
 }
 
-TEST(Bytes, ReadZeroPastTheEndAndDropWhatIsWrittenThere) {
+TEST(Bytes, ReadsPastTheEndGiveZeroAndWritesThereAreDropped) {
     const auto bytes = hex("01 02 03");
     const ByteView view(bytes);
     EXPECT_EQ(view.be32(0), 0x01020300u);

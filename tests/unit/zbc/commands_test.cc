@@ -1,5 +1,5 @@
-// The command table against itself, and what the target says of its CDBs against the standards' bits
-// written down here.
+// The command table is consistent in itself, and the CDB usage data of the target's commands are the
+// standards', of which this file has its own copy.
 
 #include "zbc/commands.h"
 
@@ -17,7 +17,7 @@ std::string label(const CommandInfo& info) {
 }
 
 bool is_field(const CommandInfo& info, CdbField field) {
-    // CONTROL is the last byte, but byte 1 of 7Fh.
+    // CONTROL is the last byte; in 7Fh it is byte 1.
     const auto end = info.opcode == variable_length ? info.cdb_length : info.cdb_length - 1;
     return field.at >= 1 && field.width >= 1 && field.width <= 8 && field.at + field.width <= end;
 }
@@ -63,14 +63,14 @@ TEST(CommandTable, EveryCommandIsFoundByItsOpcodeAndServiceAction) {
     EXPECT_EQ(find_command(0x3B, 0x05)->name, "WRITE BUFFER") << "one row for all modes";
 }
 
-TEST(CommandTable, LengthsAgreeWithTheOpcodesGroup) {
+TEST(CommandTable, CdbLengthsAgreeWithTheOpcodesGroup) {
     for (const auto& info : all_commands()) {
         const auto length = info.opcode == variable_length ? 32 : length_of_group(info.opcode);
         EXPECT_EQ(info.cdb_length, length) << label(info);
     }
 }
 
-TEST(CommandTable, FieldsLieInTheCdbAndApart) {
+TEST(CommandTable, FieldsLieInTheCdbAndDoNotOverlap) {
     for (const auto& info : all_commands()) {
         const auto& lba = info.lba;
         const auto& length = info.length;
@@ -147,13 +147,13 @@ TEST(CommandTable, UsageDataAgreeWithTheFields) {
                 EXPECT_EQ(usage[field.at + i], short_lba ? 0x1F : 0xFF) << label(info);
             }
         for (std::size_t i = info.cdb_length - 1U; i < usage.size(); ++i)
-            EXPECT_EQ(usage[i], 0) << label(info) << ": CONTROL and what follows";
+            EXPECT_EQ(usage[i], 0) << label(info) << ": CONTROL and the bytes behind it";
         EXPECT_GT(info.target->timeouts.nominal, 0U) << label(info);
         EXPECT_GT(info.target->timeouts.recommended, info.target->timeouts.nominal) << label(info);
     }
 }
 
-TEST(CommandTable, UsageDataAreTheStandards) {
+TEST(CommandTable, UsageDataAreThoseOfTheStandards) {
     struct Row {
         std::string_view name;
         std::string_view usage;

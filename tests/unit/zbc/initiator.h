@@ -15,10 +15,10 @@ namespace zonebridge::zbc::test {
 
 using zonebridge::test::HandLoop;
 
-/// What a task came back with.
+/// The result of a task.
 struct Outcome {
     TaskResult result;
-    Bytes data;  ///< Exactly data_in_length of what was received.
+    Bytes data;  ///< The data that arrived: data_in_length bytes.
 
     [[nodiscard]] std::optional<Sense> sense() const {
         if (result.status == ScsiStatus::good) return std::nullopt;
@@ -39,7 +39,7 @@ class Initiator {
         : disk(shape) {
         target = std::move(make_target(disk, options).value());
         queue = std::move(target->open_queue(loop, depth).value());
-        run(hex("00*6"));  // takes the unit attention of a new initiator
+        run(hex("00*6"));  // clears the unit attention of a new initiator
     }
 
     /// Runs one command to its end; data_in has room for `in_room` bytes.
@@ -66,15 +66,15 @@ class Initiator {
         return run(Bytes(cdb.begin(), cdb.end()), in_room, std::move(out));
     }
 
-    /// Turns the loop until something was reaped.
+    /// Turns the loop until a result was reaped.
     TaskResult wait() {
         TaskResult result;
         for (int turns = 0; turns < 100000; ++turns) {
             if (queue->reap({&result, 1}) == 1) return result;
-            EXPECT_TRUE(loop.ready()) << "a real loop would sleep for ever";
+            EXPECT_TRUE(loop.ready()) << "a real loop would never wake";
             (void)loop.turn(Loop::Wait::poll);
         }
-        ADD_FAILURE() << "the task does not end";
+        ADD_FAILURE() << "the task did not complete";
         return result;
     }
 

@@ -1,5 +1,5 @@
-// What a disk says of itself, read by a host: the encoders' pages come back, and pages that are cut
-// or lie are read as far as they go.
+// The host's decoders of INQUIRY, READ CAPACITY and MODE SENSE data: they read what the encoders wrote,
+// and read truncated or inconsistent pages without leaving the buffer.
 
 #include "zbc/inquiry_decode.h"
 
@@ -37,7 +37,7 @@ std::span<const std::uint8_t> body(const Bytes& page) {
     return vpd_body(page, page[1]).value();
 }
 
-TEST(InquiryDecode, TheStandardPageSaysWhoItIs) {
+TEST(InquiryDecode, StandardInquiryDataGiveTypeVendorProductAndRevision) {
     Bytes bytes(max_inquiry_length);
     bytes.resize(encode_standard_inquiry(unit(), bytes));
     const auto inquiry = decode_standard_inquiry(bytes);
@@ -48,26 +48,26 @@ TEST(InquiryDecode, TheStandardPageSaysWhoItIs) {
     EXPECT_EQ(inquiry->product, "a disk");
     EXPECT_EQ(inquiry->revision, "1.0");
     bytes[0] = 0x7F;
-    bytes[8] = 0x07;  // no character
+    bytes[8] = 0x07;  // not printable
     EXPECT_EQ(decode_standard_inquiry(bytes)->qualifier, 3);
     EXPECT_EQ(decode_standard_inquiry(bytes)->vendor, "B");
     bytes.resize(35);
     EXPECT_FALSE(decode_standard_inquiry(bytes));
 }
 
-TEST(InquiryDecode, PagesAreThoseThatWereAskedFor) {
+TEST(InquiryDecode, APageOtherThanTheRequestedOneIsRejected) {
     const auto page = vpd(unit(), 0xB6);
     EXPECT_FALSE(vpd_body(page, 0xB1)) << "another page";
     EXPECT_FALSE(vpd_body(std::span(page).first(3), 0xB6));
-    auto lying = page;
-    lying[2] = 0xFF;  // longer than it is
-    EXPECT_EQ(vpd_body(lying, 0xB6)->size(), page.size() - 4);
-    lying[2] = 0;
-    lying[3] = 2;  // shorter than it is
-    EXPECT_EQ(vpd_body(lying, 0xB6)->size(), 2u);
+    auto inconsistent = page;
+    inconsistent[2] = 0xFF;  // claims more than the page has
+    EXPECT_EQ(vpd_body(inconsistent, 0xB6)->size(), page.size() - 4);
+    inconsistent[2] = 0;
+    inconsistent[3] = 2;  // claims less than the page has
+    EXPECT_EQ(vpd_body(inconsistent, 0xB6)->size(), 2u);
 }
 
-TEST(InquiryDecode, PageZeroListsTheOthers) {
+TEST(InquiryDecode, PageZeroListsTheSupportedPages) {
     const auto page = vpd(unit(), 0x00);
     const auto pages = decode_supported_pages(body(page));
     EXPECT_EQ(pages.count(), 9u);
@@ -75,7 +75,7 @@ TEST(InquiryDecode, PageZeroListsTheOthers) {
         EXPECT_TRUE(pages.test(static_cast<std::size_t>(number))) << number;
 }
 
-TEST(InquiryDecode, SerialNumbersLoseTheirSpaces) {
+TEST(InquiryDecode, SpacesAroundSerialNumbersAreTrimmed) {
     const auto page = vpd(unit(), 0x80);
     EXPECT_EQ(decode_serial_number(body(page)), "S123");
     EXPECT_EQ(decode_serial_number(hex("20 20 41 20 42 20 00")), "A B");
@@ -83,13 +83,13 @@ TEST(InquiryDecode, SerialNumbersLoseTheirSpaces) {
     EXPECT_EQ(decode_serial_number({}), "");
 }
 
-TEST(InquiryDecode, TheStrongestNameOfTheUnitItselfIsTaken) {
+TEST(InquiryDecode, TheStrongestDesignatorOfTheLogicalUnitIsChosen) {
     const auto page = vpd(unit(), 0x83);
     const auto naa = best_designator(body(page));
     ASSERT_TRUE(naa);
     EXPECT_EQ(naa->kind, Designator::Kind::naa);
     EXPECT_EQ(naa->bytes, hex("31 22 33 44 55 66 77 88"));
-    // An NAA of the target port, and a T10 one of the unit.
+    // The target port has an NAA designator, the logical unit a T10 one.
     const auto port = hex("01 13 00 08 51 51 51 51 51 51 51 51  02 01 00 02 41 42");
     EXPECT_EQ(best_designator(port), (Designator{Designator::Kind::t10, hex("41 42")}));
     EXPECT_EQ(best_designator(hex("01 03 00 08 00*8")), std::nullopt) << "all zero";
@@ -98,7 +98,7 @@ TEST(InquiryDecode, TheStrongestNameOfTheUnitItselfIsTaken) {
     EXPECT_EQ(best_designator(hex("01 03 00")), std::nullopt);
 }
 
-TEST(InquiryDecode, LimitsAndZones) {
+TEST(InquiryDecode, BlockLimitsAndZonedCharacteristicsAreDecoded) {
     const auto limits = vpd(unit(), 0xB0);
     EXPECT_EQ(decode_block_limits(body(limits)).max_transfer_blocks, 1024u);
     EXPECT_EQ(decode_block_limits({}).max_transfer_blocks, 0u);
@@ -116,7 +116,8 @@ TEST(InquiryDecode, LimitsAndZones) {
     const auto unlimited = vpd(described, 0xB6);
     EXPECT_EQ(decode_zoned_characteristics(body(unlimited)).max_open, std::nullopt);
     EXPECT_FALSE(decode_zoned_characteristics(body(unlimited)).reads_past_pointer);
-    EXPECT_FALSE(decode_zoned_characteristics({}).reads_past_pointer) << "the cautious way";
+    EXPECT_FALSE(decode_zoned_characteristics({}).reads_past_pointer)
+        << "restricted reads are the safe assumption";
     EXPECT_EQ(decode_zoned_characteristics({}).max_open, std::nullopt);
 
     EXPECT_EQ(decode_zoned_field(body(vpd(unit(), 0xB1))), ZonedField::none);
@@ -125,7 +126,7 @@ TEST(InquiryDecode, LimitsAndZones) {
     EXPECT_EQ(decode_zoned_field(hex("00*4 20")), ZonedField::drive_managed);
 }
 
-TEST(InquiryDecode, Capacity) {
+TEST(InquiryDecode, ReadCapacity16IsDecoded) {
     Bytes bytes(32);
     bytes.resize(encode_read_capacity_16(unit(), bytes));
     const auto capacity = decode_read_capacity_16(bytes);
@@ -137,7 +138,7 @@ TEST(InquiryDecode, Capacity) {
     EXPECT_FALSE(decode_read_capacity_16(std::span(bytes).first(13)));
 }
 
-TEST(InquiryDecode, ModeHeadersInBothSizes) {
+TEST(InquiryDecode, ModeHeadersOfBothSizesAreDecoded) {
     const auto ten = decode_mode_header_10(hex("00 06 00 90 00 00 00 00"));
     ASSERT_TRUE(ten);
     EXPECT_TRUE(ten->write_protected);

@@ -31,7 +31,7 @@ const MachineDiskShape aware{.model = Model::host_aware, .max_open = 9};
 const MachineDiskShape with_gaps{.zone_capacity = 48 << 10, .max_open = 12, .max_active = 8};
 const MachineDiskShape native_4k{.logical_block_size = 4096, .max_open = 4};
 
-TEST(Inquiry, StandardDataOfAHostManagedDisk) {
+TEST(Inquiry, StandardDataOfAHostManagedDiskHaveTheBytesOfTheStandard) {
     const auto unit = unit_of({});
     EXPECT_EQ(encoded([&](auto out) { return encode_standard_inquiry(unit, out); }),
               hex("14 00 06 12 5b 00 00 02 "
@@ -41,7 +41,7 @@ TEST(Inquiry, StandardDataOfAHostManagedDisk) {
                   "00 a0 04 60 04 c0 06 60 00*30"));
 }
 
-TEST(Inquiry, OnlyHostManagedDisksHaveTheirOwnType) {
+TEST(Inquiry, OnlyHostManagedDisksHaveTheZonedDeviceType) {
     for (const auto& shape : {plain, aware}) {
         const auto unit = unit_of(shape);
         const auto bytes = encoded([&](auto out) { return encode_standard_inquiry(unit, out); });
@@ -64,7 +64,7 @@ TEST(Inquiry, AnAbsentLogicalUnitHasQualifierThree) {
               hex("7f 00 06 12 1f 00 00 00 20*28"));
 }
 
-TEST(Inquiry, ListedPagesAreThoseThatAreThere) {
+TEST(Inquiry, ExactlyTheSupportedPagesAreListed) {
     EXPECT_EQ(page(unit_of({}), 0x00), hex("14 00 00 09 00 80 83 86 87 b0 b1 b2 b6"));
     EXPECT_EQ(page(unit_of(aware), 0x00), hex("00 00 00 09 00 80 83 86 87 b0 b1 b2 b6"));
     EXPECT_EQ(page(unit_of(plain), 0x00), hex("00 00 00 08 00 80 83 86 87 b0 b1 b2"));
@@ -83,7 +83,7 @@ TEST(Inquiry, ListedPagesAreThoseThatAreThere) {
     }
 }
 
-TEST(Inquiry, SerialNumberAndIdentification) {
+TEST(Inquiry, SerialNumberAndIdentificationHaveTheBytesOfTheStandard) {
     EXPECT_EQ(page(unit_of({}), 0x80), hex("14 80 00 07 5a 42 2d 30 30 30 31"));
     EXPECT_EQ(page(unit_of({}), 0x83), hex("14 83 00 2f "
                                            "02 01 00 1f 5a 4f 4e 45 42 52 44 47 "
@@ -95,32 +95,32 @@ TEST(Inquiry, SerialNumberAndIdentification) {
     EXPECT_EQ(longest[7], 8 + 16 + max_serial_length);
 }
 
-TEST(Inquiry, BlockLimitsTellTheLargestTransfer) {
+TEST(Inquiry, BlockLimitsHaveTheLargestTransfer) {
     EXPECT_EQ(page(unit_of({}), 0xB0), hex("14 b0 00 3c 00 00 00 08 00 00 00 40 00*52"));
     EXPECT_EQ(page(unit_of(native_4k), 0xB0), hex("14 b0 00 3c 00 00 00 01 00 00 00 08 00*52"));
-    // Not a whole number of physical blocks, and more blocks than the field holds.
+    // A limit that is not a whole number of physical blocks, then one that exceeds the field.
     EXPECT_EQ(ByteView(page(unit_of({.max_transfer = 9000}), 0xB0)).be32(8), 16u);
     EXPECT_EQ(ByteView(page(unit_of({.max_transfer = ~std::uint64_t{0}}), 0xB0)).be32(8),
               0xFFFFFFFFu);
 }
 
-TEST(Inquiry, OnlyHostAwareDisksSayZonedInBlockDeviceCharacteristics) {
+TEST(Inquiry, OnlyHostAwareDisksSetZonedInBlockDeviceCharacteristics) {
     EXPECT_EQ(page(unit_of({}), 0xB1), hex("14 b1 00 3c 00 01 00 00 00 00*55"));
     EXPECT_EQ(page(unit_of(aware), 0xB1), hex("00 b1 00 3c 00 01 00 00 10 00*55"));
     EXPECT_EQ(page(unit_of(plain), 0xB1), hex("00 b1 00 3c 00 01 00 00 00 00*55"));
 }
 
-TEST(Inquiry, ProvisioningTakesNothingAway) {
+TEST(Inquiry, NoLogicalBlockProvisioningIsOffered) {
     EXPECT_EQ(page(unit_of({}), 0xB2), hex("14 b2 00 04 00 00 00 00"));
     EXPECT_EQ(page(unit_of(plain), 0xB2), hex("00 b2 00 04 00 00 00 00"));
 }
 
-TEST(Inquiry, ExtendedDataAndWhoseModePagesAre) {
+TEST(Inquiry, ExtendedDataAndModePagePolicyHaveTheBytesOfTheStandard) {
     EXPECT_EQ(page(unit_of({}), 0x86), hex("14 86 00 3c 00 01 01 00*6 1c 00*50"));
     EXPECT_EQ(page(unit_of({}), 0x87), hex("14 87 00 08 0a 00 03 00 3f ff 00 00"));
 }
 
-TEST(Inquiry, UnrestrictedReadsAreTheDisksUnlessTheyAreHeldBack) {
+TEST(Inquiry, UrswrzIsTheDisksUnlessAnOptionClearsIt) {
     const auto urswrz = [](bool disk, std::optional<bool> option) {
         return page(unit_of({.reads_past_pointer = disk}, {.reads_past_pointer = option}), 0xB6)[4];
     };
@@ -131,7 +131,7 @@ TEST(Inquiry, UnrestrictedReadsAreTheDisksUnlessTheyAreHeldBack) {
     EXPECT_EQ(urswrz(false, false), 0);
 }
 
-TEST(Inquiry, ReadsThatCantBeAreNotPromised) {
+TEST(Inquiry, UrswrzValuesThatTheDiskCannotKeepAreRefused) {
     const auto refused = [](const MachineDiskShape& shape, bool option) {
         const MachineDisk disk(shape);
         UnitOptions options;
@@ -150,25 +150,25 @@ TEST(Inquiry, ReadsThatCantBeAreNotPromised) {
     EXPECT_EQ(refused(plain, true), "");
 }
 
-TEST(Inquiry, ZonedCharacteristics) {
+TEST(Inquiry, ZonedCharacteristicsHaveTheBytesOfTheStandard) {
     EXPECT_EQ(page(unit_of({}), 0xB6),
               hex("14 b6 00 3c 01 00 00 00 ff*4 ff*4 ff*4 00 00 00 01 00*8 00*32"));
     EXPECT_EQ(page(unit_of({.max_open = 5, .reads_past_pointer = false}), 0xB6),
               hex("14 b6 00 3c 00 00 00 00 ff*4 ff*4 00 00 00 05 00 00 00 01 00*8 00*32"));
     EXPECT_EQ(page(unit_of(aware), 0xB6),
               hex("00 b6 00 3c 01 00 00 00 00 00 00 09 ff*4 ff*4 00 00 00 01 00*8 00*32"));
-    // Gaps: constant zone starts, whose distance is the granularity (64 KiB: 128 blocks of 512).
-    // The active limit, which ZBC has no word for, bounds the open zones.
+    // With gaps, zones start at constant distances, the granularity (64 KiB: 128 blocks of 512).
+    // ZBC has no field for the limit on active zones, so it bounds the open zones.
     EXPECT_EQ(page(unit_of(with_gaps), 0xB6),
               hex("14 b6 00 3c 01 00 00 00 ff*4 ff*4 00 00 00 08 00 00 00 08 "
                   "00 00 00 00 00 00 00 80 00*32"));
 }
 
-TEST(Inquiry, TheActiveLimitAloneIsShownAsTheOpenLimit) {
+TEST(Inquiry, AnActiveLimitWithoutAnOpenLimitIsShownAsTheOpenLimit) {
     EXPECT_EQ(ByteView(page(unit_of({.max_active = 3}), 0xB6)).be32(16), 3u);
 }
 
-TEST(Capacity, TenAndSixteenAtBothBlockSizes) {
+TEST(Capacity, BothReadCapacityCommandsWorkWithBothBlockSizes) {
     const auto ten = [](const Unit& unit) {
         return encoded([&](auto out) { return encode_read_capacity_10(unit, out); });
     };
@@ -179,7 +179,7 @@ TEST(Capacity, TenAndSixteenAtBothBlockSizes) {
     EXPECT_EQ(sixteen(unit_of({})), hex("00*6 07 ff 00 00 02 00 10 03 00*18"));
     EXPECT_EQ(ten(unit_of(native_4k)), hex("00 00 00 ff 00 00 10 00"));
     EXPECT_EQ(sixteen(unit_of(native_4k)), hex("00*7 ff 00 00 10 00 10 00 00*18"));
-    EXPECT_EQ(sixteen(unit_of(plain))[12], 0) << "RC_BASIS belongs to disks with zones";
+    EXPECT_EQ(sixteen(unit_of(plain))[12], 0) << "RC_BASIS is for disks with zones only";
     auto large = unit_of({});
     large.blocks = std::uint64_t{1} << 33;
     EXPECT_EQ(ten(large), hex("ff ff ff ff 00 00 02 00"));
@@ -188,7 +188,7 @@ TEST(Capacity, TenAndSixteenAtBothBlockSizes) {
     EXPECT_EQ(ten(large), hex("ff ff ff fe 00 00 02 00"));
 }
 
-TEST(Capacity, ReportLunsListsWhatIsSelected) {
+TEST(Capacity, ReportLunsListsTheSelectedLuns) {
     const std::array<std::uint64_t, 2> luns{0, 0x4001000000000000};
     const auto list = [&](std::uint8_t select) {
         Bytes bytes(64);
@@ -202,7 +202,7 @@ TEST(Capacity, ReportLunsListsWhatIsSelected) {
     EXPECT_EQ(list(3), Bytes());
 }
 
-TEST(Unit, RefusesDisksThatScsiCantDescribe) {
+TEST(Unit, DisksThatScsiCannotDescribeAreRefused) {
     const auto why = [](auto change) {
         auto limits = zonebridge::test::limits_of({});
         change(limits);

@@ -49,7 +49,7 @@ TEST(ModeSense, AllPagesInBothForms) {
               hex(all("00 4e 00 10 01 00 00 10 00 00 00 00 00 08 00 00 00*4 00 00 10 00 ")));
 }
 
-TEST(ModeSense, OnePageAtATime) {
+TEST(ModeSense, ASinglePageIsReturned) {
     EXPECT_EQ(mode_sense(hex("1a 08 08 00 ff 00")).bytes,
               hex(std::string("17 00 10 00 ") + caching));
     EXPECT_EQ(mode_sense(hex("1a 08 0a 00 ff 00")).bytes,
@@ -58,7 +58,7 @@ TEST(ModeSense, OnePageAtATime) {
               hex("0f 00 10 00 0a 0a 04 10 00 00 00 00 ff ff 00 00"));
 }
 
-TEST(ModeSense, CurrentValuesAreTheInitiators) {
+TEST(ModeSense, CurrentValuesAreThoseTheInitiatorSet) {
     EXPECT_EQ(mode_sense(hex("1a 08 08 00 ff 00"), {.write_cache = false}).bytes,
               hex("17 00 10 00 08 12 00*18"));
     EXPECT_EQ(mode_sense(hex("1a 08 0a 00 ff 00"), {.software_write_protect = true}).bytes,
@@ -66,7 +66,7 @@ TEST(ModeSense, CurrentValuesAreTheInitiators) {
         << "WP in the header as well";
 }
 
-TEST(ModeSense, TheHeaderTellsWriteProtectionAndFua) {
+TEST(ModeSense, TheHeaderHasWriteProtectionAndFua) {
     const auto specific = [](bool read_only, bool fua) {
         return mode_sense(hex("1a 08 08 00 ff 00"), {}, make_unit(read_only, fua)).bytes[2];
     };
@@ -75,7 +75,7 @@ TEST(ModeSense, TheHeaderTellsWriteProtectionAndFua) {
     EXPECT_EQ(specific(true, true), 0x90);
 }
 
-TEST(ModeSense, ChangeableAndDefaultValuesButNoSavedOnes) {
+TEST(ModeSense, ChangeableAndDefaultValuesAreReturnedAndSavedOnesRefused) {
     EXPECT_EQ(mode_sense(hex("1a 08 4a 00 ff 00"), with_descriptors).bytes,
               hex("0f 00 10 00 0a 0a 04 00 08 00*7"));
     EXPECT_EQ(mode_sense(hex("1a 08 48 00 ff 00")).bytes, hex("17 00 10 00 08 12 04 00*17"));
@@ -87,7 +87,7 @@ TEST(ModeSense, ChangeableAndDefaultValuesButNoSavedOnes) {
     EXPECT_EQ(mode_sense(hex("5a 08 ff ff 00 00 00 00 ff 00")).words, "5/39/00");
 }
 
-TEST(ModeSense, PagesThatAreNotThereAreRefused) {
+TEST(ModeSense, AbsentPagesAreRefused) {
     EXPECT_EQ(mode_sense(hex("1a 08 02 00 ff 00")).words, "5/24/00");
     EXPECT_EQ(mode_sense(hex("1a 08 0a 01 ff 00")).words, "5/24/00");
     EXPECT_EQ(mode_sense(hex("1a 08 3f 01 ff 00")).words, "5/24/00");
@@ -111,7 +111,7 @@ TEST(ModeSelect, SetsAndClearsDescriptorSense) {
     const auto clear = hex("00*4 0a 0a 00 10 00 00 00 00 ff ff 00 00");
     EXPECT_EQ(select(select6, set), "descriptor");
     EXPECT_EQ(select(select6, clear, true), "fixed");
-    EXPECT_EQ(select(select6, {}, true), "descriptor") << "no list changes nothing";
+    EXPECT_EQ(select(select6, {}, true), "descriptor") << "an empty list changes nothing";
     auto with_descriptor = hex("00 00 10 08 00*4 00 00 10 00");
     with_descriptor.insert(with_descriptor.end(), set.begin() + 4, set.end());
     EXPECT_EQ(select(select6, with_descriptor), "descriptor");
@@ -129,7 +129,7 @@ TEST(ModeSelect, SwitchesTheWriteCacheAndSoftwareWriteProtection) {
               "descriptor protected through");
 }
 
-TEST(ModeSelect, TakesBackWhatModeSenseGave) {
+TEST(ModeSelect, AcceptsWhatModeSenseReturned) {
     const ModeValues all{
         .descriptor_sense = true, .software_write_protect = true, .write_cache = false};
     auto list = mode_sense(hex("5a 00 3f 00 00 00 00 00 ff 00"), all).bytes;
@@ -137,9 +137,9 @@ TEST(ModeSelect, TakesBackWhatModeSenseGave) {
     EXPECT_EQ(select(select10, list), "descriptor protected through");
 }
 
-TEST(ModeSelect, RefusesWhatCantChange) {
+TEST(ModeSelect, RefusesChangesToFixedValues) {
     EXPECT_EQ(select(select6, hex("00*4 08 12 05 00*17")), "5/26/00") << "read cache off";
-    EXPECT_EQ(select(select6, hex("00*4 88 12 04 00*17")), "fixed") << "PS is not looked at";
+    EXPECT_EQ(select(select6, hex("00*4 88 12 04 00*17")), "fixed") << "PS is ignored";
     EXPECT_EQ(select(select6, hex("00*4 0a 0a 04 11 00 00 00 00 ff ff 00 00")), "5/26/00");
     EXPECT_EQ(select(select6, hex("00*4 02 0a 00*10")), "5/26/00") << "no such page";
     EXPECT_EQ(select(select6, hex("00*4 4a 01 00 06 00*6")), "5/26/00") << "a subpage";
@@ -150,7 +150,7 @@ TEST(ModeSelect, RefusesWhatCantChange) {
     EXPECT_EQ(select(hex("15 00 00 00 ff 00"), {}), "5/24/00") << "not in page format";
 }
 
-TEST(ModeSelect, EveryCutListIsALengthErrorOrWhole) {
+TEST(ModeSelect, EveryTruncatedListIsALengthErrorOrComplete) {
     const auto list = hex("00 00 10 08 00*4 00 00 10 00 0a 0a 04 10 00 00 00 00 ff ff 00 00");
     for (std::size_t size = 1; size < list.size(); ++size) {
         const auto said =
@@ -172,7 +172,7 @@ Sensed opcodes(const Bytes& cdb, bool zoned = true) {
     return {bytes, length ? "good" : words(length.error())};
 }
 
-TEST(SupportedOpcodes, OneCommandWithAndWithoutServiceAction) {
+TEST(SupportedOpcodes, OneCommandIsDescribedWithAndWithoutServiceAction) {
     EXPECT_EQ(opcodes(hex("a3 0c 01 88 00 00 00 00 04 00 00 00")).bytes,
               hex("00 03 00 10 88 f8 ff*12 3f 00"));
     EXPECT_EQ(opcodes(hex("a3 0c 02 95 00 00 00 00 04 00 00 00")).bytes,
@@ -183,7 +183,7 @@ TEST(SupportedOpcodes, OneCommandWithAndWithoutServiceAction) {
     EXPECT_EQ(opcodes(hex("a3 0c 03 12 00 00 00 00 04 00 00 00")).bytes[1], 3);
 }
 
-TEST(SupportedOpcodes, WhatIsNotThereIsSaidToBeNotSupported) {
+TEST(SupportedOpcodes, AbsentCommandsAreReportedAsNotSupported) {
     const auto not_supported = hex("00 01 00 00");
     EXPECT_EQ(opcodes(hex("a3 0c 01 42 00 00 00 00 04 00 00 00")).bytes, not_supported);
     EXPECT_EQ(opcodes(hex("a3 0c 02 94 00 10 00 00 04 00 00 00")).bytes, not_supported);
@@ -191,7 +191,7 @@ TEST(SupportedOpcodes, WhatIsNotThereIsSaidToBeNotSupported) {
     EXPECT_EQ(opcodes(hex("a3 0c 03 95 00 00 00 00 04 00 00 00"), false).bytes, not_supported);
 }
 
-TEST(SupportedOpcodes, EveryCommandIsFoundAloneWithItsUsageAndTimeouts) {
+TEST(SupportedOpcodes, EveryCommandIsDescribedWithItsUsageAndTimeouts) {
     for (const auto& info : target_commands()) {
         auto cdb = hex("a3 0c 83 00 00 00 00 00 04 00 00 00");
         cdb[3] = info.opcode;
@@ -211,11 +211,11 @@ TEST(SupportedOpcodes, EveryCommandIsFoundAloneWithItsUsageAndTimeouts) {
     }
 }
 
-TEST(SupportedOpcodes, SequentializeZoneIsNot) {
+TEST(SupportedOpcodes, SequentializeZoneIsNotSupported) {
     EXPECT_EQ(opcodes(hex("a3 0c 03 94 00 10 00 00 04 00 00 00")).bytes, hex("00 01 00 00"));
 }
 
-TEST(SupportedTaskManagement, IsTheFrontEnds) {
+TEST(SupportedTaskManagement, ListsTheFunctionsOfTheFrontEnd) {
     const auto ask = [](const Bytes& cdb) {
         Bytes bytes(max_opcodes_length, 0xEE);
         bytes.resize(encode_supported_tmfs(ByteView(cdb), bytes));

@@ -1,5 +1,5 @@
-// Which commands pass through to a disk: every opcode with every service action, against a list
-// that is written down here once more.
+// Which commands pass through to a disk: every opcode with every service action, checked against a
+// list of this file's own.
 
 #include <map>
 #include <set>
@@ -15,7 +15,7 @@ namespace {
 
 using Key = std::pair<unsigned, unsigned>;  // opcode, service action (0 where there is none)
 
-/// What may pass without being allowed, and the bytes of its CDB.
+/// Commands that pass without --allow, and the lengths of their CDBs.
 const std::map<Key, std::size_t>& by_default() {
     static const std::map<Key, std::size_t> commands{
         {{0x00, 0}, 6},      // TEST UNIT READY
@@ -62,8 +62,8 @@ const std::map<Key, std::size_t>& by_default() {
     return commands;
 }
 
-/// Opcodes whose byte 1 tells commands apart, by SPC-5, SBC-4, ZBC-2 and SCC-2; 3Bh, 3Ch and 9Bh by
-/// their mode. Of 7Fh there is a test of its own.
+/// Opcodes whose byte 1 selects the command, by SPC-5, SBC-4, ZBC-2 and SCC-2; in 3Bh, 3Ch and 9Bh it
+/// is a mode. 7Fh has a test of its own.
 const std::set<unsigned>& with_actions() {
     static const std::set<unsigned> opcodes{0x3B, 0x3C, 0x48, 0x5E, 0x5F, 0x83, 0x84, 0x86, 0x87,
                                             0x94, 0x95, 0x9B, 0x9D, 0x9E, 0x9F, 0xA3, 0xA4, 0xA9,
@@ -79,7 +79,7 @@ PassthroughFacts facts() {
     return facts;
 }
 
-/// In words: "passes", "overrun", or the sense.
+/// "passes", "overrun", "failure", or the sense as text.
 std::string verdict(const Bytes& cdb, const Allowed& allowed, std::uint64_t data_out = 0,
                     std::uint64_t data_in = plenty) {
     const auto plan = plan_passthrough(ByteView(cdb), allowed, facts(), data_out, data_in);
@@ -89,7 +89,7 @@ std::string verdict(const Bytes& cdb, const Allowed& allowed, std::uint64_t data
     return words(plan.error().sense);
 }
 
-/// As virtio-scsi brings them: 32 bytes, zero behind the command's own.
+/// A CDB as virtio-scsi has it: 32 bytes, zeroes behind the command's own.
 Bytes cdb_of(unsigned opcode, unsigned action) {
     Bytes cdb(32);
     cdb[0] = static_cast<std::uint8_t>(opcode);
@@ -97,28 +97,28 @@ Bytes cdb_of(unsigned opcode, unsigned action) {
     return cdb;
 }
 
-TEST(PassedCommands, ExactlyTheListedOnesPassOfAllOpcodesAndActions) {
+TEST(PassedCommands, ExactlyTheListedOpcodesAndActionsPass) {
     const Allowed allowed;
     std::size_t passed = 0;
     for (unsigned opcode = 0; opcode < 256; ++opcode) {
         if (opcode == 0x7F) continue;
         for (unsigned action = 0; action < 32; ++action) {
             const auto key = Key{opcode, with_actions().contains(opcode) ? action : 0};
-            // Byte 1 of a command without actions may say other things: BYTCHK 2 is one that is not.
+            // Byte 1 of VERIFY has BYTCHK: values other than 0 are invalid or need data.
             if (opcode == 0x2F || opcode == 0x8F || opcode == 0xAF)
                 if ((action >> 1 & 3) != 0) continue;
             const auto may = by_default().contains(key);
             auto answer = verdict(cdb_of(opcode, action), allowed);
-            if (may && answer == "overrun") answer = "passes";  // WRITE(6): never without data
+            if (may && answer == "overrun") answer = "passes";  // WRITE(6) cannot be without data
             EXPECT_EQ(answer, may ? "passes" : "5/20/00")
                 << fmt::format("opcode {:02X}h action {:02X}h", opcode, action);
             passed += may ? 1 : 0;
         }
     }
-    EXPECT_GT(passed, by_default().size()) << "the loop looked at them";
+    EXPECT_GT(passed, by_default().size()) << "the loop met the listed commands";
 }
 
-TEST(PassedCommands, NothingOfVariableLengthPasses) {
+TEST(PassedCommands, NoCommandOfVariableLengthPasses) {
     const Allowed allowed;
     for (unsigned action = 0; action < 0x10000; ++action) {
         Bytes cdb(32);
@@ -130,7 +130,7 @@ TEST(PassedCommands, NothingOfVariableLengthPasses) {
     }
 }
 
-TEST(PassedCommands, TheTableSaysTheSameAsTheDecision) {
+TEST(PassedCommands, TheCommandTableAgreesWithTheDecision) {
     const Allowed allowed;
     std::size_t listed = 0;
     for (const auto& command : all_commands()) {
@@ -147,23 +147,23 @@ TEST(PassedCommands, TheTableSaysTheSameAsTheDecision) {
     EXPECT_EQ(listed, by_default().size());
 }
 
-TEST(PassedCommands, ReportLunsIsAnsweredAboveWhateverIsAllowed) {
+TEST(PassedCommands, ReportLunsNeverPassesEvenIfAllowed) {
     EXPECT_EQ(verdict(cdb_of(0xA0, 0), Allowed()), "5/20/00");
     const auto allowed = parse_allowed("0xA0,report-luns").value();
     EXPECT_EQ(verdict(cdb_of(0xA0, 0), allowed), "5/20/00");
     EXPECT_TRUE(allowed.shows(0xA0, false, 0));
 }
 
-// ---- What is refused unless it is allowed, by the names that people know.
+// ---- Commands that are refused unless allowed by name.
 
 struct Named {
-    std::string_view name;     // in a message
-    std::string_view allowed;  // by --allow
-    std::string_view cdb;      // up to what matters
+    std::string_view name;     // for messages
+    std::string_view allowed;  // the name for --allow
+    std::string_view cdb;      // the first bytes
 };
 class RefusedCommand : public testing::TestWithParam<Named> {};
 
-TEST_P(RefusedCommand, PassesOnlyByItsName) {
+TEST_P(RefusedCommand, PassesIfAllowedByName) {
     auto cdb = hex(GetParam().cdb);
     cdb.resize(32);
     EXPECT_EQ(verdict(cdb, Allowed()), "5/20/00") << GetParam().name;
@@ -172,7 +172,7 @@ TEST_P(RefusedCommand, PassesOnlyByItsName) {
     EXPECT_EQ(verdict(cdb, *allowed), "passes") << GetParam().name;
 }
 
-TEST_P(RefusedCommand, IsNotAllowedByAnotherName) {
+TEST_P(RefusedCommand, DoesNotPassByAnotherName) {
     auto cdb = hex(GetParam().cdb);
     cdb.resize(32);
     for (const auto& command : all_commands()) {
@@ -180,7 +180,7 @@ TEST_P(RefusedCommand, IsNotAllowedByAnotherName) {
         if (command.allow_name == GetParam().allowed) continue;
         const auto allowed = parse_allowed(command.allow_name).value();
         EXPECT_EQ(verdict(cdb, allowed), "5/20/00")
-            << GetParam().name << " by " << command.allow_name;
+            << GetParam().name << " allowed by " << command.allow_name;
     }
 }
 
@@ -217,7 +217,7 @@ INSTANTIATE_TEST_SUITE_P(
               "A1 06"},
         Named{"READ(32)", "variable-length", "7F 00*6 18 00 09"},
         Named{"WRITE(32)", "variable-length", "7F 00*6 18 00 0B"},
-        Named{"a vendor's of variable length", "variable-length", "7F 00*6 18 80 00"},
+        Named{"a vendor's command of variable length", "variable-length", "7F 00*6 18 80 00"},
         Named{"REASSIGN BLOCKS", "reassign-blocks", "07"}, Named{"UNMAP", "unmap", "42"},
         Named{"WRITE SAME(16) without data", "write-same", "93 01"},
         Named{"COMPARE AND WRITE", "compare-and-write", "89"}, Named{"ORWRITE", "orwrite", "8B"},
@@ -236,13 +236,14 @@ INSTANTIATE_TEST_SUITE_P(
         Named{"SET TARGET PORT GROUPS", "set-target-port-groups", "A4 0A"},
         Named{"SET TIMESTAMP", "set-timestamp", "A4 0F"},
         Named{"READ DEFECT DATA(12)", "read-defect-data", "B7"},
-        Named{"a vendor's, by number", "0xC1", "C1"}, Named{"a vendor's, the last", "0xFF", "FF"},
+        Named{"a vendor's command, by number", "0xC1", "C1"},
+        Named{"the last vendor's command", "0xFF", "FF"},
         Named{"by opcode and action", "0x9E/0x1F", "9E 1F"},
         Named{"an action that has no name", "0x48/0x05", "48 05"}));
 
-// ---- What --allow takes.
+// ---- The argument of --allow.
 
-TEST(Allowed, AnOpcodeStandsForAllItsActionsAndAnActionForItself) {
+TEST(Allowed, AnOpcodeAllowsAllItsActionsAndAnActionOnlyItself) {
     const auto all = parse_allowed("0x48").value();
     const auto one = parse_allowed("0x48/0x03").value();
     for (unsigned action = 0; action < 32; ++action) {
@@ -255,7 +256,7 @@ TEST(Allowed, AnOpcodeStandsForAllItsActionsAndAnActionForItself) {
     EXPECT_TRUE(parse_allowed("0x7F").value().passes(0x7F, 0xFFFF));
 }
 
-TEST(Allowed, ANameAddsItsCommandsAndNothingElse) {
+TEST(Allowed, ANameAllowsItsCommandsAndNoOthers) {
     const Allowed before;
     std::set<std::string_view> names;
     for (const auto& command : all_commands()) names.insert(command.allow_name);
@@ -277,15 +278,15 @@ TEST(Allowed, ANameAddsItsCommandsAndNothingElse) {
     }
 }
 
-TEST(Allowed, SeveralAreSeparatedByCommasOrAddedOneByOne) {
+TEST(Allowed, SeveralEntriesAreSeparatedByCommasOrAddedOneByOne) {
     auto allowed = parse_allowed("write-buffer, 0xC1,sanitize").value();
     EXPECT_TRUE(allowed.passes(0x3B, 5) && allowed.passes(0xC1, 0) && allowed.passes(0x48, 1));
     ASSERT_TRUE(allowed.add("unmap"));
     EXPECT_TRUE(allowed.passes(0x42, 0) && allowed.passes(0x3B, 5));
-    EXPECT_TRUE(allowed.passes(0x28, 0)) << "what passes by default still does";
+    EXPECT_TRUE(allowed.passes(0x28, 0)) << "commands that pass by default still pass";
 }
 
-TEST(Allowed, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
+TEST(Allowed, AnUnknownNameIsAnErrorThatListsTheKnownNames) {
     const auto allowed = parse_allowed("format");
     ASSERT_FALSE(allowed);
     EXPECT_NE(allowed.error().message.find("no command 'format'"), std::string::npos);
@@ -294,7 +295,7 @@ TEST(Allowed, AnUnknownNameIsAnErrorThatListsTheKnownOnes) {
     EXPECT_EQ(allowed.error().code, StatusCode::invalid_request);
 }
 
-TEST(Allowed, NothingIsAddedIfAnyPartIsWrong) {
+TEST(Allowed, NothingIsAllowedIfAnyEntryIsWrong) {
     for (const auto* const text : {"",
                                    ",",
                                    "unmap,",
@@ -327,7 +328,7 @@ TEST(Allowed, NothingIsAddedIfAnyPartIsWrong) {
     }
 }
 
-TEST(Allowed, EveryNameOfTheListIsTaken) {
+TEST(Allowed, EveryListedNameIsAccepted) {
     auto names = allow_names() + ", ";
     std::size_t count = 0;
     for (std::size_t at = 0; at < names.size(); ++count) {
@@ -336,12 +337,12 @@ TEST(Allowed, EveryNameOfTheListIsTaken) {
         at = end + 2;
     }
     EXPECT_GT(count, 30U);
-    EXPECT_EQ(names.find("test-unit-ready"), std::string::npos) << "that passes anyway";
+    EXPECT_EQ(names.find("test-unit-ready"), std::string::npos) << "it passes by default";
 }
 
-// ---- The length and the words of a CDB.
+// ---- The length and the description of a CDB.
 
-TEST(PassedCommands, ACdbIsAsLongAsItsOpcodeSays) {
+TEST(PassedCommands, TheCdbLengthFollowsFromTheOpcode) {
     const auto length = [](std::string_view text) {
         const auto cdb = hex(text);
         return cdb_length_of(ByteView(cdb));
@@ -353,7 +354,7 @@ TEST(PassedCommands, ACdbIsAsLongAsItsOpcodeSays) {
     EXPECT_EQ(length("A8 00*31"), 12U);
     EXPECT_EQ(length("7F 00*6 18 00*24"), 32U);
     EXPECT_EQ(length("7F 00*6 04 00*24"), 12U);
-    EXPECT_EQ(length("7F 00*6 F8 00*24"), 256U) << "longer than what came";
+    EXPECT_EQ(length("7F 00*6 F8 00*24"), 256U) << "longer than the CDB's bytes";
     EXPECT_FALSE(length("7F 00*6 00 00*24"));
     EXPECT_FALSE(length("7F 00*6 17 00*24"));
     EXPECT_EQ(length("C1"), 16U);

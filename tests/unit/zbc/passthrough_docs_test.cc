@@ -1,5 +1,5 @@
-// The tables of docs/passthrough.md name every command that is known, each where it belongs, with
-// its name for --allow and its time limit.
+// docs/passthrough.md has one row for every known command, in the right table, with its name for
+// --allow and its time limit.
 
 #include <fstream>
 #include <sstream>
@@ -28,7 +28,7 @@ std::vector<Row> rows() {
     return rows;
 }
 
-/// Whether `word` stands in `text` by itself.
+/// Whether `word` is one of the words of `text`.
 bool has_word(const std::string& text, const std::string& word) {
     std::istringstream words(text);
     for (std::string next; words >> next;) {
@@ -45,7 +45,7 @@ std::string limit_words(std::uint32_t limit_ms) {
                                               : fmt::format("{} s", seconds);
 }
 
-TEST(PassthroughDocs, EveryCommandHasItsRow) {
+TEST(PassthroughDocs, EveryCommandHasExactlyOneRow) {
     const auto all = rows();
     ASSERT_GT(all.size(), 50U);
     for (const auto& command : all_commands()) {
@@ -54,7 +54,7 @@ TEST(PassthroughDocs, EveryCommandHasItsRow) {
                               : fmt::format("{:02X}h", command.opcode);
         std::size_t found = 0;
         for (const auto& row : all) {
-            // Its own cell, not what another row says of it.
+            // Only the first two cells: the text of another row may mention the command.
             const auto cells = row.text.substr(0, row.text.find(" | ", row.text.find(" | ") + 3));
             if (!has_word(cells, code)) continue;
             ++found;

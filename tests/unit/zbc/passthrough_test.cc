@@ -1,5 +1,4 @@
-// What a passed-through command is sent as: lengths, directions, what it does to zones, and how long
-// it may take.
+// The plan for a passed-through command: its length, direction, effect on zones, and time limit.
 
 #include "zbc/passthrough.h"
 
@@ -44,7 +43,7 @@ std::string verdict(const tl::expected<Plan, NotSent>& planned) {
 
 struct Length {
     std::string_view cdb;
-    std::string_view moves;  // with more than enough in the buffers of its direction
+    std::string_view moves;  // direction and length, if the buffers are large enough
 };
 class TransferLength : public testing::TestWithParam<Length> {
   protected:
@@ -61,11 +60,11 @@ class TransferLength : public testing::TestWithParam<Length> {
     }
 };
 
-TEST_P(TransferLength, IsTheCdbs) {
+TEST_P(TransferLength, IsTakenFromTheCdb) {
     EXPECT_EQ(verdict(with(plenty)), GetParam().moves) << GetParam().cdb;
 }
 
-TEST_P(TransferLength, IsNotWhatMoreBytesOfTheCdbSay) {
+TEST_P(TransferLength, IgnoresBytesBehindTheCdb) {
     auto cdb = hex(GetParam().cdb);
     cdb.resize(260, 0xFF);
     const auto out = GetParam().moves.starts_with("out");
@@ -73,23 +72,24 @@ TEST_P(TransferLength, IsNotWhatMoreBytesOfTheCdbSay) {
                                           facts(), out ? plenty : 0, out ? 0 : plenty);
     EXPECT_EQ(verdict(planned), GetParam().moves) << GetParam().cdb;
     ASSERT_TRUE(planned);
-    EXPECT_EQ(to_hex(planned->cdb_bytes()), to_hex(hex(GetParam().cdb))) << "goes down as it is";
+    EXPECT_EQ(to_hex(planned->cdb_bytes()), to_hex(hex(GetParam().cdb)))
+        << "the CDB is not changed";
 }
 
-TEST_P(TransferLength, MustFitIntoTheBuffers) {
+TEST_P(TransferLength, MustFitTheBuffers) {
     EXPECT_EQ(verdict(with(bytes())), GetParam().moves);
     if (bytes() == 0) return;
     EXPECT_EQ(verdict(with(bytes() - 1)), "overrun");
     EXPECT_EQ(verdict(with(0)), "overrun");
 }
 
-TEST_P(TransferLength, OfACdbThatIsCutIsNone) {
+TEST_P(TransferLength, IsRefusedIfTheCdbIsTruncated) {
     const auto cdb = hex(GetParam().cdb);
     for (std::size_t length = 0; length < cdb.size(); ++length) {
         const auto planned =
             plan_passthrough(ByteView(std::span(cdb).first(length)),
                              parse_allowed(everything_).value(), facts(), plenty, 0);
-        // A service action that is cut off counts as zero, which need not be allowed.
+        // A missing service action counts as zero, which may not be allowed.
         const auto says = verdict(planned);
         EXPECT_TRUE(says == "5/24/00" || (length < 10 && says == "5/20/00")) << length << says;
     }
@@ -118,12 +118,12 @@ INSTANTIATE_TEST_SUITE_P(
         Length{"95 09 00*10 20 00 00 00", "in 8192"}, Length{"95 08 00*10 20 00 00 00", "in 8192"},
         Length{"9C 00*11 00 08 00 00", "out 4096"}, Length{"9E 10 00*8 00 00 00 20 00 00", "in 32"},
         Length{"9E 12 00*8 00 00 00 18 00 00", "in 24"},
-        Length{"A3 0C 00*4 00 00 20 00 00 00", "in 8192"},  // of all: what is fetched
+        Length{"A3 0C 00*4 00 00 20 00 00 00", "in 8192"},  // the whole list is fetched
         Length{"A3 0D 00*4 00 00 00 10 00 00", "in 16"},
         Length{"A8 00*5 00 00 00 08 00 00", "in 4096"},
         Length{"AA 00*5 00 00 00 08 00 00", "out 4096"},
         Length{"AF 06 00*4 00 00 00 08 00 00", "out 512"},
-        // What has to be allowed.
+        // Commands that need --allow.
         Length{"15 10 00 00 18 00", "out 24"}, Length{"55 10 00*5 00 18 00", "out 24"},
         Length{"1D 10 00 01 00 00", "out 256"}, Length{"3B 05 00*4 01 00 00 00", "out 65536"},
         Length{"3C 02 00*4 00 FF FF 00", "in 65535"}, Length{"3F 00*6 02 20 00", "out 544"},
@@ -145,13 +145,13 @@ INSTANTIATE_TEST_SUITE_P(
         Length{"A2 00*5 00 00 02 00 00 00", "in 512"},
         Length{"A2 00*3 80 00 00 00 00 02 00 00", "in 1024"}));
 
-TEST(Passthrough, BlocksAreTheDisks) {
+TEST(Passthrough, LengthsInBlocksUseTheDisksBlockSize) {
     EXPECT_EQ(verdict(plan("28 00*6 00 08 00", 0, plenty, "0xC1", facts(4096))), "in 32768");
     EXPECT_EQ(verdict(plan("8A 00*9 00 00 01 00 00 00", plenty, 0, "0xC1", facts(4096))),
               "out 1048576");
 }
 
-TEST(Passthrough, MoreThanThePathCarriesIsRefusedAtTheLength) {
+TEST(Passthrough, TransfersBeyondThePathsLimitAreRefusedAtTheLengthField) {
     const auto over = plan("2A 00*6 08 01 00", plenty, 0);
     EXPECT_EQ(verdict(over), "5/24/00");
     EXPECT_EQ(over.error().why, Refused::too_long);
@@ -168,41 +168,45 @@ TEST(Passthrough, MoreThanThePathCarriesIsRefusedAtTheLength) {
     EXPECT_EQ(verdict(plan("C1 00*15", plenty, 0)), "5/24/00");
 }
 
-TEST(Passthrough, ALengthThatIsTooLongForBufferAndPathIsAnOverrun) {
+TEST(Passthrough, ALengthBeyondBothBufferAndPathIsAnOverrun) {
     EXPECT_EQ(verdict(plan("95 00 00*8 FF FF FF FF 00 00", 0, 4096)), "overrun");
 }
 
 // ---- Directions.
 
-TEST(Passthrough, BuffersOfTheOtherDirectionAreLeftAsTheyAre) {
-    EXPECT_EQ(verdict(plan("28 00*9", 4096, 0)), "none 0") << "moves nothing: all is residual";
-    EXPECT_EQ(verdict(plan("28 00*6 00 08 00", 4096, 0)), "overrun") << "reads, and can't";
-    EXPECT_EQ(verdict(plan("2A 00*6 00 08 00", 0, 4096)), "overrun") << "writes, and can't";
+TEST(Passthrough, BuffersOfTheOtherDirectionAreNotUsed) {
+    EXPECT_EQ(verdict(plan("28 00*9", 4096, 0)), "none 0")
+        << "no transfer: the whole length is residual";
+    EXPECT_EQ(verdict(plan("28 00*6 00 08 00", 4096, 0)), "overrun")
+        << "a read without a buffer to read into";
+    EXPECT_EQ(verdict(plan("2A 00*6 00 08 00", 0, 4096)), "overrun")
+        << "a write without a buffer to write from";
     EXPECT_EQ(verdict(plan("00 00*5", 4096, 0)), "none 0");
     EXPECT_EQ(verdict(plan("00 00*5", 0, 4096)), "none 0");
 }
 
-TEST(Passthrough, BuffersBothWaysAreAFailure) {
+TEST(Passthrough, BuffersOfBothDirectionsAreAFailure) {
     for (const auto* const cdb : {"28 00*6 00 08 00", "2A 00*6 00 08 00", "00 00*5", "C1 00*15"}) {
         const auto planned = plan(cdb, 4096, 4096);
         EXPECT_EQ(verdict(planned), "failure") << cdb;
         EXPECT_EQ(planned.error().why, Refused::bidirectional);
     }
-    EXPECT_EQ(verdict(plan("C2 00*15", 1, 1)), "5/20/00") << "what is not allowed is told first";
+    EXPECT_EQ(verdict(plan("C2 00*15", 1, 1)), "5/20/00") << "the filter is applied first";
 }
 
-TEST(Passthrough, WhatTheCdbDoesNotTellIsTakenFromTheBuffers) {
+TEST(Passthrough, ALengthThatTheCdbLacksIsTakenFromTheBuffers) {
     EXPECT_EQ(verdict(plan("C1 00*15", 0, 0)), "none 0");
     EXPECT_EQ(verdict(plan("C1 00*15", 513, 0)), "out 513");
     EXPECT_EQ(verdict(plan("C1 00*15", 0, 511)), "in 511");
     EXPECT_EQ(verdict(plan("85 08 0E 00*13", 0, 512, "ata-pass-through")), "in 512");
     EXPECT_EQ(verdict(plan("A1 06 00*10", 512, 0, "ata-pass-through")), "out 512");
     EXPECT_EQ(verdict(plan("04 10 00*4", 12, 0, "format-unit")), "out 12");
-    EXPECT_EQ(verdict(plan("04 10 00*4", 0, 12, "format-unit")), "none 0") << "it never reads";
+    EXPECT_EQ(verdict(plan("04 10 00*4", 0, 12, "format-unit")), "none 0")
+        << "FORMAT UNIT never reads";
     EXPECT_EQ(verdict(plan("07 00*5", 8, 0, "reassign-blocks")), "out 8");
 }
 
-TEST(Passthrough, ACdbWhoseOpcodeTellsNoLengthIsSentWithWhatItHas) {
+TEST(Passthrough, AVendorsCdbIsSentUpToItsLastNonzeroByte) {
     const auto sent = [](std::string_view cdb) {
         const auto planned = plan(cdb, 0, 0);
         return planned ? to_hex(planned->cdb_bytes()) : verdict(planned);
@@ -211,11 +215,11 @@ TEST(Passthrough, ACdbWhoseOpcodeTellsNoLengthIsSentWithWhatItHas) {
     EXPECT_EQ(sent("C1 01 00*30"), to_hex(hex("C1 01 00*14")));
     EXPECT_EQ(sent("C1 01 00*15 02 00*14"), to_hex(hex("C1 01 00*15 02")));
     EXPECT_EQ(sent("C1 FF*31"), to_hex(hex("C1 FF*31")));
-    EXPECT_EQ(sent("C1 FF*32"), "5/24/00") << "longer than what can be sent";
+    EXPECT_EQ(sent("C1 FF*32"), "5/24/00") << "longer than the largest CDB that can be sent";
     EXPECT_EQ(sent("C1 00*258 01"), "5/24/00");
 }
 
-// ---- What can't be sent.
+// ---- CDBs that cannot be sent.
 
 TEST(Passthrough, NacaAndProtectionInformationAreRefused) {
     const auto naca = plan("28 00*8 04", 0, plenty);
@@ -230,15 +234,16 @@ TEST(Passthrough, NacaAndProtectionInformationAreRefused) {
         EXPECT_EQ(planned.error().sense.field, (FieldPointer{true, 1, std::uint8_t{7}})) << cdb;
     }
     EXPECT_EQ(verdict(plan("7F 00*6 18 00 09 20 00*21", 0, plenty, "0x7F")), "5/24/00");
-    // These bits are part of the LBA, or nothing, elsewhere.
+    // In other commands, these bits belong to the LBA or are ignored.
     EXPECT_EQ(verdict(plan("08 E0 00 00 01 00", 0, plenty)), "in 512");
     EXPECT_EQ(verdict(plan("35 E0 00*8", 0, plenty)), "none 0");
     EXPECT_EQ(verdict(plan("28 18 00*5 00 01 00", 0, plenty)), "in 512") << "DPO and FUA pass";
 }
 
-TEST(Passthrough, VariableLengthMustBeOneThatExistsAndCanBeSent) {
+TEST(Passthrough, VariableLengthMustBeValidAndSendable) {
     const auto says = [](std::string_view cdb) { return verdict(plan(cdb, 0, plenty, "0x7F")); };
-    EXPECT_EQ(says("7F 00*6 18 80 01 00*22"), fmt::format("5/24/00")) << "buffers above the path";
+    EXPECT_EQ(says("7F 00*6 18 80 01 00*22"), fmt::format("5/24/00"))
+        << "the buffers exceed the path's limit";
     EXPECT_EQ(verdict(plan("7F 00*6 18 80 01 00*22", 0, 16, "0x7F")), "in 16");
     EXPECT_EQ(verdict(plan("7F 00*6 04 80 01 00*2", 0, 16, "0x7F")), "in 16");
     for (const auto* const cdb :
@@ -248,20 +253,20 @@ TEST(Passthrough, VariableLengthMustBeOneThatExistsAndCanBeSent) {
         EXPECT_EQ(verdict(plan(cdb, 0, 16, "0x7F")), "5/24/00") << cdb;
 }
 
-TEST(Passthrough, NothingAtAllIsNoCommand) {
+TEST(Passthrough, AnEmptyCdbIsMalformed) {
     const auto planned = plan_passthrough(ByteView(), Allowed(), facts(), 0, 0);
     EXPECT_EQ(verdict(planned), "5/24/00");
     EXPECT_EQ(planned.error().why, Refused::malformed);
 }
 
-TEST(Passthrough, VerifyWithAByteCheckThatDoesNotExistIsRefused) {
+TEST(Passthrough, VerifyWithAReservedBytchkIsRefused) {
     for (const auto* const cdb : {"2F 04 00*5 00 01 00", "8F 04 00*14", "AF 04 00*10"})
         EXPECT_EQ(verdict(plan(cdb, plenty, 0)), "5/24/00") << cdb;
 }
 
 // ---- Served read-only.
 
-TEST(Passthrough, WhatWouldChangeADiskServedReadOnlyIsRefused) {
+TEST(Passthrough, ChangesToADiskServedReadOnlyAreRefused) {
     auto read_only = facts();
     read_only.read_only = true;
     for (const auto* const cdb : {"0A 00*3 01 00",
@@ -320,7 +325,7 @@ ZoneEffect blocks(ZoneTouch touch, std::uint64_t lba, std::uint64_t count) {
     return effect;
 }
 
-TEST(Passthrough, ReadsAndWritesTellTheirBlocks) {
+TEST(Passthrough, ReadsAndWritesHaveTheirBlockRange) {
     using enum ZoneTouch;
     EXPECT_EQ(effect("08 FF 12 34 00 00"), blocks(reads, 0x1F1234, 256));
     EXPECT_EQ(effect("0A 01 12 34 02 00"), blocks(writes, 0x11234, 2));
@@ -385,7 +390,7 @@ TEST(Passthrough, WhatIsNotToldByTheCdbMayTouchEverything) {
     EXPECT_EQ(effect("12 00*5").touch, ZoneTouch::none);
 }
 
-TEST(Passthrough, ARangeBeyondTheLastNumberIsRefused) {
+TEST(Passthrough, ARangeBeyondTheLargestLbaIsRefused) {
     const auto planned = plan("8A 00 FF*8 00 00 00 02 00 00", plenty, 0);
     EXPECT_EQ(verdict(planned), "5/21/00");
     EXPECT_EQ(planned.error().sense.information, ~std::uint64_t{0});
@@ -410,7 +415,7 @@ TEST(Passthrough, EveryCommandHasATimeLimitOfItsKind) {
     EXPECT_EQ(limit("94 02 00*14"), action_limit_ms(Operation::finish, false));
     EXPECT_EQ(limit("94 02 00*12 01 00"), action_limit_ms(Operation::finish, true));
     EXPECT_EQ(limit("94 04 00*10 00 02 00 00"), action_limit_ms(Operation::reset, true))
-        << "several zones may take as long as all";
+        << "several zones get the limit for all zones";
     EXPECT_EQ(limit("94 10 00*14"), action_limit_ms(Operation::finish, false));
     EXPECT_EQ(limit("04 00*5", "format-unit"), medium_limit_ms);
     EXPECT_EQ(limit("48 03 00*8", "sanitize"), medium_limit_ms);
@@ -418,10 +423,10 @@ TEST(Passthrough, EveryCommandHasATimeLimitOfItsKind) {
     for (const auto& command : all_commands()) EXPECT_GE(command.limit_ms, 30'000U);
 }
 
-// ---- Anything.
+// ---- Random commands.
 
-/// An initiator that sends nonsense of all kinds: what passes is allowed, and fits.
-TEST(Passthrough, WhateverIsSentAPlanIsWithinItsBuffersAndThePath) {
+/// An initiator that sends random commands: those that pass are allowed, and their plans fit.
+TEST(Passthrough, EveryPlanFitsItsBuffersAndThePath) {
     std::mt19937_64 random(0x5EED);
     const std::array allowed{Allowed(), parse_allowed("0x7F,0xC1,write-same,unmap,sanitize,"
                                                       "ata-pass-through,security-protocol-in,"
@@ -434,7 +439,7 @@ TEST(Passthrough, WhateverIsSentAPlanIsWithinItsBuffersAndThePath) {
         const auto dense = random() % 2 == 0;
         for (auto& byte : cdb)
             if (dense || random() % 4 == 0) byte = static_cast<std::uint8_t>(random());
-        if (!cdb.empty() && random() % 4 != 0) {  // mostly something that is known
+        if (!cdb.empty() && random() % 4 != 0) {  // mostly a known command
             const auto all = all_commands();
             const auto& command = all[random() % all.size()];
             cdb[0] = command.opcode;
@@ -487,7 +492,7 @@ TEST(Passthrough, WhateverIsSentAPlanIsWithinItsBuffersAndThePath) {
         }
     }
     EXPECT_GT(planned[0], 10'000U);
-    EXPECT_GT(planned[1], planned[0]) << "the wider set lets more pass";
+    EXPECT_GT(planned[1], planned[0]) << "more commands pass if more are allowed";
 }
 
 }  // namespace

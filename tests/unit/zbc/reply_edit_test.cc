@@ -1,5 +1,5 @@
-// What is edited in the replies of a passed-through disk, with every allocation length; and that
-// nothing else is.
+// The edits to a passed-through disk's replies, with every allocation length; other replies are
+// unchanged.
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t enough = 0x10000;
 
-/// A disk as its answers show it.
+/// A disk, by the replies it gives.
 struct Disk {
     Bytes pages;                  // VPD page 00h
     std::optional<Bytes> limits;  // VPD page B0h
@@ -26,24 +26,24 @@ PassthroughFacts facts(bool has_limits, std::uint64_t max_transfer = 512 * 1024)
     return facts;
 }
 
-/// An ATA disk behind a SATL: 89h, and B0h with a transfer length of 64 Ki blocks.
+/// An ATA disk behind a SATL: it has page 89h, and page B0h with a transfer length of 64 Ki blocks.
 Disk ata_disk() {
     return {hex("14 00 00 08 00 80 83 89 B0 B1 B2 B6"),
             hex("14 B0 00 3C 00 00 00 01 00 01 00 00 00 00 00 00 00*48"), facts(true)};
 }
-/// A SAS disk: no page 89h; limits of its own, optimal ones and atomic ones among them.
+/// A SAS disk: it has no page 89h; page B0h has maximum, optimal and atomic lengths.
 Disk sas_disk() {
     return {hex("14 00 00 0B 00 03 80 83 86 87 8A 90 B0 B1 B6"),
             hex("14 B0 00 3C 01 00 00 08 00 00 02 00 00 00 01 00 00*28"
                 " 00 00 80 00 00 00 00 08 00 00 00 08 00 00 40 00 00 00 00 00"),
             facts(true)};
 }
-/// scsi_debug: no limit of its own (0), optimal 1024 blocks.
+/// scsi_debug: no maximum length (0), an optimal length of 1024 blocks.
 Disk debug_disk() {
     return {hex("14 00 00 0F 00 80 83 84 85 86 87 88 89 B0 B1 B2 B6 B7 B9"),
             hex("14 B0 00 3C 00 00 00 01 00 00 00 00 00 00 04 00 00*48"), facts(true)};
 }
-/// One that has no page B0h.
+/// A disk without page B0h.
 Disk plain_disk() {
     return {hex("14 00 00 06 00 80 83 89 B1 B6"), std::nullopt, facts(false)};
 }
@@ -57,8 +57,8 @@ Bytes inquiry(std::uint8_t page, std::size_t allocation) {
             0};
 }
 
-/// What the task's buffers get: the disk answers the CDB that it is sent, cut at the allocation
-/// length in that.
+/// The bytes that arrive in the task's buffers when the disk sends `reply`, truncated at the allocation
+/// length of the CDB that it was sent.
 Bytes answer(const Disk& disk, const Bytes& cdb, const Bytes& reply,
              const Allowed& allowed = Allowed()) {
     const auto plan = plan_passthrough(ByteView(cdb), allowed, disk.facts, 0, enough);
@@ -79,7 +79,7 @@ Bytes cut(Bytes bytes, std::size_t length) {
     return bytes;
 }
 
-/// With every allocation length from 0 to 300: the page whole, or its beginning.
+/// Expects the edited page, truncated at the allocation length, for every such length from 0 to 300.
 void expect_page(const Disk& disk, std::uint8_t page, const Bytes& from_disk, const Bytes& edited) {
     for (std::size_t allocation = 0; allocation <= 300; ++allocation)
         ASSERT_EQ(to_hex(answer(disk, inquiry(page, allocation), from_disk)),
@@ -89,14 +89,14 @@ void expect_page(const Disk& disk, std::uint8_t page, const Bytes& from_disk, co
 
 // ---- VPD page 00h.
 
-TEST(ReplyEdit, AtaInformationIsNotOnTheListOfPages) {
+TEST(ReplyEdit, AtaInformationIsRemovedFromTheListOfPages) {
     expect_page(ata_disk(), 0x00, ata_disk().pages, hex("14 00 00 07 00 80 83 B0 B1 B2 B6"));
     expect_page(sas_disk(), 0x00, sas_disk().pages, sas_disk().pages);
     expect_page(debug_disk(), 0x00, debug_disk().pages,
                 hex("14 00 00 0E 00 80 83 84 85 86 87 88 B0 B1 B2 B6 B7 B9"));
 }
 
-TEST(ReplyEdit, APageOfLimitsThatIsMadeUpIsOnTheListInItsPlace) {
+TEST(ReplyEdit, SynthesizedBlockLimitsAreAddedToTheListOfPages) {
     expect_page(plain_disk(), 0x00, plain_disk().pages, hex("14 00 00 06 00 80 83 B0 B1 B6"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 02 00 80"), hex("14 00 00 03 00 80 B0"));
     expect_page(plain_disk(), 0x00, hex("14 00 00 02 00 B1"), hex("14 00 00 03 00 B0 B1"));
@@ -107,7 +107,7 @@ TEST(ReplyEdit, APageOfLimitsThatIsMadeUpIsOnTheListInItsPlace) {
     expect_page(plain_disk(), 0x00, hex("14 00 00 03 00 B0 B1"), hex("14 00 00 03 00 B0 B1"));
 }
 
-TEST(ReplyEdit, AListThatLiesIsReadAsFarAsItCame) {
+TEST(ReplyEdit, AWrongListLengthIsBoundedByTheReply) {
     expect_page(ata_disk(), 0x00, hex("14 00 FF FF 00 80 89"), hex("14 00 00 02 00 80"));
     expect_page(ata_disk(), 0x00, hex("14 00 00 02 00 80 89 B0"), hex("14 00 00 02 00 80"));
     expect_page(ata_disk(), 0x00, hex("14 00 00"), hex("14 00 00"));
@@ -115,7 +115,7 @@ TEST(ReplyEdit, AListThatLiesIsReadAsFarAsItCame) {
     expect_page(ata_disk(), 0x00, Bytes(), Bytes());
 }
 
-TEST(ReplyEdit, AListAsLongAsCanBeStaysWithinItsRoom) {
+TEST(ReplyEdit, TheLongestListStaysWithinItsBuffer) {
     Bytes pages = hex("14 00 00 F8");
     for (unsigned code = 0; code < 248; ++code) pages.push_back(code == 0xB0 ? 0xF9 : code);
     std::replace(pages.begin() + 4, pages.end(), 0x89, 0xFA);
@@ -135,7 +135,7 @@ TEST(ReplyEdit, AtaInformationIsRefusedWithAnyAllocationLength) {
 
 // ---- VPD page B0h.
 
-TEST(ReplyEdit, TransferLimitsAreTheSmallerOfTheDisksAndThePaths) {
+TEST(ReplyEdit, TransferLimitsAreTheSmallerOfTheDisksAndThePathsLimits) {
     // 512 KiB are 400h blocks.
     expect_page(ata_disk(), 0xB0, *ata_disk().limits,
                 hex("14 B0 00 3C 00 00 00 01 00 00 04 00 00 00 00 00 00*48"));
@@ -146,7 +146,7 @@ TEST(ReplyEdit, TransferLimitsAreTheSmallerOfTheDisksAndThePaths) {
                     " 00 00 04 00 00 00 00 08 00 00 00 08 00 00 04 00 00 00 00 00"));
 }
 
-TEST(ReplyEdit, AnOptimalLengthAboveThePathsIsCut) {
+TEST(ReplyEdit, AnOptimalLengthBeyondThePathsLimitIsReduced) {
     auto disk = debug_disk();
     disk.facts.max_transfer = 128 * 1024;
     expect_page(disk, 0xB0, *disk.limits,
@@ -156,7 +156,7 @@ TEST(ReplyEdit, AnOptimalLengthAboveThePathsIsCut) {
                 hex("14 B0 00 3C 00 00 00 01 00 00 00 20 00 00 00 20 00*48"));
 }
 
-TEST(ReplyEdit, AShortPageOfLimitsGetsTheFieldsThatCount) {
+TEST(ReplyEdit, AShortPageOfLimitsIsExtendedByTheEditedFields) {
     expect_page(ata_disk(), 0xB0, hex("00 B0 00 0C 00 00 00 01 00 01 00 00 00 00 00 80"),
                 hex("00 B0 00 0C 00 00 00 01 00 00 04 00 00 00 00 80"));
     expect_page(ata_disk(), 0xB0, hex("00 B0 00 04 00 00 00 01"),
@@ -166,16 +166,16 @@ TEST(ReplyEdit, AShortPageOfLimitsGetsTheFieldsThatCount) {
     expect_page(ata_disk(), 0xB0, hex("00 B1 00 04 01 02 03 04"), hex("00 B1 00 04 01 02 03 04"));
 }
 
-TEST(ReplyEdit, ADiskWithoutThePageGetsOne) {
+TEST(ReplyEdit, ADiskWithoutBlockLimitsGetsThePage) {
     expect_page(plain_disk(), 0xB0, Bytes(), hex("14 B0 00 3C 00*6 04 00 00*52"));
     const auto cdb = inquiry(0xB0, 64);
     const auto plan = plan_passthrough(ByteView(cdb), Allowed(), plain_disk().facts, 0, 64);
     ASSERT_TRUE(plan);
     EXPECT_EQ(plan->edit, Edit::made_up_block_limits);
-    EXPECT_EQ(plan->direction, Direction::none) << "nothing is sent";
+    EXPECT_EQ(plan->direction, Direction::none) << "no command is sent to the disk";
 }
 
-TEST(ReplyEdit, ALimitBelowABlockOrBeyondTheFieldIsStillANumber) {
+TEST(ReplyEdit, ALimitBelowABlockOrBeyondTheFieldIsClamped) {
     auto disk = plain_disk();
     disk.facts.max_transfer = 100;
     EXPECT_EQ(to_hex(answer(disk, inquiry(0xB0, 12), {})), to_hex(hex("14 B0 00 3C 00*7 01")));
@@ -183,7 +183,7 @@ TEST(ReplyEdit, ALimitBelowABlockOrBeyondTheFieldIsStillANumber) {
     EXPECT_EQ(to_hex(answer(disk, inquiry(0xB0, 12), {})), to_hex(hex("14 B0 00 3C 00*4 FF*4")));
 }
 
-TEST(ReplyEdit, APageIsFetchedWholeAndTheRestOfTheCdbIsTheInitiators) {
+TEST(ReplyEdit, APageIsFetchedWholeWithTheInitiatorsCdbOtherwiseUnchanged) {
     const auto cdb = inquiry(0xB0, 4);
     const auto plan = plan_passthrough(ByteView(cdb), Allowed(), facts(true), 0, 4);
     ASSERT_TRUE(plan);
@@ -192,9 +192,9 @@ TEST(ReplyEdit, APageIsFetchedWholeAndTheRestOfTheCdbIsTheInitiators) {
     EXPECT_EQ(plan->reply_limit, 4U);
 }
 
-// ---- What is not edited.
+// ---- Replies that are not edited.
 
-TEST(ReplyEdit, EverythingElseGoesStraightIntoTheBuffers) {
+TEST(ReplyEdit, OtherRepliesAreNotEdited) {
     for (const auto* const text : {"12 00 00 00 24 00",
                                    "12 01 80 00 FF 00",
                                    "12 01 83 00 FF 00",
@@ -234,7 +234,7 @@ TEST(ReplyEdit, ADiskServedReadOnlyIsWriteProtected) {
         auto cdb = hex("1A 00 3F 00 00 00");
         cdb[4] = static_cast<std::uint8_t>(allocation);
         auto expected = six;
-        expected[2] = 0x90;  // WP, and DPOFUA as it was
+        expected[2] = 0x90;  // WP is set, DPOFUA is unchanged
         ASSERT_EQ(to_hex(answer(disk, cdb, six)), to_hex(cut(expected, allocation)));
 
         cdb = hex("5A 00 3F 00*4 00 00 00");
@@ -257,7 +257,7 @@ Bytes rsoc(std::uint8_t options, std::uint8_t opcode, std::uint8_t action, std::
     return cdb;
 }
 
-TEST(ReplyEdit, OnlyCommandsThatPassAreOnTheListOfCommands) {
+TEST(ReplyEdit, CommandsThatDoNotPassAreRemovedFromTheList) {
     const auto reply =
         hex("00 00 00 50"
             " 00 00 00 00 00 00 00 06"    // TEST UNIT READY
@@ -267,7 +267,7 @@ TEST(ReplyEdit, OnlyCommandsThatPassAreOnTheListOfCommands) {
             " 95 00 00 08 00 01 00 10"    // ZONE ACTIVATE
             " 7F 00 00 0B 00 01 00 20"    // WRITE(32)
             " A0 00 00 00 00 00 00 0C"    // REPORT LUNS
-            " C1 00 00 00 00 00 00 0A"    // a vendor's
+            " C1 00 00 00 00 00 00 0A"    // a vendor's command
             " 9E 00 00 10 00 01 00 10"    // READ CAPACITY(16)
             " 93 00 00 00 00 00 00 10");  // WRITE SAME(16)
     const auto kept =
@@ -293,7 +293,7 @@ TEST(ReplyEdit, OnlyCommandsThatPassAreOnTheListOfCommands) {
                          " 9E 00 00 10 00 01 00 10")));
 }
 
-TEST(ReplyEdit, AnOpcodeWithModesIsShownWhereAnyOfThemPasses) {
+TEST(ReplyEdit, AnOpcodeWithModesIsListedIfAnyModePasses) {
     const auto list = hex("00 00 00 08 3B 00 00 00 00 00 00 0A");
     const auto one = hex("00 03 00 0A 3B 1F FF FF FF FF FF FF FF 00");
     const auto allowed = parse_allowed("0x3B/0x1C").value();
@@ -306,7 +306,7 @@ TEST(ReplyEdit, AnOpcodeWithModesIsShownWhereAnyOfThemPasses) {
         << "another mode";
 }
 
-TEST(ReplyEdit, TimeoutsGoWithTheirCommands) {
+TEST(ReplyEdit, TimeoutsAreRemovedWithTheirCommands) {
     const auto reply =
         hex("00 00 00 30"
             " 42 00 00 00 00 02 00 0A 00 0A 00 00 00 00 00 01 00 00 00 02"
@@ -317,19 +317,19 @@ TEST(ReplyEdit, TimeoutsGoWithTheirCommands) {
                          " 28 00 00 00 00 02 00 0A 00 0A 00 00 00 00 00 03 00 00 00 04")));
 }
 
-TEST(ReplyEdit, AListOfCommandsThatLiesIsReadAsFarAsItCame) {
+TEST(ReplyEdit, AWrongLengthOfTheCommandListIsBoundedByTheReply) {
     const auto says = [](std::string_view reply) {
         return to_hex(answer(sas_disk(), rsoc(0, 0, 0, 300), hex(reply)));
     };
     EXPECT_EQ(says("FF FF FF FF 28 00*6 0A"), to_hex(hex("00 00 00 08 28 00*6 0A")));
     EXPECT_EQ(says("00 00 00 10 28 00*6 0A 2A 00"), to_hex(hex("00 00 00 08 28 00*6 0A")));
     EXPECT_EQ(says("00 00 00 08 28 00*4 02 00 0A"), to_hex(hex("00 00 00 00")))
-        << "its timeouts are missing";
+        << "the timeouts are missing";
     EXPECT_EQ(says("00 00 00 00 28 00*6 0A"), to_hex(hex("00 00 00 00")));
     EXPECT_EQ(says("00 00"), to_hex(hex("00 00")));
 }
 
-TEST(ReplyEdit, ACommandThatDoesNotPassIsNotSupportedWhenAskedForAlone) {
+TEST(ReplyEdit, AReportOnOneCommandThatDoesNotPassSaysNotSupported) {
     const auto claimed = hex("00 83 00 0A 3B 1F FF FF FF FF FF FF FF 00 00 0A 00*10");
     for (std::size_t allocation = 0; allocation <= 300; ++allocation)
         for (const auto& cdb : {rsoc(0x01, 0x42, 0, allocation), rsoc(0x81, 0x04, 0, allocation),
@@ -337,7 +337,7 @@ TEST(ReplyEdit, ACommandThatDoesNotPassIsNotSupportedWhenAskedForAlone) {
                                 rsoc(0x03, 0xC1, 0, allocation)})
             ASSERT_EQ(to_hex(answer(sas_disk(), cdb, claimed)),
                       to_hex(cut(hex("00 01 00 00"), allocation)));
-    // What passes is shown as the disk tells it.
+    // Reports on commands that pass are the disk's own.
     const auto allowed = parse_allowed("unmap,remove-element,0xC1").value();
     for (const auto& cdb :
          {rsoc(0x01, 0x28, 0, 300), rsoc(0x02, 0x94, 0x02, 300), rsoc(0x03, 0x9E, 0x10, 300),

@@ -1,5 +1,5 @@
-// REPORT ZONES data read by a host: what a good disk says comes out as the model has it, and what a
-// bad one says is refused in words, never followed out of the bytes.
+// The host's decoder of REPORT ZONES data: a good disk's data become zones of the model; a bad disk's
+// are refused with a reason, and never lead outside the buffer.
 
 #include "zbc/report_decode.h"
 
@@ -17,7 +17,7 @@ RawZone raw(std::uint8_t type, std::uint8_t condition, std::uint64_t start, std:
 
 constexpr std::uint64_t none = ~std::uint64_t{0};
 
-TEST(ReportDecode, WhatTheEncoderWritesComesBack) {
+TEST(ReportDecode, EncodedReportsAreDecoded) {
     Bytes bytes;
     const ReportedZone zones[] = {
         {ReportedType::conventional, ZoneState::not_write_pointer, 0, 65536, std::nullopt},
@@ -45,27 +45,27 @@ TEST(ReportDecode, WhatTheEncoderWritesComesBack) {
     EXPECT_FALSE(decode_zone_descriptor(bytes, 4));
 }
 
-TEST(ReportDecode, ALengthThatLiesReachesNoFurtherThanTheBytes) {
+TEST(ReportDecode, AWrongListLengthIsBoundedByTheBuffer) {
     EXPECT_FALSE(decode_report_header(Bytes(63)));
     EXPECT_EQ(descriptors_in({0xFFFFFFFF, 0, 0}, 64 + 130), 2u);
     EXPECT_EQ(descriptors_in({0xFFFFFFFF, 0, 0}, 63), 0u);
-    EXPECT_EQ(descriptors_in({100, 0, 0}, 4096), 1u) << "no whole descriptors";
+    EXPECT_EQ(descriptors_in({100, 0, 0}, 4096), 1u) << "only whole descriptors count";
     EXPECT_FALSE(decode_zone_descriptor(Bytes(64 + 127), 1));
     EXPECT_FALSE(decode_zone_descriptor(Bytes(64 + 128), ~std::size_t{0}));
     EXPECT_FALSE(decode_zone_descriptor(Bytes(64 + 128), ~std::size_t{0} / 64));
 }
 
-TEST(ReportDecode, OnlyWritableZonesHaveAPointer) {
+TEST(ReportDecode, OnlyWritableZonesHaveAWritePointer) {
     for (const std::uint8_t condition : {0xD, 0xE, 0xF})
         EXPECT_EQ(read_zone(raw(2, condition, 128, 128, 7), 512)->write_pointer, std::nullopt);
     EXPECT_EQ(read_zone(raw(1, 0, 0, 128, 55), 512)->write_pointer, std::nullopt);
     EXPECT_EQ(read_zone(raw(5, 0xE, 0, 128, 55), 512)->state, ZoneState::not_write_pointer)
-        << "a gap's condition says nothing";
+        << "a gap's condition is ignored";
     for (const std::uint8_t condition : {1, 2, 3, 4})
         EXPECT_EQ(read_zone(raw(2, condition, 128, 128, 130), 512)->write_pointer, 130 * 512u);
 }
 
-TEST(ReportDecode, ZonesNoHostCanUseAreRefusedInWords) {
+TEST(ReportDecode, UnusableZonesAreRefusedWithAReason) {
     const struct {
         RawZone zone;
         const char* words;
@@ -95,7 +95,7 @@ TEST(ReportDecode, ZonesNoHostCanUseAreRefusedInWords) {
     }
 }
 
-TEST(ReportDecode, AnyBytesAtAllAreReadOrRefused) {
+TEST(ReportDecode, RandomBytesAreDecodedOrRefused) {
     std::mt19937_64 random(7);
     std::size_t good = 0;
     for (int round = 0; round < 20'000; ++round) {
@@ -108,7 +108,7 @@ TEST(ReportDecode, AnyBytesAtAllAreReadOrRefused) {
         for (std::size_t i = 0; i < count; ++i) {
             const auto one = decode_zone_descriptor(bytes, i);
             ASSERT_TRUE(one);
-            // Small numbers, so that some pass.
+            // Also with small numbers, so that some descriptors are valid.
             const auto small =
                 raw(static_cast<std::uint8_t>(one->type % 7), one->condition, one->start % 512,
                     one->length % 512 + 1, one->write_pointer % 512);
@@ -147,15 +147,15 @@ TEST(ZoneFolder, AGapBelongsToTheZoneBeforeIt) {
     EXPECT_EQ(folder.finish(), std::nullopt);
 }
 
-TEST(ZoneFolder, AGapInTheWrongPlaceIsRefused) {
+TEST(ZoneFolder, AMisplacedGapIsRefused) {
     const auto gap = read_zone(raw(5, 0, 224, 32, none), 512).value();
-    EXPECT_FALSE(ZoneFolder().add(gap)) << "nothing before it";
+    EXPECT_FALSE(ZoneFolder().add(gap)) << "no zone is before it";
     ZoneFolder elsewhere;
     ASSERT_TRUE(elsewhere.add(read_zone(raw(2, 1, 128, 95, 128), 512).value()));
-    EXPECT_FALSE(elsewhere.add(gap)) << "not behind it";
+    EXPECT_FALSE(elsewhere.add(gap)) << "the zone before it does not end there";
     ZoneFolder conventional;
     ASSERT_TRUE(conventional.add(read_zone(raw(1, 0, 128, 96, none), 512).value()));
-    EXPECT_FALSE(conventional.add(gap)) << "behind a conventional zone";
+    EXPECT_FALSE(conventional.add(gap)) << "the zone before it is conventional";
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ Bytes bytes_of(const ZoneDescriptorBytes& array) {
     return {array.begin(), array.end()};
 }
 
-TEST(ZoneDescriptor, HasTheBytesOfTheStandardAtBothBlockSizes) {
+TEST(ZoneDescriptor, HasTheBytesOfTheStandardForBothBlockSizes) {
     ReportedZone zone{ReportedType::sequential_write_required, ZoneState::implicit_open,
                       std::uint64_t{256} << 20, std::uint64_t{256} << 20,
                       (std::uint64_t{256} << 20) + 8192};
@@ -44,7 +44,7 @@ TEST(ZoneDescriptor, EveryTypeAndStateHasItsCode) {
     EXPECT_EQ(static_cast<int>(ReportedType::gap), 5);
 }
 
-TEST(ZoneDescriptor, AZoneWithLessCapacityIsTwo) {
+TEST(ZoneDescriptor, AZoneWithLessCapacityIsAZoneAndAGap) {
     const Zone zone{100, 50, 30, 110, ZoneType::sequential_write_required, ZoneState::closed};
     EXPECT_EQ(reported_zone(zone), (ReportedZone{ReportedType::sequential_write_required,
                                                  ZoneState::closed, 100, 30, 110}));
@@ -62,7 +62,7 @@ TEST(ReportHeader, HasTheBytesOfTheStandard) {
     EXPECT_EQ(ByteView(clipped).be32(0), 0xFFFFFFC0u);
 }
 
-TEST(ReportingOption, OnlyThoseOfTheStandardExist) {
+TEST(ReportingOption, OnlyTheOptionsOfTheStandardAreAccepted) {
     const std::vector<int> known{0, 1, 2, 3, 4, 5, 6, 7, 8, 0x10, 0x11, 0x3E, 0x3F};
     for (int value = 0; value < 0x40; ++value)
         EXPECT_EQ(parse_reporting_option(static_cast<std::uint8_t>(value)).has_value(),
@@ -106,7 +106,7 @@ TEST(ReportingOption, EachListsItsZones) {
     }
 }
 
-TEST(SameField, TellsWhatTheZonesHaveInCommon) {
+TEST(SameField, ReflectsWhichTypesAndLengthsAreEqual) {
     const auto same = [](std::initializer_list<std::pair<int, int>> zones) {
         SameField field;
         for (const auto& [type, length] : zones)
@@ -124,7 +124,7 @@ TEST(SameField, TellsWhatTheZonesHaveInCommon) {
     EXPECT_EQ(same({{1, 8}, {2, 6}, {5, 2}}), 0);
 }
 
-/// The zones of a layout as a report has them, one by one.
+/// The zones of a layout in a report's form, found by going through all zones.
 std::vector<ReportedZone> enumerate(const Layout& layout, std::uint64_t from,
                                     ReportingOption option) {
     std::vector<ReportedZone> zones;
@@ -138,7 +138,7 @@ std::vector<ReportedZone> enumerate(const Layout& layout, std::uint64_t from,
     return zones;
 }
 
-TEST(Geometry, CountsAndDescribesWhatGoingThroughTheZonesWould) {
+TEST(Geometry, CountsAndDescribesTheSameZonesAsAnEnumeration) {
     constexpr std::uint64_t zone = 1 << 16;
     for (const std::uint64_t size : {zone, 2 * zone, 3 * zone, 70 * zone, 70 * zone + zone / 4,
                                      70 * zone + 3 * zone / 4, 3 * zone + zone / 2})

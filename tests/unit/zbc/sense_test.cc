@@ -24,7 +24,7 @@ TEST(Sense, FixedFormatHasTheBytesOfTheStandard) {
               hex("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 01 02"));
 }
 
-TEST(Sense, FixedFormatLeavesOutAnAddressItHasNoRoomFor) {
+TEST(Sense, FixedFormatOmitsAnAddressBeyond32Bits) {
     EXPECT_EQ(encoded(lba_out_of_range(0x100000000), SenseFormat::fixed),
               hex("70 00 05 00 00 00 00 0a 00 00 00 00 21 00 00 00 00 00"));
 }
@@ -37,7 +37,7 @@ TEST(Sense, DescriptorFormatHasTheBytesOfTheStandard) {
               hex("72 05 24 00 00 00 00 08 02 06 00 00 c0 00 02 00"));
 }
 
-TEST(Sense, BothFormatsComeBackAsTheyWent) {
+TEST(Sense, BothFormatsDecodeToTheEncodedSense) {
     auto everything = invalid_field_in_cdb(9, 2);
     everything.information = 77;
     for (const auto& sense :
@@ -46,24 +46,24 @@ TEST(Sense, BothFormatsComeBackAsTheyWent) {
             EXPECT_EQ(decode_sense(encoded(sense, format)), sense);
 }
 
-TEST(Sense, BytesThatHoldNoneAreNone) {
+TEST(Sense, BytesWithoutSenseDataDecodeToNothing) {
     EXPECT_EQ(decode_sense({}), std::nullopt);
     EXPECT_EQ(decode_sense(hex("00*18")), std::nullopt);
     EXPECT_EQ(decode_sense(hex("70 00 05")), std::nullopt);
     EXPECT_EQ(decode_sense(hex("72 05 21")), std::nullopt);
 }
 
-TEST(Sense, CutOrLyingBytesAreReadWithinTheirBounds) {
+TEST(Sense, TruncatedOrInconsistentSenseIsReadWithinItsBounds) {
     auto bytes = encoded(lba_out_of_range(1), SenseFormat::descriptor);
     bytes[7] = 0xFF;  // claims to be longer
-    bytes[9] = 0xFF;  // as does its descriptor
+    bytes[9] = 0xFF;  // and so does its descriptor
     for (std::size_t size = 0; size <= bytes.size(); ++size) {
         const auto sense = decode_sense(std::span(bytes).first(size));
         EXPECT_EQ(sense ? sense->information : std::nullopt, std::nullopt);
     }
 }
 
-TEST(SenseTable, EveryStatusHasTheSenseAnInitiatorExpects) {
+TEST(SenseTable, EveryStatusHasItsSense) {
     struct Row {
         StatusCode code;
         Operation operation;
@@ -121,7 +121,7 @@ TEST(SenseTable, EverySenseOfTheStandardHasItsStatus) {
     using enum StatusCode;
     using enum Operation;
     const Row rows[] = {
-        // ZBC-2 and SBC-4, by what a disk says it of.
+        // Codes of ZBC-2 and SBC-4; the status depends on the operation.
         {"5/21/00", Operation::read, out_of_range},
         {"5/24/00", Operation::read, invalid_request},
         {"5/24/00", Operation::write, zone_full},
@@ -145,7 +145,7 @@ TEST(SenseTable, EverySenseOfTheStandardHasItsStatus) {
         {"5/25/00", Operation::read, device_gone},
         {"7/27/00", Operation::write, StatusCode::read_only},
         {"7/27/07", Operation::write, no_space},
-        // By the sense key alone.
+        // Codes whose sense key alone decides.
         {"0/00/00", Operation::read, ok},
         {"1/17/01", Operation::read, ok},
         {"2/04/01", Operation::read, io_error},
@@ -175,7 +175,7 @@ TEST(SenseTable, EverySenseOfTheStandardHasItsStatus) {
     }
 }
 
-TEST(SenseTable, WhatIsToldIsUnderstoodUnlessZbcHasOneWordForTwo) {
+TEST(SenseTable, StatusesWithASenseOfTheirOwnSurviveARoundTrip) {
     using enum StatusCode;
     for (const auto code :
          {out_of_range, unsupported, StatusCode::read_only, unaligned_write, crosses_boundary,

@@ -1,4 +1,4 @@
-// What the tests of zbc/ share: bytes from hex, and sense in words.
+// Shared by the tests of zbc/: bytes from hex, and sense data as text.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ using zonebridge::test::target_commands;
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// "12 00 ff": blanks are skipped, a byte may be repeated ("00*8").
+/// Parses "12 00 ff"; "00*8" repeats a byte.
 inline Bytes hex(std::string_view text) {
     Bytes bytes;
     std::string word;
@@ -53,7 +53,7 @@ inline std::string to_hex(std::span<const std::uint8_t> bytes) {
     return text;
 }
 
-/// "5/21/04", or "good".
+/// Sense key, ASC and ASCQ, such as "5/21/04"; "good" if there is no sense.
 inline std::string words(const std::optional<Sense>& sense) {
     if (!sense) return "good";
     return fmt::format("{:X}/{:02X}/{:02X}", static_cast<unsigned>(sense->key), sense->asc,

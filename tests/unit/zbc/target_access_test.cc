@@ -1,4 +1,4 @@
-// Reads and writes through the target: what moves, and what every violation is answered with.
+// Reads and writes through the target: the data that move, and the sense for every violation.
 
 #include "tests/unit/zbc/initiator.h"
 
@@ -10,7 +10,7 @@ constexpr std::uint64_t KiB = 1024;
 const MachineDiskShape native_4k{.logical_block_size = 4096};
 const MachineDiskShape with_gaps{.zone_capacity = 48 * KiB, .last_zone_size = 56 * KiB};
 
-TEST(TargetAccess, WrittenDataComesBackAtBothBlockSizes) {
+TEST(TargetAccess, WrittenDataIsReadBackWithBothBlockSizes) {
     for (const auto& shape : {MachineDiskShape{}, native_4k}) {
         Initiator initiator(shape);
         EXPECT_EQ(initiator.write(5, 0, 8 * KiB, 0x11).words(), "good");
@@ -27,7 +27,7 @@ TEST(TargetAccess, WrittenDataComesBackAtBothBlockSizes) {
     }
 }
 
-TEST(TargetAccess, AllCdbLengthsReachTheSameBlocks) {
+TEST(TargetAccess, AllCdbLengthsAddressTheSameBlocks) {
     Initiator initiator;
     const Bytes data(4 * KiB, 0x77);
     EXPECT_EQ(initiator.run(hex("0a 00 00 00 08 00"), 0, data).words(), "good");
@@ -41,7 +41,7 @@ TEST(TargetAccess, AllCdbLengthsReachTheSameBlocks) {
     EXPECT_EQ(initiator.run(hex("88 00 00*8 00 00 00 20 00 00"), 16 * KiB).data, all);
 }
 
-TEST(TargetAccess, SixByteTransfersOfZeroAre256Blocks) {
+TEST(TargetAccess, AZeroLengthInASixByteCdbMeans256Blocks) {
     Initiator initiator({.max_transfer = 128 * KiB});
     EXPECT_EQ(initiator.run(hex("08 00 00 00 00 00"), 256 * 512).result.data_in_length, 256u * 512);
 }
@@ -57,7 +57,7 @@ TEST(TargetAccess, FuaAndDpoAreAccepted) {
     EXPECT_EQ(initiator.run(read, 4 * KiB).words(), "good");
 }
 
-TEST(TargetAccess, FuaOnADiskWithoutItIsAWriteAndAFlush) {
+TEST(TargetAccess, FuaOnADiskWithoutFuaIsAWriteAndAFlush) {
     Initiator initiator({.fua = Support::absent});
     const auto outcome =
         initiator.run(encode_write_16(initiator.lba(4), 8, true), 0, Bytes(4 * KiB));
@@ -68,19 +68,20 @@ TEST(TargetAccess, FuaOnADiskWithoutItIsAWriteAndAFlush) {
     EXPECT_EQ(initiator.disk.taken[1].operation, Operation::flush);
 }
 
-TEST(TargetAccess, WritesOutOfPlace) {
+TEST(TargetAccess, MisplacedWritesAreRefused) {
     Initiator initiator;
     EXPECT_EQ(initiator.write(3, 4 * KiB, 4 * KiB).words(), "5/21/04") << "ahead of the pointer";
     EXPECT_EQ(initiator.write(3, 0, 8 * KiB).words(), "good");
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "5/21/04") << "behind the pointer";
     EXPECT_EQ(initiator.write(3, 8 * KiB, 512).words(), "5/21/04") << "half a physical block";
     EXPECT_EQ(initiator.write(3, 60 * KiB, 8 * KiB).words(), "5/21/05") << "into the next zone";
-    EXPECT_EQ(initiator.write(1, 60 * KiB, 8 * KiB).words(), "5/21/05") << "conventional to not";
-    EXPECT_EQ(initiator.write(0, 60 * KiB, 8 * KiB).words(), "good") << "conventional throughout";
+    EXPECT_EQ(initiator.write(1, 60 * KiB, 8 * KiB).words(), "5/21/05")
+        << "from a conventional into a sequential zone";
+    EXPECT_EQ(initiator.write(0, 60 * KiB, 8 * KiB).words(), "good") << "conventional zones only";
     EXPECT_EQ(initiator.write(0, 512, 512).words(), "good");
 }
 
-TEST(TargetAccess, AFullZoneTakesNothing) {
+TEST(TargetAccess, WritesToAFullZoneAreRefused) {
     Initiator initiator;
     EXPECT_EQ(initiator.act(Operation::finish, 3).words(), "good");
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "5/24/00");
@@ -90,12 +91,12 @@ TEST(TargetAccess, AFullZoneTakesNothing) {
     EXPECT_EQ(initiator.write(4, 60 * KiB, 4 * KiB).words(), "5/24/00");
 }
 
-TEST(TargetAccess, GapsAreNotToBeTouched) {
+TEST(TargetAccess, ReadsAndWritesOfGapsAreRefused) {
     Initiator initiator(with_gaps);
     EXPECT_EQ(initiator.write(3, 48 * KiB, 4 * KiB).words(), "5/21/09");
     EXPECT_EQ(initiator.read(3, 48 * KiB, 4 * KiB).words(), "5/21/09");
     EXPECT_EQ(initiator.read(3, 44 * KiB, 8 * KiB).words(), "5/21/09");
-    EXPECT_EQ(initiator.read(3, 40 * KiB, 28 * KiB).words(), "5/21/09") << "right across one";
+    EXPECT_EQ(initiator.read(3, 40 * KiB, 28 * KiB).words(), "5/21/09") << "across a whole gap";
     EXPECT_EQ(initiator.read(15, 52 * KiB, 4 * KiB).words(), "5/21/09") << "behind the last zone";
     EXPECT_EQ(initiator.write(3, 0, 32 * KiB).words(), "good");
     EXPECT_EQ(initiator.write(3, 32 * KiB, 20 * KiB).words(), "5/21/05") << "runs into the gap";
@@ -104,7 +105,7 @@ TEST(TargetAccess, GapsAreNotToBeTouched) {
     EXPECT_EQ(initiator.read(3, 20 * KiB, 28 * KiB).words(), "good");
 }
 
-TEST(TargetAccess, BeyondTheEndTheFirstInvalidAddressIsTold) {
+TEST(TargetAccess, AccessBeyondTheEndReportsTheFirstInvalidAddress) {
     Initiator initiator;
     const auto end = initiator.lba(16);
     const auto expect = [&](const Outcome& outcome, std::uint64_t first_invalid) {
@@ -118,7 +119,8 @@ TEST(TargetAccess, BeyondTheEndTheFirstInvalidAddressIsTold) {
     expect(initiator.run(hex("91 00 00*7 00 ff ff ff ff 00 00")), end);
     const auto far = initiator.run(encode_read_16(~std::uint64_t{0}, ~std::uint32_t{0}), 512);
     EXPECT_EQ(far.words(), "5/21/00");
-    EXPECT_EQ(far.sense()->information, std::nullopt) << "no room in fixed format";
+    EXPECT_EQ(far.sense()->information, std::nullopt)
+        << "the address does not fit the fixed format";
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
@@ -130,7 +132,7 @@ TEST(TargetAccess, ReadsOfAHostManagedDiskStayWithinAZoneType) {
     EXPECT_EQ(initiator.read(4, 0, 4 * KiB).words(), "good") << "past the pointer";
 }
 
-TEST(TargetAccess, WithoutUnrestrictedReadsTheyEndAtThePointerAndTheZone) {
+TEST(TargetAccess, RestrictedReadsEndAtThePointerAndTheZone) {
     Initiator initiator({.reads_past_pointer = false});
     EXPECT_EQ(initiator.write(4, 0, 8 * KiB).words(), "good");
     EXPECT_EQ(initiator.read(4, 0, 8 * KiB).words(), "good");
@@ -146,7 +148,7 @@ TEST(TargetAccess, HostAwareDisksTakeWritesAnywhere) {
     EXPECT_EQ(initiator.read(1, 60 * KiB, 8 * KiB).words(), "good");
 }
 
-TEST(TargetAccess, DisksWithoutZonesAreJustDisks) {
+TEST(TargetAccess, DisksWithoutZonesHaveNoZoneRules) {
     Initiator initiator({.model = Model::none});
     const Bytes data(12 * KiB, 0x33);
     EXPECT_EQ(initiator.run(encode_write_16(120, 24, false), 0, data).words(), "good");
@@ -156,7 +158,7 @@ TEST(TargetAccess, DisksWithoutZonesAreJustDisks) {
     EXPECT_EQ(initiator.run(encode_synchronize_cache_16()).words(), "good");
 }
 
-TEST(TargetAccess, BrokenZonesSaySo) {
+TEST(TargetAccess, ReadOnlyAndOfflineZonesAreReported) {
     Initiator initiator;
     initiator.disk.broken = {{3, ZoneState::read_only}, {4, ZoneState::offline}};
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "7/27/08");
@@ -167,7 +169,7 @@ TEST(TargetAccess, BrokenZonesSaySo) {
     EXPECT_EQ(initiator.act(Operation::open, 4).words(), "7/2C/0E");
 }
 
-TEST(TargetAccess, FailuresOfTheDiskAreToldAndMoveNothing) {
+TEST(TargetAccess, DiskFailuresAreReportedAndMoveNoData) {
     Initiator initiator;
     const std::pair<StatusCode, const char*> rows[] = {{StatusCode::no_space, "7/27/07"},
                                                        {StatusCode::media_error, "3/0C/00"},
@@ -188,7 +190,7 @@ TEST(TargetAccess, FailuresOfTheDiskAreToldAndMoveNothing) {
     EXPECT_EQ(initiator.run(encode_synchronize_cache_16()).words(), "4/44/00");
 }
 
-TEST(TargetAccess, AFlushThatFailsFailsTheWriteItBelongsTo) {
+TEST(TargetAccess, AFailedFlushFailsItsWrite) {
     Initiator initiator({.fua = Support::absent});
     initiator.disk.hold = true;
     const Bytes data(4 * KiB);
@@ -218,7 +220,7 @@ TEST(TargetAccess, AReadOnlyDiskRefusesEveryChange) {
     }
 }
 
-TEST(TargetAccess, ProtectionInformationIsNotThere) {
+TEST(TargetAccess, ProtectionInformationIsRefused) {
     Initiator initiator;
     for (int protect = 1; protect < 8; ++protect) {
         auto cdb = encode_read_16(0, 8);
@@ -227,7 +229,7 @@ TEST(TargetAccess, ProtectionInformationIsNotThere) {
     }
 }
 
-TEST(TargetAccess, TransfersOfNothingAreCheckedAndMoveNothing) {
+TEST(TargetAccess, ZeroLengthTransfersAreCheckedAndMoveNoData) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(encode_read_16(5, 0)).words(), "good");
     EXPECT_EQ(initiator.run(encode_write_16(initiator.lba(5, 512), 0, false)).words(), "good");
@@ -235,7 +237,7 @@ TEST(TargetAccess, TransfersOfNothingAreCheckedAndMoveNothing) {
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-TEST(TargetAccess, LargerTransfersThanTheDiskTakesAreRefusedNotSplit) {
+TEST(TargetAccess, TransfersBeyondTheDisksLimitAreRefusedNotSplit) {
     Initiator initiator;
     EXPECT_EQ(initiator.write(4, 0, 36 * KiB).words(), "5/24/00");
     EXPECT_EQ(initiator.read(4, 0, 36 * KiB).words(), "5/24/00");
@@ -243,7 +245,7 @@ TEST(TargetAccess, LargerTransfersThanTheDiskTakesAreRefusedNotSplit) {
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-/// As Initiator::run, with the buffers in pieces.
+/// Like Initiator::run, with scattered buffers.
 TaskResult run_scattered(Initiator& initiator, const Cdb& cdb, std::span<const iovec> out,
                          std::span<const iovec> in) {
     const Task task{1, cdb, out, in};
@@ -251,7 +253,7 @@ TaskResult run_scattered(Initiator& initiator, const Cdb& cdb, std::span<const i
     return initiator.wait();
 }
 
-TEST(TargetAccess, BuffersInPiecesGoToTheDiskAsTheyAre) {
+TEST(TargetAccess, ScatteredBuffersAreHandedToTheDiskUnchanged) {
     Initiator initiator;
     Bytes bytes(8 * KiB);
     for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::uint8_t>(i * 7);
@@ -263,7 +265,7 @@ TEST(TargetAccess, BuffersInPiecesGoToTheDiskAsTheyAre) {
     EXPECT_EQ(initiator.read(4, 0, 8 * KiB).data, bytes);
 }
 
-TEST(TargetAccess, LargerBuffersThanTheCdbSaysAreCut) {
+TEST(TargetAccess, BuffersLongerThanTheTransferAreTrimmed) {
     Initiator initiator;
     Bytes bytes(12 * KiB, 0x44);
     const std::array<iovec, 3> pieces{iovec{bytes.data(), 1024}, iovec{bytes.data() + 1024, 9216},
@@ -285,7 +287,7 @@ TEST(TargetAccess, LargerBuffersThanTheCdbSaysAreCut) {
     EXPECT_EQ(in[4 * KiB], 0xCC);
 }
 
-TEST(TargetAccess, SmallerBuffersThanTheCdbSaysAreAnOverrunAndMoveNothing) {
+TEST(TargetAccess, BuffersShorterThanTheTransferAreAnOverrun) {
     Initiator initiator;
     const auto write =
         initiator.run(encode_write_16(initiator.lba(4), 8, false), 0, Bytes(2 * KiB));
@@ -298,7 +300,7 @@ TEST(TargetAccess, SmallerBuffersThanTheCdbSaysAreAnOverrunAndMoveNothing) {
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-TEST(TargetAccess, MorePiecesThanTheDiskTakesAreRefusedNotSplit) {
+TEST(TargetAccess, MoreSegmentsThanTheDiskTakesAreRefusedNotSplit) {
     Initiator initiator;
     Bytes bytes(17 * 512);
     std::vector<iovec> pieces;
@@ -308,7 +310,7 @@ TEST(TargetAccess, MorePiecesThanTheDiskTakesAreRefusedNotSplit) {
     EXPECT_EQ(run_scattered(initiator, sixteen, {}, pieces).status, ScsiStatus::good);
     EXPECT_EQ(run_scattered(initiator, seventeen, {}, pieces).status, ScsiStatus::check_condition);
     pieces[16].iov_len = 512;
-    pieces[0].iov_len = 0;  // seventeen pieces, one of them empty, and a cut in the last
+    pieces[0].iov_len = 0;  // seventeen segments, the first empty, the last trimmed
     EXPECT_EQ(run_scattered(initiator, sixteen, {}, pieces).status, ScsiStatus::check_condition);
 }
 

@@ -1,4 +1,4 @@
-// What the target says of itself: the commands without I/O, unit attentions, mode pages.
+// The target's commands without I/O, its unit attentions and its mode pages.
 
 #include "tests/unit/zbc/initiator.h"
 #include "zbc/control.h"
@@ -19,7 +19,8 @@ TEST(TargetControl, EachResetIsReportedOnce) {
         EXPECT_EQ(initiator.run(encode_read_16(0, 8), 4096).words(), "good");
     }
     initiator.target->reset();
-    EXPECT_EQ(initiator.run(hex("42 00*9")).words(), "6/29/00") << "before the opcode";
+    EXPECT_EQ(initiator.run(hex("42 00*9")).words(), "6/29/00")
+        << "the attention comes before the check of the opcode";
 }
 
 TEST(TargetControl, InquiryNeitherReportsNorClearsAnAttention) {
@@ -30,7 +31,7 @@ TEST(TargetControl, InquiryNeitherReportsNorClearsAnAttention) {
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "good");
 }
 
-TEST(TargetControl, RequestSenseTakesTheAttentionAsItsData) {
+TEST(TargetControl, RequestSenseReturnsAndClearsTheAttention) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(request_sense, 252).data, hex(no_sense));
     initiator.target->reset();
@@ -43,7 +44,7 @@ TEST(TargetControl, RequestSenseTakesTheAttentionAsItsData) {
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "good");
 }
 
-TEST(TargetControl, ARefusedWriteOfANewInitiatorWritesNothing) {
+TEST(TargetControl, AWriteRefusedByAnAttentionWritesNothing) {
     Initiator initiator;
     initiator.target->reset();
     EXPECT_EQ(initiator.write(4, 0, 4096).words(), "6/29/00");
@@ -76,7 +77,7 @@ TEST(TargetControl, ModeSelectNeedsItsWholeList) {
     EXPECT_EQ(select.result.data_out_length, 16u);
 }
 
-TEST(TargetControl, AllocationLengthsCutEveryReply) {
+TEST(TargetControl, AllocationLengthsTruncateEveryReply) {
     Initiator initiator;
     struct Row {
         const char* cdb;
@@ -119,10 +120,10 @@ TEST(TargetControl, AReplyThatDoesNotFitItsBuffersIsAnOverrun) {
     EXPECT_EQ(initiator.run(encode_inquiry(std::nullopt, 0)).words(), "good");
 }
 
-TEST(TargetControl, BadInquiriesAreRefused) {
+TEST(TargetControl, InvalidInquiriesAreRefused) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(hex("12 00 80 00 ff 00"), 255).words(), "5/24/00") << "no EVPD";
-    EXPECT_EQ(initiator.run(hex("12 01 89 00 ff 00"), 255).words(), "5/24/00") << "no ATA here";
+    EXPECT_EQ(initiator.run(hex("12 01 89 00 ff 00"), 255).words(), "5/24/00") << "not an ATA disk";
     EXPECT_EQ(initiator.run(hex("12 02 00 00 ff 00"), 255).words(), "5/24/00") << "CMDDT";
     EXPECT_EQ(initiator.run(hex("12 00 00 00 ff 04"), 255).words(), "5/24/00") << "NACA";
 }
@@ -154,7 +155,7 @@ TEST(TargetControl, UnknownCommandsAreRefused) {
     EXPECT_EQ(initiator.run(hex("9e 11 00*14")).words(), "5/24/00");
 }
 
-TEST(TargetControl, AnAbsentLogicalUnitAnswersWhatItMust) {
+TEST(TargetControl, AnAbsentLogicalUnitAnswersTheMandatoryCommands) {
     const std::array<std::uint64_t, 1> luns{0};
     Bytes data(255);
     const iovec buffer{data.data(), data.size()};
@@ -177,7 +178,7 @@ TEST(TargetControl, AnAbsentLogicalUnitAnswersWhatItMust) {
     EXPECT_EQ(ask({}).words(), "5/25/00");
 }
 
-TEST(TargetControl, ADiskThatCantBeShownIsRefusedWithWords) {
+TEST(TargetControl, ADiskThatScsiCannotDescribeIsRefusedWithAReason) {
     MachineDisk disk(
         {.zone_size = 64 << 10, .logical_block_size = 4096, .physical_block_size = 512});
     const auto target = make_target(disk);
@@ -187,7 +188,7 @@ TEST(TargetControl, ADiskThatCantBeShownIsRefusedWithWords) {
               "4096");
 }
 
-TEST(TargetControl, AQueueNeedsDepth) {
+TEST(TargetControl, AQueueOfDepthZeroIsRefused) {
     Initiator initiator;
     EXPECT_FALSE(initiator.target->open_queue(initiator.loop, 0));
     EXPECT_EQ(initiator.queue->depth(), 8u);

@@ -1,4 +1,4 @@
-// The edges every command has: reserved bits, the control byte, CDBs cut short, the first and last
+// Edge cases of every command: reserved bits, the control byte, truncated CDBs, the first and last
 // addresses and lengths.
 
 #include <limits>
@@ -11,7 +11,7 @@ namespace {
 
 using zonebridge::test::KiB;
 
-/// A CDB of this command that is good on a fresh disk.
+/// A CDB of this command that succeeds on a fresh disk.
 Bytes good_cdb(const CommandInfo& info, const Initiator& initiator) {
     Bytes cdb(info.cdb_length);
     ByteWriter out(cdb);
@@ -24,7 +24,7 @@ Bytes good_cdb(const CommandInfo& info, const Initiator& initiator) {
     return cdb;
 }
 
-TEST(TargetEdges, ReservedBitsAreNotLookedAt) {
+TEST(TargetEdges, ReservedBitsAreIgnored) {
     for (const auto& info : target_commands()) {
         if (info.target->handler == Handler::front_end) continue;  // target_control_test.cc
         Initiator initiator({.max_transfer = 256 * 512});
@@ -42,7 +42,7 @@ TEST(TargetEdges, ReservedBitsAreNotLookedAt) {
     }
 }
 
-TEST(TargetEdges, NacaAndCdbsCutShortAreRefusedEverywhere) {
+TEST(TargetEdges, NacaAndTruncatedCdbsAreRefusedByEveryCommand) {
     Initiator initiator;
     for (const auto& info : target_commands()) {
         auto cdb = good_cdb(info, initiator);
@@ -59,7 +59,7 @@ TEST(TargetEdges, NacaAndCdbsCutShortAreRefusedEverywhere) {
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-/// Where the address and the length of a command of blocks lie, and how wide they are.
+/// Offsets and widths of the LBA and length fields of a command that addresses blocks.
 struct Fields {
     std::size_t lba;
     std::size_t lba_bytes;
@@ -81,7 +81,7 @@ void put(Bytes& cdb, std::size_t at, std::size_t bytes, std::uint64_t value) {
         cdb[at + i] = static_cast<std::uint8_t>(value >> 8 * (bytes - 1 - i));
 }
 
-TEST(TargetEdges, AddressesAndLengthsOfEveryCommandOfBlocks) {
+TEST(TargetEdges, BlockAddressesAndLengthsAreCheckedByEveryCommand) {
     constexpr auto most = std::numeric_limits<std::uint64_t>::max();
     Initiator initiator({.conventional = 16});
     const auto end = initiator.lba(16);
@@ -98,7 +98,7 @@ TEST(TargetEdges, AddressesAndLengthsOfEveryCommandOfBlocks) {
         {most, 1, "5/21/00", most}, {0, most, "5/21/00", end},    {most, most, "5/21/00", most},
     };
     for (const auto& info : target_commands()) {
-        if (info.cdb_length == 6) continue;  // can't name these addresses
+        if (info.cdb_length == 6) continue;  // its LBA field is too narrow for these addresses
         if (info.target->handler != Handler::read && info.target->handler != Handler::write &&
             info.target->handler != Handler::verify &&
             info.target->handler != Handler::synchronize_cache)
@@ -113,14 +113,14 @@ TEST(TargetEdges, AddressesAndLengthsOfEveryCommandOfBlocks) {
             EXPECT_EQ(outcome.words(), row.words) << info.name << " " << row.lba;
             if (!row.information) continue;
             auto information = row.information;
-            if (*information == most && fields.lba_bytes == 8) information.reset();  // no room
+            if (*information == most && fields.lba_bytes == 8) information.reset();  // does not fit
             if (*row.information == most && fields.lba_bytes == 4) information = 0xFFFFFFFF;
             EXPECT_EQ(outcome.sense()->information, information) << info.name << " " << row.lba;
         }
     }
 }
 
-TEST(TargetEdges, ShortCommandsHave21BitsOfAddress) {
+TEST(TargetEdges, SixByteCommandsHave21AddressBits) {
     Initiator initiator;
     for (const char* cdb : {"08 1f ff ff 01 00", "0a 1f ff ff 01 00", "08 ff ff ff 00 00"}) {
         const auto outcome = initiator.run(hex(cdb), 256 * 512, Bytes(256 * 512));
@@ -129,7 +129,7 @@ TEST(TargetEdges, ShortCommandsHave21BitsOfAddress) {
     }
 }
 
-TEST(TargetEdges, ReadCapacity10TellsTheLastBlock) {
+TEST(TargetEdges, ReadCapacity10ReturnsTheLastBlock) {
     Initiator initiator;
     const auto capacity = initiator.run(hex("25 00*9"), 8);
     EXPECT_EQ(capacity.view().be32(0), initiator.lba(16) - 1);
@@ -144,7 +144,8 @@ TEST(TargetEdges, SequentializeZoneIsRefusedByItsServiceAction) {
     EXPECT_EQ(initiator.run(hex("a3 0c 03 94 00 10 00 00 00 ff 00 00"), 255).data,
               hex("00 01 00 00"));
     Initiator plain({.model = Model::none});
-    EXPECT_EQ(plain.run(hex("94 10 00*14")).words(), "5/20/00") << "no zone commands at all";
+    EXPECT_EQ(plain.run(hex("94 10 00*14")).words(), "5/20/00")
+        << "a disk without zones has no zone commands";
 }
 
 }  // namespace

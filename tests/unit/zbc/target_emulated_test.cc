@@ -1,5 +1,5 @@
-// The target over an emulated disk in a file, on a real loop: what the disk in memory of the other
-// tests promises, the real one keeps.
+// The target over an emulated disk in a file, on a real loop. The other tests use a disk in memory;
+// these check that a real transport behaves the same.
 
 #include <filesystem>
 #include <random>
@@ -69,7 +69,7 @@ class TargetEmulated : public testing::Test {
     std::unique_ptr<TaskQueue> queue_;
 };
 
-TEST_F(TargetEmulated, WritesReadsAndReports) {
+TEST_F(TargetEmulated, WritesAreReadBackAndReported) {
     Bytes data(64 * KiB);
     std::mt19937 random(1);
     for (auto& byte : data) byte = static_cast<std::uint8_t>(random());
@@ -89,12 +89,12 @@ TEST_F(TargetEmulated, WritesReadsAndReports) {
     EXPECT_EQ(report.view().be64(128 + 8), 512u);
 }
 
-TEST_F(TargetEmulated, ActsOnZonesOneByOneAndAllTogether) {
+TEST_F(TargetEmulated, ZoneActionsWorkOnOneSeveralAndAllZones) {
     EXPECT_EQ(act(Operation::finish, 4), "good");
-    EXPECT_EQ(act(Operation::open, 3, 3), "good") << "over a full zone";
+    EXPECT_EQ(act(Operation::open, 3, 3), "good") << "a full zone is skipped";
     EXPECT_EQ(count_of(0x03), 2u);
     EXPECT_EQ(act(Operation::open, 6, 3), "7/55/0E");
-    EXPECT_EQ(count_of(0x03), 4u) << "those before the one that failed";
+    EXPECT_EQ(count_of(0x03), 4u) << "the zones before the one that failed";
     EXPECT_EQ(act(Operation::close, 2, 14), "good");
     EXPECT_EQ(count_of(0x01), 13u);
     EXPECT_EQ(run(encode_zone_action(Operation::reset, {0, 0, true})).words(), "good");

@@ -1,5 +1,5 @@
-// An initiator that means no good: random and half-valid commands with random buffers. The target
-// ends every task, stays within its buffers (the sanitizers watch), and keeps telling the truth.
+// A hostile initiator: random and half-valid commands with random buffers. The target completes every
+// task, stays within its buffers (the sanitizers check that), and reports consistent results.
 
 #include <random>
 
@@ -26,8 +26,8 @@ class Hostile {
         initiator_.disk.take_at_most = ~std::size_t{0};
         initiator_.loop.note_ready();
         for (int turns = 0; in_flight_ != 0 && turns < 1000; ++turns) collect();
-        EXPECT_EQ(in_flight_, 0u) << "every task ends";
-        EXPECT_GT(good_, 500u) << "or nothing was tried";
+        EXPECT_EQ(in_flight_, 0u) << "a task did not complete";
+        EXPECT_GT(good_, 500u) << "the random commands were too rarely valid";
         EXPECT_GT(refused_, 500u);
         EXPECT_GT(initiator_.disk.taken.size(), 200u);
     }
@@ -45,7 +45,7 @@ class Hostile {
         std::uint64_t out_total = 0;
     };
 
-    /// Some are held to the write pointer by the target.
+    /// For some shapes the target restricts reads to the write pointer.
     static std::optional<bool> restrict_reads(const MachineDiskShape& shape) {
         if (shape.model != Model::host_managed || shape.max_open) return std::nullopt;
         return false;
@@ -67,7 +67,7 @@ class Hostile {
         buffers.clear();
         list.clear();
         total = 0;
-        // Exactly as long as they claim, so that a byte too far is seen.
+        // Each on the heap with its exact length, so that the sanitizers see a byte too far.
         for (auto count = pick(5) == 0 ? pick(20) : pick(3); count > 0; --count)
             buffers.emplace_back(pick(3) == 0 ? pick(100) : 512 * pick(20));
         for (auto& buffer : buffers) {
@@ -151,7 +151,7 @@ class Hostile {
     void check(const TaskResult& result) {
         ASSERT_LT(result.tag, slots_.size());
         auto& slot = slots_[result.tag];
-        ASSERT_TRUE(slot.busy) << "ended twice";
+        ASSERT_TRUE(slot.busy) << "the task completed twice";
         slot.busy = false;
         --in_flight_;
         EXPECT_LE(result.data_in_length, slot.in_total);
@@ -179,7 +179,7 @@ class Hostile {
     unsigned refused_ = 0;
 };
 
-TEST(TargetHostile, RandomCommandsAllEnd) {
+TEST(TargetHostile, EveryRandomCommandCompletes) {
     const MachineDiskShape shapes[] = {
         {.max_open = 3, .max_active = 5},
         {.zone_capacity = 48 * KiB, .last_zone_size = 52 * KiB, .logical_block_size = 4096},

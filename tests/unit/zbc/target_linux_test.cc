@@ -1,5 +1,5 @@
-// What Linux (sd, sd_zbc, the block layer) demands of a zoned disk before it uses it, a test each,
-// as its driver looks.
+// What Linux (sd, sd_zbc, the block layer) requires of a zoned disk before it uses the disk. Each test
+// sends the commands that the driver sends.
 
 #include <bit>
 
@@ -23,7 +23,7 @@ class Linux : public testing::TestWithParam<MachineDiskShape> {
   public:
     Initiator initiator{GetParam()};
 
-    /// As the kernel does it: four bytes of the page, then the page.
+    /// Fetched as the kernel does: the page's first four bytes, then the whole page.
     Bytes vpd(std::uint8_t page) {
         const auto header = initiator.run(encode_inquiry(page, 4), 4);
         EXPECT_EQ(header.data.size(), 4u);
@@ -62,7 +62,7 @@ TEST_P(Linux, FindsAZonedBlockDeviceThatSpeaksSpc3OrLater) {
     EXPECT_GE(inquiry[4] + 5, 36);
 }
 
-TEST_P(Linux, FindsEveryPageItWantsInTheList) {
+TEST_P(Linux, FindsEveryPageItNeedsInTheList) {
     const auto list = initiator.run(encode_inquiry(0x00, 36), 36).data;
     for (const auto page : {0x80, 0x83, 0x86, 0x87, 0xB0, 0xB1, 0xB2, 0xB6}) {
         EXPECT_NE(std::find(list.begin() + 4, list.end(), page), list.end());
@@ -70,10 +70,10 @@ TEST_P(Linux, FindsEveryPageItWantsInTheList) {
     }
 }
 
-TEST_P(Linux, GetsZonedCharacteristicsItAccepts) {
+TEST_P(Linux, AcceptsTheZonedCharacteristics) {
     const auto page = vpd(0xB6);
     const ByteView view(page);
-    EXPECT_TRUE(view.bit(4, 0)) << "URSWRZ: restricted reads are refused";
+    EXPECT_TRUE(view.bit(4, 0)) << "URSWRZ: Linux refuses disks with restricted reads";
     const auto method = view.u8(23) & 0x0F;
     EXPECT_TRUE(method == 0 || method == 1 || method == 8);
     if (method == 8) {
@@ -82,7 +82,7 @@ TEST_P(Linux, GetsZonedCharacteristicsItAccepts) {
     EXPECT_NE(view.be32(16), 0u);
 }
 
-TEST_P(Linux, GetsAReportOfAtLeastOneZoneWhoseMaximumFitsTheCapacity) {
+TEST_P(Linux, GetsAReportWhoseMaximumLbaFitsTheCapacity) {
     const auto report = initiator.report(0, 512);
     EXPECT_GE(report.view().be32(0), 64u);
     const auto capacity = initiator.run(encode_read_capacity_16(32), 32);
@@ -92,7 +92,7 @@ TEST_P(Linux, GetsAReportOfAtLeastOneZoneWhoseMaximumFitsTheCapacity) {
     EXPECT_EQ(capacity.view().be32(8) << (capacity.data[13] & 0xF), GetParam().physical_block_size);
 }
 
-TEST_P(Linux, GetsContiguousZonesOfOnePowerOfTwo) {
+TEST_P(Linux, GetsContiguousZonesWhoseSizeIsAPowerOfTwo) {
     const auto page = vpd(0xB6);
     const auto granularity = ByteView(page).be64(24);
     const auto zones = descriptors();
@@ -121,7 +121,7 @@ TEST_P(Linux, GetsContiguousZonesOfOnePowerOfTwo) {
     EXPECT_EQ(next, initiator.run(encode_read_capacity_16(32), 32).view().be64(0) + 1);
 }
 
-TEST_P(Linux, GetsTheAddressItAskedForInTheFirstDescriptor) {
+TEST_P(Linux, GetsTheZoneOfTheRequestedAddressFirst) {
     for (std::uint64_t lba = 0; lba < initiator.lba(15); lba += initiator.lba(1) / 4) {
         const auto report = initiator.report(lba, 512, 0, true);
         const auto start = report.view().be64(64 + 16);
@@ -130,14 +130,14 @@ TEST_P(Linux, GetsTheAddressItAskedForInTheFirstDescriptor) {
     }
 }
 
-TEST_P(Linux, GetsItsModePagesWithASmallHeaderFirst) {
+TEST_P(Linux, GetsTheModeHeaderAndThenTheCachingPage) {
     const auto header = initiator.run(hex("1a 08 3f 00 04 00"), 4);
     EXPECT_EQ(header.data.size(), 4u);
     EXPECT_EQ(header.data[2] & 0x80, 0) << "not write protected";
     EXPECT_EQ(header.data[2] & 0x10, 0x10) << "DPOFUA";
     const auto caching = initiator.run(hex("1a 08 08 00 ff 00"), 255).data;
     EXPECT_EQ(caching[caching[3] + 4] & 0x3F, 0x08);
-    EXPECT_EQ(caching[caching[3] + 6] & 0x04, 0x04) << "WCE: it has to flush";
+    EXPECT_EQ(caching[caching[3] + 6] & 0x04, 0x04) << "WCE: Linux has to flush";
 }
 
 TEST_P(Linux, WritesPhysicalBlocksAtThePointerOfAZone) {
@@ -149,7 +149,7 @@ TEST_P(Linux, WritesPhysicalBlocksAtThePointerOfAZone) {
     EXPECT_EQ(initiator.run(encode_synchronize_cache_16()).words(), "good");
 }
 
-TEST_P(Linux, AsksWhetherWriteSameExistsAndHearsNo) {
+TEST_P(Linux, LearnsThatWriteSameIsNotSupported) {
     const auto reply = initiator.run(hex("a3 0c 01 93 00 00 00 00 00 ff 00 00"), 255);
     EXPECT_EQ(reply.data[1] & 0x07, 0x01);
 }

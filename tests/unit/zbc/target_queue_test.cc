@@ -1,5 +1,5 @@
-// The task queue's contract: a prefix is taken, every task ends once, nothing is lost when the disk
-// is busy, writes keep their order.
+// The task queue's contract: submit takes a prefix, every task completes once, no task is lost when the
+// disk is busy, and writes keep their order.
 
 #include <set>
 
@@ -27,20 +27,20 @@ struct Batch {
     std::vector<Task> tasks;
 };
 
-TEST(TargetQueue, TakesAPrefixAndThenIsFull) {
+TEST(TargetQueue, SubmitTakesAPrefixUntilTheQueueIsFull) {
     Initiator initiator;
     const Batch batch(initiator, 12);
     EXPECT_EQ(initiator.queue->submit(batch.tasks), 8u);
     EXPECT_EQ(initiator.queue->submit(std::span(batch.tasks).subspan(8)), 0u);
     std::array<TaskResult, 20> results;
     EXPECT_EQ(initiator.queue->reap(std::span(results).first(3)), 3u);
-    EXPECT_TRUE(initiator.loop.ready()) << "more waits to be reaped";
+    EXPECT_TRUE(initiator.loop.ready()) << "more results can be reaped";
     EXPECT_EQ(initiator.queue->submit(std::span(batch.tasks).subspan(8)), 3u);
     EXPECT_EQ(initiator.queue->reap(results), 8u);
     EXPECT_EQ(initiator.queue->reap(results), 0u);
 }
 
-TEST(TargetQueue, CommandsWithoutIoEndOnlyThroughReap) {
+TEST(TargetQueue, CommandsWithoutIoCompleteThroughReap) {
     Initiator initiator;
     (void)initiator.loop.turn(Loop::Wait::poll);
     const auto cdb = hex("00*6");
@@ -77,7 +77,7 @@ TEST(TargetQueue, ABusyDiskLosesNothingAndKeepsTheOrderOfWrites) {
     }
 }
 
-TEST(TargetQueue, CompletionsInAnyOrderFindTheirTasks) {
+TEST(TargetQueue, CompletionsInAnyOrderHaveTheTagsOfTheirTasks) {
     Initiator initiator;
     initiator.disk.reverse = true;
     initiator.disk.hold = true;
@@ -90,7 +90,7 @@ TEST(TargetQueue, CompletionsInAnyOrderFindTheirTasks) {
     for (std::size_t i = 0; i < 8; ++i) EXPECT_EQ(results[i].tag, 7 - i);
 }
 
-TEST(TargetQueue, ASlotKeepsNothingOfItsLastTask) {
+TEST(TargetQueue, AReusedSlotKeepsNothingOfItsLastTask) {
     Initiator initiator({}, {}, 1);
     EXPECT_EQ(initiator.run(encode_read_16(0, 8), 4 * KiB).result.data_in_length, 4 * KiB);
     const auto refused = initiator.run(hex("42 00*9"));
@@ -102,7 +102,7 @@ TEST(TargetQueue, ASlotKeepsNothingOfItsLastTask) {
     EXPECT_EQ(initiator.run(hex("00*6")).words(), "good");
 }
 
-TEST(TargetQueue, NothingIsAllocatedOnceItIsOpen) {
+TEST(TargetQueue, AnOpenQueueAllocatesNothing) {
     Initiator initiator({.fua = Support::absent});
     initiator.disk.taken.reserve(1000);
     const std::vector<Bytes> cdbs = {hex("00*6"),
@@ -133,10 +133,10 @@ TEST(TargetQueue, NothingIsAllocatedOnceItIsOpen) {
         }
     }
     EXPECT_EQ(zonebridge::test::allocations(), before);
-    EXPECT_EQ(good, tasks.size() - 1) << "all but the unknown one";
+    EXPECT_EQ(good, tasks.size() - 1) << "all but the unknown command";
 }
 
-TEST(TargetQueue, ClosesWithTasksUnderWay) {
+TEST(TargetQueue, ClosesWithTasksInFlight) {
     Initiator initiator;
     initiator.disk.hold = true;
     const Batch batch(initiator, 6);
@@ -144,11 +144,12 @@ TEST(TargetQueue, ClosesWithTasksUnderWay) {
     initiator.queue.reset();
 }
 
-TEST(TargetQueue, QueuesOfATargetShareItsState) {
+TEST(TargetQueue, QueuesOfATargetShareTheUnitState) {
     Initiator initiator;
     auto second = std::move(initiator.target->open_queue(initiator.loop, 2).value());
     std::swap(initiator.queue, second);
-    EXPECT_EQ(initiator.run(hex("00*6")).words(), "good") << "was told on the other queue";
+    EXPECT_EQ(initiator.run(hex("00*6")).words(), "good")
+        << "the attention was taken on the other queue";
 }
 
 }  // namespace

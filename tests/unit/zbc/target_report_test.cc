@@ -10,7 +10,7 @@ constexpr std::uint64_t KiB = 1024;
 
 const MachineDiskShape with_gaps{.zone_capacity = 48 * KiB, .last_zone_size = 56 * KiB};
 
-/// "type condition start+length" of each descriptor, addresses in zones of 64 KiB and KiB.
+/// Each descriptor as "type condition zone:offset+length"; zones of 64 KiB, offset and length in KiB.
 std::vector<std::string> zones_in(const Outcome& outcome, std::uint32_t block = 512) {
     std::vector<std::string> zones;
     for (std::size_t at = 64; at + 64 <= outcome.data.size(); at += 64) {
@@ -25,7 +25,7 @@ std::vector<std::string> zones_in(const Outcome& outcome, std::uint32_t block = 
 
 using Strings = std::vector<std::string>;
 
-TEST(TargetReport, TheWholeReplyByteForByte) {
+TEST(TargetReport, TheReplyHasTheBytesOfTheStandard) {
     Initiator initiator({.zones = 4, .conventional = 1, .logical_block_size = 4096});
     EXPECT_EQ(initiator.write(1, 0, 8 * KiB).words(), "good");
     EXPECT_EQ(initiator.act(Operation::finish, 2).words(), "good");
@@ -62,7 +62,7 @@ TEST(TargetReport, StartsWithTheZoneThatHoldsTheAddress) {
     EXPECT_EQ(initiator.report(~std::uint64_t{0}, 64).words(), "5/21/00");
 }
 
-TEST(TargetReport, EveryOptionListsAndCountsItsZones) {
+TEST(TargetReport, EveryOptionListsAndCountsTheMatchingZones) {
     Initiator initiator(with_gaps);
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "good");
     EXPECT_EQ(initiator.act(Operation::open, 4).words(), "good");
@@ -115,7 +115,7 @@ TEST(TargetReport, TheListLengthCountsAllMatchesUnlessPartial) {
     }
 }
 
-TEST(TargetReport, ACutReplyIsTheFrontOfTheWholeOne) {
+TEST(TargetReport, ATruncatedReplyIsAPrefixOfTheWholeReply) {
     Initiator initiator(with_gaps);
     for (const std::uint8_t option : {0x00, 0x01, 0x3F}) {
         const auto whole = initiator.report(0, 64 * 64, option).data;
@@ -126,7 +126,7 @@ TEST(TargetReport, ACutReplyIsTheFrontOfTheWholeOne) {
     }
 }
 
-TEST(TargetReport, SameIsTrueOfTheList) {
+TEST(TargetReport, TheSameFieldDescribesTheListedZones) {
     const auto same = [](Initiator& initiator, std::uint64_t zone, std::size_t zones,
                          bool partial = false, std::uint8_t option = 0) {
         return initiator.report(initiator.lba(zone), 64 + 64 * zones, option, partial).data[4];
@@ -134,7 +134,7 @@ TEST(TargetReport, SameIsTrueOfTheList) {
     Initiator plain;
     EXPECT_EQ(same(plain, 0, 64), 3) << "conventional and sequential zones of one size";
     EXPECT_EQ(same(plain, 2, 64), 1);
-    EXPECT_EQ(same(plain, 0, 2, true), 1) << "a partial list ends with what it holds";
+    EXPECT_EQ(same(plain, 0, 2, true), 1) << "of a partial list, only the returned zones count";
     EXPECT_EQ(same(plain, 0, 2), 3);
     EXPECT_EQ(same(plain, 0, 64, false, 0x3F), 1);
     EXPECT_EQ(same(plain, 0, 64, false, 0x05), 0) << "an empty list";
@@ -149,7 +149,7 @@ TEST(TargetReport, SameIsTrueOfTheList) {
     EXPECT_EQ(same(gaps, 2, 64, false, 0x3E), 1);
 }
 
-TEST(TargetReport, HeaderOnlyOfALargeDiskNeedsNoDiskAtAll) {
+TEST(TargetReport, AReportOfTheHeaderAloneNeedsNoRequestToTheDisk) {
     Initiator initiator({.zones = 10000, .zone_size = 4 * KiB, .conventional = 0});
     const auto outcome = initiator.report(0, 64);
     EXPECT_EQ(outcome.view().be32(0), 64u * 10000);
@@ -157,7 +157,7 @@ TEST(TargetReport, HeaderOnlyOfALargeDiskNeedsNoDiskAtAll) {
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-TEST(TargetReport, ManyZonesComeInBoundedPieces) {
+TEST(TargetReport, ManyZonesAreFetchedByBoundedRequests) {
     Initiator initiator({.zones = 5000, .zone_size = 4 * KiB, .conventional = 7});
     EXPECT_EQ(initiator.act(Operation::finish, 4321).words(), "good");
     const auto outcome = initiator.report(0, 64 * 5001);
@@ -173,7 +173,7 @@ TEST(TargetReport, ManyZonesComeInBoundedPieces) {
     EXPECT_EQ(full.view().be64(64 + 16), initiator.lba(4321));
 }
 
-TEST(TargetReport, SmallerBuffersThanTheReplyAreAnOverrun) {
+TEST(TargetReport, BuffersShorterThanTheReplyAreAnOverrun) {
     Initiator initiator;
     const auto report = [&](std::uint32_t allocation, std::size_t room, bool partial) {
         return initiator.run(encode_report_zones({0, allocation, partial, 0}), room).words();
@@ -187,7 +187,7 @@ TEST(TargetReport, SmallerBuffersThanTheReplyAreAnOverrun) {
     }
 }
 
-TEST(TargetReport, GoesIntoScatteredBuffers) {
+TEST(TargetReport, FillsScatteredBuffers) {
     Initiator initiator;
     const auto whole = initiator.report(0, 64 * 17).data;
     Bytes bytes(64 * 17 + 5);
@@ -203,7 +203,7 @@ TEST(TargetReport, GoesIntoScatteredBuffers) {
     EXPECT_EQ(bytes, whole);
 }
 
-TEST(TargetReport, MoreReportsAtOnceThanBuffersAllEnd) {
+TEST(TargetReport, MoreConcurrentReportsThanInternalBuffersAllComplete) {
     Initiator initiator({}, {}, 16);
     std::vector<Bytes> data(16, Bytes(64 * 17));
     std::vector<iovec> buffers;
@@ -218,7 +218,7 @@ TEST(TargetReport, MoreReportsAtOnceThanBuffersAllEnd) {
     for (const auto& bytes : data) EXPECT_EQ(ByteView(bytes).be32(0), 64u * 14);
 }
 
-TEST(TargetReport, AFailureOfTheDiskIsTold) {
+TEST(TargetReport, ADiskFailureIsReported) {
     Initiator initiator;
     initiator.disk.fail_next = StatusCode::io_error;
     EXPECT_EQ(initiator.report(0, 4096).words(), "4/44/00");

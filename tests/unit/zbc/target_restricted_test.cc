@@ -1,5 +1,5 @@
-// Reads that end at the write pointer (URSWRZ 0), on a disk that has it so and on one that the target
-// holds to it: an initiator sees no difference.
+// Reads that end at the write pointer (URSWRZ 0): the disk enforces the rule, or the target does. An
+// initiator sees no difference.
 
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
@@ -9,19 +9,19 @@ namespace {
 
 using zonebridge::test::KiB;
 
-enum class Holds : std::uint8_t { the_disk, the_target };
+enum class EnforcedBy : std::uint8_t { the_disk, the_target };
 
-class TargetRestricted : public ::testing::TestWithParam<Holds> {
+class TargetRestricted : public ::testing::TestWithParam<EnforcedBy> {
   protected:
     static MachineDiskShape shape(std::optional<std::uint64_t> capacity = std::nullopt) {
         MachineDiskShape shape;
         shape.zone_capacity = capacity;
-        shape.reads_past_pointer = GetParam() == Holds::the_target;
+        shape.reads_past_pointer = GetParam() == EnforcedBy::the_target;
         return shape;
     }
     static UnitOptions options() {
         UnitOptions options;
-        if (GetParam() == Holds::the_target) options.reads_past_pointer = false;
+        if (GetParam() == EnforcedBy::the_target) options.reads_past_pointer = false;
         return options;
     }
     static Bytes verify(std::uint64_t lba, std::uint32_t blocks) {
@@ -45,7 +45,8 @@ TEST_P(TargetRestricted, ReadsEndAtThePointerInEveryState) {
     };
     expect(4, 0, 512, "5/21/06");  // empty
     ASSERT_EQ(initiator.write(4, 0, 8 * KiB, 0x11).words(), "good");
-    for (const auto action : {Operation::open, Operation::close}) {  // after implicitly open
+    for (const auto action :
+         {Operation::open, Operation::close}) {  // implicitly open before the first
         expect(4, 0, 8 * KiB, "good");
         expect(4, 8 * KiB - 512, 512, "good");
         expect(4, 4 * KiB, 4 * KiB + 512, "5/21/06");
@@ -57,7 +58,7 @@ TEST_P(TargetRestricted, ReadsEndAtThePointerInEveryState) {
     expect(4, 32 * KiB, 32 * KiB, "good");
     ASSERT_EQ(initiator.act(Operation::reset, 4).words(), "good");
     expect(4, 0, 512, "5/21/06");
-    EXPECT_EQ(initiator.read(4, 32 * KiB, 0).words(), "good") << "nothing is read";
+    EXPECT_EQ(initiator.read(4, 32 * KiB, 0).words(), "good") << "a zero-length read";
     expect(0, 32 * KiB, 4 * KiB, "good");  // conventional
     EXPECT_EQ(initiator.read(5, 0, 4 * KiB).result.data_in_length, 0u);
 }
@@ -68,14 +69,15 @@ TEST_P(TargetRestricted, ReadsStayInTheirSequentialZone) {
         ASSERT_EQ(initiator.act(Operation::finish, zone).words(), "good");
     }
     EXPECT_EQ(initiator.read(4, 60 * KiB, 8 * KiB).words(), "5/21/07");
-    EXPECT_EQ(initiator.read(1, 60 * KiB, 8 * KiB).words(), "5/21/06") << "conventional to not";
-    EXPECT_EQ(initiator.read(0, 60 * KiB, 8 * KiB).words(), "good") << "conventional throughout";
+    EXPECT_EQ(initiator.read(1, 60 * KiB, 8 * KiB).words(), "5/21/06")
+        << "from a conventional into a sequential zone";
+    EXPECT_EQ(initiator.read(0, 60 * KiB, 8 * KiB).words(), "good") << "conventional zones only";
     EXPECT_EQ(initiator.run(verify(initiator.lba(4), initiator.blocks(128 * KiB))).words(),
               "5/21/07");
     EXPECT_EQ(initiator.run(verify(0, initiator.blocks(128 * KiB))).words(), "good");
 }
 
-TEST_P(TargetRestricted, GapsComeFirst) {
+TEST_P(TargetRestricted, GapsAreCheckedBeforeThePointer) {
     Initiator initiator(shape(48 * KiB), options());
     EXPECT_EQ(initiator.read(4, 48 * KiB, 4 * KiB).words(), "5/21/09");
     EXPECT_EQ(initiator.read(4, 44 * KiB, 8 * KiB).words(), "5/21/09");
@@ -83,7 +85,7 @@ TEST_P(TargetRestricted, GapsComeFirst) {
     EXPECT_EQ(initiator.read(4, 44 * KiB, 4 * KiB).words(), "good");
 }
 
-TEST_P(TargetRestricted, BrokenZonesAnswerAsTheyDoOtherwise) {
+TEST_P(TargetRestricted, ReadOnlyAndOfflineZonesAreReported) {
     Initiator initiator(shape(), options());
     ASSERT_EQ(initiator.write(3, 0, 32 * KiB, 0x33).words(), "good");
     initiator.disk.broken = {{3, ZoneState::read_only}, {4, ZoneState::offline}};
@@ -92,12 +94,13 @@ TEST_P(TargetRestricted, BrokenZonesAnswerAsTheyDoOtherwise) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, TargetRestricted,
-                         ::testing::Values(Holds::the_disk, Holds::the_target),
+                         ::testing::Values(EnforcedBy::the_disk, EnforcedBy::the_target),
                          [](const auto& row) {
-                             return row.param == Holds::the_disk ? "TheDiskDoes" : "TheTargetDoes";
+                             return row.param == EnforcedBy::the_disk ? "EnforcedByTheDisk"
+                                                                      : "EnforcedByTheTarget";
                          });
 
-TEST(TargetRestrictedHere, AReadThatIsGoodMovesItsData) {
+TEST(RestrictedByTheTarget, AReadBelowThePointerReturnsTheData) {
     Initiator initiator({}, {.reads_past_pointer = false});
     ASSERT_EQ(initiator.write(4, 0, 8 * KiB, 0x42).words(), "good");
     const auto read = initiator.read(4, 0, 8 * KiB);
@@ -105,17 +108,17 @@ TEST(TargetRestrictedHere, AReadThatIsGoodMovesItsData) {
     EXPECT_EQ(initiator.disk.taken[1].operation, Operation::report);
     EXPECT_EQ(initiator.disk.taken[2].operation, Operation::read);
     (void)initiator.read(0, 0, 4 * KiB);
-    EXPECT_EQ(initiator.disk.taken.size(), 4u) << "conventional zones need not be asked for";
+    EXPECT_EQ(initiator.disk.taken.size(), 4u) << "reads of conventional zones need no report";
 }
 
-TEST(TargetRestrictedHere, AZoneThatCantBeAskedForFailsTheRead) {
+TEST(RestrictedByTheTarget, AFailedReportFailsTheRead) {
     Initiator initiator({}, {.reads_past_pointer = false});
     initiator.disk.fail_next = StatusCode::io_error;
     EXPECT_EQ(initiator.read(4, 0, 4 * KiB).words(), "4/44/00");
     EXPECT_EQ(initiator.disk.taken.size(), 1u);
 }
 
-TEST(TargetRestrictedHere, AFullQueueOfReadsAllEnd) {
+TEST(RestrictedByTheTarget, EveryReadOfAFullQueueCompletes) {
     Initiator initiator({}, {.reads_past_pointer = false});
     ASSERT_EQ(initiator.write(4, 0, 4 * KiB, 0x42).words(), "good");
     std::vector<Bytes> data(8, Bytes(4 * KiB));

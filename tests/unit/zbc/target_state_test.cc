@@ -1,5 +1,5 @@
-// What an initiator changes of the target: it stops and starts it, switches the write cache, and
-// protects the disk from itself.
+// The target's state that an initiator can change: stopped or started, the write cache, and software
+// write protection.
 
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
@@ -14,7 +14,7 @@ const Bytes test_unit_ready = hex("00*6");
 const Bytes stop = hex("1b 00 00 00 00 00");
 const Bytes start = hex("1b 00 00 00 01 00");
 
-/// The operations the disk was asked for, without the first `skip`.
+/// The operations the disk received, without the first `skip`.
 std::vector<Operation> operations(const Initiator& initiator, std::size_t skip = 0) {
     std::vector<Operation> all;
     for (const auto& one : initiator.disk.taken) all.push_back(one.operation);
@@ -24,7 +24,7 @@ std::vector<Operation> operations(const Initiator& initiator, std::size_t skip =
 
 // ---- START STOP UNIT
 
-TEST(TargetState, AStoppedUnitRefusesTheMediumAndNothingElse) {
+TEST(TargetState, AStoppedUnitRefusesOnlyCommandsThatNeedTheMedium) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(stop).words(), "good");
     EXPECT_EQ(operations(initiator), std::vector{Operation::flush});
@@ -47,7 +47,7 @@ TEST(TargetState, AStoppedUnitRefusesTheMediumAndNothingElse) {
     EXPECT_EQ(initiator.run(hex("03 00 00 00 ff 00"), 255).data[2], 0x00);
 }
 
-TEST(TargetState, StoppingFlushesUnlessToldNotTo) {
+TEST(TargetState, StoppingFlushesUnlessNoFlushIsSet) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(hex("1b 00 00 00 04 00")).words(), "good");
     EXPECT_TRUE(initiator.disk.taken.empty());
@@ -56,13 +56,13 @@ TEST(TargetState, StoppingFlushesUnlessToldNotTo) {
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "good");
     initiator.disk.fail_next = StatusCode::io_error;
     EXPECT_EQ(initiator.run(stop).words(), "4/44/00");
-    EXPECT_EQ(initiator.run(test_unit_ready).words(), "good") << "it is not stopped";
+    EXPECT_EQ(initiator.run(test_unit_ready).words(), "good") << "the unit is not stopped";
     EXPECT_EQ(initiator.run(stop).words(), "good");
-    EXPECT_EQ(initiator.run(stop).words(), "good") << "again";
-    EXPECT_EQ(initiator.disk.taken.size(), 2u) << "a flush each, the last one needs none";
+    EXPECT_EQ(initiator.run(stop).words(), "good") << "stopping a stopped unit";
+    EXPECT_EQ(initiator.disk.taken.size(), 2u) << "one flush for each STOP, none for the last";
 }
 
-TEST(TargetState, AReadOnlyUnitStopsToo) {
+TEST(TargetState, AReadOnlyUnitStopsWithoutAFlush) {
     Initiator initiator({}, {.read_only = true});
     EXPECT_EQ(initiator.run(stop).words(), "good");
     EXPECT_TRUE(initiator.disk.taken.empty());
@@ -73,14 +73,15 @@ TEST(TargetState, AResetStartsAStoppedUnit) {
     Initiator initiator;
     EXPECT_EQ(initiator.run(stop).words(), "good");
     initiator.target->raise(Attention::capacity_changed);
-    EXPECT_EQ(initiator.run(test_unit_ready).words(), "6/2A/09") << "attentions first";
+    EXPECT_EQ(initiator.run(test_unit_ready).words(), "6/2A/09")
+        << "attentions come before the stopped state";
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "2/04/02");
     initiator.target->reset();
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "6/29/00");
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "good");
 }
 
-TEST(TargetState, WhatStartStopUnitCantDoIsRefused) {
+TEST(TargetState, UnsupportedStartStopOptionsAreRefused) {
     Initiator initiator;
     const auto refused = [&](const char* cdb, FieldPointer field) {
         const auto outcome = initiator.run(hex(cdb));
@@ -105,12 +106,12 @@ const Bytes select = hex("15 10 00 00 18 00");
 const Bytes cache_off = hex("00*4 08 12 00*18");
 const Bytes cache_on = hex("00*4 08 12 04 00*17");
 
-TEST(TargetState, WithoutAWriteCacheEveryWriteIsDurableBeforeItsStatus) {
+TEST(TargetState, WithoutAWriteCacheEveryWriteIsDurableWhenItCompletes) {
     for (const auto fua : {Support::native, Support::absent}) {
         Initiator initiator({.fua = fua});
         ASSERT_EQ(initiator.run(select, 0, cache_off).words(), "good");
         EXPECT_EQ(operations(initiator), std::vector{Operation::flush})
-            << "what was written before is durable, too";
+            << "earlier writes become durable, too";
         ASSERT_EQ(initiator.write(4, 0, 4 * KiB).words(), "good");
         if (fua == Support::native) {
             EXPECT_EQ(operations(initiator, 1), std::vector{Operation::write});
@@ -128,7 +129,7 @@ TEST(TargetState, WithoutAWriteCacheEveryWriteIsDurableBeforeItsStatus) {
     }
 }
 
-TEST(TargetState, AWriteUnderWayWhenTheCacheIsSwitchedOffIsFlushed) {
+TEST(TargetState, AWriteInFlightWhenTheCacheIsSwitchedOffIsFlushed) {
     Initiator initiator;
     Bytes data(4 * KiB);
     const iovec buffer{data.data(), data.size()};
@@ -147,10 +148,11 @@ TEST(TargetState, AWriteUnderWayWhenTheCacheIsSwitchedOffIsFlushed) {
               (std::vector{Operation::write, Operation::flush, Operation::flush}));
 }
 
-TEST(TargetState, AResetSwitchesTheWriteCacheOn) {
+TEST(TargetState, AResetSwitchesTheWriteCacheOnAgain) {
     Initiator initiator;
     ASSERT_EQ(initiator.run(select, 0, cache_off).words(), "good");
-    EXPECT_EQ(initiator.run(test_unit_ready).words(), "good") << "no attention for its own change";
+    EXPECT_EQ(initiator.run(test_unit_ready).words(), "good")
+        << "the initiator gets no attention for its own change";
     EXPECT_EQ(initiator.run(hex("1a 08 08 00 ff 00"), 255).data[6], 0x00);
     initiator.target->reset();
     EXPECT_EQ(initiator.run(test_unit_ready).words(), "6/29/00");
@@ -158,7 +160,7 @@ TEST(TargetState, AResetSwitchesTheWriteCacheOn) {
     EXPECT_EQ(initiator.run(hex("1a 08 08 00 ff 00"), 255).data[6], 0x04);
 }
 
-TEST(TargetState, ADiskThatCantFlushKeepsNobodyWaiting) {
+TEST(TargetState, AFailedFlushFailsSwitchingTheCacheOff) {
     Initiator initiator;
     initiator.disk.fail_next = StatusCode::io_error;
     const auto outcome = initiator.run(select, 0, cache_off);
@@ -187,12 +189,13 @@ TEST(TargetState, SoftwareWriteProtectionRefusesChangesUntilItIsReleased) {
     ASSERT_EQ(initiator.run(select_control, 0, protect).words(), "good");
     initiator.target->reset();
     (void)initiator.run(test_unit_ready);
-    EXPECT_EQ(initiator.write(4, 8 * KiB, 4 * KiB).words(), "good") << "gone with the reset";
+    EXPECT_EQ(initiator.write(4, 8 * KiB, 4 * KiB).words(), "good")
+        << "the reset ended the protection";
 }
 
 // ---- Unit attentions
 
-TEST(TargetState, EachAttentionIsToldOnceInOrder) {
+TEST(TargetState, EachAttentionIsReportedOnceInOrderOfPriority) {
     Initiator initiator;
     const std::pair<Attention, const char*> rows[] = {{Attention::inquiry_changed, "6/3F/03"},
                                                       {Attention::mode_changed, "6/2A/01"},
@@ -210,7 +213,7 @@ TEST(TargetState, EachAttentionIsToldOnceInOrder) {
         EXPECT_EQ(initiator.run(test_unit_ready).words(), words);
 }
 
-TEST(TargetState, RequestSenseTakesThemOneByOne) {
+TEST(TargetState, RequestSenseTakesAttentionsOneByOne) {
     Initiator initiator;
     initiator.target->raise(Attention::capacity_changed);
     initiator.target->raise(Attention::luns_changed);

@@ -1,4 +1,4 @@
-// VERIFY in its three lengths: the medium alone, the whole data, one block for all.
+// VERIFY in its three CDB lengths: of the medium only, against all data, and against one block.
 
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
@@ -20,7 +20,7 @@ Bytes verify_16(std::uint64_t lba, std::uint32_t blocks, Check check, std::uint8
     return cdb;
 }
 
-/// Bytes of which no two near ones are alike.
+/// Bytes in which no two neighbours are equal.
 Bytes pattern(std::size_t length, unsigned from = 0) {
     Bytes bytes(length);
     for (std::size_t i = 0; i < length; ++i)
@@ -28,7 +28,7 @@ Bytes pattern(std::size_t length, unsigned from = 0) {
     return bytes;
 }
 
-TEST(TargetVerify, TheMediumAloneIsReadInPiecesThatStayInTheirZone) {
+TEST(TargetVerify, AMediumCheckReadsInPiecesThatDoNotCrossZones) {
     Initiator initiator;
     const auto outcome = initiator.run(verify_16(initiator.lba(4, 48 * KiB), 256, medium, 0x10));
     EXPECT_EQ(outcome.words(), "good");
@@ -45,13 +45,13 @@ TEST(TargetVerify, TheMediumAloneIsReadInPiecesThatStayInTheirZone) {
     }
 }
 
-TEST(TargetVerify, TheWholeDiskIsVerifiedByOneCommand) {
+TEST(TargetVerify, OneCommandVerifiesTheWholeDisk) {
     Initiator initiator({.conventional = 0});
     EXPECT_EQ(initiator.run(verify_16(0, initiator.blocks(1024 * KiB), medium)).words(), "good");
     EXPECT_EQ(initiator.disk.taken.size(), 32u);
 }
 
-TEST(TargetVerify, AMediumThatCantBeReadIsToldWhereverItIs) {
+TEST(TargetVerify, AMediumErrorIsReportedInAnyPiece) {
     Initiator initiator;
     initiator.disk.broken = {{6, ZoneState::offline}};
     const auto blocks = initiator.blocks(192 * KiB);
@@ -61,7 +61,7 @@ TEST(TargetVerify, AMediumThatCantBeReadIsToldWhereverItIs) {
     EXPECT_EQ(initiator.run(verify_16(initiator.lba(4), 8, medium)).words(), "good");
 }
 
-TEST(TargetVerify, AllCdbLengthsHoldTheDataAgainstTheSameBlocks) {
+TEST(TargetVerify, AllCdbLengthsCompareTheSameBlocks) {
     Initiator initiator;
     const auto data = pattern(4 * KiB);
     ASSERT_EQ(initiator.run(encode_write_16(16, 8, false), 0, data).words(), "good");
@@ -79,10 +79,10 @@ TEST(TargetVerify, AllCdbLengthsHoldTheDataAgainstTheSameBlocks) {
     }
 }
 
-TEST(TargetVerify, TheFirstByteThatDiffersIsToldInAnyPieceOfTheBuffers) {
+TEST(TargetVerify, TheFirstDifferingByteIsReportedInAnyPieceOfTheBuffers) {
     Initiator initiator({.conventional = 3});
     const auto data = pattern(32 * KiB, 5);
-    const auto lba = initiator.lba(0, 48 * KiB);  // two pieces: a zone ends in its middle
+    const auto lba = initiator.lba(0, 48 * KiB);  // two pieces: a zone boundary lies in the middle
     ASSERT_EQ(initiator.run(encode_write_16(lba, 64, false), 0, data).words(), "good");
     const std::size_t places[] = {0, 511, 512, 16 * KiB - 1, 16 * KiB, 20000, 32 * KiB - 1};
     for (const auto place : places) {
@@ -101,7 +101,7 @@ TEST(TargetVerify, TheFirstByteThatDiffersIsToldInAnyPieceOfTheBuffers) {
     }
 }
 
-TEST(TargetVerify, OneBlockIsHeldAgainstEach) {
+TEST(TargetVerify, OneBlockIsComparedWithEach) {
     for (const std::uint32_t block : {512u, 4096u}) {
         Initiator initiator({.logical_block_size = block});
         ASSERT_EQ(initiator.write(0, 0, 32 * KiB, 0x5A).words(), "good");
@@ -112,7 +112,7 @@ TEST(TargetVerify, OneBlockIsHeldAgainstEach) {
         ASSERT_EQ(initiator.write(0, 16 * KiB, 4 * KiB, 0x5B).words(), "good");
         const auto differs = initiator.run(verify_16(0, blocks, one_block), 0, Bytes(block, 0x5A));
         EXPECT_EQ(differs.words(), "E/1D/00");
-        EXPECT_EQ(differs.sense()->information, 0u) << "in the data, which is one block";
+        EXPECT_EQ(differs.sense()->information, 0u) << "an offset in the data, which is one block";
         auto almost = Bytes(block, 0x5A);
         almost[block - 1] = 0;
         EXPECT_EQ(initiator.run(verify_16(0, 1, one_block), 0, almost).sense()->information,
@@ -120,7 +120,7 @@ TEST(TargetVerify, OneBlockIsHeldAgainstEach) {
     }
 }
 
-TEST(TargetVerify, WhatCantBeIsRefusedBeforeTheDiskIsAsked) {
+TEST(TargetVerify, InvalidCommandsAreRefusedBeforeAnyRequestToTheDisk) {
     Initiator initiator({.zone_capacity = 48 * KiB});
     const auto end = initiator.lba(16);
     const auto expect = [&](const Bytes& cdb, const char* words) {
@@ -140,11 +140,11 @@ TEST(TargetVerify, WhatCantBeIsRefusedBeforeTheDiskIsAsked) {
     EXPECT_TRUE(initiator.disk.taken.empty());
     EXPECT_EQ(initiator.run(verify_16(0, 8, all), 0, Bytes(2 * KiB)).words(), "overrun");
     EXPECT_EQ(initiator.run(verify_16(0, 8, one_block), 0, Bytes(511)).words(), "overrun");
-    EXPECT_EQ(initiator.run(verify_16(5, 0, all)).words(), "good") << "nothing is to be verified";
+    EXPECT_EQ(initiator.run(verify_16(5, 0, all)).words(), "good") << "no block is to be verified";
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-TEST(TargetVerify, RestrictedReadsBindItToo) {
+TEST(TargetVerify, RestrictedReadsApplyToVerifyToo) {
     Initiator initiator({.reads_past_pointer = false});
     ASSERT_EQ(initiator.write(4, 0, 8 * KiB).words(), "good");
     EXPECT_EQ(initiator.run(verify_16(initiator.lba(4), 16, medium)).words(), "good");
@@ -157,7 +157,7 @@ TEST(TargetVerify, AReadOnlyDiskCanBeVerified) {
     EXPECT_EQ(initiator.run(verify_16(0, 8, medium)).words(), "good");
 }
 
-TEST(TargetVerify, SeveralWaitForEachOtherAndAllEnd) {
+TEST(TargetVerify, SeveralVerificationsRunOneAfterAnotherAndAllComplete) {
     Initiator initiator({.conventional = 4});
     ASSERT_EQ(initiator.write(1, 0, 32 * KiB, 0x11).words(), "good");
     std::vector<Bytes> data;
@@ -172,7 +172,7 @@ TEST(TargetVerify, SeveralWaitForEachOtherAndAllEnd) {
     for (std::size_t i = 0; i < 8; ++i) tasks.push_back({i, cdbs[i], {&buffers[i], 1}, {}});
     initiator.disk.hold = true;
     ASSERT_EQ(initiator.queue->submit(tasks), 8u);
-    EXPECT_EQ(initiator.disk.taken.size(), 2u) << "the write, and one verification's";
+    EXPECT_EQ(initiator.disk.taken.size(), 2u) << "the write, and the read of one verification";
     initiator.disk.hold = false;
     initiator.loop.note_ready();
     for (int i = 0; i < 8; ++i) {

@@ -8,7 +8,7 @@ namespace {
 constexpr std::uint64_t KiB = 1024;
 using enum Operation;
 
-TEST(TargetZones, EachActionDoesWhatItSays) {
+TEST(TargetZones, EachActionChangesTheState) {
     Initiator initiator;
     EXPECT_EQ(initiator.act(open, 3).words(), "good");
     EXPECT_EQ(initiator.state(3), ZoneState::explicit_open);
@@ -26,7 +26,7 @@ TEST(TargetZones, EachActionDoesWhatItSays) {
     EXPECT_EQ(initiator.state(3), ZoneState::full);
 }
 
-TEST(TargetZones, WhatHasNothingToDoSucceedsAndChangesNothing) {
+TEST(TargetZones, ActionsWithoutEffectSucceed) {
     Initiator initiator;
     EXPECT_EQ(initiator.act(close, 3).words(), "good");
     EXPECT_EQ(initiator.act(reset, 3).words(), "good");
@@ -40,7 +40,7 @@ TEST(TargetZones, WhatHasNothingToDoSucceedsAndChangesNothing) {
     EXPECT_EQ(initiator.act(open, 4).words(), "good");
 }
 
-TEST(TargetZones, OnlyTheStartOfASequentialZoneIsAZoneId) {
+TEST(TargetZones, OnlyTheStartOfASequentialZoneIsAValidZoneId) {
     Initiator initiator({.zone_capacity = 48 * KiB});
     const auto act = [&](std::uint64_t lba, std::uint32_t count = 1) {
         return initiator.run(encode_zone_action(open, {lba, count, false})).words();
@@ -67,7 +67,7 @@ TEST(TargetZones, AZoneCountActsOnThatManyZones) {
     EXPECT_EQ(initiator.state(6), ZoneState::empty);
 }
 
-TEST(TargetZones, AZoneCountBeyondTheSequentialZonesDoesNothing) {
+TEST(TargetZones, AZoneCountBeyondTheSequentialZonesIsRefused) {
     Initiator initiator;
     EXPECT_EQ(initiator.act(open, 15, 2).words(), "5/24/00");
     EXPECT_EQ(initiator.act(open, 2, 0xFFFF).words(), "5/24/00");
@@ -75,7 +75,7 @@ TEST(TargetZones, AZoneCountBeyondTheSequentialZonesDoesNothing) {
     EXPECT_TRUE(initiator.disk.taken.empty());
 }
 
-TEST(TargetZones, AZoneCountPassesOverZonesThatHaveNothingToDo) {
+TEST(TargetZones, AZoneCountSkipsZonesThatNeedNoChange) {
     Initiator initiator;
     for (const auto full : {3, 4, 6, 8})
         EXPECT_EQ(initiator.act(finish, static_cast<std::uint64_t>(full)).words(), "good");
@@ -99,11 +99,11 @@ TEST(TargetZones, AZoneCountStopsAtTheFirstZoneThatFails) {
     EXPECT_EQ(initiator.state(10), ZoneState::empty);
 }
 
-TEST(TargetZones, TheOpenLimitCountsExplicitZonesAndMakesRoomFromImplicitOnes) {
+TEST(TargetZones, ImplicitlyOpenZonesAreClosedToStayWithinTheOpenLimit) {
     Initiator initiator({.max_open = 2});
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "good");
     EXPECT_EQ(initiator.act(open, 4).words(), "good");
-    EXPECT_EQ(initiator.act(open, 5).words(), "good") << "zone 3 makes room";
+    EXPECT_EQ(initiator.act(open, 5).words(), "good") << "zone 3 is closed to make room";
     EXPECT_EQ(initiator.state(3), ZoneState::closed);
     EXPECT_EQ(initiator.act(open, 6).words(), "7/55/0E");
     EXPECT_EQ(initiator.write(6, 0, 4 * KiB).words(), "7/55/0E");
@@ -111,17 +111,17 @@ TEST(TargetZones, TheOpenLimitCountsExplicitZonesAndMakesRoomFromImplicitOnes) {
     EXPECT_EQ(initiator.write(4, 0, 4 * KiB).words(), "good");
 }
 
-TEST(TargetZones, TheActiveLimitIsToldInTheOnlyWordsZbcHas) {
+TEST(TargetZones, TheActiveLimitIsReportedAsInsufficientZoneResources) {
     Initiator initiator({.max_open = 8, .max_active = 2});
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "good");
     EXPECT_EQ(initiator.write(4, 0, 4 * KiB).words(), "good");
     EXPECT_EQ(initiator.act(close, 3).words(), "good");
     EXPECT_EQ(initiator.write(5, 0, 4 * KiB).words(), "7/55/0E");
     const auto page = initiator.run(encode_inquiry(0xB6, 64), 64);
-    EXPECT_EQ(page.view().be32(16), 2u) << "what is shown is never more than what can be open";
+    EXPECT_EQ(page.view().be32(16), 2u) << "the open limit shown is never more than can be open";
 }
 
-TEST(TargetZones, AllActsOnThoseItConcerns) {
+TEST(TargetZones, AllActsOnEveryZoneThatNeedsTheAction) {
     Initiator initiator;
     EXPECT_EQ(initiator.write(3, 0, 4 * KiB).words(), "good");
     EXPECT_EQ(initiator.act(open, 4).words(), "good");
@@ -146,7 +146,7 @@ TEST(TargetZones, AllIgnoresTheZoneIdAndTheCount) {
               "good");
 }
 
-TEST(TargetZones, OpenAllOverTheLimitOpensNothing) {
+TEST(TargetZones, OpenAllBeyondTheLimitOpensNoZone) {
     Initiator initiator({.max_open = 2});
     for (const std::uint64_t zone : {3, 4, 5}) {
         EXPECT_EQ(initiator.write(zone, 0, 4 * KiB).words(), "good");
@@ -158,7 +158,7 @@ TEST(TargetZones, OpenAllOverTheLimitOpensNothing) {
     EXPECT_EQ(initiator.state(5), ZoneState::full);
 }
 
-TEST(TargetZones, SequentializeAndOtherServiceActionsAreNotThere) {
+TEST(TargetZones, SequentializeAndOtherServiceActionsAreRefused) {
     Initiator initiator;
     for (const auto action : {0x00, 0x05, 0x10, 0x1F}) {
         Bytes cdb(16);

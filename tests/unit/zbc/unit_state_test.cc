@@ -17,7 +17,7 @@ TEST(UnitState, ANewInitiatorHasOneAttention) {
     EXPECT_FALSE(state.attentions().pending());
 }
 
-TEST(UnitState, AResetSetsAllValuesBack) {
+TEST(UnitState, AResetRestoresTheDefaults) {
     UnitState state;
     ASSERT_TRUE(state.attentions().take());
     const ModeValues changed{true, true, false};
@@ -32,7 +32,7 @@ TEST(UnitState, AResetSetsAllValuesBack) {
     EXPECT_TRUE(state.attentions().pending());
 }
 
-TEST(Attentions, ComeOnceEachAndTheFirstFirst) {
+TEST(Attentions, AreTakenOnceInOrderOfPriority) {
     Attentions attentions;
     ASSERT_TRUE(attentions.take());
     attentions.raise(Attention::luns_changed);
@@ -48,7 +48,7 @@ TEST(Attentions, ComeOnceEachAndTheFirstFirst) {
     EXPECT_EQ(attentions.take(), std::nullopt);
 }
 
-TEST(Attentions, ThreadsTakeEachOnce) {
+TEST(Attentions, ConcurrentThreadsTakeEachOnce) {
     for (int round = 0; round < 200; ++round) {
         Attentions attentions;
         attentions.raise(Attention::mode_changed);

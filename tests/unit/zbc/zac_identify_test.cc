@@ -50,7 +50,7 @@ Bytes identify() {
     return page;
 }
 
-TEST(ZacIdentify, TellsWhoTheDiskIs) {
+TEST(ZacIdentify, DecodesTheDisksIdentity) {
     const auto page = identify();
     const auto disk = zac::decode_identify(ByteView(page));
     ASSERT_TRUE(disk) << disk.error();
@@ -68,9 +68,9 @@ TEST(ZacIdentify, TellsWhoTheDiskIs) {
     EXPECT_TRUE(disk->reports_sense);
 }
 
-TEST(ZacIdentify, AbilitiesThatAreNotSaidAreNotThere) {
+TEST(ZacIdentify, UnreportedAbilitiesAreAbsent) {
     auto page = identify();
-    put_word(page, 84, 0x0160);  // its bits mean nothing without 01b above them
+    put_word(page, 84, 0x0160);  // bits 15:14 are not 01b, so the word is not valid
     put_word(page, 119, 0x0048);
     put_word(page, 120, 0xC040);
     put_word(page, 106, 0x8003);
@@ -86,7 +86,7 @@ TEST(ZacIdentify, AbilitiesThatAreNotSaidAreNotThere) {
     EXPECT_EQ(disk->physical_sector_size, 512U);
 }
 
-TEST(ZacIdentify, ReadsLargeSectorsAndLargeSizes) {
+TEST(ZacIdentify, DecodesLargeSectorsAndSizes) {
     auto page = identify();
     put_word(page, 106, 0x5000);  // 4 KiB logical sectors, one to a physical one
     put_word(page, 117, 2048);
@@ -101,12 +101,12 @@ TEST(ZacIdentify, ReadsLargeSectorsAndLargeSizes) {
     EXPECT_EQ(disk->zoned, zac::Zoned::host_aware);
 }
 
-TEST(ZacIdentify, RefusesWhatCannotBe) {
-    struct Lie {
-        std::function<void(Bytes&)> tell;
+TEST(ZacIdentify, RefusesInvalidData) {
+    struct Invalid {
+        std::function<void(Bytes&)> spoil;
         const char* says;
     };
-    const Lie lies[] = {
+    const Invalid cases[] = {
         {[](Bytes& p) { p.resize(511); }, "is 511 bytes, not 512"},
         {[](Bytes& p) { p.clear(); }, "is 0 bytes"},
         {[](Bytes& p) { put_word(p, 0, 0x8580); }, "not an ATA disk's"},
@@ -125,23 +125,23 @@ TEST(ZacIdentify, RefusesWhatCannotBe) {
         {[](Bytes& p) { std::fill(p.begin(), p.end(), std::uint8_t{0}); }, "no DMA or no LBAs"},
         {[](Bytes& p) { std::fill(p.begin(), p.end(), std::uint8_t{0xFF}); }, "not an ATA disk's"},
     };
-    for (const auto& lie : lies) {
+    for (const auto& one : cases) {
         auto page = identify();
-        lie.tell(page);
+        one.spoil(page);
         const auto disk = zac::decode_identify(ByteView(page));
-        ASSERT_FALSE(disk) << lie.says;
-        EXPECT_NE(disk.error().find(lie.says), std::string::npos) << disk.error();
+        ASSERT_FALSE(disk) << one.says;
+        EXPECT_NE(disk.error().find(one.says), std::string::npos) << disk.error();
     }
 }
 
-TEST(ZacIdentify, TextIsPrintable) {
+TEST(ZacIdentify, UnprintableCharactersAreReplaced) {
     auto page = identify();
     put_text(page, 27, 20, "A\x01\xFF\nB");
     seal(page);
     EXPECT_EQ(zac::decode_identify(ByteView(page))->model, "A   B");
 }
 
-TEST(ZacIdentify, TheSatlsOwnPageTellsOfZonesToo) {
+TEST(ZacIdentify, DecodesTheZonedFieldOfAtaInformation) {
     Bytes page(572, 0);
     page[1] = 0x89;
     page[2] = 0x02;
@@ -165,7 +165,7 @@ TEST(ZacIdentify, TheSatlsOwnPageTellsOfZonesToo) {
     EXPECT_FALSE(zac::decode_ata_information(ByteView(page)));
 }
 
-/// Page `number` of log 30h, empty.
+/// Page `number` of log 30h (IDENTIFY DEVICE data), without contents.
 Bytes log_page(std::uint8_t number) {
     Bytes page(512, 0);
     put_qword(page, 0, std::uint64_t{1} << 63 | std::uint64_t{number} << 16 | 1);
@@ -173,12 +173,12 @@ Bytes log_page(std::uint8_t number) {
 }
 constexpr std::uint64_t valid = std::uint64_t{1} << 63;
 
-TEST(ZacIdentify, FindsPagesInTheList) {
+TEST(ZacIdentify, FindsPagesInTheListOfPages) {
     auto list = log_page(0);
     list[8] = 3;
     list[10] = 0x03;
     list[11] = 0x09;
-    list[12] = 0x05;  // behind the list's end
+    list[12] = 0x05;  // behind the end of the list
     EXPECT_TRUE(zac::lists_page(ByteView(list), 0x03));
     EXPECT_TRUE(zac::lists_page(ByteView(list), 0x09));
     EXPECT_FALSE(zac::lists_page(ByteView(list), 0x05));
@@ -188,9 +188,9 @@ TEST(ZacIdentify, FindsPagesInTheList) {
     EXPECT_FALSE(zac::lists_page({}, 0));
 }
 
-TEST(ZacIdentify, TellsWhatKindOfZonesThereAre) {
+TEST(ZacIdentify, DecodesTheZonedField) {
     auto page = log_page(3);
-    EXPECT_EQ(zac::decode_zoned(ByteView(page)), std::nullopt) << "nothing valid in it";
+    EXPECT_EQ(zac::decode_zoned(ByteView(page)), std::nullopt) << "no field of it is valid";
     put_qword(page, 104, valid);
     EXPECT_EQ(zac::decode_zoned(ByteView(page)), zac::Zoned::not_reported);
     put_qword(page, 104, valid | 1);
@@ -201,7 +201,7 @@ TEST(ZacIdentify, TellsWhatKindOfZonesThereAre) {
     EXPECT_EQ(zac::decode_zoned(ByteView(page)), std::nullopt);
 }
 
-TEST(ZacIdentify, TellsWhatTheZonesAllow) {
+TEST(ZacIdentify, DecodesZonedInformation) {
     auto page = log_page(9);
     put_qword(page, 8, valid | 1);
     put_qword(page, 24, valid | 16);
@@ -225,7 +225,7 @@ TEST(ZacIdentify, TellsWhatTheZonesAllow) {
 
     EXPECT_FALSE(zac::decode_zoned_information(ByteView(std::span(page).first(511))));
     page[7] = 0;
-    EXPECT_FALSE(zac::decode_zoned_information(ByteView(page))) << "a page that is not valid";
+    EXPECT_FALSE(zac::decode_zoned_information(ByteView(page))) << "the page is not valid";
 }
 
 }  // namespace

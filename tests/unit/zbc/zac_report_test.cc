@@ -12,7 +12,7 @@ Bytes report() {
         " 02 32 00*6  00 00 01 00 00*4  00 00 01 00 00*4  34 12 01 00 00*4  00*32");
 }
 
-TEST(ZacReport, IsReadInAtasByteOrder) {
+TEST(ZacReport, IsDecodedInAtasByteOrder) {
     const auto bytes = report();
     ASSERT_EQ(bytes.size(), 192U);
     const auto header = zac::decode_report_header(bytes);
@@ -32,7 +32,7 @@ TEST(ZacReport, IsReadInAtasByteOrder) {
     const auto second = zac::decode_zone_descriptor(bytes, 1);
     ASSERT_TRUE(second);
     EXPECT_EQ(second->type, 2);
-    EXPECT_EQ(second->condition, 3) << "without the bits beside it";
+    EXPECT_EQ(second->condition, 3) << "the other bits of the byte are ignored";
     EXPECT_EQ(second->start, 0x10000U);
     EXPECT_EQ(second->length, 0x10000U);
     EXPECT_EQ(second->write_pointer, 0x11234U);
@@ -42,7 +42,7 @@ TEST(ZacReport, IsReadInAtasByteOrder) {
     EXPECT_EQ(zone->write_pointer, std::uint64_t{0x11234} * 512);
 }
 
-TEST(ZacReport, WhatIsNotThereIsNotRead) {
+TEST(ZacReport, NothingIsReadBeyondTheBuffer) {
     const auto bytes = report();
     EXPECT_FALSE(zac::decode_zone_descriptor(bytes, 2));
     EXPECT_FALSE(zac::decode_zone_descriptor(bytes, ~std::size_t{0}));

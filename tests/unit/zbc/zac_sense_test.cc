@@ -7,13 +7,13 @@ namespace {
 
 using zac::Registers;
 
-// As SAT-4 has them: INFORMATION is ERROR, STATUS, DEVICE, COUNT 7:0; COMMAND-SPECIFIC INFORMATION
-// is the marks and LBA 7:0, 15:8, 23:16.
+// SAT-4: INFORMATION has ERROR, STATUS, DEVICE and COUNT 7:0; COMMAND-SPECIFIC INFORMATION has flags
+// and LBA 7:0, 15:8, 23:16.
 constexpr auto fixed_idnf = "f0 00 05 10 51 40 08 0a 80 11 22 33 21 00 00 00 00 00";
 constexpr auto descriptor_idnf =
     "72 05 21 00 00 00 00 0e 09 0c 01 10 00 08 44 11 55 22 66 33 40 51";
 
-TEST(ZacSense, RegistersComeFromTheStatusReturnDescriptor) {
+TEST(ZacSense, RegistersAreDecodedFromTheStatusReturnDescriptor) {
     const auto registers = zac::decode_registers(hex(descriptor_idnf));
     ASSERT_TRUE(registers);
     EXPECT_EQ(registers->error, 0x10);
@@ -26,7 +26,7 @@ TEST(ZacSense, RegistersComeFromTheStatusReturnDescriptor) {
     EXPECT_FALSE(registers->ok());
 }
 
-TEST(ZacSense, RegistersComeFromFixedFormatToo) {
+TEST(ZacSense, RegistersAreDecodedFromFixedFormat) {
     const auto registers = zac::decode_registers(hex(fixed_idnf));
     ASSERT_TRUE(registers);
     EXPECT_EQ(registers->error, 0x10);
@@ -37,15 +37,15 @@ TEST(ZacSense, RegistersComeFromFixedFormatToo) {
     EXPECT_TRUE(registers->extend);
     EXPECT_FALSE(registers->cut);
 
-    // The marks that say what was left out.
-    for (const auto marks : {"c0", "a0", "e0"}) {
+    // The flags for values that do not fit.
+    for (const auto flags : {"c0", "a0", "e0"}) {
         auto sense = hex(fixed_idnf);
-        sense[8] = hex(marks)[0];
-        EXPECT_TRUE(zac::decode_registers(sense)->cut) << marks;
+        sense[8] = hex(flags)[0];
+        EXPECT_TRUE(zac::decode_registers(sense)->cut) << flags;
     }
 }
 
-TEST(ZacSense, ADescriptorIsFoundBehindOthersAndWithoutTheUpperParts) {
+TEST(ZacSense, ADescriptorIsFoundBehindOthersAndWithoutExtend) {
     const auto registers =
         zac::decode_registers(hex("72 01 00 1d 00 00 00 1a"
                                   " 00 0a 80 00 00 00 00 00 00 00 00 07"
@@ -57,13 +57,13 @@ TEST(ZacSense, ADescriptorIsFoundBehindOthersAndWithoutTheUpperParts) {
     EXPECT_TRUE(registers->ok());
 }
 
-TEST(ZacSense, WhatHoldsNoRegistersHasNone) {
+TEST(ZacSense, SenseWithoutRegistersDecodesToNothing) {
     EXPECT_FALSE(zac::decode_registers({}));
     EXPECT_FALSE(zac::decode_registers(hex("00*18")));
     // Fixed format whose INFORMATION is not valid.
     EXPECT_FALSE(
         zac::decode_registers(hex("70 00 0b 00 00 00 00 0a 00 00 00 00 00 00 00 00 00 00")));
-    // The same, but it says that ATA information is there.
+    // The same, but the sense code is "ATA pass through information available".
     EXPECT_TRUE(
         zac::decode_registers(hex("70 00 01 00 50 40 00 0a 80 00 00 00 00 1d 00 00 00 00")));
     // Descriptor format without the descriptor.
@@ -74,7 +74,7 @@ TEST(ZacSense, WhatHoldsNoRegistersHasNone) {
     EXPECT_FALSE(zac::decode_registers(hex("72 05 21 00 00 00 00 06 09 04 01 10 00 08")));
 }
 
-TEST(ZacSense, CutBytesAreReadWithinTheirBounds) {
+TEST(ZacSense, TruncatedSenseIsReadWithinItsBounds) {
     for (const auto text : {fixed_idnf, descriptor_idnf}) {
         const auto whole = hex(text);
         const auto all = zac::decode_registers(whole);
@@ -82,15 +82,15 @@ TEST(ZacSense, CutBytesAreReadWithinTheirBounds) {
             const auto some = zac::decode_registers(std::span(whole).first(size));
             EXPECT_TRUE(!some || some == all) << size;
         }
-        auto lying = whole;
-        lying[7] = 0xFF;
-        EXPECT_EQ(zac::decode_registers(lying), all);
-        if (lying[0] == 0x72) lying[9] = 0xFF;
-        EXPECT_EQ(zac::decode_registers(lying), all) << "what is there counts";
+        auto inconsistent = whole;
+        inconsistent[7] = 0xFF;
+        EXPECT_EQ(zac::decode_registers(inconsistent), all);
+        if (inconsistent[0] == 0x72) inconsistent[9] = 0xFF;
+        EXPECT_EQ(zac::decode_registers(inconsistent), all) << "the bytes that are there count";
     }
 }
 
-TEST(ZacSense, BothFormatsComeBackAsTheyWent) {
+TEST(ZacSense, BothFormatsDecodeToTheEncodedRegisters) {
     Registers registers{0x51, 0x04, 0x40, 0x0012, 0x332211, true, false};
     const Sense sense{SenseKey::illegal_request, 0x21, 0x04, {}, {}};
     for (const auto format : {SenseFormat::fixed, SenseFormat::descriptor}) {
@@ -103,7 +103,7 @@ TEST(ZacSense, BothFormatsComeBackAsTheyWent) {
         ASSERT_TRUE(decoded);
         EXPECT_EQ(decoded->code(), sense.code());
     }
-    // What fixed format has no room for is missing, and marked.
+    // Values that do not fit the fixed format are missing, and flagged.
     registers.lba = 0x665544332211;
     registers.count = 0x0812;
     Bytes bytes(96, 0);
@@ -115,7 +115,7 @@ TEST(ZacSense, BothFormatsComeBackAsTheyWent) {
               to_hex(hex("72 05 21 04 00 00 00 0e 09 0c 01 04 08 12 44 11 55 22 66 33 40 51")));
 }
 
-TEST(ZacSense, FailuresHaveTheStatusThatSaysMost) {
+TEST(ZacSense, FailuresHaveTheMostSpecificStatus) {
     struct Row {
         const char* name;
         SenseKey key;
@@ -127,8 +127,8 @@ TEST(ZacSense, FailuresHaveTheStatusThatSaysMost) {
     using enum SenseKey;
     using Code = StatusCode;
     using Op = Operation;
-    // ATA status and error (ACS-4 6.2, 6.3) by themselves, then with what a disk's own sense data
-    // say (ZAC-2 "Zone activation and errors": the additional sense codes are ZBC's).
+    // First the ATA status and error registers alone (ACS-4 6.2, 6.3), then with the disk's sense
+    // data (ZAC-2 "Zone activation and errors": the additional sense codes are ZBC's).
     const Row rows[] = {
         {"all is well", recovered_error, 0x00, 0x1D, 0x50, 0, Op::flush, Code::ok},
         {"all is well, no sense", no_sense, 0x00, 0x00, 0x50, 0, Op::flush, Code::ok},
@@ -167,7 +167,7 @@ TEST(ZacSense, FailuresHaveTheStatusThatSaysMost) {
     }
 }
 
-TEST(ZacSense, WithoutRegistersTheSenseKeyHasToDo) {
+TEST(ZacSense, WithoutRegistersTheSenseCodeDecides) {
     const auto status = [](const char* text) {
         return zac::status_of(hex(text), Operation::write);
     };
@@ -175,10 +175,10 @@ TEST(ZacSense, WithoutRegistersTheSenseKeyHasToDo) {
               StatusCode::io_error);
     EXPECT_EQ(status("70 00 05 00 00 00 00 0a 00 00 00 00 20 00 00 00 00 00"),
               StatusCode::unsupported)
-        << "no pass-through here";
+        << "ATA PASS-THROUGH is not supported";
     EXPECT_EQ(status("72 05 21 04 00 00 00 00"), StatusCode::unaligned_write);
     EXPECT_EQ(status("72 01 00 1d 00 00 00 00"), StatusCode::io_error)
-        << "says there are registers, and has none";
+        << "the sense code announces registers that are missing";
     EXPECT_EQ(status(""), StatusCode::io_error);
 }
 

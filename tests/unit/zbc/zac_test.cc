@@ -61,7 +61,7 @@ TEST(Zac, CommandsHaveTheBytesOfTheStandards) {
     for (const auto& row : rows) EXPECT_EQ(words_of(row.cdb), to_hex(hex(row.bytes))) << row.name;
 }
 
-TEST(Zac, AnActionThatIsNoneIsOneADiskRefuses) {
+TEST(Zac, AnOperationThatIsNoZoneActionGetsAnInvalidAction) {
     for (const auto operation : {Operation::read, Operation::write, Operation::append,
                                  Operation::flush, Operation::report}) {
         const auto command = zac::decode(ByteView(zac::encode_zone_action(operation, 0)));
@@ -70,7 +70,7 @@ TEST(Zac, AnActionThatIsNoneIsOneADiskRefuses) {
     }
 }
 
-TEST(Zac, WhatWasEncodedIsDecoded) {
+TEST(Zac, EncodedCommandsAreDecoded) {
     std::mt19937_64 random(7);
     for (int i = 0; i < 1000; ++i) {
         zac::AtaCommand command;
@@ -95,7 +95,7 @@ TEST(Zac, WhatWasEncodedIsDecoded) {
     }
 }
 
-TEST(Zac, OtherCdbsAreNotAtaOnes) {
+TEST(Zac, OtherCdbsAreNotDecoded) {
     EXPECT_FALSE(zac::decode(ByteView(encode_read_16(0, 8))));
     EXPECT_FALSE(zac::decode(ByteView(hex("85 08 0e"))));
     EXPECT_FALSE(zac::decode({}));

@@ -5,7 +5,7 @@
 namespace zonebridge::zns {
 namespace {
 
-TEST(ZnsCommand, DataCommandsSayPlaceLengthAndFua) {
+TEST(ZnsCommand, DataCommandsHavePositionLengthAndFua) {
     EXPECT_EQ(read(7, 0x1'2345'6789, 8), (Command{0x02, 7, 0x23456789, 1, 7, 0}));
     EXPECT_EQ(write(7, 0x1'2345'6789, 1, false), (Command{0x01, 7, 0x23456789, 1, 0, 0}));
     EXPECT_EQ(write(1, 0, max_blocks, true), (Command{0x01, 1, 0, 0, 0x4000'FFFF, 0}));
@@ -22,7 +22,7 @@ TEST(ZnsCommand, ActionsNameOneZoneOrSelectAll) {
     EXPECT_EQ(act_on_all(1, Action::reset), (Command{0x79, 1, 0, 0, 0, 0x104}));
 }
 
-TEST(ZnsCommand, AReportAsksForAllZonesPartiallyInDwords) {
+TEST(ZnsCommand, AReportIsPartialOfAllZonesWithItsLengthInDwords) {
     EXPECT_EQ(report(2, 0x8000, 4096), (Command{0x7A, 2, 0x8000, 0, 1023, 0x10000}));
 }
 

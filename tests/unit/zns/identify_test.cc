@@ -12,7 +12,7 @@ using test::Bytes;
 using test::namespace_data;
 using test::zoned_data;
 
-TEST(ZnsIdentify, AControllerTellsItsNamesAndLimits) {
+TEST(ZnsIdentify, AControllersNamesAndLimitsAreDecoded) {
     const auto data = Bytes()
                           .text(4, "SN-1                ")
                           .text(24, "  A Model")
@@ -22,13 +22,13 @@ TEST(ZnsIdentify, AControllerTellsItsNamesAndLimits) {
     const auto found = decode_controller(data.all());
     EXPECT_EQ(found.serial, "SN-1");
     EXPECT_EQ(found.model, "A Model");
-    EXPECT_EQ(found.firmware, "1.0??");  // never control characters on somebody's terminal
+    EXPECT_EQ(found.firmware, "1.0??");  // no control characters may reach a terminal
     EXPECT_EQ(found.mdts, 7);
     EXPECT_TRUE(found.volatile_cache);
     EXPECT_FALSE(decode_controller(Bytes().all()).volatile_cache);
 }
 
-TEST(ZnsIdentify, ANamespaceTellsItsSizeBlocksAndNames) {
+TEST(ZnsIdentify, ANamespacesSizeBlocksAndNamesAreDecoded) {
     auto data = namespace_data(1 << 20, 12).put(99, 1, 1).put(104, 0x0102, 16).put(120, 0x03, 8);
     const auto found = decode_namespace(data.all());
     ASSERT_TRUE(found) << found.error();
@@ -40,8 +40,8 @@ TEST(ZnsIdentify, ANamespaceTellsItsSizeBlocksAndNames) {
     EXPECT_EQ(found->eui64[0], 3);
 }
 
-TEST(ZnsIdentify, TheFormatsNumberHasTwoParts) {
-    // Format 18 = 1 0010b: bits 6:5 hold the upper part, bit 4 is of metadata.
+TEST(ZnsIdentify, TheFormatNumberHasTwoParts) {
+    // Format 18 = 1 0010b: bits 6:5 hold the upper part, bit 4 is about metadata.
     auto data = namespace_data(100, 9).put(25, 18, 1).put(26, 0x32, 1).put(128 + 18 * 4 + 2, 13, 1);
     const auto found = decode_namespace(data.all());
     ASSERT_TRUE(found) << found.error();
@@ -49,7 +49,7 @@ TEST(ZnsIdentify, TheFormatsNumberHasTwoParts) {
     EXPECT_EQ(found->block_size, 8192U);
 }
 
-TEST(ZnsIdentify, ANamespaceThatCannotBeIsRefusedInWords) {
+TEST(ZnsIdentify, AnInvalidNamespaceIsRefusedWithAReason) {
     const auto fault = [](const Bytes& data) {
         const auto found = decode_namespace(data.all());
         return found ? std::string("accepted") : found.error();
@@ -66,7 +66,7 @@ TEST(ZnsIdentify, ANamespaceThatCannotBeIsRefusedInWords) {
     EXPECT_NE(fault(Bytes(16)).find("no size"), std::string::npos);
 }
 
-TEST(ZnsIdentify, ZonesTellSizeAndLimits) {
+TEST(ZnsIdentify, ZoneSizeAndLimitsAreDecoded) {
     auto data = zoned_data(0x4000, 9, 5).put(2, 1, 2).put(2816 + 8, 2, 1);
     const auto found = decode_zoned_namespace(data.all(), 0);
     ASSERT_TRUE(found) << found.error();
@@ -83,20 +83,20 @@ TEST(ZnsIdentify, ZonesTellSizeAndLimits) {
     EXPECT_FALSE(unlimited->reads_across_zones);
 }
 
-TEST(ZnsIdentify, ZonesThatCannotBeAreRefusedInWords) {
+TEST(ZnsIdentify, InvalidZonesAreRefusedWithAReason) {
     EXPECT_FALSE(decode_zoned_namespace(zoned_data(0).all(), 0));
-    EXPECT_FALSE(decode_zoned_namespace(zoned_data(8).all(), 1));  // another format's size
+    EXPECT_FALSE(decode_zoned_namespace(zoned_data(8).all(), 1));  // the size is of another format
     const auto more_open = decode_zoned_namespace(zoned_data(8, 3, 4).all(), 0);
     ASSERT_FALSE(more_open);
     EXPECT_NE(more_open.error().find("5 zones may be open, and 4 active"), std::string::npos);
 }
 
-TEST(ZnsIdentify, TheCommandSetIsFoundAmongDescriptorsOfAnyLength) {
-    // An NGUID's descriptor first, then the command set's.
+TEST(ZnsIdentify, TheCommandSetIsFoundBehindOtherDescriptors) {
+    // The NGUID's descriptor, then the command set's.
     auto data = Bytes().put(0, 2, 1).put(1, 16, 1).put(20, 4, 1).put(21, 1, 1).put(24, 2, 1);
     EXPECT_EQ(decode_command_set(data.all()), 2);
     EXPECT_FALSE(decode_command_set(Bytes().all()));
-    // A list that leads past its end.
+    // A list whose last descriptor claims more bytes than are left.
     Bytes endless;
     for (std::size_t i = 0; i < 4096; i += 2) endless.put(i, 0xFF02, 2);
     EXPECT_FALSE(decode_command_set(endless.all()));
@@ -119,7 +119,7 @@ class ZnsLimits : public ::testing::Test {
     Limits limits() { return limits_of(controller_, space_, zoned_, zasl_, host_); }
 };
 
-TEST_F(ZnsLimits, TheSmallestOfWhatHostAndDeviceTakeCounts) {
+TEST_F(ZnsLimits, TheSmallestLimitOfHostAndDeviceApplies) {
     EXPECT_EQ(limits().max_transfer, 1U << 20);
     EXPECT_EQ(limits().max_append, 1U << 20);
     controller_.mdts = 7;
@@ -131,11 +131,11 @@ TEST_F(ZnsLimits, TheSmallestOfWhatHostAndDeviceTakeCounts) {
     host_.max_transfer = 64 << 10;
     EXPECT_EQ(limits().max_transfer, 64U << 10);
     EXPECT_EQ(limits().max_append, 64U << 10);
-    controller_.mdts = zasl_ = 255;  // beyond all bounds: none
+    controller_.mdts = zasl_ = 255;  // too large to mean anything: no limit
     EXPECT_EQ(limits().max_transfer, 64U << 10);
 }
 
-TEST_F(ZnsLimits, TransfersAreWholeBlocksThatACommandCanCount) {
+TEST_F(ZnsLimits, TransfersAreWholeBlocksWithinTheCommandsCount) {
     host_.max_transfer = 130048;  // 127 KiB
     EXPECT_EQ(limits().max_transfer, 124U << 10);
     host_.max_transfer = 1 << 30;
@@ -143,7 +143,7 @@ TEST_F(ZnsLimits, TransfersAreWholeBlocksThatACommandCanCount) {
     EXPECT_EQ(limits().max_transfer, 32U << 20);  // 65,536 blocks
 }
 
-TEST_F(ZnsLimits, ZonesBringAppendsAndLimits) {
+TEST_F(ZnsLimits, AZonedNamespaceHasAppendsAndZoneLimits) {
     zoned_->max_open = 6;
     zoned_->max_active = 10;
     const auto found = limits();
@@ -158,7 +158,7 @@ TEST_F(ZnsLimits, ZonesBringAppendsAndLimits) {
     EXPECT_EQ(found.max_segments, 256U);
 }
 
-TEST_F(ZnsLimits, WithoutZonesItIsAnOrdinaryDisk) {
+TEST_F(ZnsLimits, ANamespaceWithoutZonesIsAnOrdinaryDisk) {
     zoned_.reset();
     const auto found = limits();
     EXPECT_EQ(found.model, Model::none);

@@ -1,7 +1,4 @@
-// NVMe structures as a device would send them, for tests to fill in and to spoil.
-//
-// Threads: one.
-// Ownership: owns its bytes.
+// NVMe structures as a device sends them, for tests to fill in and to corrupt.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +13,7 @@ class Bytes {
     explicit Bytes(std::size_t size = 4096) : bytes_(size) {}
 
     Bytes& put(std::size_t offset, std::uint64_t value, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i)  // zeroes where the value has no more
+        for (std::size_t i = 0; i < size; ++i)  // zeroes behind the value's 8 bytes
             bytes_.at(offset + i) = static_cast<std::uint8_t>(i < 8 ? value >> (8 * i) : 0);
         return *this;
     }
@@ -31,12 +28,12 @@ class Bytes {
     std::vector<std::uint8_t> bytes_;
 };
 
-/// Identify Namespace of `blocks` blocks of 2^shift bytes, format 0 of one.
+/// Identify Namespace data: `blocks` blocks of 2^shift bytes, a single format.
 inline Bytes namespace_data(std::uint64_t blocks, unsigned shift) {
     return Bytes().put(0, blocks, 8).put(128 + 2, shift, 1);
 }
 
-/// The zoned Identify Namespace; limits are 0's based and all ones for none.
+/// Identify Namespace data of the zoned command set; limits are 0's based, all ones mean no limit.
 inline Bytes zoned_data(std::uint64_t zone_blocks, std::uint32_t mar = 0xFFFFFFFF,
                         std::uint32_t mor = 0xFFFFFFFF) {
     return Bytes().put(4, mar, 4).put(8, mor, 4).put(2816, zone_blocks, 8);

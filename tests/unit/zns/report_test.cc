@@ -27,7 +27,7 @@ std::string fault(const Descriptor& descriptor) {
     return zone ? "accepted" : zone.error();
 }
 
-TEST(ZnsReport, EveryStateOfAZone) {
+TEST(ZnsReport, EveryZoneStateIsDecoded) {
     struct Row {
         unsigned state;
         ZoneState expected;
@@ -48,7 +48,7 @@ TEST(ZnsReport, EveryStateOfAZone) {
     }
 }
 
-TEST(ZnsReport, NumbersThatNoDiskHasAreRefused) {
+TEST(ZnsReport, InvalidDescriptorsAreRefused) {
     EXPECT_EQ(fault({1, 2048, 1000, 2048}), "accepted");
     for (const unsigned state : {0U, 5U, 6U, 7U, 8U, 9U, 10U, 11U, 12U})
         EXPECT_NE(fault({state, 0, 1000, 0}).find("state"), std::string::npos) << state;
@@ -58,7 +58,7 @@ TEST(ZnsReport, NumbersThatNoDiskHasAreRefused) {
     EXPECT_NE(fault({1, ~std::uint64_t{0}, 1000, 0}).find("past the end"), std::string::npos);
     EXPECT_NE(fault({1, 0, ~std::uint64_t{0}, 0}).find("capacity"), std::string::npos);
     EXPECT_NE(fault({2, 0, 1000, ~std::uint64_t{0}}).find("write pointer"), std::string::npos);
-    // Where there is no pointer, all ones are what devices say.
+    // A full zone has no write pointer: devices report all ones.
     EXPECT_EQ(fault({14, 0, 1000, ~std::uint64_t{0}}), "accepted");
 }
 
@@ -69,7 +69,7 @@ TEST(ZnsReport, TheLastZoneMayBeShorter) {
     EXPECT_EQ(zone->length, 476U * block);
 }
 
-TEST(ZnsReport, ACountThatLiesIsBoundByWhatIsThere) {
+TEST(ZnsReport, AWrongZoneCountIsBoundedByTheBuffer) {
     Bytes bytes(64 + 3 * 64 + 63);
     EXPECT_EQ(Report(bytes.put(0, ~std::uint64_t{0}, 8).all()).count(), 3U);
     EXPECT_EQ(Report(bytes.all()).claimed(), ~std::uint64_t{0});
@@ -80,7 +80,7 @@ TEST(ZnsReport, ACountThatLiesIsBoundByWhatIsThere) {
     EXPECT_EQ(Report({}).count(), 0U);
 }
 
-TEST(ZnsReport, ExtensionsLieBehindTheirDescriptors) {
+TEST(ZnsReport, ExtensionsAreFoundBehindTheirDescriptors) {
     constexpr std::size_t extension = 64;
     Bytes bytes(64 + 2 * (64 + extension) + 10);
     bytes.put(0, 5, 8);
@@ -92,11 +92,11 @@ TEST(ZnsReport, ExtensionsLieBehindTheirDescriptors) {
     EXPECT_EQ(report.zone(1, units)->start, 1024U * block);
     ASSERT_EQ(report.extension(0).size(), extension);
     EXPECT_EQ(report.extension(0)[0], 0xAB);
-    EXPECT_TRUE(report.extension(1).empty());  // it says that it has none
+    EXPECT_TRUE(report.extension(1).empty());  // the descriptor says that it has none
     EXPECT_TRUE(report.extension(2).empty());  // no such zone
 }
 
-TEST(ZnsReport, AZoneIsHeldAgainstTheLayout) {
+TEST(ZnsReport, ZonesThatDoNotFitTheLayoutAreRejected) {
     const Layout layout(units.size, units.zone_size, std::uint64_t{1000} * block, 0,
                         ZoneType::sequential_write_required);
     const auto zone = [](const Descriptor& descriptor) {

@@ -9,8 +9,8 @@ namespace {
 
 using Code = StatusCode;
 
-// Every status that means more than "it failed": NVMe Base, NVM and ZNS Command Set Specifications,
-// "Status Values". All others are io_error.
+// Every status with a meaning of its own: NVMe Base, NVM and ZNS Command Set Specifications, "Status
+// Values". All others are io_error.
 const std::map<unsigned, Code> meaning{
     {0x000, Code::ok},
     {0x001, Code::unsupported},         // Invalid Command Opcode
@@ -44,7 +44,7 @@ const std::map<unsigned, Code> meaning{
     {0x370, Code::device_gone},         // Host Pathing Error
 };
 
-TEST(ZnsStatus, EveryTypeAndCodeMeansWhatTheStandardsSay) {
+TEST(ZnsStatus, EveryTypeAndCodeHasTheMeaningOfTheStandards) {
     for (unsigned status = 0; status < 0x800; ++status) {
         const auto known = meaning.find(status);
         const auto expected = known == meaning.end() ? Code::io_error : known->second;
@@ -55,8 +55,8 @@ TEST(ZnsStatus, EveryTypeAndCodeMeansWhatTheStandardsSay) {
     }
 }
 
-TEST(ZnsStatus, FlagsBesideTheCodeDoNotMatter) {
-    // Do Not Retry, More and the retry delay: as QEMU and Linux hand them on.
+TEST(ZnsStatus, FlagsBesideTheCodeAreIgnored) {
+    // Do Not Retry, More and the retry delay, which QEMU and Linux pass on.
     for (const unsigned flags : {0x4000U, 0x2000U, 0x1800U, 0x7800U}) {
         const auto got = status_of(static_cast<std::uint16_t>(flags | 0x1BC), Operation::write);
         EXPECT_EQ(got.code, Code::unaligned_write) << std::hex << flags;
@@ -64,7 +64,7 @@ TEST(ZnsStatus, FlagsBesideTheCodeDoNotMatter) {
     }
 }
 
-TEST(ZnsStatus, ABoundaryCrossedByAReadIsARefusedRead) {
+TEST(ZnsStatus, AZoneBoundaryErrorOfAReadHasItsOwnStatus) {
     EXPECT_EQ(status_of(0x1B8, Operation::read).code, Code::read_crosses_boundary);
     EXPECT_EQ(status_of(0x1B8, Operation::append).code, Code::crosses_boundary);
 }
