@@ -14,7 +14,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-TEST(Answers, AreAllThereWhenTheWaitEnds) {
+TEST(Answers, TheWaitReturnsAllAnswers) {
     const Answers<int> answers(3);
     std::vector<std::thread> threads;
     for (int i = 0; i < 3; ++i) threads.emplace_back([answers, i] { answers.give(i); });
@@ -24,11 +24,11 @@ TEST(Answers, AreAllThereWhenTheWaitEnds) {
     EXPECT_EQ(given, (std::vector{0, 1, 2}));
 }
 
-TEST(Answers, NoneOwedIsNoWait) {
+TEST(Answers, AWaitForNoAnswersReturnsAtOnce) {
     EXPECT_TRUE(Answers<Done>(0).wait().empty());
 }
 
-TEST(Answers, AWaitMayEndBeforeTheyCome) {
+TEST(Answers, AWaitMayEndBeforeTheAnswersArrive) {
     const Answers<int> answers(2);
     answers.give(7);
     EXPECT_FALSE(answers.wait_until(steady_clock::now() + milliseconds{1}));
@@ -36,7 +36,7 @@ TEST(Answers, AWaitMayEndBeforeTheyCome) {
     EXPECT_EQ(answers.wait_until(steady_clock::now()), (std::vector{7, 8}));
 }
 
-TEST(Answers, ThatComeTooLateGoNowhere) {
+TEST(Answers, AnswersThatComeTooLateAreDropped) {
     std::function<void()> late;
     {
         const Answers<std::unique_ptr<int>> answers(1);
@@ -46,8 +46,8 @@ TEST(Answers, ThatComeTooLateGoNowhere) {
     late();
 }
 
-// For ThreadSanitizer and AddressSanitizer; without them it proves that no answer is lost.
-TEST(Answers, TheThreadThatAnswersMayStillBeThereWhenTheWaitEnds) {
+// A test for ThreadSanitizer and AddressSanitizer; without them, it checks that no answer is lost.
+TEST(Answers, TheAnsweringThreadMayOutliveTheWait) {
     std::function<void()> call;
     std::atomic<std::function<void()>*> job = nullptr;
     std::atomic<std::function<void()>*> spare = &call;

@@ -1,5 +1,5 @@
-// A device on several workers, driven without a session: what a session never lets happen, and what it can't
-// tell apart.
+// A device on several workers, driven without a session: for situations that a session prevents or
+// cannot observe.
 #include <array>
 #include <memory>
 #include <span>
@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::uint16_t queue_count = 3;
 
-/// A virtio-blk device of three queues on three workers over a disk that does nothing. The driver's second
-/// ring lies in a region of its own.
+/// A virtio-blk device with three queues on three workers, over a null disk. The ring of queue 1
+/// lies in a memory region of its own.
 class OnThreeWorkers : public ::testing::Test {
   protected:
     OnThreeWorkers() {
@@ -69,8 +69,9 @@ TEST_F(OnThreeWorkers, EveryQueueWorksWithBuffersAnywhere) {
     }
 }
 
-TEST_F(OnThreeWorkers, AMoveThatOneCanNotMakeIsMadeByNone) {
-    // Queue 1's ring is not in it. The workers of the other two could move, and have to come back.
+TEST_F(OnThreeWorkers, ANewMemoryTableThatOneQueueCannotUseIsUsedByNone) {
+    // The table lacks queue 1's ring. The other two workers could use it, and must go back to the
+    // old one.
     const auto moved = backend_->set_memory(table({&low_}), later());
     ASSERT_FALSE(moved);
     for (std::uint16_t queue = 0; queue < queue_count; ++queue) expect_works(queue, high_);
@@ -89,24 +90,24 @@ TEST_F(OnThreeWorkers, AMoveThatOneCanNotMakeIsMadeByNone) {
     for (std::uint16_t queue = 0; queue < queue_count; ++queue) expect_works(queue, high_);
 }
 
-TEST_F(OnThreeWorkers, FaultsOfSeveralAreToldOnce) {
+TEST_F(OnThreeWorkers, FaultsOfSeveralQueuesAreReportedOnce) {
     for (const auto& queue : queues_) {
         ASSERT_TRUE(queue->ring.add(std::array{driver::Buffer{0xDEAD0000, 512, false}}));
         queue->submit();
     }
     for (const auto& queue : queues_) EXPECT_TRUE(queue->wait_error()) << queue->index;
-    // All have told by the time that they have stopped.
+    // Once the queues have stopped, all faults are posted.
     for (const auto& queue : queues_) (void)backend_->stop_queue(queue->index, later());
     const auto event = backend_->take_event();
     ASSERT_TRUE(event);
     EXPECT_EQ(event->kind, virtio::BackendEvent::Kind::fault);
     EXPECT_FALSE(backend_->take_event());
 
-    // And after a reset there may be another one.
+    // After a reset, the next fault is reported again.
     backend_->reset(virtio::ResetCause::session_end);
     for (const auto& queue : queues_) {
         auto again = setup(*queue, features);
-        again.look_at_once = true;  // at the same chain
+        again.look_at_once = true;  // at the same malformed chain
         must(backend_->start_queue(queue->index, again));
         EXPECT_TRUE(queue->wait_error()) << queue->index;
     }
@@ -115,7 +116,7 @@ TEST_F(OnThreeWorkers, FaultsOfSeveralAreToldOnce) {
     EXPECT_FALSE(backend_->take_event());
 }
 
-TEST(ManyQueues, TakeNoMoreMemoryThanThereIsForAllOfThem) {
+TEST(ManyQueues, ShareABoundedAmountOfMemory) {
     constexpr std::uint16_t count = 254;
     constexpr std::uint64_t features = virtio::feature::version_1 | virtio::feature::event_index;
     driver::SharedMemory memory;
@@ -135,17 +136,17 @@ TEST(ManyQueues, TakeNoMoreMemoryThanThereIsForAllOfThem) {
     std::uint16_t running = 0;
     tl::expected<void, std::string> started;
     while (running < count && (started = start(running, 1024))) ++running;
-    EXPECT_GE(running, 64U) << "with 64 large rings a device is an ordinary one";
+    EXPECT_GE(running, 64U) << "64 large rings must fit";
     ASSERT_LT(running, count);
     EXPECT_NE(started.error().find("fewer or smaller queues"), std::string::npos)
         << started.error();
-    // What is there goes on, and one that stops makes room.
+    // Running queues go on, and a stopped queue makes room for another.
     EXPECT_EQ(must(backend->stop_queue(0, later())), 0U);
     must(start(running, 1024));
     EXPECT_FALSE(start(0, 1024));
     for (std::uint16_t index = 1; index <= running; ++index)
         (void)backend->stop_queue(index, later());
-    // As many as there are, of the size that the device asks for.
+    // All queues fit with the ring size that the device advertises.
     for (std::uint16_t index = 0; index < count; ++index) must(start(index, virtio_blk::ring_size));
     for (std::uint16_t index = 0; index < count; ++index) (void)backend->stop_queue(index, later());
 }

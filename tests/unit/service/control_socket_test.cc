@@ -1,4 +1,4 @@
-// The socket with peers of all kinds, over a protocol that only a test would speak.
+// The control socket with well-behaved and misbehaving peers, and a protocol of the test's own.
 #include "service/control_socket.h"
 
 #include <array>
@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 /// More than a socket holds.
 constexpr std::size_t much = 1 << 20;
 
-/// A mock of what the tools say: echoes, and does as it is told.
+/// A mock protocol: echoes each line; a few lines have a special effect.
 class Echo final : public ControlProtocol {
   public:
     std::string greeting() const override { return "hello"; }
@@ -61,11 +61,11 @@ class Peer {
     void send(std::string_view bytes) const {
         while (!bytes.empty()) {
             const auto sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-            if (sent <= 0) return;  // sent away
+            if (sent <= 0) return;  // the server closed the connection
             bytes.remove_prefix(static_cast<std::size_t>(sent));
         }
     }
-    /// The next line; "(end)" if there is none any more, "(nothing)" if none came in time.
+    /// The next line; "(end)" if the connection is closed, "(nothing)" if no line arrived in time.
     std::string line(std::chrono::milliseconds limit = 20s) {
         for (;;) {
             if (const auto end = bytes_.find('\n'); end != std::string::npos) {
@@ -114,17 +114,17 @@ class Socket : public ::testing::Test {
     std::unique_ptr<ControlSocket> control;
 };
 
-TEST_F(Socket, IsForItsUserAloneAndGoesWithItsServer) {
+TEST_F(Socket, IsForItsUserOnlyAndRemovedByItsServer) {
     open();
     struct stat info {};
     ASSERT_EQ(::stat(path.c_str(), &info), 0);
     EXPECT_EQ(info.st_mode & 0777, 0600U);
-    EXPECT_FALSE(ControlSocket::open(path, echo, luns)) << "a server that runs is left alone";
+    EXPECT_FALSE(ControlSocket::open(path, echo, luns)) << "another server is listening there";
     control.reset();
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
-TEST_F(Socket, OtherUsersAreSentAwayEvenIfTheFileLetsThemIn) {
+TEST_F(Socket, OtherUsersAreRefusedEvenIfFilePermissionsLetThemConnect) {
     if (::geteuid() != 0) GTEST_SKIP() << "only root can be another user";
     open();
     std::filesystem::permissions(folder.path(), std::filesystem::perms{0755});
@@ -163,7 +163,7 @@ TEST_F(Socket, AnswersLineByLine) {
     EXPECT_EQ(peer.line(), "(end)");
 }
 
-TEST_F(Socket, SomeAnswersAreTheLast) {
+TEST_F(Socket, AFinalAnswerClosesTheConnection) {
     open();
     auto peer = greeted();
     peer.send("bye\none more\n");
@@ -176,18 +176,18 @@ TEST_F(Socket, SomeAnswersAreTheLast) {
     expect_alive();
 }
 
-TEST_F(Socket, WhatIsNoLineOfTextIsSentAway) {
+TEST_F(Socket, InvalidLinesCloseTheConnection) {
     open({.line = 100});
-    const auto sent_away = [this](std::string_view bytes) {
+    const auto expect_closed = [this](std::string_view bytes) {
         auto peer = greeted();
         peer.send(bytes);
         EXPECT_EQ(peer.line().substr(0, 10), "complaint:") << bytes.size();
         EXPECT_EQ(peer.line(), "(end)");
     };
-    sent_away(std::string(100, 'x'));
-    sent_away(std::string(100, 'x') + "\n");
-    sent_away(std::string(1 << 20, 'x'));
-    sent_away(std::string_view("a\0b\n", 4));
+    expect_closed(std::string(100, 'x'));
+    expect_closed(std::string(100, 'x') + "\n");
+    expect_closed(std::string(1 << 20, 'x'));
+    expect_closed(std::string_view("a\0b\n", 4));
     EXPECT_EQ(echo.asked, 0);
     auto peer = greeted();
     const std::string longest(99, 'x');
@@ -195,7 +195,7 @@ TEST_F(Socket, WhatIsNoLineOfTextIsSentAway) {
     EXPECT_EQ(peer.line(), "echo " + longest);
 }
 
-TEST_F(Socket, WhoSaysNothingIsSentAwayInTheEnd) {
+TEST_F(Socket, ASilentPeerIsDisconnectedAfterATimeout) {
     open({.patience = 500ms});
     auto silent = greeted();
     auto slow = greeted();
@@ -206,10 +206,10 @@ TEST_F(Socket, WhoSaysNothingIsSentAwayInTheEnd) {
     expect_alive();
 }
 
-TEST_F(Socket, WhoTakesNothingBlocksNobody) {
+TEST_F(Socket, APeerThatDoesNotReadBlocksNoOther) {
     open({.patience = 20s});
     const auto stuck = greeted();
-    stuck.send("much\n");  // and reads nothing
+    stuck.send("much\n");  // and does not read the answer
     while (echo.asked == 0) std::this_thread::yield();
     expect_alive();
     auto peer = greeted();
@@ -217,14 +217,14 @@ TEST_F(Socket, WhoTakesNothingBlocksNobody) {
     EXPECT_EQ(peer.line().size(), much);
 }
 
-TEST_F(Socket, WhoTakesNothingLosesItsPlace) {
+TEST_F(Socket, APeerThatDoesNotReadIsDisconnectedAfterATimeout) {
     open({.connections = 1, .patience = 1s});
     const auto stuck = greeted();
     stuck.send("much\n");
     expect_alive();
 }
 
-TEST_F(Socket, MoreThanThereIsRoomForWaitTheirTurn) {
+TEST_F(Socket, PeersBeyondTheLimitWait) {
     open({.connections = 2, .patience = 20s});
     auto one = std::make_unique<Peer>(greeted());
     const auto two = greeted();
@@ -234,17 +234,17 @@ TEST_F(Socket, MoreThanThereIsRoomForWaitTheirTurn) {
     EXPECT_EQ(three.line(), "hello");
 }
 
-TEST_F(Socket, APeerIsLetInOnceThereAreDescriptorsForIt) {
+TEST_F(Socket, APeerIsAcceptedOnceADescriptorIsFree) {
     using test::FewDescriptors;
     open();
     std::optional<FewDescriptors> shortage(std::in_place, FewDescriptors::Left::one);
-    Peer peer(path);  // has the last one
+    Peer peer(path);  // uses the last free descriptor
     EXPECT_EQ(peer.line(500ms), "(nothing)");
     shortage.reset();
     EXPECT_EQ(peer.line(), "hello");
 }
 
-TEST_F(Socket, PeersThatLeaveAtAnyMomentLeaveNothing) {
+TEST_F(Socket, PeersMayDisconnectAtAnyMoment) {
     open({.connections = 4});
     for (int i = 0; i < 200; ++i) {
         const Peer peer(path);
@@ -255,20 +255,20 @@ TEST_F(Socket, PeersThatLeaveAtAnyMomentLeaveNothing) {
     expect_alive();
 }
 
-TEST_F(Socket, OthersAreGreetedWhileADiskTakesItsTime) {
+TEST_F(Socket, OthersAreGreetedWhileARequestTakesLong) {
     open({.patience = 500ms});
     auto busy = greeted();
     busy.send("wait\n");
     while (echo.asked == 0) std::this_thread::yield();
     auto next = greeted();
     next.send("next\n");
-    EXPECT_EQ(next.line(700ms), "(nothing)") << "one thing after another";
+    EXPECT_EQ(next.line(700ms), "(nothing)") << "requests are answered one after another";
     echo.go_on = true;
     EXPECT_EQ(busy.line(), "echo wait");
-    EXPECT_EQ(next.line(), "echo next") << "nobody loses patience with who waits for us";
+    EXPECT_EQ(next.line(), "echo next") << "a peer that waits for the server does not time out";
 }
 
-TEST_F(Socket, AtItsEndWhatWasBegunIsAnsweredAndNothingElseBegun) {
+TEST_F(Socket, AtItsEndTheServerAnswersTheCurrentRequestAndNoOther) {
     open();
     auto busy = greeted();
     busy.send("wait\n");

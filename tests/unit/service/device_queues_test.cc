@@ -1,4 +1,5 @@
-// One device's queues on one worker, turned by the test: what is taken from which ring, and when.
+// One device's queues on one worker, whose loop the test turns: which chains are taken from which
+// ring, and when.
 #include "service/device_queues.h"
 
 #include <algorithm>
@@ -27,7 +28,7 @@
 namespace zonebridge::service {
 namespace {
 
-/// A real loop tells of each kick once, and HandLoop as long as it can be read.
+/// A real loop reports each kick once; HandLoop reports it as long as the descriptor is readable.
 void forget_kicks(const driver::Queue& queue) {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(queue.kick_fd, &count, sizeof count);
@@ -84,7 +85,7 @@ class BlkDeviceQueues : public testing::Test {
     std::vector<std::string> faults_;
 };
 
-TEST_F(BlkDeviceQueues, AChainMoreThanTheRingHasDescriptorsIsAFault) {
+TEST_F(BlkDeviceQueues, MoreChainsInFlightThanDescriptorsAreAFault) {
     disk_.hold = true;
     const auto head = add_flush();
     for (int i = 1; i < 16; ++i) (void)add_flush();
@@ -103,7 +104,7 @@ TEST_F(BlkDeviceQueues, AChainMoreThanTheRingHasDescriptorsIsAFault) {
     EXPECT_TRUE(queue_->wait_error());
 }
 
-/// Chains of more buffers than a slot has pieces for, more than the pool has.
+/// Chains that need more pieces than a slot has, and together more than the pool has.
 class LongBlkDeviceQueues : public BlkDeviceQueues {
   protected:
     static constexpr std::uint16_t ring_size = 64;
@@ -126,14 +127,14 @@ class LongBlkDeviceQueues : public BlkDeviceQueues {
     }
 };
 
-TEST_F(LongBlkDeviceQueues, TakesTheRestWhenSomeAreAnswered) {
+TEST_F(LongBlkDeviceQueues, TakesWaitingChainsAsOthersComplete) {
     disk_.hold = true;
     for (int i = 0; i < ring_size; ++i) add_long_flush();
     queue_->submit();
     for (int i = 0; i < 4; ++i) turn();
     const auto taken = device_->in_flight(0);
     EXPECT_GT(taken, 0U);
-    EXPECT_LT(taken, ring_size) << "there are pieces for all at once: the test shows nothing";
+    EXPECT_LT(taken, ring_size) << "the test needs more chains than there are pieces for";
     EXPECT_TRUE(device_->waits(0));
     disk_.hold = false;
     std::size_t count = 0;
@@ -141,12 +142,12 @@ TEST_F(LongBlkDeviceQueues, TakesTheRestWhenSomeAreAnswered) {
         turn();
         count += answered();
     }
-    EXPECT_EQ(count, ring_size) << "nobody kicks again";
+    EXPECT_EQ(count, ring_size) << "the driver sends no further kick";
     EXPECT_FALSE(device_->waits(0));
     EXPECT_TRUE(faults_.empty());
 }
 
-TEST_F(LongBlkDeviceQueues, StopsWhereItStandsWhileChainsWait) {
+TEST_F(LongBlkDeviceQueues, StopsWithoutTakingTheWaitingChains) {
     disk_.hold = true;
     for (int i = 0; i < ring_size; ++i) add_long_flush();
     queue_->submit();
@@ -174,8 +175,8 @@ TEST_F(LongBlkDeviceQueues, StopsWhereItStandsWhileChainsWait) {
     EXPECT_EQ(count, ring_size);
 }
 
-/// A device for whose queue there is no memory, as often as a test says.
-class Greedy final : public virtio::Device {
+/// A device that runs out of memory the first `failures` times that a queue is attached.
+class OutOfMemory final : public virtio::Device {
   public:
     void attach(std::uint16_t, virtio::VirtQueue&) override {
         if (failures != 0) {
@@ -201,9 +202,9 @@ class Greedy final : public virtio::Device {
     std::optional<std::string> none;
 };
 
-TEST(DeviceQueues, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
+TEST(DeviceQueues, AQueueIsRefusedWithAReasonIfMemoryRunsOut) {
     test::HandLoop loop;
-    Greedy device;
+    OutOfMemory device;
     DeviceQueues path(loop, device, [](const std::string& why) { FAIL() << why; });
     driver::SharedMemory memory;
     must(memory.add(0x100000, 0x100000));
@@ -217,7 +218,7 @@ TEST(DeviceQueues, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
     queue.kick();
     must(loop.turn(Loop::Wait::poll));
     path.take();
-    EXPECT_EQ(device.taken, 0) << "nothing is left of it";
+    EXPECT_EQ(device.taken, 0) << "the refused queue is not served";
 
     must(path.start(5, wanted));
     EXPECT_TRUE(device.attached);
@@ -227,8 +228,8 @@ TEST(DeviceQueues, AQueueForWhichThereIsNoMemoryIsRefusedInWords) {
     EXPECT_TRUE(stopped);
 }
 
-/// A virtio-scsi controller with one request queue. Commands stay with a unit that answers when it is
-/// told to.
+/// A virtio-scsi controller with one request queue. Its unit completes commands when the test says
+/// so.
 class ScsiDeviceQueues : public testing::Test {
   protected:
     static constexpr std::uint64_t features = virtio::feature::version_1 |
@@ -269,7 +270,7 @@ class ScsiDeviceQueues : public testing::Test {
     void settle() {
         for (int i = 0; i < 4; ++i) turn();
     }
-    /// Queues a command of `buffers` buffers at least without kicking.
+    /// Queues a command of at least `buffers` buffers, without a kick.
     void add_command(std::size_t buffers = 2) {
         const auto out = memory_.allocate(virtio_scsi::RequestHeader::size +
                                           virtio_scsi::Config::default_cdb_size);
@@ -282,7 +283,8 @@ class ScsiDeviceQueues : public testing::Test {
         ASSERT_TRUE(queues_.at(requests)->ring.add(chain));
         (void)queues_.at(requests)->ring.publish();
     }
-    /// Queues a function that affects all commands of the unit, and kicks; where its response comes.
+    /// Queues a function that affects all commands of the unit, and kicks. Returns the response's
+    /// buffer.
     driver::Block reset_unit() {
         const auto out = memory_.allocate(virtio_scsi::TaskManagement::size);
         out.host[4] = static_cast<std::byte>(virtio_scsi::TaskFunction::logical_unit_reset);
@@ -313,7 +315,7 @@ TEST_F(ScsiDeviceQueues, AFunctionTakesNothingFromADisabledRing) {
     const auto function = reset_unit();
     settle();
     EXPECT_EQ(unit_.waiting(), 0U) << "the ring is disabled";
-    EXPECT_EQ(function.host[0], std::byte{0}) << "and the function waits for nothing in it";
+    EXPECT_EQ(function.host[0], std::byte{0}) << "the function does not wait for the command in it";
     path_->enable(requests, true);
     settle();
     EXPECT_EQ(unit_.waiting(), 1U);
@@ -331,7 +333,7 @@ TEST_F(ScsiDeviceQueues, AFunctionTakesNothingFromARingThatWasNotKicked) {
     EXPECT_EQ(unit_.waiting(), 1U);
 }
 
-TEST_F(ScsiDeviceQueues, AFunctionTakesFromARingThatIsDisabledNoMore) {
+TEST_F(ScsiDeviceQueues, AFunctionTakesCommandsFromARingThatWasEnabledLater) {
     for (const std::uint16_t index : {0, 1}) start(index);
     start(requests, false);
     queues_.at(requests)->kick();
@@ -356,7 +358,7 @@ TEST_F(ScsiDeviceQueues, AFunctionWaitsForCommandsThatWaitForPieces) {
     settle();
     const auto first = unit_.waiting();
     ASSERT_GT(first, 0U);
-    ASSERT_LT(first, commands) << "there are pieces for all at once: the test shows nothing";
+    ASSERT_LT(first, commands) << "the test needs more chains than there are pieces for";
     const auto function = reset_unit();
     settle();
     EXPECT_EQ(function.host[0], std::byte{0xEE});
@@ -370,7 +372,7 @@ TEST_F(ScsiDeviceQueues, AFunctionWaitsForCommandsThatWaitForPieces) {
     EXPECT_EQ(unit_.waiting(), 0U);
 }
 
-TEST_F(ScsiDeviceQueues, AFunctionEndsThatWaitsForCommandsOfARingThatStops) {
+TEST_F(ScsiDeviceQueues, AFunctionCompletesWhenTheRingsOfItsCommandsStop) {
     constexpr std::size_t commands = 60;
     for (std::uint16_t index = 0; index <= requests; ++index) start(index);
     for (std::size_t i = 0; i < commands; ++i) add_command(60);

@@ -1,7 +1,5 @@
-// What a test needs to drive a Backend without a session: memory tables and queue setups made from the
-// driver's own.
-//
-// Ownership: descriptors are copied.
+// Helpers to drive a Backend without a session: memory tables and queue setups made from the test
+// driver's memory and queues. File descriptors are duplicated.
 #pragma once
 
 #include <initializer_list>

@@ -18,7 +18,7 @@ void hang() {
     for (;;) ::pause();
 }
 
-TEST(EndingLimitDeathTest, EndsAProcessThatHangsOnceItsEndHasBegun) {
+TEST(EndingLimitDeathTest, EndsAProcessThatHangsAfterBegin) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_EXIT(
         {
@@ -29,7 +29,7 @@ TEST(EndingLimitDeathTest, EndsAProcessThatHangsOnceItsEndHasBegun) {
         ::testing::ExitedWithCode(EXIT_FAILURE), "told to end 0.01 s ago");
 }
 
-TEST(EndingLimitDeathTest, EndsAProcessThatHangsWhenItIsToldToStop) {
+TEST(EndingLimitDeathTest, EndsAProcessThatHangsAfterTheStopEvent) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_EXIT(
         {
@@ -41,7 +41,7 @@ TEST(EndingLimitDeathTest, EndsAProcessThatHangsWhenItIsToldToStop) {
         ::testing::ExitedWithCode(EXIT_FAILURE), "has not given back what it was asked for");
 }
 
-TEST(EndingLimit, LeavesAProcessAloneThatEndsInTimeOrIsNotToEnd) {
+TEST(EndingLimit, HasNoEffectIfTheProcessEndsInTimeOrWasNotStopped) {
     const auto limit = EndingLimit::start(std::nullopt, hours{1});
     ASSERT_TRUE(limit) << limit.error().message;
     (*limit)->begin();

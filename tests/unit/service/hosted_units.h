@@ -1,9 +1,8 @@
-// Stands in for a running virtio-scsi device: opens a task queue to each unit on real workers, sends
-// commands and takes their answers, and notes what the guest would be told. A mock, for what a table of
-// disks says to a device; tests/served has the real one.
+// A mock of a running virtio-scsi device, for tests of the LUN table: it opens a task queue to each
+// unit on real workers, sends commands, takes the results, and records what the guest would be
+// told. tests/served has the real device.
 //
 // Threads: the test's; the queues are on the workers.
-// Ownership: borrows the workers and the units.
 #pragma once
 
 #include <array>
@@ -24,7 +23,8 @@
 
 namespace zonebridge::service {
 
-/// One worker's queue to one unit. Keeps what the unit does not take, as a controller does.
+/// One worker's queue to one unit. Keeps the commands that the unit does not take yet, as a
+/// controller does.
 class HostedQueue final : public Member {
   public:
     HostedQueue(Loop& loop, zbc::LogicalUnit& unit) : loop_(loop) {
@@ -39,7 +39,7 @@ class HostedQueue final : public Member {
         for (auto count = results.size(); count == results.size();) {
             count = queue_->reap(results);
             const std::lock_guard guard(lock_);
-            for (std::size_t i = 0; i < count; ++i) answers_.push_back(results[i]);
+            for (std::size_t i = 0; i < count; ++i) results_.push_back(results[i]);
             if (count != 0) came_.notify_all();
         }
         offer();
@@ -50,12 +50,12 @@ class HostedQueue final : public Member {
         waiting_.push_back({.tag = next_tag_++, .cdb = cdb});
         loop_.note_ready();
     }
-    /// The next answer, or nothing for so long.
+    /// The next result; nothing if none arrives in time.
     std::optional<zbc::TaskResult> wait(std::chrono::milliseconds limit) {
         std::unique_lock lock(lock_);
-        if (!came_.wait_for(lock, limit, [this] { return !answers_.empty(); })) return std::nullopt;
-        const auto answer = answers_.front();
-        answers_.pop_front();
+        if (!came_.wait_for(lock, limit, [this] { return !results_.empty(); })) return std::nullopt;
+        const auto answer = results_.front();
+        results_.pop_front();
         return answer;
     }
     [[nodiscard]] bool idle() const { return waiting_.empty(); }
@@ -72,7 +72,7 @@ class HostedQueue final : public Member {
     std::uint64_t next_tag_ = 1;
     std::mutex lock_;
     std::condition_variable came_;
-    std::deque<zbc::TaskResult> answers_;
+    std::deque<zbc::TaskResult> results_;
 };
 
 class HostedUnits final : public Units {
@@ -85,7 +85,7 @@ class HostedUnits final : public Units {
     }
 
     tl::expected<void, Error> add(const virtio_scsi::Unit& unit) override {
-        said.push_back(fmt::format("add {}", unit.lun));
+        calls.push_back(fmt::format("add {}", unit.lun));
         if (refuse_next) return tl::unexpected(Error{StatusCode::unsupported, "no room", {}});
         for (const auto& worker : workers_)
             worker->call([&](Ring& ring) {
@@ -96,15 +96,15 @@ class HostedUnits final : public Units {
         return {};
     }
     void announce_removal(std::uint16_t lun) override {
-        said.push_back(fmt::format("announce {}", lun));
+        calls.push_back(fmt::format("announce {}", lun));
     }
     Removed remove(std::uint16_t lun, std::chrono::milliseconds = {}) override {
-        said.push_back(fmt::format("remove {}", lun));
+        calls.push_back(fmt::format("remove {}", lun));
         if (!queues_.contains(lun)) return Removed::absent;
         if (hung) return Removed::in_use_still;
         for (std::size_t i = 0; i < workers_.size(); ++i)
             workers_[i]->call([&](Ring&) {
-                EXPECT_TRUE(queues_[lun][i]->idle()) << "a command was left waiting";
+                EXPECT_TRUE(queues_[lun][i]->idle()) << "a command was never submitted";
                 workers_[i]->remove(*queues_[lun][i]);
                 queues_[lun][i].reset();
             });
@@ -112,10 +112,10 @@ class HostedUnits final : public Units {
         return Removed::gone;
     }
     void changed(std::uint16_t lun, zbc::Attention what) override {
-        said.push_back(fmt::format("changed {} {}", lun, static_cast<int>(what)));
+        calls.push_back(fmt::format("changed {} {}", lun, static_cast<int>(what)));
     }
 
-    /// Through the unit of that number, on that worker.
+    /// Sends a command to the unit of that number, on that worker.
     void send(std::uint16_t lun, std::span<const std::uint8_t> cdb = test_unit_ready,
               std::size_t worker = 0) {
         workers_[worker]->call([&](Ring&) { queues_.at(lun)[worker]->send(cdb); });
@@ -136,9 +136,9 @@ class HostedUnits final : public Units {
         return sense ? sense->code() : 0;
     }
 
-    std::vector<std::string> said;
+    std::vector<std::string> calls;
     bool refuse_next = false;
-    bool hung = false;  ///< No unit can be removed: its disk holds commands.
+    bool hung = false;  ///< If set, no unit can be removed, as if its disk held commands.
 
   private:
     const Workers& workers_;

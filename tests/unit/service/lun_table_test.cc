@@ -1,4 +1,4 @@
-// Disks in files, put under a stand-in for the device and taken away again.
+// The LUN table with disks in files and a mock of the device.
 #include "service/lun_table.h"
 
 #include <chrono>
@@ -16,7 +16,7 @@
 namespace zonebridge::service {
 namespace {
 
-using Said = std::vector<std::string>;
+using Calls = std::vector<std::string>;
 
 class Table : public ::testing::Test {
   protected:
@@ -45,7 +45,7 @@ class Table : public ::testing::Test {
     HostedUnits units{workers};
 };
 
-TEST_F(Table, StartsWithDisksAndClosesThem) {
+TEST_F(Table, OpensDisksAndClosesThem) {
     const auto first = make("a");
     const auto second = make("b");
     ASSERT_TRUE(luns.open(7, first));
@@ -62,7 +62,7 @@ TEST_F(Table, StartsWithDisksAndClosesThem) {
     EXPECT_FALSE(luns.open(1, folder / "missing"));
 }
 
-TEST_F(Table, ADiskIsAddedUnderAGuest) {
+TEST_F(Table, ADiskIsAddedWhileTheDeviceRuns) {
     luns.run(units);
     const auto path = make("a");
     const auto added =
@@ -71,15 +71,15 @@ TEST_F(Table, ADiskIsAddedUnderAGuest) {
     EXPECT_EQ(added->number, 3);
     EXPECT_TRUE(added->read_only);
     EXPECT_EQ(added->limits.layout.zone_count(), 4U);
-    EXPECT_FALSE(in_use(path)) << "it is only read";
-    (void)units.run(3);  // the unit attention of power on
+    EXPECT_FALSE(in_use(path)) << "opened read-only";
+    (void)units.run(3);  // takes the power-on unit attention
     EXPECT_EQ(units.run(3).status, zbc::ScsiStatus::good);
     ASSERT_EQ(luns.list().size(), 1U);
     EXPECT_EQ(luns.list()[0].device, path);
     EXPECT_TRUE(luns.remove(3, Removal::now));
 }
 
-TEST_F(Table, WhatCanNotBeAddedIsNamedAndLeavesNothing) {
+TEST_F(Table, AFailedAddHasAReasonAndLeavesNothing) {
     luns.run(units);
     const auto path = make("a");
     const auto other = make("b");
@@ -89,7 +89,7 @@ TEST_F(Table, WhatCanNotBeAddedIsNamedAndLeavesNothing) {
         EXPECT_FALSE(added);
         return added ? "" : added.error().message;
     };
-    EXPECT_NE(says(3, other).find(path), std::string::npos) << "who has the number";
+    EXPECT_NE(says(3, other).find(path), std::string::npos) << "names the disk that has the number";
     EXPECT_NE(says(4, path).find("in use by process"), std::string::npos);
     EXPECT_NE(says(256, other).find("255"), std::string::npos);
     EXPECT_NE(says(4, folder / "missing").find("missing"), std::string::npos);
@@ -100,15 +100,15 @@ TEST_F(Table, WhatCanNotBeAddedIsNamedAndLeavesNothing) {
     EXPECT_TRUE(luns.remove(3, Removal::now));
 }
 
-TEST_F(Table, RemovedAtOnceItIsClosedAndCanBeAddedAgain) {
+TEST_F(Table, ARemovedDiskIsClosedAndCanBeAddedAgain) {
     luns.run(units);
     const auto path = make("a");
     for (int i = 0; i < 3; ++i) {
-        units.said.clear();
+        units.calls.clear();
         ASSERT_TRUE(luns.add(1, path, {}));
         (void)units.run(1);
         ASSERT_TRUE(luns.remove(1, Removal::now));
-        EXPECT_EQ(units.said, (Said{"add 1", "announce 1", "remove 1"}));
+        EXPECT_EQ(units.calls, (Calls{"add 1", "announce 1", "remove 1"}));
         EXPECT_FALSE(in_use(path));
     }
     const auto removed = luns.remove(1, Removal::now);
@@ -116,7 +116,7 @@ TEST_F(Table, RemovedAtOnceItIsClosedAndCanBeAddedAgain) {
     EXPECT_NE(removed.error().message.find("no LUN 1"), std::string::npos);
 }
 
-TEST_F(Table, ADiskThatHoldsCommandsStaysUntilItGivesThemBack) {
+TEST_F(Table, ADiskWithCommandsInFlightIsNotClosed) {
     luns.run(units);
     const auto path = make("a");
     ASSERT_TRUE(luns.add(1, path, {}));
@@ -127,7 +127,7 @@ TEST_F(Table, ADiskThatHoldsCommandsStaysUntilItGivesThemBack) {
         EXPECT_NE(removed.error().message.find("gone for the guest"), std::string::npos)
             << removed.error().message;
     }
-    EXPECT_TRUE(in_use(path)) << "closed under its commands";
+    EXPECT_TRUE(in_use(path)) << "the disk was closed with commands in flight";
     EXPECT_FALSE(luns.add(1, make("b"), {})) << "the number is not free";
     EXPECT_FALSE(luns.refresh(1));
     units.hung = false;
@@ -135,55 +135,56 @@ TEST_F(Table, ADiskThatHoldsCommandsStaysUntilItGivesThemBack) {
     EXPECT_FALSE(in_use(path));
 }
 
-TEST_F(Table, AGuestThatIsToldHasTimeToWriteOutWhatItHolds) {
+TEST_F(Table, AnAnnouncedRemovalWaitsWhileTheGuestWrites) {
     luns.run(units);
     ASSERT_TRUE(luns.add(1, make("a"), {}));
     (void)units.run(1);
     auto removed =
         std::async(std::launch::async, [this] { return luns.remove(1, Removal::announced); });
-    // Two seconds' worth of commands, none of them a second apart.
+    // Commands for two seconds, less than a second apart.
     for (int i = 0; i < 20; ++i) {
         EXPECT_EQ(units.run(1).status, zbc::ScsiStatus::good);
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
     }
     EXPECT_TRUE(removed.get());
-    EXPECT_EQ(units.said.back(), "remove 1");
+    EXPECT_EQ(units.calls.back(), "remove 1");
 }
 
-TEST_F(Table, AServerThatIsStoppedDoesNotWaitForAGuest) {
+TEST_F(Table, AStoppingServerDoesNotWaitForTheGuest) {
     luns.run(units);
     ASSERT_TRUE(luns.add(1, make("a"), {}));
     ASSERT_TRUE(luns.add(2, make("b"), {}));
     luns.hurry();
-    // Would take a second each.
+    // Otherwise each removal would take a second.
     EXPECT_TRUE(luns.remove(1, Removal::announced));
     EXPECT_TRUE(luns.remove(2, Removal::announced));
 }
 
-TEST_F(Table, ADiskThatGrewIsOpenedAgainUnderItsNumber) {
+TEST_F(Table, RefreshReopensADiskThatGrew) {
     luns.run(units);
     const auto name = plain("file", 1 << 20);
     ASSERT_TRUE(luns.add(5, name, {}));
     (void)units.run(5);
-    units.said.clear();
+    units.calls.clear();
     auto refreshed = luns.refresh(5);
     ASSERT_TRUE(refreshed) << refreshed.error().message;
     EXPECT_EQ(refreshed->info.limits.size(), 1U << 20);
-    EXPECT_EQ(units.said, Said{}) << "nothing is another";
+    EXPECT_EQ(units.calls, Calls{}) << "nothing has changed";
     std::filesystem::resize_file(folder / "file", 3 << 20);
     refreshed = luns.refresh(5);
     ASSERT_TRUE(refreshed) << refreshed.error().message;
     EXPECT_EQ(refreshed->info.limits.size(), 3U << 20);
     EXPECT_EQ(refreshed->size_before, 1U << 20);
-    EXPECT_EQ(units.said.back(),
+    EXPECT_EQ(units.calls.back(),
               fmt::format("changed 5 {}", static_cast<int>(zbc::Attention::capacity_changed)));
     EXPECT_EQ(luns.list()[0].limits.size(), 3U << 20);
-    EXPECT_EQ(HostedUnits::sense_of(units.run(5)), 0x062900U) << "mode pages are as at power on";
+    EXPECT_EQ(HostedUnits::sense_of(units.run(5)), 0x062900U)
+        << "the mode pages have their power-on values";
     EXPECT_EQ(units.run(5).status, zbc::ScsiStatus::good);
     EXPECT_TRUE(luns.remove(5, Removal::now));
 }
 
-TEST_F(Table, WhatIsHeldExclusivelyIsLetGoOfInBetween) {
+TEST_F(Table, RefreshReopensADiskThatIsHeldExclusively) {
     luns.run(units);
     ASSERT_TRUE(luns.add(0, make("a"), {}));
     EXPECT_TRUE(luns.refresh(0));
@@ -191,21 +192,21 @@ TEST_F(Table, WhatIsHeldExclusivelyIsLetGoOfInBetween) {
     EXPECT_TRUE(luns.remove(0, Removal::now));
 }
 
-TEST_F(Table, ADiskThatDoesNotComeBackIsGone) {
+TEST_F(Table, ADiskThatCannotBeReopenedIsRemoved) {
     luns.run(units);
     const auto name = plain("file", 1 << 20);
     ASSERT_TRUE(luns.add(5, name, {}));
     std::filesystem::remove(folder / "file");
-    units.said.clear();
+    units.calls.clear();
     const auto refreshed = luns.refresh(5);
     ASSERT_FALSE(refreshed);
     EXPECT_NE(refreshed.error().message.find("LUN 5 was removed"), std::string::npos)
         << refreshed.error().message;
-    EXPECT_EQ(units.said, (Said{"announce 5", "remove 5"}));
+    EXPECT_EQ(units.calls, (Calls{"announce 5", "remove 5"}));
     EXPECT_TRUE(luns.list().empty());
 }
 
-TEST_F(Table, AnotherDiskUnderTheSameNameIsNotWhatTheGuestHas) {
+TEST_F(Table, RefreshRemovesTheLunIfThePathIsAnotherDisk) {
     luns.run(units);
     const auto path = make("a");
     ASSERT_TRUE(luns.add(5, path, {}));
@@ -215,7 +216,7 @@ TEST_F(Table, AnotherDiskUnderTheSameNameIsNotWhatTheGuestHas) {
     ASSERT_FALSE(refreshed);
     EXPECT_NE(refreshed.error().message.find("another disk"), std::string::npos)
         << refreshed.error().message;
-    EXPECT_FALSE(in_use(path)) << "let go of";
+    EXPECT_FALSE(in_use(path)) << "the disk was closed";
     EXPECT_TRUE(luns.list().empty());
     EXPECT_FALSE(luns.refresh(5));
 }

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A log that tells when it has grown.
+/// A log that can wait for lines.
 class Log {
   public:
     RefusalLog::Write writer() {
@@ -41,31 +41,31 @@ Refusal refusal(StatusCode code = StatusCode::zone_full) {
 
 TEST(RefusalLog, WritesASentenceThatNamesTheDisk) {
     Log log;
-    RefusalLog explainer(log.writer());
-    explainer.source("").refused(refusal());
-    explainer.source("LUN 3").refused(refusal(StatusCode::zone_offline));
+    RefusalLog refusals(log.writer());
+    refusals.source("").refused(refusal());
+    refusals.source("LUN 3").refused(refusal(StatusCode::zone_offline));
     const auto lines = log.wait_for(2);
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_TRUE(lines[0].starts_with("refused: write of 512 bytes at 4 KiB: ")) << lines[0];
     EXPECT_TRUE(lines[1].starts_with("LUN 3: refused: write of 512 bytes at 4 KiB: ")) << lines[1];
-    EXPECT_EQ(&explainer.source("LUN 3"), &explainer.source("LUN 3"));
+    EXPECT_EQ(&refusals.source("LUN 3"), &refusals.source("LUN 3"));
 }
 
-TEST(RefusalLog, KnowsTheDisksNumbers) {
+TEST(RefusalLog, UsesTheDisksLimits) {
     Log log;
-    RefusalLog explainer(log.writer());
+    RefusalLog refusals(log.writer());
     Limits limits;
     limits.layout = Layout(1 << 20, 0, 0, 0U, ZoneType::sequential_write_required);
-    explainer.source("").knows(limits);
-    explainer.source("").refused(refusal(StatusCode::out_of_range));
+    refusals.source("").knows(limits);
+    refusals.source("").refused(refusal(StatusCode::out_of_range));
     EXPECT_NE(log.wait_for(1).at(0).find("the disk ends at 1 MiB"), std::string::npos);
 }
 
-TEST(RefusalLog, WhatIsTooMuchIsCountedAndSaid) {
+TEST(RefusalLog, RefusalsBeyondTheLimitAreCounted) {
     Log log;
     {
-        RefusalLog explainer(log.writer(), {.at_once = 3, .every = 1h});
-        auto& source = explainer.source("");
+        RefusalLog refusals(log.writer(), {.at_once = 3, .every = 1h});
+        auto& source = refusals.source("");
         for (int i = 0; i < 10; ++i) {
             EXPECT_EQ(source.wants(), i < 3);
             source.refused(refusal());
@@ -76,10 +76,10 @@ TEST(RefusalLog, WhatIsTooMuchIsCountedAndSaid) {
     EXPECT_NE(lines[3].find(": 7 more requests"), std::string::npos) << lines[3];
 }
 
-TEST(RefusalLog, WantsMoreAfterAWhile) {
+TEST(RefusalLog, WantsRefusalsAgainAfterAWhile) {
     Log log;
-    RefusalLog explainer(log.writer(), {.at_once = 1, .every = 1ms});
-    auto& source = explainer.source("");
+    RefusalLog refusals(log.writer(), {.at_once = 1, .every = 1ms});
+    auto& source = refusals.source("");
     for (int i = 0; i < 3; ++i) {
         while (!source.wants()) std::this_thread::yield();
         source.refused(refusal());
@@ -87,35 +87,35 @@ TEST(RefusalLog, WantsMoreAfterAWhile) {
     EXPECT_EQ(log.wait_for(3).size(), 3U);
 }
 
-TEST(RefusalLog, NobodyWaitsForASlowLog) {
+TEST(RefusalLog, ASlowLogBlocksNoCaller) {
     std::mutex slow;
     std::unique_lock stuck(slow);
     Log log;
-    RefusalLog explainer(
+    RefusalLog refusals(
         [&, write = log.writer()](const std::string& line) {
             const std::lock_guard lock(slow);
             write(line);
         },
         {.at_once = 4, .every = 1ms});
-    auto& source = explainer.source("");
+    auto& source = refusals.source("");
     for (int i = 0; i < 1000; ++i) source.refused(refusal());
-    EXPECT_FALSE(source.wants()) << "none is given out while nothing is written";
+    EXPECT_FALSE(source.wants()) << "no refusal is wanted while the log is stuck";
     stuck.unlock();
     const auto lines = log.wait_for(5);
     ASSERT_GE(lines.size(), 5U);
     EXPECT_NE(lines[4].find(": 996 more requests"), std::string::npos) << lines[4];
 }
 
-TEST(RefusalLog, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
+TEST(RefusalLog, EveryRefusalIsLoggedOrCountedOnAnyThread) {
     Log log;
     constexpr int threads = 4;
     constexpr int each = 5000;
     {
-        RefusalLog explainer(log.writer(), {.at_once = 5, .every = 1ms});
+        RefusalLog refusals(log.writer(), {.at_once = 5, .every = 1ms});
         std::vector<std::thread> all;
         for (int i = 0; i < threads; ++i)
-            all.emplace_back([&explainer, i] {
-                auto& source = explainer.source("LUN " + std::to_string(i % 2));
+            all.emplace_back([&refusals, i] {
+                auto& source = refusals.source("LUN " + std::to_string(i % 2));
                 for (int k = 0; k < each; ++k) {
                     (void)source.wants();
                     source.refused(refusal());
@@ -134,10 +134,10 @@ TEST(RefusalLog, EveryRefusalIsToldOrCountedWhateverThreadItComesFrom) {
     EXPECT_EQ(sum, std::uint64_t{threads} * each);
 }
 
-TEST(RefusalLog, TellsOfFaultsOnPurpose) {
+TEST(RefusalLog, LogsInjectedFaults) {
     Log log;
-    RefusalLog explainer(log.writer());
-    explainer.rule_acts(*fault::parse_rule("zone=7,state=offline"));
+    RefusalLog refusals(log.writer());
+    refusals.rule_acts(*fault::parse_rule("zone=7,state=offline"));
     EXPECT_EQ(log.wait_for(1).at(0), "fault on purpose: zone=7,state=offline begins to act");
 }
 

@@ -45,7 +45,7 @@ std::string said(const Refusal& refusal) {
     return explain_refusal(refusal, &limits);
 }
 
-TEST(ExplainWords, AWriteElsewhereThanAtThePointer) {
+TEST(ExplainWords, AWriteThatIsNotAtThePointer) {
     EXPECT_EQ(said({.operation = Operation::write,
                     .offset = 64 * MiB + 12 * KiB,
                     .length = 8 * KiB,
@@ -56,7 +56,7 @@ TEST(ExplainWords, AWriteElsewhereThanAtThePointer) {
               "there");
 }
 
-TEST(ExplainWords, AWriteOfPartsOfPhysicalBlocks) {
+TEST(ExplainWords, AWriteOfPartialPhysicalBlocks) {
     EXPECT_EQ(said({.operation = Operation::write,
                     .offset = 64 * MiB + 512,
                     .length = 512,
@@ -67,7 +67,7 @@ TEST(ExplainWords, AWriteOfPartsOfPhysicalBlocks) {
               "of 4 KiB only");
 }
 
-TEST(ExplainWords, WhereZonesHaveNothingToDoWithIt) {
+TEST(ExplainWords, RefusalsThatDoNotConcernZones) {
     EXPECT_EQ(said({.operation = Operation::read,
                     .offset = 255 * MiB,
                     .length = 2 * MiB,
@@ -86,7 +86,7 @@ TEST(ExplainWords, WhereZonesHaveNothingToDoWithIt) {
               "blocks of 512 bytes");
 }
 
-TEST(ExplainWords, WhatFailedHasItsNativeCause) {
+TEST(ExplainWords, FailuresHaveTheirNativeCause) {
     EXPECT_EQ(
         said({.operation = Operation::read,
               .offset = 48 * MiB,
@@ -101,7 +101,7 @@ TEST(ExplainWords, WhatFailedHasItsNativeCause) {
               "error))");
 }
 
-TEST(ExplainWords, ZonesThatWentBad) {
+TEST(ExplainWords, ReadOnlyAndOfflineZones) {
     EXPECT_EQ(said({.operation = Operation::reset,
                     .offset = 64 * MiB,
                     .length = 16 * MiB,
@@ -165,7 +165,7 @@ constexpr std::array operations{Operation::read,    Operation::write,       Oper
                                 Operation::finish,  Operation::reset,       Operation::report,
                                 Operation::discard, Operation::write_zeroes};
 
-TEST(ExplainWords, EveryCodeOfEveryOperationIsASentenceOfItsOwn) {
+TEST(ExplainWords, EveryCodeOfEveryOperationHasItsOwnSentence) {
     const auto limits = disk();
     for (const auto* known : {&limits, static_cast<const Limits*>(nullptr)}) {
         std::set<std::string> all;

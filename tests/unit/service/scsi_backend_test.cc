@@ -1,6 +1,6 @@
-// A virtio-scsi device on several workers, driven without a session: functions in flight while everything
-// around them stops or moves, and units that come and go under commands. Commands are held back by a mock
-// unit where a test needs them in flight; else the disks are emulated ones in files.
+// A virtio-scsi device on several workers, driven without a session: functions in flight while
+// queues stop or memory changes, and units that are added and removed while commands run. A mock
+// unit keeps commands in flight; other tests use emulated disks in files.
 #include "service/scsi_backend.h"
 
 #include <array>
@@ -81,10 +81,10 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
         bases.at(index) = must(backend->stop_queue(index, later()));
         running.at(index) = false;
         EXPECT_EQ(queues.at(index)->ring.used_index(), bases.at(index))
-            << "queue " << index << ": what was taken is answered";
+            << "queue " << index << ": not every chain that was taken completed";
     }
 
-    /// Queues a command and kicks; where its response comes.
+    /// Queues a command and kicks; returns the response's buffer.
     Block send(std::uint16_t queue, std::uint8_t opcode = test_unit_ready, std::uint16_t lun = 0,
                std::uint64_t id = 1) {
         const auto out = memory.allocate(head_size, 16);
@@ -107,7 +107,7 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
     }
     static std::uint8_t status(const Block& in) { return static_cast<std::uint8_t>(in.host[10]); }
 
-    /// Queues a function and kicks.
+    /// Queues a function and kicks; returns the response's buffer.
     Block manage(TaskFunction function, std::uint16_t lun = 0, std::uint64_t id = 0) {
         const auto out = memory.allocate(virtio_scsi::TaskManagement::size);
         std::memset(out.host, 0, out.size);
@@ -130,7 +130,8 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
         while (at.waiting() != count) std::this_thread::yield();
     }
 
-    /// Does `call` on another thread, as the session would, and completes what its end waits for.
+    /// Runs `call` on another thread, as the session would, and completes commands until it
+    /// returns.
     void completing(const std::function<void()>& call) {
         auto done = std::async(std::launch::async, call);
         while (done.wait_for(std::chrono::milliseconds{1}) != std::future_status::ready)
@@ -175,7 +176,7 @@ TEST_P(ScsiOnWorkers, AFunctionWaitsForCommandsOnEveryWorker) {
     EXPECT_EQ(response(reset), Response::ok);
     EXPECT_EQ(unit.reset_count(), 1U);
     for (std::uint16_t queue = 2; queue < queue_count; ++queue)
-        EXPECT_TRUE(queues[queue]->ring.take_used()) << "seen before the function's answer";
+        EXPECT_TRUE(queues[queue]->ring.take_used()) << "completed before the function";
 }
 
 TEST_P(ScsiOnWorkers, AQueryFindsACommandOnAnyWorker) {
@@ -193,7 +194,7 @@ TEST_P(ScsiOnWorkers, AQueryFindsACommandOnAnyWorker) {
     }
 }
 
-TEST_P(ScsiOnWorkers, QueuesStopInAnyOrderWithFunctionsInFlight) {
+TEST_P(ScsiOnWorkers, QueuesMayStopInAnyOrderWithFunctionsInFlight) {
     for (int round = 0; round < 12; ++round) {
         std::vector<Block> functions;
         for (std::uint16_t queue = 2; queue < queue_count; ++queue) {
@@ -205,7 +206,7 @@ TEST_P(ScsiOnWorkers, QueuesStopInAnyOrderWithFunctionsInFlight) {
             for (std::uint16_t i = 0; i < queue_count; ++i)
                 stop(round % 2 == 0 ? i : static_cast<std::uint16_t>(queue_count - 1 - i));
         });
-        // What was not taken before is taken when the queues go on.
+        // Commands that were not taken before are taken when the queues start again.
         for (std::uint16_t i = 0; i < queue_count; ++i) start(i);
         completing([&] {
             for (std::size_t i = 0; i < functions.size(); ++i) wait(0);
@@ -215,7 +216,7 @@ TEST_P(ScsiOnWorkers, QueuesStopInAnyOrderWithFunctionsInFlight) {
     }
 }
 
-TEST_P(ScsiOnWorkers, MemoryMovesWithFunctionsInFlight) {
+TEST_P(ScsiOnWorkers, MemoryMayChangeWithFunctionsInFlight) {
     for (int round = 0; round < 12; ++round) {
         for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
         const auto function = manage(TaskFunction::abort_task_set);
@@ -238,7 +239,7 @@ TEST_P(ScsiOnWorkers, MemoryMovesWithFunctionsInFlight) {
     EXPECT_EQ(unit.reset_count(), 12U);
 }
 
-TEST_P(ScsiOnWorkers, ADiskThatHangsEndsItsGuestAndTheDeviceWaitsForIt) {
+TEST_P(ScsiOnWorkers, ADiskThatHangsEndsTheSessionAndTheNextOneWaits) {
     const auto soon = [] {
         return std::chrono::steady_clock::now() + std::chrono::milliseconds{5};
     };
@@ -263,14 +264,14 @@ TEST_P(ScsiOnWorkers, ADiskThatHangsEndsItsGuestAndTheDeviceWaitsForIt) {
     const auto end = later();
     while (!backend->set_features(features) && std::chrono::steady_clock::now() < end)
         std::this_thread::yield();
-    EXPECT_EQ(queues[2]->ring.used_index(), 0U) << "the ring may be something else by now";
+    EXPECT_EQ(queues[2]->ring.used_index(), 0U) << "the ring's memory may have another use by now";
     running[2] = false;
     start_all();
     (void)send(2);
     completing([&] { wait(2); });
 }
 
-TEST_P(ScsiOnWorkers, AQueueThatDidNotStopInTimeStopsLater) {
+TEST_P(ScsiOnWorkers, AQueueThatDidNotStopInTimeCanBeStoppedLater) {
     (void)send(2);
     wait_until_waiting(unit, 1);
     EXPECT_FALSE(backend->stop_queue(2, std::chrono::steady_clock::now()));
@@ -280,7 +281,7 @@ TEST_P(ScsiOnWorkers, AQueueThatDidNotStopInTimeStopsLater) {
     start(2);
 }
 
-TEST_P(ScsiOnWorkers, AFaultOfTheDriverHoldsUpNoFunction) {
+TEST_P(ScsiOnWorkers, AFaultOfTheDriverDelaysNoFunction) {
     for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
     wait_until_waiting(unit, request_queues);
     const auto function = manage(TaskFunction::abort_task_set);
@@ -299,7 +300,7 @@ TEST_P(ScsiOnWorkers, AFaultOfTheDriverHoldsUpNoFunction) {
     backend->reset(virtio::ResetCause::session_end);
 }
 
-TEST_P(ScsiOnWorkers, AFunctionEndsWhenItsUnitIsRemoved) {
+TEST_P(ScsiOnWorkers, AFunctionCompletesWhenItsUnitIsRemoved) {
     ScriptedUnit second;
     must(backend->add({9, &second}));
     for (std::uint16_t queue = 2; queue < queue_count; ++queue)
@@ -308,7 +309,7 @@ TEST_P(ScsiOnWorkers, AFunctionEndsWhenItsUnitIsRemoved) {
     const auto function = manage(TaskFunction::logical_unit_reset, 9);
     auto removed = std::async(std::launch::async, [&] { return backend->remove(9, patience); });
     EXPECT_EQ(second.open_queues, static_cast<int>(GetParam()))
-        << "as long as commands are in flight";
+        << "the queues stay open while commands are in flight";
     second.complete_all();
     EXPECT_EQ(removed.get(), Removed::gone);
     EXPECT_EQ(second.open_queues, 0);
@@ -319,7 +320,7 @@ TEST_P(ScsiOnWorkers, AFunctionEndsWhenItsUnitIsRemoved) {
     EXPECT_EQ(backend->remove(9, patience), Removed::absent);
 }
 
-TEST_P(ScsiOnWorkers, ADiskThatHangsHoldsUpNothingButItsOwnRemoval) {
+TEST_P(ScsiOnWorkers, ADiskThatHangsDelaysOnlyItsOwnRemoval) {
     ScriptedUnit second;
     must(backend->add({9, &second}));
     (void)send(2, test_unit_ready, 9);
@@ -331,14 +332,14 @@ TEST_P(ScsiOnWorkers, ADiskThatHangsHoldsUpNothingButItsOwnRemoval) {
         must(backend->set_features(features));
     });
     EXPECT_EQ(reset.wait_for(patience), std::future_status::ready)
-        << "features and resets don't wait for a disk";
+        << "features and resets do not wait for a disk";
     second.complete_all();
     EXPECT_EQ(removed.get(), Removed::gone);
     reset.get();
     wait(2);
 }
 
-TEST_P(ScsiOnWorkers, ARemovalEndsBeforeTheCommandsOfADiskThatHangs) {
+TEST_P(ScsiOnWorkers, ARemovalTimesOutIfTheDiskHangs) {
     ScriptedUnit second;
     must(backend->add({9, &second}));
     (void)send(2, test_unit_ready, 9);
@@ -348,9 +349,9 @@ TEST_P(ScsiOnWorkers, ARemovalEndsBeforeTheCommandsOfADiskThatHangs) {
     EXPECT_EQ(second.open_queues, static_cast<int>(GetParam()));
     const auto gone = send(3, test_unit_ready, 9);
     wait(3);
-    EXPECT_EQ(sense_code(gone), 0x052500U) << "the guest has it no more";
+    EXPECT_EQ(sense_code(gone), 0x052500U) << "for the guest, the unit is removed";
     ScriptedUnit third;
-    EXPECT_FALSE(backend->add({9, &third})) << "nor has the number another disk yet";
+    EXPECT_FALSE(backend->add({9, &third})) << "the number is not free yet";
     second.complete_all();
     EXPECT_EQ(backend->remove(9, patience), Removed::gone);
     EXPECT_EQ(second.open_queues, 0);
@@ -359,7 +360,7 @@ TEST_P(ScsiOnWorkers, ARemovalEndsBeforeTheCommandsOfADiskThatHangs) {
     EXPECT_EQ(backend->remove(9, patience), Removed::gone);
 }
 
-TEST_P(ScsiOnWorkers, AUnitIsThereOnEveryWorkerUntilItIsRemoved) {
+TEST_P(ScsiOnWorkers, AUnitAnswersOnEveryWorkerUntilItIsRemoved) {
     ScriptedUnit second;
     const auto try_all = [&](bool there) {
         for (std::uint16_t queue = 2; queue < queue_count; ++queue) {
@@ -380,10 +381,10 @@ TEST_P(ScsiOnWorkers, AUnitIsThereOnEveryWorkerUntilItIsRemoved) {
     try_all(true);
     EXPECT_EQ(backend->remove(255, patience), Removed::gone);
     try_all(false);
-    EXPECT_TRUE(unit.raised.empty()) << "who hears of units by events gets no attention for it";
+    EXPECT_TRUE(unit.raised.empty()) << "a driver that gets events gets no unit attention";
 }
 
-TEST_P(ScsiOnWorkers, ADriverWithoutEventsIsToldByTheOtherUnits) {
+TEST_P(ScsiOnWorkers, ADriverWithoutEventsGetsAnAttentionFromTheOtherUnits) {
     for (std::uint16_t i = 0; i < queue_count; ++i) stop(i);
     must(backend->set_features(features & ~virtio_scsi::feature_hotplug));
     ScriptedUnit second;
@@ -394,7 +395,7 @@ TEST_P(ScsiOnWorkers, ADriverWithoutEventsIsToldByTheOtherUnits) {
     EXPECT_TRUE(second.raised.empty());
 }
 
-TEST_P(ScsiOnWorkers, RefusesUnitsThatCanNotBe) {
+TEST_P(ScsiOnWorkers, RefusesInvalidUnits) {
     const auto refusal = [&](const virtio_scsi::Unit& one) {
         const auto added = backend->add(one);
         EXPECT_FALSE(added);
@@ -406,7 +407,7 @@ TEST_P(ScsiOnWorkers, RefusesUnitsThatCanNotBe) {
     second.limits.max_segments = unit.limits.max_segments - 1;
     EXPECT_NE(refusal({1, &second}).find("promised 128 buffers"), std::string::npos);
     second.limits = unit.limits;
-    // The last worker can't open it: none keeps what it opened.
+    // The last worker cannot open its queue; the others close theirs.
     second.most_queues = static_cast<int>(GetParam()) - 1;
     EXPECT_NE(refusal({1, &second}).find("no more queues"), std::string::npos);
     EXPECT_EQ(second.open_queues, 0);
@@ -416,7 +417,7 @@ TEST_P(ScsiOnWorkers, RefusesUnitsThatCanNotBe) {
     EXPECT_EQ(backend->remove(1, patience), Removed::gone);
 }
 
-TEST_P(ScsiOnWorkers, TellsTheGuestWhatHappensToItsUnits) {
+TEST_P(ScsiOnWorkers, ChangesOfUnitsAreReportedAsEvents) {
     ScriptedUnit second;
     const std::array in{post_event_buffer(), post_event_buffer(), post_event_buffer()};
     const auto expect = [&](const Block& block, std::uint32_t event, std::uint32_t reason) {
@@ -441,7 +442,7 @@ TEST_P(ScsiOnWorkers, TellsTheGuestWhatHappensToItsUnits) {
     EXPECT_EQ(backend->remove(5, patience), Removed::gone);
 }
 
-TEST_P(ScsiOnWorkers, ADriverThatWasAwayHearsThatItMissedSomethingAndTheNextDoesNot) {
+TEST_P(ScsiOnWorkers, OnlyTheSameDriverGetsAMissedEventAfterAReset) {
     ScriptedUnit second;
     for (const bool same_driver : {true, false}) {
         for (std::uint16_t i = 0; i < queue_count; ++i) stop(i);
@@ -454,17 +455,17 @@ TEST_P(ScsiOnWorkers, ADriverThatWasAwayHearsThatItMissedSomethingAndTheNextDoes
         wait(1);
         EXPECT_EQ(number(in, 0),
                   same_driver ? Event::none | Event::missed : Event::transport_reset);
-        // A unit that came in one session is there in the next.
+        // A unit that was added in one session is present in the next.
         (void)send(2, test_unit_ready, 5);
         wait_until_waiting(second, 1);
         second.complete_all();
         wait(2);
         EXPECT_EQ(backend->remove(5, patience), Removed::gone);
     }
-    EXPECT_EQ(second.reset_count(), 1U) << "the end of a session is a reset";
+    EXPECT_EQ(second.reset_count(), 1U) << "the end of a session resets the units";
 }
 
-TEST_P(ScsiOnWorkers, NothingIsLostWhileDisksComeAndGoUnderReadsAndResets) {
+TEST_P(ScsiOnWorkers, NoCommandIsLostWhileDisksAreAddedAndRemoved) {
     test::TemporaryFolder folder;
     emulated::Shape shape;
     shape.size = 16 << 20;
@@ -487,7 +488,7 @@ TEST_P(ScsiOnWorkers, NothingIsLostWhileDisksComeAndGoUnderReadsAndResets) {
         }
         over = true;
     });
-    // As many of them as fit into the memory, and more of the other LUN's if it takes longer.
+    // At least 200 rounds; more until the other thread is done, as far as the memory allows.
     std::size_t good = 0;
     std::size_t absent = 0;
     for (std::size_t round = 0; round < 200 || (!over && round < 600); ++round) {

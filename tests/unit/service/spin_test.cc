@@ -7,12 +7,13 @@ namespace {
 
 using std::chrono::microseconds;
 
-/// A worker in made-up time.
+/// A worker in simulated time.
 class Spinning : public ::testing::Test {
   protected:
     static constexpr microseconds limit{50};
 
-    /// It runs dry, and after `gap` something comes. Whether it had gone to sleep by then.
+    /// The worker has nothing to do, and after `gap` work arrives. Returns whether the worker
+    /// slept.
     bool wait_of(microseconds gap) {
         for (microseconds waited{0};; waited += step) {
             const auto wait = spin_.wait(now_);
@@ -38,23 +39,23 @@ class Spinning : public ::testing::Test {
     Spin::Clock::time_point now_{std::chrono::hours(1)};
 };
 
-TEST_F(Spinning, AtFirstItSleeps) {
+TEST_F(Spinning, AWorkerSleepsAtFirst) {
     EXPECT_TRUE(wait_of(microseconds{10}));
 }
 
-TEST_F(Spinning, ShortWaitsTeachItToLook) {
+TEST_F(Spinning, AfterShortWaitsTheWorkerSpins) {
     EXPECT_FALSE(sleeps_after(20, microseconds{10}));
 }
 
-TEST_F(Spinning, LongWaitsTeachItToSleepAgain) {
+TEST_F(Spinning, AfterLongWaitsTheWorkerSleepsAgain) {
     EXPECT_FALSE(sleeps_after(20, microseconds{10}));
-    EXPECT_TRUE(wait_of(microseconds{5000})) << "not longer than its limit";
+    EXPECT_TRUE(wait_of(microseconds{5000})) << "spinning ends at the limit";
     EXPECT_TRUE(sleeps_after(20, microseconds{5000}));
     const auto before = now_;
-    EXPECT_EQ(spin_.wait(before), Loop::Wait::sleep) << "and not at all by now";
+    EXPECT_EQ(spin_.wait(before), Loop::Wait::sleep) << "the worker no longer spins";
 }
 
-TEST_F(Spinning, MoreLongWaitsThanShortOnesAreNotWorthIt) {
+TEST_F(Spinning, MostlyLongWaitsKeepTheWorkerAsleep) {
     bool slept = false;
     for (int i = 0; i < 100; ++i) {
         wait_of(microseconds{10});
@@ -65,7 +66,7 @@ TEST_F(Spinning, MoreLongWaitsThanShortOnesAreNotWorthIt) {
     EXPECT_EQ(spin_.wait(now_), Loop::Wait::sleep);
 }
 
-TEST_F(Spinning, BeingBusySaysNothingOfWaits) {
+TEST_F(Spinning, BusyTurnsDoNotCountAsWaits) {
     for (int i = 0; i < 1000; ++i) {
         (void)spin_.wait(now_);
         spin_.turned(false, true, now_ += microseconds{1});
@@ -73,16 +74,17 @@ TEST_F(Spinning, BeingBusySaysNothingOfWaits) {
     EXPECT_EQ(spin_.wait(now_), Loop::Wait::sleep);
 }
 
-TEST_F(Spinning, WhereSomebodyElseWantsTheCpuItSleepsForAWhile) {
+TEST_F(Spinning, LosingTheCpuStopsSpinningForAWhile) {
     EXPECT_FALSE(sleeps_after(20, microseconds{10}));
     EXPECT_EQ(spin_.wait(now_), Loop::Wait::poll);
-    spin_.turned(true, true, now_ += microseconds{3000});  // a look that took a time slice
+    // A turn as long as a time slice: another thread had the CPU.
+    spin_.turned(true, true, now_ += microseconds{3000});
     EXPECT_TRUE(sleeps_after(1000, microseconds{10}));
     now_ += std::chrono::seconds{1};
     EXPECT_FALSE(sleeps_after(20, microseconds{10}));
 }
 
-TEST_F(Spinning, SwitchedOffItAlwaysSleeps) {
+TEST_F(Spinning, WithALimitOfZeroTheWorkerAlwaysSleeps) {
     spin_ = Spin(microseconds{0});
     EXPECT_TRUE(spin_.off());
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(wait_of(microseconds{1}));

@@ -1,4 +1,5 @@
-// A unit whose disk is changed under commands on two workers: none is lost, none is answered twice.
+// A unit whose disk is replaced while two workers send commands: every command completes exactly
+// once.
 #include "service/steady_unit.h"
 
 #include <future>
@@ -11,10 +12,10 @@
 namespace zonebridge::service {
 namespace {
 
-// Ends a test that hangs.
+// The limit for a test that hangs.
 constexpr std::chrono::seconds patience{20};
 
-/// A mock: answers when it is let, and counts its queues.
+/// A mock unit that completes commands unless `hold` is set, and counts its queues.
 class HeldUnit final : public zbc::LogicalUnit {
   public:
     class Queue final : public zbc::TaskQueue {
@@ -66,7 +67,7 @@ class HeldUnit final : public zbc::LogicalUnit {
 class Steady : public ::testing::Test {
   protected:
     Steady() {
-        second.status = zbc::ScsiStatus::task_set_full;  // tells who answered
+        second.status = zbc::ScsiStatus::task_set_full;  // shows which unit completed a command
         EXPECT_TRUE(units.add({0, &unit}));
     }
 
@@ -78,7 +79,7 @@ class Steady : public ::testing::Test {
     HostedUnits units{workers};
 };
 
-TEST_F(Steady, IsTheUnitBehindIt) {
+TEST_F(Steady, ForwardsToTheUnitBehindIt) {
     EXPECT_EQ(unit.transfer_limits().max_segments, 16U);
     EXPECT_EQ(units.run(0).status, zbc::ScsiStatus::good);
     unit.reset();
@@ -88,7 +89,7 @@ TEST_F(Steady, IsTheUnitBehindIt) {
     EXPECT_EQ(unit.taken(), 1U);
 }
 
-TEST_F(Steady, APauseWaitsForWhatIsUnderWayOnAnyWorker) {
+TEST_F(Steady, APauseWaitsForCommandsInFlightOnEveryWorker) {
     first.hold = true;
     units.send(0, HostedUnits::test_unit_ready, 0);
     units.send(0, HostedUnits::test_unit_ready, 1);
@@ -96,16 +97,16 @@ TEST_F(Steady, APauseWaitsForWhatIsUnderWayOnAnyWorker) {
     auto paused = std::async(std::launch::async, [this] { return unit.pause(patience); });
     EXPECT_EQ(paused.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
     first.hold = false;
-    workers[0]->post([] {});  // what a completion of the kernel's would do
+    workers[0]->post([] {});  // wakes the worker, as a completion would
     workers[1]->post([] {});
     ASSERT_TRUE(paused.get());
-    EXPECT_EQ(first.queues, 0) << "the disk can be closed";
+    EXPECT_EQ(first.queues, 0) << "so that the disk can be closed";
     for (std::size_t worker : {0U, 1U})
         EXPECT_EQ(units.wait(0, worker).value().status, zbc::ScsiStatus::good);
     ASSERT_TRUE(unit.resume(first));
 }
 
-TEST_F(Steady, APauseGivesUpOnADiskThatHangsAndTheUnitGoesOn) {
+TEST_F(Steady, APauseTimesOutIfTheDiskHangsAndTheUnitGoesOn) {
     first.hold = true;
     units.send(0, HostedUnits::test_unit_ready, 0);
     while (first.taken < 1) std::this_thread::yield();
@@ -113,7 +114,7 @@ TEST_F(Steady, APauseGivesUpOnADiskThatHangsAndTheUnitGoesOn) {
     ASSERT_FALSE(paused);
     EXPECT_NE(paused.error().message.find("did not give back 1 of its commands"), std::string::npos)
         << paused.error().message;
-    EXPECT_EQ(first.queues, 2) << "nothing was closed under a command";
+    EXPECT_EQ(first.queues, 2) << "no queue was closed with commands in flight";
     first.hold = false;
     EXPECT_EQ(units.run(0, HostedUnits::test_unit_ready, 1).status, zbc::ScsiStatus::good);
     workers[0]->post([] {});
@@ -123,7 +124,7 @@ TEST_F(Steady, APauseGivesUpOnADiskThatHangsAndTheUnitGoesOn) {
     ASSERT_TRUE(unit.resume(first));
 }
 
-TEST_F(Steady, CommandsWaitForTheNextOne) {
+TEST_F(Steady, CommandsWaitDuringAPause) {
     ASSERT_TRUE(unit.pause(patience));
     for (int i = 0; i < 5; ++i) units.send(0, HostedUnits::test_unit_ready, i % 2);
     EXPECT_FALSE(units.wait(0, 0, std::chrono::milliseconds{30}));
@@ -136,7 +137,7 @@ TEST_F(Steady, CommandsWaitForTheNextOne) {
     EXPECT_EQ(first.resets, 0);
 }
 
-TEST_F(Steady, OneThatTakesLessIsRefusedAndLeftAlone) {
+TEST_F(Steady, ResumingWithSmallerLimitsIsRefused) {
     ASSERT_TRUE(unit.pause(patience));
     second.limits.max_segments = 15;
     const auto resumed = unit.resume(second);
@@ -147,7 +148,7 @@ TEST_F(Steady, OneThatTakesLessIsRefusedAndLeftAlone) {
     EXPECT_EQ(units.run(0).status, zbc::ScsiStatus::good);
 }
 
-TEST_F(Steady, OneThatOpensNotEveryQueueIsLetGoOf) {
+TEST_F(Steady, ResumingFailsIfAQueueCannotBeOpened) {
     ASSERT_TRUE(unit.pause(patience));
     second.most_queues = 1;
     units.send(0);
@@ -158,7 +159,7 @@ TEST_F(Steady, OneThatOpensNotEveryQueueIsLetGoOf) {
     EXPECT_EQ(second.taken, 0);
 }
 
-TEST_F(Steady, QueuesThatCloseAreStillCounted) {
+TEST_F(Steady, CommandsOfClosedQueuesAreStillCounted) {
     for (int i = 0; i < 3; ++i) (void)units.run(0);
     (void)units.remove(0);
     EXPECT_EQ(unit.taken(), 3U);

@@ -1,5 +1,5 @@
-// What sysfs tells of a vDPA device, on a made-up tree with the shapes that Linux 6.12 shows: this
-// machine's kernel has no vDPA. The real one is asked in the lab guest (tests/guest/vduse.sh).
+// The sysfs files of a vDPA device, in a made-up tree with the layout of Linux 6.12, because the
+// host's kernel may have no vDPA. tests/guest/vduse.sh tests with the real sysfs.
 #include "service/vdpa_driver.h"
 
 #include <filesystem>
@@ -56,13 +56,13 @@ bool has(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-TEST_F(Sysfs, TheDriverThatHasTheDeviceIsNamed) {
+TEST_F(Sysfs, TheBoundDriverIsFound) {
     EXPECT_EQ(driver().bound(), std::nullopt);
     bind("vhost_vdpa");
     EXPECT_EQ(driver().bound(), "vhost_vdpa");
 }
 
-TEST_F(Sysfs, AHostsDiskIsFoundOnceItHasASize) {
+TEST_F(Sysfs, AHostDiskIsFoundOnceItHasASize) {
     bind("virtio_vdpa");
     EXPECT_EQ(driver().node(), std::nullopt);
     virtio_status("0x00000007\n");
@@ -74,7 +74,7 @@ TEST_F(Sysfs, AHostsDiskIsFoundOnceItHasASize) {
     EXPECT_EQ(driver(VdpaAttach::guest).node(), std::nullopt);
 }
 
-TEST_F(Sysfs, AGuestsNodeIsFound) {
+TEST_F(Sysfs, AGuestNodeIsFound) {
     bind("vhost_vdpa");
     EXPECT_EQ(driver(VdpaAttach::guest).node(), std::nullopt);
     write("bus/vdpa/devices/disk0/vhost-vdpa-7/dev", "243:7\n");
@@ -82,17 +82,17 @@ TEST_F(Sysfs, AGuestsNodeIsFound) {
     EXPECT_EQ(driver().node(), std::nullopt);
 }
 
-TEST_F(Sysfs, TheRightDriverIsLeftAlone) {
+TEST_F(Sysfs, TheRightDriverStaysBound) {
     bind("virtio_vdpa");
     EXPECT_TRUE(driver().bind());
     EXPECT_EQ(read("bus/vdpa/devices/disk0/driver_override"), "");
     EXPECT_EQ(read("bus/vdpa/drivers_probe"), "");
 }
 
-TEST_F(Sysfs, AWrongDriverLetsGoAndTheOtherIsAsked) {
+TEST_F(Sysfs, AWrongDriverIsUnboundAndTheRightOneProbed) {
     bind("vhost_vdpa");
     load("virtio_vdpa");
-    // Nothing binds by itself in a made-up tree, so it fails at the end.
+    // No driver binds in a made-up tree, so bind() fails in the end.
     const auto bound = driver().bind();
     ASSERT_FALSE(bound);
     EXPECT_TRUE(has(bound.error().message, "did not take the device")) << bound.error().message;
@@ -101,7 +101,7 @@ TEST_F(Sysfs, AWrongDriverLetsGoAndTheOtherIsAsked) {
     EXPECT_EQ(read("bus/vdpa/drivers_probe"), "disk0");
 }
 
-TEST_F(Sysfs, AMissingModuleIsNamedAndNothingIsTouched) {
+TEST_F(Sysfs, AMissingModuleIsNamedAndNothingIsChanged) {
     bind("vhost_vdpa");
     const auto host = driver().bind();
     ASSERT_FALSE(host);
@@ -115,7 +115,7 @@ TEST_F(Sysfs, AMissingModuleIsNamedAndNothingIsTouched) {
     EXPECT_TRUE(has(guest.error().message, "modprobe vhost_vdpa")) << guest.error().message;
 }
 
-TEST_F(Sysfs, OnlyAFailedStatusSettlesThatThereWillBeNoDisk) {
+TEST_F(Sysfs, OnlyAFailedStatusIsARefusal) {
     bind("virtio_vdpa");
     EXPECT_EQ(driver().refusal(), std::nullopt);
     virtio_status("0x0000000b\n");
@@ -129,7 +129,7 @@ TEST_F(Sysfs, OnlyAFailedStatusSettlesThatThereWillBeNoDisk) {
     EXPECT_TRUE(has(*refusal, "dmesg")) << *refusal;
 }
 
-TEST_F(Sysfs, AWaitThatWasInVainIsExplained) {
+TEST_F(Sysfs, ADelayIsExplained) {
     EXPECT_TRUE(has(driver().delay(), "made no virtio device"));
     virtio_status("0x00000001\n");
     EXPECT_TRUE(has(driver().delay(), "modprobe virtio_blk"));

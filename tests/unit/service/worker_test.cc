@@ -19,7 +19,7 @@ Workers started(unsigned count, std::chrono::microseconds spin) {
     return std::move(*workers);
 }
 
-TEST(Workers, HaveThreadsWithNames) {
+TEST(Workers, HaveNamedThreads) {
     const auto workers = started(3, {});
     std::set<std::string> names;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
@@ -45,14 +45,14 @@ TEST_P(SleepingAndSpinning, MissNoMessage) {
     const auto workers = started(2, std::chrono::microseconds{GetParam()});
     Turns turns;
     workers[0]->call([&](Ring&) { workers[0]->add(turns); });
-    // From here and from another worker, with pauses of all lengths around the limit.
+    // Messages from this thread and from another worker, with pauses around the spin limit.
     for (int i = 0; i < 2000; ++i) {
         std::promise<void> there;
         workers[1]->post([&] { workers[0]->post([&] { there.set_value(); }); });
         ASSERT_EQ(there.get_future().wait_for(patience), std::future_status::ready);
         if (i % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds{i % 128});
     }
-    workers[1]->call([](Ring&) {});  // it has let go of the other
+    workers[1]->call([](Ring&) {});  // waits until worker 1 no longer uses worker 0
     workers[0]->call([&](Ring&) { workers[0]->remove(turns); });
     EXPECT_GE(turns.count, 2000U);
 }

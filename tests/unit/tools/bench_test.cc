@@ -1,4 +1,4 @@
-// What a measurement asks for and how it counts; the whole is run in tests/cli/bench_test.cc.
+// The requests of a measurement, and the histogram. tests/cli/bench_test.cc runs the whole command.
 #include <map>
 #include <set>
 
@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::uint64_t kib = 1024;
 
-TEST(Histogram, AnEmptyOneIsAllZero) {
+TEST(Histogram, AnEmptyHistogramIsAllZero) {
     const Histogram none;
     EXPECT_EQ(none.count(), 0U);
     EXPECT_EQ(none.min(), 0U);
@@ -21,7 +21,7 @@ TEST(Histogram, AnEmptyOneIsAllZero) {
     EXPECT_EQ(none.mean(), 0);
 }
 
-TEST(Histogram, PercentilesAreNeverLowAndAtMostABucketHigh) {
+TEST(Histogram, PercentilesAreTooHighByAtMostOneBucket) {
     Histogram times;
     for (std::uint64_t value = 1; value <= 100000; ++value) times.add(value);
     for (const auto percent : {1.0, 50.0, 90.0, 99.0, 99.9, 100.0}) {
@@ -34,7 +34,7 @@ TEST(Histogram, PercentilesAreNeverLowAndAtMostABucketHigh) {
     EXPECT_DOUBLE_EQ(times.mean(), 50000.5);
 }
 
-TEST(Histogram, SmallAndHugeValuesHaveTheirPlace) {
+TEST(Histogram, SmallAndHugeValuesAreCounted) {
     Histogram times;
     for (const auto value :
          {std::uint64_t{0}, std::uint64_t{63}, std::uint64_t{64}, ~std::uint64_t{0}})
@@ -45,7 +45,7 @@ TEST(Histogram, SmallAndHugeValuesHaveTheirPlace) {
     EXPECT_EQ(times.percentile(100), ~std::uint64_t{0});
 }
 
-TEST(RandomReads, StayInsideWhatMayBeReadAndReachAllOfIt) {
+TEST(RandomReads, StayInTheReadableRangesAndReachAllOfThem) {
     RandomReads reads({{0, 10 * kib}, {64 * kib, 4 * kib}, {128 * kib, 9 * kib}}, 4 * kib);
     std::set<std::uint64_t> seen;
     for (int i = 0; i < 1000; ++i) {
@@ -57,18 +57,18 @@ TEST(RandomReads, StayInsideWhatMayBeReadAndReachAllOfIt) {
     EXPECT_EQ(seen, (std::set<std::uint64_t>{0, 4 * kib, 64 * kib, 128 * kib, 132 * kib}));
 }
 
-/// Zones of 16 KiB with room for 10, the first conventional.
+/// Zones of 16 KiB with a capacity of 10 KiB, the first conventional.
 const Layout layout(96 * kib, 16 * kib, 10 * kib, 1U, ZoneType::sequential_write_required);
 
-TEST(ZoneWrites, FillEachZoneExactlyAndGoOnWhenItIsDone) {
+TEST(ZoneWrites, FillEachZoneExactlyAndContinueWhenItsWritesAreDone) {
     ZoneWrites writes(layout, Operation::write, {1, 2, 3}, 1, 4 * kib);
     std::vector<Load::Item> items;
     while (const auto item = writes.next()) items.push_back(*item);
-    ASSERT_EQ(items.size(), 3U);  // zone 1 is full, and not yet done
+    ASSERT_EQ(items.size(), 3U);  // zone 1 is full, and its writes are not done
     EXPECT_EQ(items[0].offset, 16 * kib);
     EXPECT_EQ(items[1].offset, 20 * kib);
     EXPECT_EQ(items[2].offset, 24 * kib);
-    EXPECT_EQ(items[2].length, 2 * kib);  // what is left of the capacity
+    EXPECT_EQ(items[2].length, 2 * kib);  // the rest of the capacity
     writes.done(items[0]);
     writes.done(items[2]);
     EXPECT_FALSE(writes.next());
@@ -78,12 +78,12 @@ TEST(ZoneWrites, FillEachZoneExactlyAndGoOnWhenItIsDone) {
     EXPECT_EQ(next->offset, 32 * kib);
 }
 
-TEST(ZoneWrites, AppendsNameTheZone) {
+TEST(ZoneWrites, AppendsHaveTheStartOfTheZone) {
     ZoneWrites appends(layout, Operation::append, {1, 2, 3}, 1, 4 * kib);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(appends.next()->offset, 16 * kib);
 }
 
-TEST(ZoneWrites, NeverHaveMoreZonesOpenThanLanesAndResetBeforeTheyComeRound) {
+TEST(ZoneWrites, OpenAtMostOneZonePerLaneAndResetZonesBeforeReuse) {
     ZoneWrites writes(layout, Operation::write, {1, 2, 3, 4, 5}, 2, 4 * kib);
     std::map<std::uint32_t, std::uint64_t> written;
     int resets = 0;
@@ -114,14 +114,14 @@ TEST(ZoneWrites, NeverHaveMoreZonesOpenThanLanesAndResetBeforeTheyComeRound) {
     EXPECT_GT(resets, 5);
 }
 
-TEST(PlainWrites, GoRound) {
+TEST(PlainWrites, WrapAroundAtTheEnd) {
     PlainWrites writes(10 * kib, 4 * kib);
     EXPECT_EQ(writes.next()->offset, 0U);
     EXPECT_EQ(writes.next()->offset, 4 * kib);
     EXPECT_EQ(writes.next()->offset, 0U);
 }
 
-TEST(Reports, BeginAllOverTheDisk) {
+TEST(Reports, StartAtPositionsAllOverTheDisk) {
     Reports reports(layout, 4);
     EXPECT_EQ(reports.next()->offset, 0U);
     EXPECT_EQ(reports.next()->offset, 64 * kib);

@@ -1,4 +1,4 @@
-// The control socket's lines: what is said comes back, and what is wrong is named.
+// The control socket's lines: encoded requests and answers are decoded, and errors are named.
 #include "tools/control_codec.h"
 
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@ namespace {
 
 using Command = ControlRequest::Command;
 
-TEST(ControlCodec, RequestsComeBackAsTheyWere) {
+TEST(ControlCodec, EncodedRequestsAreDecoded) {
     ControlRequest request;
     request.command = Command::add;
     request.lun = 255;
@@ -42,14 +42,14 @@ TEST(ControlCodec, RequestsComeBackAsTheyWere) {
               service::Removal::announced);
 }
 
-TEST(ControlCodec, ANameThatJsonCanNotCarryIsNoRequest) {
+TEST(ControlCodec, ANameThatIsNotUtf8CannotBeEncoded) {
     ControlRequest request;
     request.command = Command::add;
     request.device = "/\xff";
     EXPECT_FALSE(encode(request));
 }
 
-TEST(ControlCodec, WhatIsWrongIsNamed) {
+TEST(ControlCodec, InvalidRequestsHaveAReason) {
     const std::pair<const char*, const char*> wrong[] = {
         {R"({"command":"list"})", "'version'"},
         {R"({"version":2,"command":"list"})", "version 1"},
@@ -89,7 +89,7 @@ TEST(ControlCodec, WhatIsWrongIsNamed) {
     }
 }
 
-TEST(ControlCodec, WhatIsNotThisProtocolIsHopeless) {
+TEST(ControlCodec, LinesOfAnotherProtocolAreHopeless) {
     for (const auto& line :
          {std::string(), std::string("list"), std::string("[]"), std::string("7"),
           std::string("null"), std::string(R"({"version":1,"command":"list"} {})"),
@@ -104,14 +104,14 @@ TEST(ControlCodec, WhatIsNotThisProtocolIsHopeless) {
     }
 }
 
-TEST(ControlCodec, DisksThatHaveNoPathNeedNone) {
+TEST(ControlCodec, DisksWithoutAPathAreAccepted) {
     const auto request =
         parse_request(R"({"version":1,"command":"add","lun":1,"device":"null:1G"})");
     ASSERT_TRUE(request);
     EXPECT_EQ(request->device, "null:1G");
 }
 
-TEST(ControlCodec, TheServersWordsAreUnderstoodByItsClient) {
+TEST(ControlCodec, TheClientDecodesTheServersAnswers) {
     const ControlCodec codec;
     service::LunTable luns{service::DiskOptions{}};
     EXPECT_TRUE(check_greeting(codec.greeting()));
@@ -144,7 +144,7 @@ TEST(ControlCodec, TheServersWordsAreUnderstoodByItsClient) {
     EXPECT_EQ(check_greeting(codec.complaint("not you")).error(), "not you");
 }
 
-TEST(ControlCodec, AnswersAndGreetingsOfOthersAreNone) {
+TEST(ControlCodec, AnswersAndGreetingsOfOtherServersAreRefused) {
     for (const auto* line : {"", "{}", "[]", "{\"ok\":1}", "{\"ok\":true}", "{\"ok\":false}",
                              "{\"ok\":true,\"luns\":[1]}", "{\"ok\":true,\"luns\":[{}]}",
                              "{\"ok\":true,\"luns\":[{\"lun\":\"1\"}]}"})

@@ -37,7 +37,7 @@ TEST(Output, WritesEverythingInOrder) {
     EXPECT_EQ(content(path), expected);
 }
 
-TEST(Output, KeepsTheFirstErrorAndSaysWhere) {
+TEST(Output, KeepsTheFirstErrorAndNamesTheOutput) {
     const auto fd = ::open("/dev/full", O_WRONLY);
     ASSERT_GE(fd, 0);
     Output out(fd, "the output");
@@ -53,7 +53,7 @@ TEST(Output, KeepsTheFirstErrorAndSaysWhere) {
     ::close(fd);
 }
 
-TEST(File, RefusesTheDiskItselfAndLeavesItAsItWas) {
+TEST(File, RefusesTheDiskItselfAndDoesNotChangeIt) {
     const TemporaryFolder folder;
     const auto disk = folder / "disk";
     std::ofstream(disk) << "precious";
@@ -66,7 +66,7 @@ TEST(File, RefusesTheDiskItselfAndLeavesItAsItWas) {
     EXPECT_EQ(content(disk), "precious");
 }
 
-TEST(File, ReplacingEmptiesAndReadingCounts) {
+TEST(File, ReplaceTruncatesAndReadCountsTheRest) {
     const TemporaryFolder folder;
     const auto path = folder / "file";
     std::ofstream(path) << "0123456789";
@@ -86,7 +86,7 @@ TEST(File, ReplacingEmptiesAndReadingCounts) {
     EXPECT_EQ(content(path), "");
 }
 
-TEST(File, WhatIsNotThereOrIsAFolderSaysSo) {
+TEST(File, MissingFilesAndFoldersAreErrors) {
     const TemporaryFolder folder;
     const auto missing = File::open(folder / "missing", File::Mode::read, "");
     ASSERT_FALSE(missing);
@@ -95,7 +95,7 @@ TEST(File, WhatIsNotThereOrIsAFolderSaysSo) {
     EXPECT_FALSE(File::open(folder.path().string(), File::Mode::replace, ""));
 }
 
-TEST(File, PipesAreReadToTheEndInWhateverPiecesTheyCome) {
+TEST(File, PipesAreReadToTheEndWhateverTheSizeOfTheirPieces) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
     const auto child = ::fork();

@@ -26,7 +26,7 @@ std::vector<Zone> zones() {
     };
 }
 
-/// What a writer makes of `zones`.
+/// The output of a writer for `zones`.
 template <typename Make>
 std::string written(const std::vector<Zone>& zones, Make make) {
     const test::TemporaryFolder folder;
@@ -44,7 +44,7 @@ std::string written(const std::vector<Zone>& zones, Make make) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-TEST(JsonWriter, GivesOneDocumentWithTheContractsKeys) {
+TEST(JsonWriter, WritesOneDocumentWithTheDocumentedKeys) {
     const auto text = written(zones(), [](Output& out) { return json_writer(out, "d", ""); });
     const auto document = nlohmann::json::parse(text);
     EXPECT_EQ(document["device"], "d");
@@ -62,7 +62,7 @@ TEST(JsonWriter, GivesOneDocumentWithTheContractsKeys) {
     EXPECT_TRUE(document["zones"][2]["write_pointer"].is_null());
 }
 
-TEST(JsonWriter, EscapesNamesWhateverIsInThem) {
+TEST(JsonWriter, EscapesNames) {
     const std::string name = "a\"b\\c\n\x01 \xc3\xbc \xff";
     const auto text =
         written({}, [&](Output& out) { return json_writer(out, name, "say \"this\""); });

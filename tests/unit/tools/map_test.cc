@@ -37,7 +37,7 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
-/// Columns `text` takes on a terminal: escape sequences none, UTF-8 characters one.
+/// The columns that `text` takes on a terminal: escape sequences take none, UTF-8 characters one.
 std::size_t columns(const std::string& text) {
     std::size_t count = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
@@ -68,7 +68,7 @@ TEST(Map, EveryStateHasACharacterOfItsOwn) {
     EXPECT_NE(text.find("8 zones: 1 not-write-pointer, 1 empty"), std::string::npos);
 }
 
-TEST(Map, FillLevelsRiseWithWhatIsWritten) {
+TEST(Map, FillLevelsRiseWithTheBytesWritten) {
     auto unicode = style(80);
     unicode.unicode = true;
     ZoneMap map(unicode, 0, 4);
@@ -137,7 +137,7 @@ TEST(Map, ZonesNeverAddedStayBlankAndForeignOnesAreIgnored) {
     EXPECT_NE(map.render().find("1 zone: 1 full"), std::string::npos);
 }
 
-TEST(Map, NoZonesMakeNoPicture) {
+TEST(Map, AMapWithoutZonesHasNoCells) {
     const ZoneMap map(style(80), 0, 0);
     EXPECT_NE(map.render().find("0 zones: none"), std::string::npos);
 }

@@ -25,14 +25,14 @@ Selection bytes(std::uint64_t offset, std::optional<std::uint64_t> length = std:
     return selection;
 }
 
-TEST(ParseZoneRange, OneNumberOrTwoWithADash) {
+TEST(ParseZoneRange, AcceptsOneNumberOrTwoWithADash) {
     EXPECT_EQ(parse_zone_range("7"), (ZoneRange{7, 7}));
     EXPECT_EQ(parse_zone_range("0-0"), (ZoneRange{0, 0}));
     EXPECT_EQ(parse_zone_range("7-12"), (ZoneRange{7, 12}));
     EXPECT_EQ(parse_zone_range("0-18446744073709551615"), (ZoneRange{0, UINT64_MAX}));
 }
 
-TEST(ParseZoneRange, AnythingElseIsRefusedAndNamed) {
+TEST(ParseZoneRange, RefusesAnythingElseAndNamesIt) {
     for (const auto* text : {"", "-", "-1", "1-", "1-2-3", "a", "1-b", "1 - 2", "1,2", "0x1", "1K",
                              "99999999999999999999", "2-1"}) {
         const auto range = parse_zone_range(text);
@@ -41,7 +41,7 @@ TEST(ParseZoneRange, AnythingElseIsRefusedAndNamed) {
     }
 }
 
-TEST(Resolve, ZoneNumbersStayOnTheDisk) {
+TEST(Resolve, ZoneNumbersMustBeOnTheDisk) {
     const auto all = resolve(zones(0, 9), layout(), "d");
     ASSERT_TRUE(all);
     EXPECT_EQ(all->first, 0U);
@@ -81,7 +81,7 @@ TEST(Resolve, BytesMustBeWholeZones) {
     EXPECT_FALSE(resolve(bytes(8 * mib, UINT64_MAX), layout(), "d"));
 }
 
-TEST(Resolve, AllIsAllAndADiskWithoutZonesHasNone) {
+TEST(Resolve, AllSelectsEveryZoneAndFailsWithoutZones) {
     Selection all;
     all.all = true;
     const auto target = resolve(all, layout(), "d");

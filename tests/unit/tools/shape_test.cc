@@ -18,7 +18,7 @@ Limits zns() {
     return limits;
 }
 
-TEST(Shape, ATwinHasEverything) {
+TEST(Shape, CopiesEveryPropertyOfTheDisk) {
     const auto shape = shape_like(zns(), {}, "d");
     ASSERT_TRUE(shape);
     EXPECT_EQ(shape->size, 48 * mib);
@@ -32,7 +32,7 @@ TEST(Shape, ATwinHasEverything) {
     EXPECT_TRUE(emulated::validate(*shape));
 }
 
-TEST(Shape, WhatIsGivenGoesBeforeTheDisk) {
+TEST(Shape, OptionsOverrideTheDisk) {
     ShapeOptions options;
     options.size = 12 * mib;
     options.zone_size = mib;
@@ -52,7 +52,7 @@ TEST(Shape, WhatIsGivenGoesBeforeTheDisk) {
     EXPECT_TRUE(emulated::validate(*shape));
 }
 
-TEST(Shape, LimitsThatBindNothingAreLeftOut) {
+TEST(Shape, LimitsThatHaveNoEffectAreLeftOut) {
     ShapeOptions options;
     options.size = 15 * mib;  // three sequential zones behind two conventional ones
     const auto shape = shape_like(zns(), options, "d");
@@ -62,7 +62,7 @@ TEST(Shape, LimitsThatBindNothingAreLeftOut) {
     EXPECT_TRUE(emulated::validate(*shape));
 }
 
-TEST(Shape, WithoutZonesNothingOfZonesIsTaken) {
+TEST(Shape, WithoutZonesNoZonePropertyIsCopied) {
     ShapeOptions options;
     options.model = Model::none;
     const auto shape = shape_like(zns(), options, "d");
@@ -71,7 +71,7 @@ TEST(Shape, WithoutZonesNothingOfZonesIsTaken) {
     EXPECT_TRUE(emulated::validate(*shape));
 }
 
-TEST(Shape, ConventionalZonesElsewhereAreRefusedUnlessDecided) {
+TEST(Shape, ConventionalZonesElsewhereNeedAnOption) {
     auto limits = zns();
     std::vector<bool> conventional(16);
     conventional[0] = conventional[9] = true;
@@ -86,7 +86,7 @@ TEST(Shape, ConventionalZonesElsewhereAreRefusedUnlessDecided) {
     EXPECT_TRUE(shape_like(limits, options, "d"));
 }
 
-TEST(Shape, BlocksThatCanNotBeEmulatedAreRefusedUnlessDecided) {
+TEST(Shape, BlocksThatCannotBeEmulatedNeedAnOption) {
     auto limits = zns();
     limits.physical_block_size = 16384;
     const auto refused = shape_like(limits, {}, "d");

@@ -1,7 +1,5 @@
-// The device between a driver's ring and a disk in memory: everything real but the kernel.
-//
-// Threads: one.
-// Ownership: owns everything.
+// A test bench: the device between a driver's ring and a disk in memory, on one thread. Only the
+// kernel is missing.
 #pragma once
 
 #include <algorithm>
@@ -32,7 +30,7 @@ inline Bytes pattern(std::size_t size, unsigned seed = 1) {
     return bytes;
 }
 
-/// An answer, with everything that the device could write to.
+/// A response, with all bytes that the device may write.
 struct Answer {
     std::uint8_t status = 0xEE;
     Bytes data;
@@ -69,8 +67,8 @@ class Bench {
         std::uint32_t tail;
         std::uint16_t head;
     };
-    /// Puts a request on the ring; the device has not seen it. `cut_out` and `cut_in`, if not 0, cut
-    /// what the device reads and what it writes into two buffers there.
+    /// Puts a request on the ring without a turn of the device. `cut_out` and `cut_in`, if not 0,
+    /// are the offsets where the readable and the writable bytes are split into two buffers.
     Queued add(const driver::BlkRequest& request, std::size_t cut_out = 0, std::size_t cut_in = 0) {
         const auto head = blk::header(request.type, request.sector);
         const auto out = ring.shared.allocate(head.size() + request.data_out.size(), 1);
@@ -107,7 +105,7 @@ class Bench {
         return answer;
     }
 
-    /// Lets the device take what is there and finish what it can.
+    /// Lets the device take the available requests and complete what it can.
     void turn() {
         (void)device->take(0);
         do {
@@ -121,7 +119,7 @@ class Bench {
         const auto queued = add(request, cut_out, cut_in);
         turn();
         const auto used = ring.ring->take_used();
-        EXPECT_TRUE(used) << "no answer to a request of type " << request.type;
+        EXPECT_TRUE(used) << "no completion of a request of type " << request.type;
         return used ? answer_of(queued, used->length) : Answer{};
     }
     std::uint8_t act(std::uint32_t type, std::uint64_t sector) {

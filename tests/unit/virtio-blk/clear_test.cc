@@ -1,4 +1,4 @@
-// Discards and writes of zeroes: what a driver may ask, and what it is answered.
+// DISCARD and WRITE ZEROES: which requests are accepted, and their statuses.
 
 #include <gtest/gtest.h>
 
@@ -42,7 +42,7 @@ Bytes filled(std::size_t size, std::uint8_t value) {
     return Bytes(size, static_cast<std::byte>(value));
 }
 
-TEST(BlkClear, WritesZeroesWhereItIsToldAndNowhereElse) {
+TEST(BlkClear, WritesZeroesToTheGivenRangeOnly) {
     Bench bench(plain, clears);
     ASSERT_EQ(bench.write(0, pattern(16384)), blk::ok);
     EXPECT_EQ(clear(bench, blk::write_zeroes, {{8, 16}}), blk::ok);
@@ -70,7 +70,7 @@ TEST(BlkClear, DiscardsEverySegment) {
     EXPECT_EQ(bench.disk.taken[2].length, 32U * 512);
 }
 
-TEST(BlkClear, TakesAsManySegmentsAsItSaysHoweverTheChainIsCut) {
+TEST(BlkClear, TakesTheAdvertisedNumberOfSegmentsHoweverTheChainIsSplit) {
     ASSERT_EQ(make_config(test::limits_of(plain), 1).max_discard_segments, 16U);
     Bytes most;
     for (std::uint64_t i = 0; i < 17; ++i) {
@@ -89,7 +89,7 @@ TEST(BlkClear, TakesAsManySegmentsAsItSaysHoweverTheChainIsCut) {
     EXPECT_TRUE(bench.disk.taken.empty());
 }
 
-TEST(BlkClear, RefusesBeforeItBegins) {
+TEST(BlkClear, RefusesInvalidRequestsBeforeAnySegmentIsDone) {
     Bench bench(plain, clears);
     const auto end = bench.config.capacity;
     for (const auto type : {blk::discard, blk::write_zeroes}) {
@@ -103,14 +103,14 @@ TEST(BlkClear, RefusesBeforeItBegins) {
             EXPECT_EQ(clear(bench, type, {{0, 1}, {8, 1, flags}}), blk::unsupported) << flags;
         auto part = bytes_of({{0, 1}, {8, 1}});
         part.pop_back();
-        EXPECT_EQ(clear(bench, type, part), blk::io_error) << "not whole segments";
+        EXPECT_EQ(clear(bench, type, part), blk::io_error) << "the last segment is incomplete";
         EXPECT_EQ(clear(bench, type, Bytes{}), blk::io_error) << "no segment";
     }
     EXPECT_EQ(clear(bench, blk::discard, {{0, 1, unmap}}), blk::unsupported);
-    EXPECT_TRUE(bench.disk.taken.empty()) << "nothing reaches the disk";
+    EXPECT_TRUE(bench.disk.taken.empty()) << "no request reaches the disk";
 }
 
-TEST(BlkClear, BlocksAreWholeOnes) {
+TEST(BlkClear, RangesMustBeWholeBlocks) {
     auto shape = plain;
     shape.logical_block_size = 4096;
     Bench bench(shape, clears);
@@ -118,7 +118,7 @@ TEST(BlkClear, BlocksAreWholeOnes) {
     EXPECT_EQ(clear(bench, blk::write_zeroes, {{8, 8}}), blk::ok);
 }
 
-TEST(BlkClear, IsUnsupportedForWhoDidNotAcceptIt) {
+TEST(BlkClear, IsUnsupportedUnlessTheFeatureWasAccepted) {
     Bench bench(plain, {.zoned = false, .write_through = false, .discard = true});
     EXPECT_EQ(clear(bench, blk::write_zeroes, {{0, 1}}), blk::unsupported);
     EXPECT_EQ(clear(bench, blk::discard, {{0, 1}}), blk::ok);
@@ -126,7 +126,7 @@ TEST(BlkClear, IsUnsupportedForWhoDidNotAcceptIt) {
     EXPECT_EQ(clear(bench, blk::write_zeroes, {{0, 1}}), blk::ok);
     EXPECT_EQ(clear(bench, blk::discard, {{0, 1}}), blk::unsupported);
 
-    // One who pretends: the disk itself has none.
+    // The driver claims features that the disk does not have.
     Bench managed({},
                   {.zoned = true, .write_through = false, .discard = true, .write_zeroes = true});
     for (const auto type : {blk::discard, blk::write_zeroes})
@@ -134,7 +134,7 @@ TEST(BlkClear, IsUnsupportedForWhoDidNotAcceptIt) {
     EXPECT_TRUE(managed.disk.taken.empty());
 }
 
-TEST(BlkClear, WithoutAVolatileCacheItIsDurable) {
+TEST(BlkClear, WithoutAVolatileCacheTheRequestIsDurable) {
     auto mode = clears;
     mode.write_through = true;
     Bench bench(plain, mode);
@@ -143,22 +143,22 @@ TEST(BlkClear, WithoutAVolatileCacheItIsDurable) {
     for (const auto& one : bench.disk.taken) taken.push_back(one.operation);
     EXPECT_EQ(taken,
               (std::vector{Operation::write_zeroes, Operation::write_zeroes, Operation::flush}))
-        << "one flush for all";
+        << "one flush for all segments";
 }
 
-TEST(BlkClear, OneSegmentThatFailsFailsTheRequest) {
+TEST(BlkClear, AFailedSegmentFailsTheRequest) {
     Bench bench(plain, clears);
     const auto ranges = bytes_of({{0, 1}, {8, 1}, {16, 1}});
     const auto queued = bench.add({.type = blk::write_zeroes, .data_out = ranges});
     ASSERT_TRUE(bench.device->take(0));
-    bench.disk.fail_next = StatusCode::media_error;  // meets the second
+    bench.disk.fail_next = StatusCode::media_error;  // fails the second segment
     bench.turn();
     ASSERT_TRUE(bench.ring.ring->take_used());
     EXPECT_EQ(Bench::answer_of(queued, 0).status, blk::io_error);
-    EXPECT_EQ(bench.disk.taken.size(), 2U) << "the third is left alone";
+    EXPECT_EQ(bench.disk.taken.size(), 2U) << "the third segment is not submitted";
 }
 
-TEST(BlkClear, AHostAwareDiskTakesZeroesAsAWrite) {
+TEST(BlkClear, OnAHostAwareDiskWritesOfZeroesMoveThePointer) {
     Bench bench({.model = Model::host_aware, .max_clear = 16 << 10},
                 {.zoned = true, .write_through = false, .discard = true, .write_zeroes = true});
     const auto at = Bench::sector(Bench::first_sequential);

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint64_t MiB = 1 << 20;
 
-/// A disk with something to say in every field.
+/// A disk that gives every field a value.
 Limits host_managed() {
     Limits limits;
     limits.model = Model::host_managed;
@@ -34,14 +34,14 @@ std::uint64_t field(const std::array<std::uint8_t, Config::size>& bytes, std::si
     return value;
 }
 
-TEST(BlkConfig, HasEveryFieldWhereTheStandardPutsIt) {
+TEST(BlkConfig, HasTheBytesOfTheStandard) {
     const auto bytes = encode(make_config(host_managed(), 7));
     std::array<std::uint8_t, 96> expected{};
     const auto put = [&](std::size_t at, std::initializer_list<int> octets) {
         for (const auto octet : octets) expected[at++] = static_cast<std::uint8_t>(octet);
     };
     put(0, {0, 0, 0x20, 0, 0, 0, 0, 0});  // 2 Mi sectors
-    put(8, {0, 0x40, 0, 0});              // 16 KiB a segment: 254 of them are not over 4 MiB
+    put(8, {0, 0x40, 0, 0});              // 16 KiB per segment: 254 segments stay within 4 MiB
     put(12, {254, 0, 0, 0});
     put(20, {0, 2, 0, 0});  // 512
     put(24, {3, 0, 8, 0});  // 8 logical blocks in a physical one
@@ -49,13 +49,13 @@ TEST(BlkConfig, HasEveryFieldWhereTheStandardPutsIt) {
     put(72, {0, 0, 8, 0});  // zone_sectors
     put(76, {14, 0, 0, 0});
     put(80, {4, 3, 2, 1});
-    put(84, {0, 4, 0, 0});     // 512 KiB: whole write granules
+    put(84, {0, 4, 0, 0});     // 512 KiB, rounded down to whole physical blocks
     put(88, {0, 0x10, 0, 0});  // 4096
     put(92, {1, 0, 0, 0});     // host-managed
     EXPECT_EQ(bytes, expected);
 }
 
-TEST(BlkConfig, TellsModelsInItsOwnNumbers) {
+TEST(BlkConfig, UsesTheStandardsNumbersForModels) {
     auto limits = host_managed();
     limits.model = Model::host_aware;
     EXPECT_EQ(encode(make_config(limits, 1))[92], 2);
@@ -67,7 +67,7 @@ TEST(BlkConfig, TellsModelsInItsOwnNumbers) {
     EXPECT_EQ(offered_features(limits) & feature::zoned, 0U);
 }
 
-TEST(BlkConfig, SaysNoLimitAndNoAppendByZero) {
+TEST(BlkConfig, ZeroMeansNoLimitAndNoAppend) {
     auto limits = host_managed();
     limits.max_open.reset();
     limits.max_active.reset();
@@ -78,7 +78,7 @@ TEST(BlkConfig, SaysNoLimitAndNoAppendByZero) {
     EXPECT_EQ(field(bytes, 84, 4), 0U);
 }
 
-TEST(BlkConfig, NeverInvitesARequestThatTheDiskWouldNotTakeWhole) {
+TEST(BlkConfig, AdvertisedLimitsNeverExceedTheDisks) {
     for (const std::uint64_t transfer :
          {std::uint64_t{4096}, 8 * std::uint64_t{4096}, 124 * std::uint64_t{1024}, MiB / 2,
           1280 * std::uint64_t{1024}, 4 * MiB, 16 * MiB, 64 * 1024 * MiB})
@@ -100,9 +100,10 @@ TEST(BlkConfig, NeverInvitesARequestThatTheDiskWouldNotTakeWhole) {
         }
 }
 
-TEST(BlkConfig, OffersWhatTheDiskIs) {
+TEST(BlkConfig, OffersTheFeaturesOfTheDisk) {
     auto limits = host_managed();
-    // SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE, MQ, ZONED; no DISCARD or WRITE_ZEROES.
+    // SIZE_MAX, SEG_MAX, BLK_SIZE, FLUSH, TOPOLOGY, CONFIG_WCE, MQ, ZONED; no DISCARD or
+    // WRITE_ZEROES.
     constexpr std::uint64_t expected =
         1 << 1 | 1 << 2 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 17;
     EXPECT_EQ(offered_features(limits), expected);
@@ -110,7 +111,7 @@ TEST(BlkConfig, OffersWhatTheDiskIs) {
     EXPECT_EQ(offered_features(limits), expected | 1 << 5);
 }
 
-/// A plain disk that clears: its numbers in bytes.
+/// A disk without zones that discards and writes zeroes; limits in bytes.
 Limits plain(std::uint64_t max_discard, std::uint64_t max_write_zeroes) {
     auto limits = host_managed();
     limits.model = Model::none;
@@ -122,7 +123,7 @@ Limits plain(std::uint64_t max_discard, std::uint64_t max_write_zeroes) {
     return limits;
 }
 
-TEST(BlkConfig, OffersToClearWhereTheDiskDoesAndMayBeWritten) {
+TEST(BlkConfig, OffersDiscardAndWriteZeroesOnlyOnWritableDisksThatHaveThem) {
     constexpr std::uint64_t discard = 1 << 13;
     constexpr std::uint64_t write_zeroes = 1 << 14;
     const auto offered = [](const Limits& limits) {
@@ -138,7 +139,7 @@ TEST(BlkConfig, OffersToClearWhereTheDiskDoesAndMayBeWritten) {
     EXPECT_EQ(offered(limits), write_zeroes);
     EXPECT_EQ(make_config(limits, 1).max_discard_segments, 0U);
 
-    // The standard forbids it, whatever the disk can do.
+    // The standard forbids both on host-managed disks.
     auto managed = host_managed();
     managed.max_discard = managed.max_write_zeroes = MiB;
     EXPECT_EQ(offered(managed), 0U);
@@ -148,9 +149,9 @@ TEST(BlkConfig, OffersToClearWhereTheDiskDoesAndMayBeWritten) {
     EXPECT_EQ(offered(aware), discard | write_zeroes);
 }
 
-TEST(BlkConfig, TellsHowMuchIsClearedAtOnce) {
+TEST(BlkConfig, HasTheLimitsOfDiscardAndWriteZeroes) {
     const auto bytes = encode(make_config(plain(MiB + 512, 4 * MiB + 512), 1));
-    EXPECT_EQ(field(bytes, 36, 4), MiB / 512) << "whole units of the discard's";
+    EXPECT_EQ(field(bytes, 36, 4), MiB / 512) << "whole units of the discard granularity";
     EXPECT_EQ(field(bytes, 40, 4), 16U);
     EXPECT_EQ(field(bytes, 44, 4), 128U);
     EXPECT_EQ(field(bytes, 48, 4), 4 * MiB / 512);

@@ -1,4 +1,4 @@
-// What a driver asks, and what it is answered.
+// Requests of a driver and their statuses.
 
 #include <gtest/gtest.h>
 
@@ -22,12 +22,12 @@ TEST(BlkDevice, WritesAndReads) {
     EXPECT_EQ(read.data, data);
     EXPECT_EQ(bench.act(blk::flush, 0), blk::ok);
     ASSERT_EQ(bench.disk.taken.size(), 3U);
-    EXPECT_EQ(bench.disk.taken[0].segments, 1U) << "the guest's own buffer, uncopied";
+    EXPECT_EQ(bench.disk.taken[0].segments, 1U) << "the guest's own buffer, without a copy";
     EXPECT_FALSE(bench.disk.taken[0].fua);
     EXPECT_EQ(bench.disk.taken[2].operation, Operation::flush);
 }
 
-TEST(BlkDevice, DoesNotCareHowTheChainIsCut) {
+TEST(BlkDevice, WorksHoweverTheChainIsSplit) {
     const auto data = pattern(4096);
     for (std::size_t out_cut = 1; out_cut < 16 + 4096; out_cut += out_cut < 20 ? 1 : 509)
         for (const std::size_t in_cut : {1, 7, 8, 9, 15}) {
@@ -47,7 +47,7 @@ TEST(BlkDevice, DoesNotCareHowTheChainIsCut) {
         }
 }
 
-TEST(BlkDevice, AnAppendTellsWhereItWentWhateverTheTail) {
+TEST(BlkDevice, AnAppendReturnsItsSectorForEitherTailLength) {
     Bench bench;
     for (unsigned i = 0; i < 4; ++i) {
         const auto tail = i % 2 == 0 ? blk::append_tail : blk::append_tail_linux;
@@ -59,7 +59,7 @@ TEST(BlkDevice, AnAppendTellsWhereItWentWhateverTheTail) {
     }
 }
 
-TEST(BlkDevice, AnAppendIsUnsupportedWhereThereIsNone) {
+TEST(BlkDevice, AnAppendIsUnsupportedOnADiskWithoutAppend) {
     Bench bench({}, {.zoned = true, .write_through = false}, Support::absent);
     EXPECT_EQ(bench.append(Bench::sector(zone), pattern(4096)).status, blk::unsupported);
 }
@@ -68,39 +68,39 @@ TEST(BlkDevice, ZonesGoThroughTheirStates) {
     Bench bench({.max_open = 3});
     const auto state = [&] { return bench.disk.machine().state(zone); };
     const auto at = Bench::sector(zone);
-    EXPECT_EQ(bench.act(blk::reset, at), blk::ok) << "nothing to do";
+    EXPECT_EQ(bench.act(blk::reset, at), blk::ok) << "no change";
     EXPECT_EQ(bench.act(blk::open, at), blk::ok);
     EXPECT_EQ(state(), ZoneState::explicit_open);
-    EXPECT_EQ(bench.act(blk::open, at), blk::ok) << "nothing to do";
+    EXPECT_EQ(bench.act(blk::open, at), blk::ok) << "no change";
     EXPECT_EQ(bench.act(blk::close, at), blk::ok);
     EXPECT_EQ(state(), ZoneState::empty);
     EXPECT_EQ(bench.write(at, pattern(4096)), blk::ok);
     EXPECT_EQ(state(), ZoneState::implicit_open);
     EXPECT_EQ(bench.act(blk::close, at), blk::ok);
-    EXPECT_EQ(bench.act(blk::close, at), blk::ok) << "nothing to do";
+    EXPECT_EQ(bench.act(blk::close, at), blk::ok) << "no change";
     EXPECT_EQ(state(), ZoneState::closed);
     EXPECT_EQ(bench.act(blk::finish, at), blk::ok);
-    EXPECT_EQ(bench.act(blk::finish, at), blk::ok) << "nothing to do";
+    EXPECT_EQ(bench.act(blk::finish, at), blk::ok) << "no change";
     EXPECT_EQ(state(), ZoneState::full);
     EXPECT_EQ(bench.act(blk::reset, at), blk::ok);
     EXPECT_EQ(state(), ZoneState::empty);
     for (std::uint32_t i = 0; i < 3; ++i)
         EXPECT_EQ(bench.write(Bench::sector(zone + i), pattern(4096)), blk::ok);
-    EXPECT_EQ(bench.act(blk::reset_all, 12345), blk::ok) << "the sector says nothing here";
+    EXPECT_EQ(bench.act(blk::reset_all, 12345), blk::ok) << "the sector is ignored";
     EXPECT_EQ(bench.disk.machine().active_count(), 0U);
 }
 
-TEST(BlkDevice, WhatAZoneDoesNotAllowHasItsStatus) {
+TEST(BlkDevice, ViolationsOfZoneRulesHaveTheirStatus) {
     Bench bench({.zone_capacity = 48 << 10});
     const auto at = Bench::sector(zone);
     ASSERT_EQ(bench.write(at, pattern(4096)), blk::ok);
-    // Not at the pointer, or not a whole granule.
+    // Not at the write pointer, or not whole physical blocks.
     EXPECT_EQ(bench.write(at, pattern(4096)), blk::unaligned);
     EXPECT_EQ(bench.write(at + 16, pattern(4096)), blk::unaligned);
     EXPECT_EQ(bench.write(at + 8, pattern(512)), blk::unaligned);
     EXPECT_EQ(bench.append(at, pattern(512)).status, blk::unaligned);
     EXPECT_EQ(bench.append(at, pattern(100)).status, blk::unaligned);
-    // Actions and appends where there is no pointer, or not at a zone's start.
+    // Actions and appends on zones without a pointer, or not at a zone's start.
     for (const auto type : {blk::open, blk::close, blk::finish, blk::reset}) {
         EXPECT_EQ(bench.act(type, 0), blk::invalid) << type;
         EXPECT_EQ(bench.act(type, at + 8), blk::invalid) << type;
@@ -109,10 +109,10 @@ TEST(BlkDevice, WhatAZoneDoesNotAllowHasItsStatus) {
     EXPECT_EQ(bench.append(0, pattern(4096)).status, blk::invalid);
     EXPECT_EQ(bench.append(at + 8, pattern(4096)).status, blk::invalid);
     EXPECT_EQ(bench.append(bench.config.capacity, pattern(4096)).status, blk::invalid);
-    // Too long, beyond the capacity, across zones, a transition that is none.
+    // Too long, beyond the capacity, across zones, an invalid transition.
     EXPECT_EQ(bench.append(at, pattern(bench.config.max_append_sectors * 512 + 4096)).status,
               blk::invalid);
-    EXPECT_EQ(bench.write(at + 95, pattern(4096)), blk::invalid) << "past the capacity";
+    EXPECT_EQ(bench.write(at + 95, pattern(4096)), blk::invalid) << "beyond the capacity";
     EXPECT_EQ(bench.write(Bench::sector(zone + 1) - 8, pattern(8192)), blk::invalid);
     EXPECT_EQ(bench.read(Bench::sector(zone + 1) - 8, 8192).status, blk::invalid);
     EXPECT_EQ(bench.read(Bench::sector(1) - 8, 8192).status, blk::ok) << "both conventional";
@@ -125,7 +125,7 @@ TEST(BlkDevice, WhatAZoneDoesNotAllowHasItsStatus) {
     EXPECT_EQ(bench.write(Bench::sector(zone + 2), pattern(4096)), blk::invalid);
     EXPECT_EQ(bench.act(blk::reset, Bench::sector(zone + 2)), blk::invalid);
     EXPECT_EQ(bench.read(Bench::sector(zone + 3), 4096).status, blk::invalid);
-    // Not the zones' business: I/O errors.
+    // Errors that do not concern zones are I/O errors.
     EXPECT_EQ(bench.read(bench.config.capacity, 4096).status, blk::io_error);
     EXPECT_EQ(bench.read(~std::uint64_t{0}, 4096).status, blk::io_error);
     EXPECT_EQ(bench.read(bench.config.capacity - 1, 4096).status, blk::io_error);
@@ -135,7 +135,7 @@ TEST(BlkDevice, WhatAZoneDoesNotAllowHasItsStatus) {
     EXPECT_EQ(bench.read(0, 4096).status, blk::io_error);
 }
 
-TEST(BlkDevice, LimitsHitHaveStatusesOfTheirOwn) {
+TEST(BlkDevice, OpenAndActiveLimitsHaveTheirOwnStatuses) {
     Bench open({.max_open = 2, .max_active = 4});
     for (std::uint32_t i = 0; i < 2; ++i)
         EXPECT_EQ(open.act(blk::open, Bench::sector(zone + i)), blk::ok);
@@ -147,7 +147,7 @@ TEST(BlkDevice, LimitsHitHaveStatusesOfTheirOwn) {
     for (std::uint32_t i = 0; i < 2; ++i)
         EXPECT_EQ(active.act(blk::open, Bench::sector(zone + i)), blk::ok);
     EXPECT_EQ(active.act(blk::open, Bench::sector(zone + 2)), blk::active_resource)
-        << "both limits: the active one is told";
+        << "both limits are reached: the active limit is reported";
     EXPECT_EQ(active.write(Bench::sector(zone + 2), pattern(4096)), blk::active_resource);
 }
 
@@ -162,25 +162,25 @@ TEST(BlkDevice, WithoutAVolatileCacheEveryWriteIsDurable) {
     const auto appended = flushed.append(Bench::sector(zone), pattern(4096));
     EXPECT_EQ(appended.status, blk::ok);
     EXPECT_EQ(appended.append_sector, Bench::sector(zone) + 8)
-        << "the append's place, not the flush's";
+        << "the sector of the append, not of the flush";
     EXPECT_EQ(flushed.read(Bench::sector(zone), 4096).status, blk::ok);
     std::vector<Operation> taken;
     for (const auto& one : flushed.disk.taken) taken.push_back(one.operation);
     EXPECT_EQ(taken, (std::vector{Operation::write, Operation::flush, Operation::append,
                                   Operation::flush, Operation::read}));
-    // A refused write needs no flush; a failed flush is a failed write.
+    // A refused write is not flushed; a failed flush fails the write.
     EXPECT_EQ(flushed.write(Bench::sector(zone), pattern(4096)), blk::unaligned);
     EXPECT_EQ(flushed.disk.taken.back().operation, Operation::write);
     const auto queued = flushed.add(
         {.type = blk::out, .sector = Bench::sector(zone) + 16, .data_out = pattern(4096)});
     ASSERT_TRUE(flushed.device->take(0));
-    flushed.disk.fail_next = StatusCode::io_error;  // meets the flush
+    flushed.disk.fail_next = StatusCode::io_error;  // fails the flush
     flushed.turn();
     ASSERT_TRUE(flushed.ring.ring->take_used());
     EXPECT_EQ(Bench::answer_of(queued, 0).status, blk::io_error);
 }
 
-TEST(BlkDevice, AHostManagedDiskNeverLooksOrdinary) {
+TEST(BlkDevice, AHostManagedDiskRefusesADriverWithoutZones) {
     Bench bench({}, {.zoned = false, .write_through = false});
     EXPECT_EQ(bench.read(0, 4096).status, blk::io_error);
     EXPECT_EQ(bench.write(0, pattern(4096)), blk::io_error);
@@ -189,10 +189,10 @@ TEST(BlkDevice, AHostManagedDiskNeverLooksOrdinary) {
          {blk::report, blk::open, blk::close, blk::finish, blk::reset, blk::reset_all})
         EXPECT_EQ(bench.run({.type = type, .data_in_length = 4096}).status, blk::unsupported);
     EXPECT_EQ(bench.append(Bench::sector(zone), pattern(4096)).status, blk::unsupported);
-    EXPECT_TRUE(bench.disk.taken.empty()) << "nothing reaches the disk";
+    EXPECT_TRUE(bench.disk.taken.empty()) << "no request reaches the disk";
 }
 
-TEST(BlkDevice, AHostAwareDiskMayLookOrdinary) {
+TEST(BlkDevice, AHostAwareDiskServesADriverWithoutZones) {
     Bench bench({.model = Model::host_aware}, {.zoned = false, .write_through = false});
     EXPECT_EQ(bench.write(Bench::sector(zone) + 64, pattern(4096)), blk::ok);
     EXPECT_EQ(bench.write(Bench::sector(zone) + 8, pattern(4096)), blk::ok);
@@ -200,14 +200,14 @@ TEST(BlkDevice, AHostAwareDiskMayLookOrdinary) {
     EXPECT_EQ(bench.act(blk::reset, Bench::sector(zone)), blk::unsupported);
 }
 
-TEST(BlkDevice, APlainDiskHasNoZones) {
+TEST(BlkDevice, ADiskWithoutZonesRefusesReports) {
     Bench bench({.model = Model::none}, {.zoned = false, .write_through = false});
     EXPECT_EQ(bench.write(Bench::sector(3) - 4, pattern(4096)), blk::ok);
     EXPECT_EQ(bench.read(Bench::sector(3) - 4, 4096).data, pattern(4096));
     EXPECT_EQ(bench.run({.type = blk::report, .data_in_length = 4096}).status, blk::unsupported);
 }
 
-TEST(BlkDevice, AReadOnlyDiskRefusesWhateverChangesIt) {
+TEST(BlkDevice, AReadOnlyDiskRefusesEveryChange) {
     Bench bench({.read_only = true});
     EXPECT_EQ(bench.write(0, pattern(4096)), blk::io_error);
     EXPECT_EQ(bench.append(Bench::sector(zone), pattern(4096)).status, blk::io_error);
@@ -217,7 +217,7 @@ TEST(BlkDevice, AReadOnlyDiskRefusesWhateverChangesIt) {
     EXPECT_EQ(bench.act(blk::flush, 0), blk::ok);
 }
 
-TEST(BlkDevice, SaysItsNameAndKnowsWhatItDoesNotServe) {
+TEST(BlkDevice, ReturnsItsIdAndRefusesUnknownRequests) {
     Bench bench;
     const auto id = bench.run({.type = blk::get_id, .data_in_length = 20});
     EXPECT_EQ(id.status, blk::ok);
@@ -231,7 +231,7 @@ TEST(BlkDevice, SaysItsNameAndKnowsWhatItDoesNotServe) {
             << type;
 }
 
-TEST(BlkDevice, WhatTheDiskCanNotTakeYetWaitsInOrder) {
+TEST(BlkDevice, RequestsThatTheDiskCannotTakeYetWaitInOrder) {
     Bench bench;
     bench.disk.take_at_most = 0;
     std::vector<Bench::Queued> queued;

@@ -1,4 +1,4 @@
-// Chains that no driver makes, requests that make no sense, and what a dead server left behind.
+// Malformed chains and invalid requests.
 
 #include <gtest/gtest.h>
 
@@ -26,9 +26,9 @@ TEST(BlkHostile, AChainWithoutAHeaderOrAStatusEndsTheSession) {
         ASSERT_TRUE(bench.device->fault());
         EXPECT_NE(bench.device->fault()->find("virtio-blk's header"), std::string::npos);
         EXPECT_EQ(bench.device->in_flight(0), 0U);
-        EXPECT_FALSE(bench.device->take(0)) << "nothing more is taken";
+        EXPECT_FALSE(bench.device->take(0)) << "no more chains are taken";
         bench.device->detach(0);
-        EXPECT_FALSE(bench.device->fault()) << "the next driver is not to blame";
+        EXPECT_FALSE(bench.device->fault()) << "the fault ends with its driver";
     }
 }
 
@@ -39,7 +39,7 @@ TEST(BlkHostile, ABrokenRingEndsTheSession) {
     EXPECT_TRUE(bench.device->fault());
 }
 
-TEST(BlkHostile, MoreChainsThanTheRingHasDescriptorsEndTheSession) {
+TEST(BlkHostile, MoreChainsInFlightThanDescriptorsEndTheSession) {
     Bench bench;
     bench.disk.hold = true;
     const auto first = bench.add({.type = blk::flush});
@@ -52,19 +52,19 @@ TEST(BlkHostile, MoreChainsThanTheRingHasDescriptorsEndTheSession) {
     EXPECT_NE(bench.device->fault()->find("more chains"), std::string::npos);
     bench.disk.hold = false;
     bench.turn();
-    EXPECT_EQ(bench.device->in_flight(0), 0U) << "what was taken is answered";
+    EXPECT_EQ(bench.device->in_flight(0), 0U) << "the chains in flight complete";
 }
 
-TEST(BlkHostile, NonsenseIsAnsweredAndReachesNoDisk) {
+TEST(BlkHostile, InvalidRequestsFailAndNeverReachTheDisk) {
     Bench bench;
-    // No room for the append's sector.
+    // The tail has no room for the append's sector.
     for (const std::uint32_t tail : {1U, 8U})
         EXPECT_EQ(bench.append(Bench::sector(zone), pattern(4096), tail).status, blk::invalid);
     for (const auto type : {blk::out, blk::append})
         EXPECT_NE(bench.run({.type = type, .sector = Bench::sector(zone), .tail = 16}).status,
                   blk::ok)
             << "no data";
-    // The sector times 512 would be small again.
+    // The sector times 512 overflows to a valid offset.
     for (const auto type : {blk::in, blk::out, blk::append, blk::report, blk::open, blk::reset}) {
         const auto data = pattern(type == blk::out || type == blk::append ? 4096 : 0);
         const auto answer = bench.run({.type = type,
@@ -74,7 +74,7 @@ TEST(BlkHostile, NonsenseIsAnsweredAndReachesNoDisk) {
                                        .tail = 200});
         EXPECT_NE(answer.status, blk::ok) << type;
     }
-    // More than the disk takes at once.
+    // Longer than the disk's largest transfer.
     EXPECT_EQ(bench.read(0, 64 << 10).status, blk::io_error);
     EXPECT_EQ(bench.write(0, pattern(64 << 10)), blk::io_error);
     EXPECT_EQ(bench.disk.machine().active_count(), 0U);

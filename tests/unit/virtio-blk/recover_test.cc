@@ -1,4 +1,5 @@
-// Requests that a server took and did not answer before it died, in the hands of the next one.
+// Requests that a server took and did not complete before it died: how the next server recovers
+// them.
 
 #include <array>
 #include <cstring>
@@ -12,14 +13,14 @@ namespace {
 
 constexpr std::uint32_t zone = Bench::first_sequential;
 
-/// What the driver asks of a server that takes it and dies, and of the next one.
-struct Left {
+/// A request that the dead server took, and its outcome at the next server.
+struct Lost {
     driver::BlkRequest request;
     std::uint8_t status;
-    std::size_t asked;  ///< Requests that reach the disk.
+    std::size_t submitted;  ///< Number of requests that reach the disk.
 };
 
-TEST(BlkRecovery, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
+TEST(BlkRecovery, LostRequestsAreRepeatedOnlyIfThatIsSafe) {
     constexpr std::uint16_t size = 64;
     const auto fd = virtio::InflightArea::make(1, size);
     ASSERT_TRUE(fd) << fd.error();
@@ -28,13 +29,13 @@ TEST(BlkRecovery, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
     ASSERT_TRUE(area) << area.error();
     const auto data = pattern(4096);
     const auto at = Bench::sector(zone);
-    const Left left[] = {
+    const Lost lost[] = {
         {{.type = blk::in, .sector = 0, .data_in_length = 4096}, blk::ok, 1},
         {{.type = blk::flush}, blk::ok, 1},
         {{.type = blk::get_id, .data_in_length = 20}, blk::ok, 0},
         {{.type = blk::report, .data_in_length = 4096}, blk::ok, 1},
         {{.type = blk::out, .sector = 8, .data_out = data}, blk::ok, 1},  // conventional
-        // To a zone that is where the write wants it: looked at, then done.
+        // The zone's pointer is at the write's offset: a report, then the write.
         {{.type = blk::out, .sector = at, .data_out = data}, blk::ok, 2},
         {{.type = blk::append, .sector = at, .data_out = data, .tail = 16}, blk::io_error, 0},
         {{.type = blk::open, .sector = at}, blk::io_error, 0},
@@ -44,7 +45,7 @@ TEST(BlkRecovery, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
     Bench bench;
     virtio::RingPair pair({.size = size}, area->get());
     std::vector<Bench::Queued> queued;
-    for (const auto& one : left) {
+    for (const auto& one : lost) {
         const auto head = blk::header(one.request.type, one.request.sector);
         const auto out = pair.shared.allocate(head.size() + one.request.data_out.size(), 1);
         std::memcpy(out.host, head.data(), head.size());
@@ -64,19 +65,19 @@ TEST(BlkRecovery, WhatADeadServerTookIsDoneAgainOnlyIfThatChangesNothing) {
     bench.device->attach(1, *again);
     bench.turn();
     (void)again->publish();
-    std::size_t asked = 0;
-    for (std::size_t i = 0; i < std::size(left); ++i) {
+    std::size_t submitted = 0;
+    for (std::size_t i = 0; i < std::size(lost); ++i) {
         EXPECT_TRUE(pair.ring->take_used());
-        EXPECT_EQ(Bench::answer_of(queued[i], 0).status, left[i].status) << i;
-        asked += left[i].asked;
+        EXPECT_EQ(Bench::answer_of(queued[i], 0).status, lost[i].status) << i;
+        submitted += lost[i].submitted;
     }
-    EXPECT_EQ(bench.disk.taken.size(), asked);
+    EXPECT_EQ(bench.disk.taken.size(), submitted);
     EXPECT_EQ(bench.disk.machine().active_count(), 1U);
     EXPECT_EQ(bench.device->in_flight(1), 0U);
     bench.device->detach(1);
 }
 
-TEST(BlkRecovery, MoreLongChainsThanThereArePiecesForAreAllAnswered) {
+TEST(BlkRecovery, MoreLongChainsThanPiecesAreAllRecovered) {
     constexpr std::uint16_t size = 64;
     const auto fd = virtio::InflightArea::make(1, size);
     ASSERT_TRUE(fd) << fd.error();
@@ -102,10 +103,10 @@ TEST(BlkRecovery, MoreLongChainsThanThereArePiecesForAreAllAnswered) {
     auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
     ASSERT_TRUE(again) << again.error();
     bench.disk.hold = true;
-    add();  // comes after those
+    add();  // a new chain behind the recovered ones
     bench.device->attach(1, *again);
-    EXPECT_NE(again->recovered(), 0U) << "there are pieces for all: the test shows nothing";
-    EXPECT_EQ(bench.device->in_flight(1), size - 1U) << "those too that wait for pieces";
+    EXPECT_NE(again->recovered(), 0U) << "the test needs more chains than there are pieces for";
+    EXPECT_EQ(bench.device->in_flight(1), size - 1U) << "including the chains that wait for pieces";
     EXPECT_FALSE(bench.device->take(1));
     EXPECT_TRUE(bench.device->waits(1));
     bench.disk.hold = false;
@@ -121,7 +122,7 @@ TEST(BlkRecovery, MoreLongChainsThanThereArePiecesForAreAllAnswered) {
     bench.device->detach(1);
 }
 
-TEST(BlkRecovery, WhatADeadServerClearedIsClearedAgain) {
+TEST(BlkRecovery, LostDiscardsAndWritesOfZeroesAreRepeated) {
     constexpr std::uint16_t size = 8;
     const auto fd = virtio::InflightArea::make(1, size);
     ASSERT_TRUE(fd) << fd.error();
@@ -152,7 +153,7 @@ TEST(BlkRecovery, WhatADeadServerClearedIsClearedAgain) {
     bench.device->detach(1);
 }
 
-/// Writes that a dead server took, beside a disk on which more or less of them may be found.
+/// Writes that a dead server took; the disk may have all of their data, some, or none.
 class BlkLostWrite : public testing::Test {
   protected:
     static constexpr std::uint16_t size = 16;
@@ -174,7 +175,7 @@ class BlkLostWrite : public testing::Test {
         std::memcpy(out.host, head.data(), head.size());
         std::memcpy(out.host + head.size(), data.data(), data.size());
         const auto in = pair->shared.allocate(1, 1);
-        // Header and data in pieces that have nothing to do with either.
+        // The buffers do not split at the end of the header.
         const driver::Buffer chain[] = {
             {out.address, 100, false},
             {out.address + 100, static_cast<std::uint32_t>(out.size - 100), false},
@@ -184,7 +185,7 @@ class BlkLostWrite : public testing::Test {
         ASSERT_EQ(pair->pop(), virtio::PopResult::chain);
         lost.push_back(in);
     }
-    /// The statuses that the next server gives, in the order the writes were taken.
+    /// The statuses from the next server, in the order in which the writes were taken.
     std::vector<std::uint8_t> recover() {
         bench->disk.taken.clear();
         auto again = virtio::VirtQueue::create(*pair->memory, pair->config(area.get()));
@@ -215,7 +216,7 @@ class BlkLostWrite : public testing::Test {
     using Statuses = std::vector<std::uint8_t>;
 };
 
-TEST_F(BlkLostWrite, IsFoundWhereItWentAndNotDoneAgain) {
+TEST_F(BlkLostWrite, IsNotRepeatedIfItsDataAreOnTheDisk) {
     begin();
     ASSERT_EQ(bench->write(at, data), blk::ok);
     lose(at, data);
@@ -224,7 +225,7 @@ TEST_F(BlkLostWrite, IsFoundWhereItWentAndNotDoneAgain) {
     EXPECT_EQ(taken(Operation::flush), 0U);
 }
 
-TEST_F(BlkLostWrite, IsFlushedBeforeItCountsForADriverWithoutFlushes) {
+TEST_F(BlkLostWrite, IsFlushedBeforeItCompletesForADriverWithoutFlushes) {
     begin({.zoned = true, .write_through = true});
     ASSERT_EQ(bench->write(at, data), blk::ok);
     lose(at, data);
@@ -233,7 +234,7 @@ TEST_F(BlkLostWrite, IsFlushedBeforeItCountsForADriverWithoutFlushes) {
     EXPECT_EQ(taken(Operation::flush), 1U);
 }
 
-TEST_F(BlkLostWrite, IsDoneIfItsZoneWaitsForIt) {
+TEST_F(BlkLostWrite, IsRepeatedIfThePointerIsAtItsStart) {
     begin();
     ASSERT_EQ(bench->write(at, data), blk::ok);
     lose(at + 16, data);
@@ -242,7 +243,7 @@ TEST_F(BlkLostWrite, IsDoneIfItsZoneWaitsForIt) {
     EXPECT_EQ(bench->read(at + 16, 8192).data, data);
 }
 
-TEST_F(BlkLostWrite, OfWhichAPartIsThereIsAnError) {
+TEST_F(BlkLostWrite, OfWhichOnlyAPartIsOnTheDiskFails) {
     begin();
     ASSERT_EQ(bench->write(at, Bytes(data.begin(), data.begin() + 4096)), blk::ok);
     lose(at, data);
@@ -250,14 +251,14 @@ TEST_F(BlkLostWrite, OfWhichAPartIsThereIsAnError) {
     EXPECT_EQ(taken(Operation::write), 0U);
 }
 
-TEST_F(BlkLostWrite, BehindThePointerIsAnError) {
+TEST_F(BlkLostWrite, BeyondThePointerFails) {
     begin();
     lose(at + 16, data);
     EXPECT_EQ(recover(), Statuses{blk::io_error});
     EXPECT_EQ(taken(Operation::write), 0U);
 }
 
-TEST_F(BlkLostWrite, WhereOtherDataLieIsAnError) {
+TEST_F(BlkLostWrite, WhereOtherDataLieFails) {
     begin();
     auto other = data;
     other.back() ^= std::byte{1};
@@ -267,7 +268,7 @@ TEST_F(BlkLostWrite, WhereOtherDataLieIsAnError) {
     EXPECT_EQ(bench->read(at, 8192).data, other);
 }
 
-TEST_F(BlkLostWrite, InAZoneThatWasFinishedInsteadIsAnError) {
+TEST_F(BlkLostWrite, InAZoneThatWasFinishedFails) {
     begin();
     ASSERT_EQ(bench->act(blk::open, at), blk::ok);
     ASSERT_EQ(bench->act(blk::finish, at), blk::ok);
@@ -275,7 +276,7 @@ TEST_F(BlkLostWrite, InAZoneThatWasFinishedInsteadIsAnError) {
     EXPECT_EQ(recover(), Statuses{blk::io_error});
 }
 
-TEST_F(BlkLostWrite, ThatFilledItsZoneIsFound) {
+TEST_F(BlkLostWrite, ThatFilledItsZoneIsNotRepeated) {
     begin();
     const auto half = pattern(Bench::zone_sectors * sector_size / 2, 5);
     for (const auto from : {at, at + Bench::zone_sectors / 2})
@@ -289,15 +290,15 @@ TEST_F(BlkLostWrite, ThatFilledItsZoneIsFound) {
     EXPECT_EQ(taken(Operation::write), 0U);
 }
 
-TEST_F(BlkLostWrite, SeveralAreJudgedOneByOneInTheOrderTheyWereTaken) {
+TEST_F(BlkLostWrite, SeveralAreRecoveredOneByOneInTheOrderTheyWereTaken) {
     begin();
     const auto more = pattern(4096, 9);
     ASSERT_EQ(bench->write(at, data), blk::ok);
-    lose(at, data);                       // is there
-    lose(at + 16, more);                  // is not, nor the next
-    lose(at + 24, data);                  // follows it
+    lose(at, data);                       // is on the disk
+    lose(at + 16, more);                  // is not on the disk
+    lose(at + 24, data);                  // follows the one before
     lose(Bench::sector(zone + 1), data);  // another zone
-    lose(at + 64, more);                  // never could have been
+    lose(at + 64, more);                  // leaves a hole behind the pointer
     EXPECT_EQ(recover(), (Statuses{blk::ok, blk::ok, blk::ok, blk::ok, blk::io_error}));
     EXPECT_EQ(taken(Operation::write), 3U);
     EXPECT_EQ(bench->read(at + 16, 4096).data, more);

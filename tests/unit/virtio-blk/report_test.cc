@@ -1,4 +1,4 @@
-// Reports of any size, from anywhere, several at once.
+// Zone reports of any size, from any sector, and several at once.
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@ driver::BlkRequest report(std::uint64_t sector, std::uint32_t bytes) {
     return {.type = blk::report, .sector = sector, .data_in_length = bytes};
 }
 
-TEST(BlkReport, TellsWhatTheDiskHas) {
+TEST(BlkReport, DescribesTheZonesOfTheDisk) {
     Bench bench({.zone_capacity = 48 << 10, .last_zone_size = 32 << 10});
     ASSERT_EQ(bench.write(Bench::sector(zone), pattern(4096)), blk::ok);
     ASSERT_EQ(bench.act(blk::finish, Bench::sector(zone + 1)), blk::ok);
@@ -27,7 +27,7 @@ TEST(BlkReport, TellsWhatTheDiskHas) {
     for (std::uint32_t i = 0; i < 16; ++i) EXPECT_EQ(zones[i].start, Bench::sector(i));
     EXPECT_EQ(zones[0].type, 1);
     EXPECT_EQ(zones[0].state, 0);
-    EXPECT_EQ(zones[0].capacity, 128U) << "a conventional zone's is its length";
+    EXPECT_EQ(zones[0].capacity, 128U) << "a conventional zone's capacity is its length";
     EXPECT_EQ(zones[zone].type, 2);
     EXPECT_EQ(zones[zone].state, 2);
     EXPECT_EQ(zones[zone].capacity, 96U);
@@ -37,7 +37,7 @@ TEST(BlkReport, TellsWhatTheDiskHas) {
     EXPECT_EQ(zones[15].capacity, 64U) << "the last zone is shorter";
 }
 
-TEST(BlkReport, FillsABufferOfAnySizeAndNothingBehindIt) {
+TEST(BlkReport, FillsABufferOfAnySizeWithWholeDescriptors) {
     Bench bench;
     for (std::uint32_t bytes = 0; bytes < 20 * entry; bytes += bytes < 200 ? 1 : 13) {
         const auto answer = bench.run(report(0, bytes), 0, bytes / 3);
@@ -66,7 +66,7 @@ TEST(BlkReport, BeginsWithTheZoneThatHoldsTheSector) {
     EXPECT_EQ(bench.run(report(~std::uint64_t{0}, 4096)).status, blk::invalid);
 }
 
-TEST(BlkReport, ALongOneIsMadeOfPiecesAndCostsWhatItsZonesCost) {
+TEST(BlkReport, ALongReportIsFetchedByBoundedRequests) {
     Bench bench({.zones = 1000, .zone_size = 4096, .conventional = 1});
     const auto answer = bench.run(report(0, 1001 * entry));
     const auto zones = *driver::decode_report(answer.data);
@@ -78,7 +78,7 @@ TEST(BlkReport, ALongOneIsMadeOfPiecesAndCostsWhatItsZonesCost) {
     EXPECT_EQ(part[99].start, 599U * 8);
 }
 
-TEST(BlkReport, MoreAtOnceThanThereAreBuffersAllEnd) {
+TEST(BlkReport, MoreConcurrentReportsThanBuffersAllComplete) {
     Bench bench({.zones = 200, .zone_size = 4096, .conventional = 1});
     bench.disk.hold = true;
     std::vector<Bench::Queued> queued;
@@ -97,7 +97,7 @@ TEST(BlkReport, MoreAtOnceThanThereAreBuffersAllEnd) {
     }
 }
 
-TEST(BlkReport, OneThatFailsHalfWayFailsAndFreesItsBuffer) {
+TEST(BlkReport, AFailedReportReleasesItsBuffer) {
     Bench bench({.zones = 200, .zone_size = 4096, .conventional = 1});
     for (int i = 0; i < 10; ++i) {
         bench.disk.fail_next = StatusCode::io_error;

@@ -5,15 +5,15 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-struct Words {
+struct Row {
     StatusCode code;
-    unsigned write;   // to a zoned driver
-    unsigned append;  // the same
+    unsigned write;   // of a write, to a driver with zones
+    unsigned append;  // of an append, to a driver with zones
     unsigned plain;   // to a driver without zones
 };
 
-TEST(BlkStatus, EveryStatusHasItsWord) {
-    const Words words[] = {
+TEST(BlkStatus, EveryStatusHasItsNumber) {
+    const Row rows[] = {
         {StatusCode::ok, 0, 0, 0},
         {StatusCode::invalid_request, 1, 3, 1},
         {StatusCode::out_of_range, 1, 3, 1},
@@ -38,8 +38,8 @@ TEST(BlkStatus, EveryStatusHasItsWord) {
         {StatusCode::device_gone, 1, 1, 1},
         {StatusCode::aborted, 1, 1, 1},
     };
-    EXPECT_EQ(std::size(words), static_cast<std::size_t>(StatusCode::aborted) + 1);
-    for (const auto& [code, write, append, plain] : words) {
+    EXPECT_EQ(std::size(rows), static_cast<std::size_t>(StatusCode::aborted) + 1);
+    for (const auto& [code, write, append, plain] : rows) {
         EXPECT_EQ(static_cast<unsigned>(zoned_status(code, RequestType::out)), write)
             << to_string(code);
         EXPECT_EQ(static_cast<unsigned>(zoned_status(code, RequestType::zone_append)), append)

@@ -7,7 +7,7 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-TEST(BlkWire, ARequestIsItsTypeAndItsSector) {
+TEST(BlkWire, ARequestHeaderIsDecoded) {
     const std::array<std::uint8_t, 16> bytes{15,   0,    0,    0,    0xEE, 0xEE, 0xEE, 0xEE,
                                              0x08, 0x07, 0x06, 0x05, 0x04, 0x03, 0x02, 0x01};
     const auto header = decode_request(bytes);
@@ -15,7 +15,7 @@ TEST(BlkWire, ARequestIsItsTypeAndItsSector) {
     EXPECT_EQ(header.sector, 0x0102030405060708U);
 }
 
-TEST(BlkWire, KnowsTheTypesItServesAndNoOthers) {
+TEST(BlkWire, ExactlyTheSupportedTypesAreDecoded) {
     unsigned known = 0;
     for (std::uint32_t number = 0; number < 300; ++number) {
         std::array<std::uint8_t, 16> bytes{static_cast<std::uint8_t>(number),
@@ -31,7 +31,7 @@ TEST(BlkWire, KnowsTheTypesItServesAndNoOthers) {
     EXPECT_FALSE(decode_request(high).type) << "no bit of the type is ignored";
 }
 
-TEST(BlkWire, ASegmentIsARangeAndItsFlags) {
+TEST(BlkWire, ASegmentIsDecoded) {
     const std::array<std::uint8_t, 16> bytes{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 1, 0, 0, 0};
     const auto segment = decode_segment(bytes);
     EXPECT_EQ(segment.sector, 0x0807060504030201U);
@@ -59,7 +59,7 @@ std::array<std::uint8_t, 64> descriptor(std::initializer_list<std::uint64_t> num
     return bytes;
 }
 
-TEST(BlkWire, DescribesAZoneInSectors) {
+TEST(BlkWire, AZoneIsEncodedInSectors) {
     Zone zone{.start = 8 << 20,
               .length = 4 << 20,
               .capacity = 3 << 20,
@@ -81,14 +81,14 @@ TEST(BlkWire, DescribesAZoneInSectors) {
     EXPECT_EQ(encode(zone), descriptor({8192, 16384, ~std::uint64_t{0}}, 1, 0));
 }
 
-TEST(BlkWire, AReportsHeadIsItsCount) {
+TEST(BlkWire, AReportHeaderHasTheZoneCount) {
     const auto bytes = encode_report_header(0x0102);
     EXPECT_EQ(bytes[0], 2);
     EXPECT_EQ(bytes[1], 1);
     for (std::size_t at = 2; at < bytes.size(); ++at) EXPECT_EQ(bytes[at], 0);
 }
 
-TEST(BlkWire, AnAppendTellsItsSector) {
+TEST(BlkWire, AnAppendSectorIsEncoded) {
     EXPECT_EQ(encode_append_sector(0x0A0B * 512),
               (std::array<std::uint8_t, 8>{0x0B, 0x0A, 0, 0, 0, 0, 0, 0}));
 }

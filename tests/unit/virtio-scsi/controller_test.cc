@@ -49,7 +49,7 @@ class ControllerTest : public testing::Test {
         return block;
     }
 
-    /// Queues a command without data; where its response comes.
+    /// Queues a command without data; returns the buffer for its response.
     Block add(std::uint8_t opcode, std::uint8_t target = 0, std::uint8_t lun = 0,
               std::uint64_t id = 1) {
         const auto out = head(opcode, target, lun, id);
@@ -67,7 +67,7 @@ class ControllerTest : public testing::Test {
         return in;
     }
 
-    /// Queues a task management function; where its response byte comes.
+    /// Queues a task management function; returns the buffer for its response byte.
     Block manage(TaskFunction function, std::uint8_t lun = 0, std::uint64_t id = 0) {
         const auto out = control.shared.allocate(TaskManagement::size);
         out.host[4] = static_cast<std::byte>(function);
@@ -105,7 +105,7 @@ class ControllerTest : public testing::Test {
     std::unique_ptr<Controller> controller;
 };
 
-TEST_F(ControllerTest, CarriesACommandThereAndItsDataBack) {
+TEST_F(ControllerTest, CarriesACommandToItsUnitAndTheDataBack) {
     const auto in = send(test_unit_ready);
     ASSERT_EQ(unit.tasks.size(), 1U);
     EXPECT_EQ(unit.tasks[0].cdb.size(), 32U);
@@ -116,13 +116,14 @@ TEST_F(ControllerTest, CarriesACommandThereAndItsDataBack) {
     EXPECT_EQ(used->length, response_size + 5);
     EXPECT_EQ(response(in), Response::ok);
     EXPECT_EQ(status(in), 0);
-    EXPECT_EQ(number(in, 0), 0U) << "no sense";
+    EXPECT_EQ(number(in, 0), 0U) << "no sense data";
     EXPECT_EQ(number(in, 4), 59U) << "residual: 64 bytes of room less 5";
     EXPECT_EQ(std::memcmp(in.host + response_size, "hello", 5), 0);
 }
 
-TEST_F(ControllerTest, DoesNotCareHowTheChainIsCut) {
-    // Every way to cut head | data-out and response | data-in into two buffers each.
+TEST_F(ControllerTest, WorksHoweverTheChainIsSplit) {
+    // Split the request header with data-out, and the response header with data-in, into two
+    // buffers each.
     for (std::size_t out_cut = 1; out_cut < head_size + 8; out_cut += 5)
         for (std::size_t in_cut = 1; in_cut < response_size + 8; in_cut += 11) {
             const auto out = head(test_unit_ready, 0, 0, 1, 8);
@@ -149,7 +150,7 @@ TEST_F(ControllerTest, DoesNotCareHowTheChainIsCut) {
             EXPECT_EQ(response(in), Response::ok);
             EXPECT_EQ(number(in, 0), 0U);
             requests.shared.reset();
-            // The ring's own blocks are at the front of the memory: allocate past them again.
+            // The ring lies at the front of the memory: allocate behind it again.
             (void)requests.shared.allocate(0x8000);
         }
 }
@@ -166,21 +167,21 @@ TEST_F(ControllerTest, PutsSenseIntoTheResponse) {
     EXPECT_EQ(in.host[ResponseHeader::size + 2], std::byte{5});
 }
 
-TEST_F(ControllerTest, SaysOverrunWhenTheBuffersAreTooSmall) {
+TEST_F(ControllerTest, ReportsAnOverrunWhenTheBuffersAreTooSmall) {
     const auto in = send(test_unit_ready);
     unit.complete(0, std::string(65, 'x'));
     ASSERT_TRUE(answered());
     EXPECT_EQ(response(in), Response::overrun);
 }
 
-TEST_F(ControllerTest, SaysBadTargetWhereThereIsNone) {
+TEST_F(ControllerTest, ReportsABadTargetForOtherTargets) {
     const auto in = send(inquiry, 1);
     ASSERT_TRUE(answered());
     EXPECT_EQ(response(in), Response::bad_target);
     EXPECT_TRUE(unit.tasks.empty());
 }
 
-TEST_F(ControllerTest, AnswersForANumberWithoutAUnit) {
+TEST_F(ControllerTest, AnswersForALunWithoutAUnit) {
     const auto found = head(inquiry, 0, 2);
     found.host[RequestHeader::size + 4] = std::byte{36};
     const auto in = requests.shared.allocate(response_size + 64);
@@ -212,22 +213,22 @@ TEST_F(ControllerTest, ListsItsUnits) {
     EXPECT_EQ(list[17], std::byte{3});
 }
 
-TEST_F(ControllerTest, AnAbortIsAnsweredAfterTheCommandItMeans) {
+TEST_F(ControllerTest, AnAbortCompletesAfterItsCommand) {
     (void)send(test_unit_ready, 0, 0, 11);
     (void)send(test_unit_ready, 0, 0, 22);
     const auto in = manage(TaskFunction::abort_task, 0, 22);
     EXPECT_FALSE(function_response(in));
     unit.complete(0);
     ASSERT_TRUE(answered());
-    EXPECT_FALSE(function_response(in)) << "the other command is not the one";
+    EXPECT_FALSE(function_response(in)) << "another command completed";
     unit.complete(0);
     ASSERT_TRUE(answered());
     EXPECT_EQ(function_response(in), Response::ok);
     EXPECT_EQ(function_response(manage(TaskFunction::abort_task, 0, 22)), Response::ok)
-        << "what is not there any more is aborted";
+        << "a command that is gone counts as aborted";
 }
 
-TEST_F(ControllerTest, ACommandQueuedBeforeAFunctionIsAffectedThoughNotYetTaken) {
+TEST_F(ControllerTest, AFunctionAffectsCommandsQueuedBeforeItThatWereNotTakenYet) {
     (void)add(test_unit_ready, 0, 0, 33);
     const auto in = manage(TaskFunction::abort_task, 0, 33);
     EXPECT_FALSE(function_response(in));
@@ -236,12 +237,12 @@ TEST_F(ControllerTest, ACommandQueuedBeforeAFunctionIsAffectedThoughNotYetTaken)
     EXPECT_EQ(function_response(in), Response::ok);
 }
 
-TEST_F(ControllerTest, AResetWaitsForItsUnitOnlyAndThenResetsIt) {
+TEST_F(ControllerTest, AResetWaitsForTheCommandsOfItsUnitOnly) {
     (void)send(test_unit_ready, 0, 0, 1);
     (void)send(test_unit_ready, 0, 3, 2);
     const auto in = manage(TaskFunction::logical_unit_reset, 3);
     EXPECT_EQ(other.resets, 0U);
-    (void)send(test_unit_ready, 0, 3, 3);  // comes after the function: not its affair
+    (void)send(test_unit_ready, 0, 3, 3);  // sent after the function, which does not wait for it
     other.complete(0);
     ASSERT_TRUE(answered());
     EXPECT_EQ(function_response(in), Response::ok);
@@ -258,7 +259,7 @@ TEST_F(ControllerTest, AResetWaitsForItsUnitOnlyAndThenResetsIt) {
     EXPECT_EQ(other.resets, 2U);
 }
 
-TEST_F(ControllerTest, QueriesTellWhetherACommandIsThere) {
+TEST_F(ControllerTest, QueriesReportWhetherACommandIsInFlight) {
     (void)send(test_unit_ready, 0, 0, 7);
     EXPECT_EQ(function_response(manage(TaskFunction::query_task, 0, 7)),
               Response::function_succeeded);
@@ -268,7 +269,7 @@ TEST_F(ControllerTest, QueriesTellWhetherACommandIsThere) {
     EXPECT_EQ(function_response(manage(TaskFunction::query_task_set, 3)), Response::ok);
 }
 
-TEST_F(ControllerTest, FunctionsThatCanNotBeAreRejected) {
+TEST_F(ControllerTest, UnsupportedFunctionsAreRejected) {
     EXPECT_EQ(function_response(manage(TaskFunction::clear_aca)), Response::function_rejected);
     EXPECT_EQ(function_response(manage(static_cast<TaskFunction>(77))),
               Response::function_rejected);
@@ -276,7 +277,7 @@ TEST_F(ControllerTest, FunctionsThatCanNotBeAreRejected) {
               Response::incorrect_lun);
 }
 
-TEST_F(ControllerTest, KeepsTasksThatAFullUnitDoesNotTake) {
+TEST_F(ControllerTest, TasksWaitWhileTheUnitIsFull) {
     unit.depth = 2;
     for (std::uint64_t id = 0; id < 5; ++id) (void)send(test_unit_ready, 0, 0, id);
     EXPECT_EQ(unit.tasks.size(), 2U);
@@ -299,10 +300,10 @@ TEST_F(ControllerTest, ARequestShorterThanItsHeadersEndsTheSession) {
     EXPECT_EQ(controller->in_flight(first_request_queue), 0U);
     for (const auto index : {control_queue, event_queue, first_request_queue})
         controller->detach(static_cast<std::uint16_t>(index));
-    EXPECT_FALSE(controller->fault()) << "the next driver is not to blame";
+    EXPECT_FALSE(controller->fault()) << "the fault ends with its driver";
 }
 
-TEST_F(ControllerTest, ChainsThatAServerBeforeTookAreAnsweredWithAResetAndNotDone) {
+TEST_F(ControllerTest, ChainsOfADeadServerAreAnsweredWithAResetAndNotExecuted) {
     constexpr std::uint16_t size = 32;
     const auto fd = virtio::InflightArea::make(1, size);
     ASSERT_TRUE(fd) << fd.error();

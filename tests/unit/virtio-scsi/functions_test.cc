@@ -1,4 +1,5 @@
-// Task management over commands on two workers: which ones a function waits for, and that it always ends.
+// Task management with commands on two workers: which commands a function waits for, and that it
+// always completes.
 
 #include <ostream>
 #include <string>
@@ -9,7 +10,7 @@
 namespace zonebridge::virtio_scsi {
 namespace {
 
-constexpr std::uint64_t meant = 11;
+constexpr std::uint64_t target_id = 11;
 
 enum class Affects { task, unit, everything };
 
@@ -29,16 +30,17 @@ constexpr std::array waiting_functions{
     Case{"NexusReset", TaskFunction::i_t_nexus_reset, Affects::everything, 1},
 };
 
-/// A function, and the request queue of the command it finds: 2 and 4 on its own worker, 3 and 5 not.
+/// A function, and the queue of the command in flight: queues 2 and 4 are on the worker of the
+/// control queue, 3 and 5 on the other.
 class Function : public TwoWorkers,
                  public testing::WithParamInterface<std::tuple<Case, std::uint16_t>> {
   protected:
     static const Case& what() { return std::get<0>(GetParam()); }
     static std::uint16_t queue() { return std::get<1>(GetParam()); }
 
-    Sent manage() { return TwoWorkers::manage(what().function, unit_lun, meant); }
+    Sent manage() { return TwoWorkers::manage(what().function, unit_lun, target_id); }
 
-    /// The function came, the command is there: does the one wait for the other?
+    /// Sends the function; expects that it waits for the command in flight, or does not.
     void expect(bool waits, ScriptedUnit& with) {
         const auto function = manage();
         settle();
@@ -58,18 +60,18 @@ class Function : public TwoWorkers,
 };
 
 TEST_P(Function, WaitsForACommandSentBeforeIt) {
-    (void)send(queue(), unit_lun, meant);
+    (void)send(queue(), unit_lun, target_id);
     expect(true, unit);
 }
 
 TEST_P(Function, WaitsForACommandThatIsStillInItsRing) {
-    (void)add(queue(), unit_lun, meant);
+    (void)add(queue(), unit_lun, target_id);
     expect(true, unit);
 }
 
-TEST_P(Function, WaitsForACommandThatItsUnitHadNoRoomFor) {
+TEST_P(Function, WaitsForACommandThatTheUnitHasNotTaken) {
     unit.depth = 0;
-    (void)send(queue(), unit_lun, meant);
+    (void)send(queue(), unit_lun, target_id);
     const auto function = manage();
     settle();
     EXPECT_FALSE(response(function));
@@ -82,25 +84,25 @@ TEST_P(Function, WaitsForACommandThatItsUnitHadNoRoomFor) {
     EXPECT_EQ(response(function), Response::ok);
 }
 
-TEST_P(Function, WaitsForAnotherIdOnlyIfItMeansTheWholeUnit) {
-    (void)send(queue(), unit_lun, meant + 1);
+TEST_P(Function, WaitsForAnotherIdOnlyIfItAffectsTheWholeUnit) {
+    (void)send(queue(), unit_lun, target_id + 1);
     expect(what().affects != Affects::task, unit);
 }
 
-TEST_P(Function, WaitsForAnotherUnitOnlyIfItMeansAll) {
-    (void)send(queue(), other_lun, meant);
+TEST_P(Function, WaitsForAnotherUnitOnlyIfItAffectsAllUnits) {
+    (void)send(queue(), other_lun, target_id);
     expect(what().affects == Affects::everything, other);
 }
 
 TEST_P(Function, DoesNotWaitForACommandSentAfterIt) {
-    (void)send(queue(), unit_lun, meant);
+    (void)send(queue(), unit_lun, target_id);
     const auto function = manage();
     settle();
-    for (int i = 0; i < 2; ++i) (void)send(queue(), unit_lun, meant);
+    for (int i = 0; i < 2; ++i) (void)send(queue(), unit_lun, target_id);
     ASSERT_EQ(unit.tasks.size(), 3U);
     unit.complete(2);
     settle();
-    EXPECT_FALSE(response(function)) << "and that one does not end it";
+    EXPECT_FALSE(response(function)) << "the later command does not complete the function";
     EXPECT_EQ(answered(queue()), 1U);
     unit.complete(0);
     settle();
@@ -110,8 +112,8 @@ TEST_P(Function, DoesNotWaitForACommandSentAfterIt) {
     EXPECT_EQ(answered(queue()), 2U);
 }
 
-TEST_P(Function, IsAnsweredOnlyWhenTheDriverCanSeeTheCommandsAnswer) {
-    (void)send(queue(), unit_lun, meant);
+TEST_P(Function, CompletesOnlyAfterTheCommandsCompletionIsPublished) {
+    (void)send(queue(), unit_lun, target_id);
     const auto function = manage();
     settle();
     unit.complete(0);
@@ -123,20 +125,20 @@ TEST_P(Function, IsAnsweredOnlyWhenTheDriverCanSeeTheCommandsAnswer) {
             return;
         }
     }
-    FAIL() << "never answered";
+    FAIL() << "the function did not complete";
 }
 
-TEST_P(Function, EndsWhenItsUnitIsRemoved) {
-    (void)send(queue(), unit_lun, meant);
+TEST_P(Function, CompletesWhenItsUnitIsRemoved) {
+    (void)send(queue(), unit_lun, target_id);
     unit.depth = 1;
-    const auto refused = send(queue(), unit_lun, meant);
+    const auto refused = send(queue(), unit_lun, target_id);
     const auto function = manage();
     settle();
     int drained = 0;
     for (const auto& controller : controllers)
         controller->retire_unit(unit_lun, [&] { ++drained; });
     settle();
-    EXPECT_EQ(drained, 1) << "the other worker has nothing of it";
+    EXPECT_EQ(drained, 1) << "only the worker without a command has drained";
     EXPECT_EQ(status(refused), 2);
     EXPECT_EQ(additional_code(refused), 0x25);
     EXPECT_FALSE(response(function));
@@ -144,7 +146,7 @@ TEST_P(Function, EndsWhenItsUnitIsRemoved) {
     settle();
     EXPECT_EQ(drained, 2);
     EXPECT_EQ(response(function), Response::ok);
-    EXPECT_EQ(unit.resets, 0U) << "it is not theirs any more";
+    EXPECT_EQ(unit.resets, 0U) << "a removed unit is not reset";
     for (const auto& controller : controllers) controller->forget_unit(unit_lun);
     EXPECT_EQ(unit.open_queues, 0);
     const auto late = TwoWorkers::manage(TaskFunction::abort_task_set, unit_lun);
@@ -153,7 +155,7 @@ TEST_P(Function, EndsWhenItsUnitIsRemoved) {
 }
 
 TEST_P(Function, WaitsForACommandOfAUnitThatIsBeingRemoved) {
-    (void)send(queue(), unit_lun, meant);
+    (void)send(queue(), unit_lun, target_id);
     for (const auto& controller : controllers) controller->retire_unit(unit_lun, [] {});
     settle();
     const auto function = manage();
@@ -163,13 +165,13 @@ TEST_P(Function, WaitsForACommandOfAUnitThatIsBeingRemoved) {
     settle();
     EXPECT_EQ(answered(queue()), 1U);
     EXPECT_EQ(response(function), Response::ok);
-    EXPECT_EQ(unit.resets, 0U) << "the unit is not the guest's any more";
+    EXPECT_EQ(unit.resets, 0U) << "a removed unit is not reset";
     for (const auto& controller : controllers) controller->forget_unit(unit_lun);
 }
 
 TEST_P(Function, WaitsForACommandOnAWorkerThatStillHasItsUnit) {
-    (void)send(queue(), unit_lun, meant);
-    // The removal reaches one worker after the other; here, only the control queue's.
+    (void)send(queue(), unit_lun, target_id);
+    // A removal reaches the workers one after the other; here, only the control queue's so far.
     worker_of(control_queue).retire_unit(unit_lun, [] {});
     const auto function = manage();
     settle();
@@ -180,8 +182,8 @@ TEST_P(Function, WaitsForACommandOnAWorkerThatStillHasItsUnit) {
     worker_of(control_queue).forget_unit(unit_lun);
 }
 
-TEST_P(Function, FindsNoUnitWhereARemovedOneHasNoneOfItsCommands) {
-    (void)send(queue(), other_lun, meant);
+TEST_P(Function, FindsNoUnitOnceTheRemovedUnitHasNoCommands) {
+    (void)send(queue(), other_lun, target_id);
     for (const auto& controller : controllers) controller->retire_unit(unit_lun, [] {});
     const auto function = manage();
     settle();
@@ -205,7 +207,7 @@ INSTANTIATE_TEST_SUITE_P(All, Function,
 
 using Functions = TwoWorkers;
 
-TEST_F(Functions, WaitForCommandsOfAllQueuesAtOnce) {
+TEST_F(Functions, WaitForCommandsOfAllQueues) {
     for (std::uint16_t queue = first_request_queue; queue < queue_count; ++queue)
         (void)send(queue, unit_lun, queue);
     const auto function = manage(TaskFunction::logical_unit_reset);
@@ -222,20 +224,20 @@ TEST_F(Functions, WaitForCommandsOfAllQueuesAtOnce) {
 TEST_F(Functions, QueriesFindCommandsOfBothWorkersAndWaitForNone) {
     for (const std::uint16_t queue : {2, 3}) {
         EXPECT_EQ(unit.tasks.size(), 0U);
-        (void)add(queue, unit_lun, meant);
+        (void)add(queue, unit_lun, target_id);
         const auto ask = [&](TaskFunction function, std::uint16_t lun, std::uint64_t id) {
             const auto sent = manage(function, lun, id);
             settle();
             return response(sent);
         };
-        EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, meant), Response::function_succeeded);
-        EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, meant + 1), Response::ok);
-        EXPECT_EQ(ask(TaskFunction::query_task, other_lun, meant), Response::ok);
+        EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, target_id), Response::function_succeeded);
+        EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, target_id + 1), Response::ok);
+        EXPECT_EQ(ask(TaskFunction::query_task, other_lun, target_id), Response::ok);
         EXPECT_EQ(ask(TaskFunction::query_task_set, unit_lun, 0), Response::function_succeeded);
         EXPECT_EQ(ask(TaskFunction::query_task_set, other_lun, 0), Response::ok);
         unit.complete_all();
         settle();
-        EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, meant), Response::ok);
+        EXPECT_EQ(ask(TaskFunction::query_task, unit_lun, target_id), Response::ok);
         EXPECT_EQ(ask(TaskFunction::query_task_set, unit_lun, 0), Response::ok);
     }
 }
@@ -258,7 +260,7 @@ TEST_F(Functions, QueriesFindCommandsOfAUnitThatIsBeingRemoved) {
     EXPECT_EQ(ask(TaskFunction::query_task_set, 0), Response::incorrect_lun);
 }
 
-TEST_F(Functions, AFullControlQueueOfThemEnds) {
+TEST_F(Functions, AFullControlQueueOfFunctionsCompletes) {
     for (std::uint16_t queue = first_request_queue; queue < queue_count; ++queue)
         for (std::uint64_t id = 0; id < 16; ++id) (void)send(queue, unit_lun, id);
     std::vector<Sent> functions;
@@ -274,19 +276,19 @@ TEST_F(Functions, AFullControlQueueOfThemEnds) {
     EXPECT_EQ(controllers[0]->in_flight(control_queue), 0U);
 }
 
-TEST_F(Functions, AQueueThatIsGoneHasNothingThatTheyWaitFor) {
+TEST_F(Functions, CompleteWhenAnotherWorkersQueuesAreDetached) {
     const auto function = manage(TaskFunction::abort_task_set);
     for (const std::uint16_t queue : {3, 5}) worker_of(queue).detach(queue);
     settle();
     EXPECT_EQ(response(function), Response::ok);
 }
 
-TEST_F(Functions, MoreChainsThanTheRingHasDescriptorsEndTheSessionAndEveryFunction) {
+TEST_F(Functions, MoreChainsInFlightThanDescriptorsEndTheSessionAndEveryFunction) {
     for (std::uint64_t id = 0; id < 32; ++id) (void)send(3, unit_lun, id);
     EXPECT_EQ(worker_of(3).in_flight(3), 32U);
     EXPECT_FALSE(worker_of(3).fault()) << "a full ring is no fault";
     rings[3]->ring->make_available(0);
-    // The other worker, which has the control queue, is not to blame.
+    // The fault is on one worker; the control queue is on the other.
     const auto function = manage(TaskFunction::abort_task_set, unit_lun);
     settle();
     ASSERT_TRUE(worker_of(3).fault());
@@ -295,16 +297,16 @@ TEST_F(Functions, MoreChainsThanTheRingHasDescriptorsEndTheSessionAndEveryFuncti
     unit.complete_all();
     settle();
     EXPECT_EQ(response(function), Response::ok);
-    EXPECT_EQ(worker_of(3).in_flight(3), 0U) << "what was taken is answered";
+    EXPECT_EQ(worker_of(3).in_flight(3), 0U) << "the chains in flight complete";
 }
 
-TEST_F(Functions, ADriverAtFaultOnOneWorkerHoldsUpNoneOfTheOther) {
-    (void)send(3, unit_lun, meant);
+TEST_F(Functions, AFaultOnOneWorkerDelaysNoFunctionOnTheOther) {
+    (void)send(3, unit_lun, target_id);
     rings[3]->ring->set_available_index(
         static_cast<std::uint16_t>(rings[3]->ring->available_index() + 33));
     EXPECT_FALSE(worker_of(3).take(3));
     ASSERT_TRUE(worker_of(3).fault());
-    const auto function = manage(TaskFunction::abort_task, unit_lun, meant);
+    const auto function = manage(TaskFunction::abort_task, unit_lun, target_id);
     settle();
     EXPECT_FALSE(response(function));
     unit.complete(0);

@@ -1,9 +1,8 @@
-// A logical unit that does what a test tells it, when it tells it: the one way to hold a command
-// back while task management waits for it. A mock; commands against real disks are tested elsewhere.
+// A mock of a logical unit that completes a command when the test says so. Task management tests
+// need this to keep commands in flight.
 //
-// Threads: any, as a logical unit has to be; a test that runs several uses waiting() and complete_all()
-// alone.
-// Ownership: owned by the test; outlives the controllers.
+// Threads: any, as for every logical unit. A test with several threads uses only waiting() and
+// complete_all().
 #pragma once
 
 #include <algorithm>
@@ -20,7 +19,7 @@ class ScriptedUnit final : public zbc::LogicalUnit {
     class Queue;
 
   public:
-    /// Tasks that arrived and were not completed, and the queues that they came by.
+    /// Tasks that arrived and are not completed.
     std::vector<zbc::Task> tasks;
     std::size_t depth = 64;
     std::size_t resets = 0;
@@ -30,7 +29,8 @@ class ScriptedUnit final : public zbc::LogicalUnit {
     /// Queues that may be opened before opening fails.
     int most_queues = 64;
 
-    /// Completes a task that arrived, filling its data-in with `text`. The result, to be changed.
+    /// Completes a task and fills its data-in with `text`. Returns the result, which the test may
+    /// change.
     zbc::TaskResult& complete(std::size_t at, std::string_view text = {},
                               zbc::ScsiStatus status = zbc::ScsiStatus::good) {
         const std::lock_guard guard(lock_);
@@ -105,14 +105,14 @@ class ScriptedUnit final : public zbc::LogicalUnit {
         std::size_t depth() const noexcept override { return unit_.depth; }
 
         Loop& loop;
-        std::vector<zbc::TaskResult> results;  // for the next reap; under the unit's lock_
+        std::vector<zbc::TaskResult> results;  // for the next reap; guarded by the unit's lock_
 
       private:
         ScriptedUnit& unit_;
     };
 
     mutable std::mutex lock_;
-    std::vector<Queue*> queues_;  // of each task
+    std::vector<Queue*> queues_;  // the queue of each task
 };
 
 }  // namespace zonebridge::virtio_scsi

@@ -1,9 +1,6 @@
-// A virtio-scsi device whose queues are on two controllers, each with a loop of its own: both turned by
-// the test's thread, one after the other, so that everything happens when a test wants it to. Units are
-// mocks that hold commands back.
-//
-// Threads: one.
-// Ownership: owns everything.
+// A virtio-scsi device whose queues are on two controllers, each with a loop of its own. The test's
+// thread turns both loops, one after the other, so that the test decides the order of events. The
+// units are mocks that keep commands in flight.
 #pragma once
 
 #include <array>
@@ -32,11 +29,11 @@ inline constexpr std::uint8_t test_unit_ready = 0x00;
 class TwoWorkers : public testing::Test {
   protected:
     static constexpr std::size_t workers = 2;
-    static constexpr std::size_t queue_count = 6;  // the last four take requests
+    static constexpr std::size_t queue_count = 6;  // control, event and four request queues
     static constexpr std::uint16_t unit_lun = 0;
     static constexpr std::uint16_t other_lun = 3;
 
-    /// A command, or a function, and where its answer comes.
+    /// A command or function that was sent, and the buffer for its response.
     struct Sent {
         std::uint16_t queue;
         Block in;
@@ -67,7 +64,8 @@ class TwoWorkers : public testing::Test {
 
     Controller& worker_of(std::size_t queue) { return *controllers.at(queue % workers); }
 
-    /// A turn of that worker: what has come, and what is done. Chains are taken where a test says so.
+    /// A turn of that worker's loop, which completes requests. It takes no chains: send() and
+    /// manage() do.
     void turn(std::size_t worker) {
         auto& controller = *controllers.at(worker);
         ASSERT_TRUE(loops.at(worker)->turn(Loop::Wait::poll));
@@ -78,13 +76,13 @@ class TwoWorkers : public testing::Test {
     void publish(std::size_t worker) {
         for (auto i = worker; i < queue_count; i += workers) (void)rings[i]->queue->publish();
     }
-    /// As long as a message may lead to another.
+    /// Turns both workers often enough for messages between them that lead to further messages.
     void settle() {
         for (int i = 0; i < 8; ++i)
             for (std::size_t worker = 0; worker < workers; ++worker) turn(worker);
     }
 
-    /// Queues a command; the worker has not looked yet.
+    /// Queues a command without letting the worker take it.
     Sent add(std::uint16_t queue, std::uint16_t lun, std::uint64_t id) {
         auto& pair = *rings.at(queue);
         const auto out = pair.shared.allocate(head_size, 1);
@@ -116,12 +114,12 @@ class TwoWorkers : public testing::Test {
         EXPECT_TRUE(worker_of(control_queue).take(control_queue));
         return {control_queue, in};
     }
-    /// What the driver sees of the function; one at a time.
+    /// The function's response, if the driver sees one. Only one function may be in flight.
     std::optional<Response> response(const Sent& function) {
         if (!rings.at(control_queue)->ring->take_used()) return std::nullopt;
         return static_cast<Response>(function.in.host[0]);
     }
-    /// How many commands of that queue the driver sees answered, since it looked last.
+    /// The number of commands of that queue that completed since the last call.
     std::size_t answered(std::uint16_t queue) {
         std::size_t count = 0;
         while (rings.at(queue)->ring->take_used()) ++count;

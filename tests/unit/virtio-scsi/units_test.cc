@@ -1,4 +1,4 @@
-// Units that come and go, and the events that a driver hears of it.
+// Units that are added and removed, and the events that a driver gets.
 
 #include "tests/unit/virtio-scsi/two_workers.h"
 #include "zbc/sense.h"
@@ -8,14 +8,14 @@ namespace {
 
 class Units : public TwoWorkers {
   protected:
-    /// What lies in an event buffer, if the driver sees it used.
+    /// The event number in an event buffer, if the driver sees it used.
     std::optional<std::uint32_t> event(const Block& in) {
         if (!rings.at(event_queue)->ring->take_used()) return std::nullopt;
         return number(in, 0);
     }
     Controller& home() { return worker_of(event_queue); }
 
-    /// Completes the command that waits with a unit attention.
+    /// Completes the first command in flight with a unit attention.
     void complete_with_attention(ScriptedUnit& of, zbc::Attention attention) {
         auto& result = of.complete(0, {}, zbc::ScsiStatus::check_condition);
         result.sense_length = static_cast<std::uint8_t>(zbc::encode_sense(
@@ -23,7 +23,7 @@ class Units : public TwoWorkers {
     }
 };
 
-TEST_F(Units, AUnitIsThereOnceItIsCommitted) {
+TEST_F(Units, AUnitAnswersOnceItIsCommitted) {
     ScriptedUnit late;
     for (const auto& controller : controllers) ASSERT_TRUE(controller->prepare_unit({7, &late}));
     EXPECT_EQ(late.open_queues, 2);
@@ -45,7 +45,7 @@ TEST_F(Units, AUnitIsThereOnceItIsCommitted) {
     EXPECT_EQ(additional_code(gone), 0x25);
 }
 
-TEST_F(Units, AnotherUnitMayTakeTheNumberWhileTheFirstDrains) {
+TEST_F(Units, AnotherUnitMayTakeTheLunWhileTheFirstDrains) {
     ScriptedUnit late;
     (void)send(2, unit_lun, 1);
     auto drained = false;
@@ -60,7 +60,7 @@ TEST_F(Units, AnotherUnitMayTakeTheNumberWhileTheFirstDrains) {
     settle();
     EXPECT_TRUE(drained);
     controller.forget_unit(unit_lun);
-    EXPECT_EQ(unit.open_queues, 1) << "the other worker's";
+    EXPECT_EQ(unit.open_queues, 1) << "the other worker's queue";
     late.complete(0);
     settle();
     EXPECT_EQ(answered(2), 2U);
@@ -69,7 +69,7 @@ TEST_F(Units, AnotherUnitMayTakeTheNumberWhileTheFirstDrains) {
     EXPECT_EQ(late.open_queues, 0);
 }
 
-TEST_F(Units, AnAbandonedOneLeavesNothing) {
+TEST_F(Units, AnAbandonedUnitLeavesNothing) {
     ScriptedUnit late;
     ASSERT_TRUE(controllers[0]->prepare_unit({7, &late}));
     controllers[0]->abandon_unit();
@@ -80,7 +80,7 @@ TEST_F(Units, AnAbandonedOneLeavesNothing) {
     EXPECT_EQ(additional_code(sent), 0x25);
 }
 
-TEST_F(Units, EventsSayWhichUnitAndWhy) {
+TEST_F(Units, EventsHaveTheLunAndTheReason) {
     const std::array in{post_event_buffer(), post_event_buffer(), post_event_buffer()};
     EXPECT_FALSE(home().take(event_queue)) << "buffers stay in the ring";
     EXPECT_EQ(rings[event_queue]->queue->in_flight(), 0);
@@ -89,7 +89,8 @@ TEST_F(Units, EventsSayWhichUnitAndWhy) {
     home().report(parameter_change(0, zbc::unit_attention(zbc::Attention::capacity_changed)));
     publish(1);
     EXPECT_EQ(event(in[0]), Event::transport_reset);
-    EXPECT_EQ(number(in[0], 4), 1U | 7U << 24) << "as REPORT LUNS has it, without 40h";
+    EXPECT_EQ(number(in[0], 4), 1U | 7U << 24)
+        << "the LUN in the format of REPORT LUNS, without 40h";
     EXPECT_EQ(number(in[0], 12), 1U);
     EXPECT_EQ(event(in[1]), Event::transport_reset);
     EXPECT_EQ(number(in[1], 4), 1U | 3U << 24);
@@ -98,7 +99,7 @@ TEST_F(Units, EventsSayWhichUnitAndWhy) {
     EXPECT_EQ(number(in[2], 12), 0x092AU);
 }
 
-TEST_F(Units, AnEventWithoutABufferIsMissedAndSaidSoAsSoonAsThereIsOne) {
+TEST_F(Units, AnEventWithoutABufferIsReportedAsMissedWithTheNextBuffer) {
     home().report(transport_reset(3, TransportReset::rescan));
     const auto in = post_event_buffer();
     const auto next = post_event_buffer();
@@ -107,12 +108,12 @@ TEST_F(Units, AnEventWithoutABufferIsMissedAndSaidSoAsSoonAsThereIsOne) {
     EXPECT_EQ(event(in), Event::none | Event::missed);
     home().report(transport_reset(3, TransportReset::rescan));
     publish(1);
-    EXPECT_EQ(event(next), Event::transport_reset) << "said once";
+    EXPECT_EQ(event(next), Event::transport_reset) << "the missed event is reported once";
 }
 
 TEST_F(Units, AfterAMissedEventTheDriverIsAskedToKick) {
     auto& pair = *rings[event_queue];
-    EXPECT_TRUE(home().take(event_queue)) << "none there";
+    EXPECT_TRUE(home().take(event_queue)) << "no buffer is available";
     pair.queue->disable_kicks();
     const auto in = post_event_buffer();
     home().report(transport_reset(3, TransportReset::rescan));
@@ -121,13 +122,13 @@ TEST_F(Units, AfterAMissedEventTheDriverIsAskedToKick) {
     home().report(transport_reset(3, TransportReset::removed));
     const auto later = pair.shared.allocate(Event::size);
     ASSERT_TRUE(pair.ring->add(std::array{driver::from_device(later)}));
-    EXPECT_TRUE(pair.ring->publish()) << "wants a kick";
+    EXPECT_TRUE(pair.ring->publish()) << "the device asked for a kick";
     EXPECT_TRUE(home().take(event_queue));
     publish(1);
     EXPECT_EQ(event(later), Event::none | Event::missed);
 }
 
-TEST_F(Units, AnEventWhileTheDriverIsAwayIsMissed) {
+TEST_F(Units, AnEventWhileTheQueueIsDetachedIsMissed) {
     home().detach(event_queue);
     home().report(transport_reset(3, TransportReset::rescan));
     home().attach(event_queue, *rings[event_queue]->queue);
@@ -137,7 +138,7 @@ TEST_F(Units, AnEventWhileTheDriverIsAwayIsMissed) {
     EXPECT_EQ(event(in), Event::none | Event::missed);
 }
 
-TEST_F(Units, AnotherDriverMissedNothing) {
+TEST_F(Units, ANewDriverGetsNoMissedEvent) {
     home().detach(event_queue);
     home().report(transport_reset(3, TransportReset::rescan));
     home().forget_missed_events();
@@ -160,10 +161,10 @@ TEST_F(Units, EventsThatWereNotAcceptedAreNotSent) {
     EXPECT_FALSE(event(in));
     home().report(transport_reset(3, TransportReset::rescan));
     publish(1);
-    EXPECT_EQ(event(in), Event::transport_reset) << "and none of those was missed";
+    EXPECT_EQ(event(in), Event::transport_reset) << "the unsent events do not count as missed";
 }
 
-TEST_F(Units, ABufferTooShortForAnEventIsGivenBack) {
+TEST_F(Units, ABufferTooShortForAnEventIsReturnedUnused) {
     auto& pair = *rings[event_queue];
     const auto in = pair.shared.allocate(Event::size - 1);
     ASSERT_TRUE(pair.ring->add(std::array{driver::from_device(in)}));
@@ -179,7 +180,7 @@ TEST_F(Units, ABufferTooShortForAnEventIsGivenBack) {
     EXPECT_EQ(event(good), Event::none | Event::missed);
 }
 
-TEST_F(Units, AttentionsOfAPassedThroughDiskAreEventsWhereverTheyCome) {
+TEST_F(Units, AttentionsOfAPassedThroughDiskBecomeEventsOnAnyQueue) {
     for (const std::uint16_t queue : {2, 3}) {
         const auto in = post_event_buffer();
         (void)send(queue, other_lun, 1);
@@ -192,7 +193,7 @@ TEST_F(Units, AttentionsOfAPassedThroughDiskAreEventsWhereverTheyCome) {
     }
 }
 
-TEST_F(Units, OtherSenseAndOtherUnitsAreNoEvents) {
+TEST_F(Units, OtherSenseAndOtherUnitsCauseNoEvents) {
     const auto in = post_event_buffer();
     (void)send(2, other_lun, 1);
     complete_with_attention(other, zbc::Attention::power_on);
@@ -203,11 +204,11 @@ TEST_F(Units, OtherSenseAndOtherUnitsAreNoEvents) {
     EXPECT_FALSE(event(in));
 }
 
-TEST_F(Units, ADiskThatSaysSoWithEveryCommandFloodsNobody) {
+TEST_F(Units, AttentionsOnEveryCommandCauseABoundedNumberOfEvents) {
     for (int round = 0; round < 8; ++round) {
         for (std::uint64_t id = 0; id < 32; ++id) (void)send(2, other_lun, id);
         while (!other.tasks.empty()) complete_with_attention(other, zbc::Attention::mode_changed);
-        turn(0);  // and worker 1, with the event queue, does not
+        turn(0);  // worker 1, which has the event queue, does not turn
         EXPECT_EQ(answered(2), 32U);
     }
     std::vector<Block> in;
@@ -221,7 +222,7 @@ TEST_F(Units, ADiskThatSaysSoWithEveryCommandFloodsNobody) {
     EXPECT_EQ(event(last), Event::parameter_change | Event::missed);
 }
 
-TEST_F(Units, ReportLunsListsAllThereCanBeInOrder) {
+TEST_F(Units, ReportLunsListsTheMaximumOfUnitsInOrder) {
     std::vector<std::unique_ptr<ScriptedUnit>> many;
     auto& controller = worker_of(2);
     for (std::uint16_t lun = max_luns; lun-- > 0;) {
@@ -248,7 +249,8 @@ TEST_F(Units, ReportLunsListsAllThereCanBeInOrder) {
         const auto length = std::min(allocation, 2056U);
         EXPECT_EQ(used->length, response_size + length);
         const auto* const list = in.host + response_size;
-        EXPECT_EQ(list[2], std::byte{8}) << "2048 bytes, however few are asked for";
+        EXPECT_EQ(list[2], std::byte{8})
+            << "the list is 2048 bytes, whatever the allocation length";
         EXPECT_EQ(list[3], std::byte{0});
         for (std::size_t at = 8; at + 8 <= length; at += 8)
             EXPECT_EQ(list[at + 1], static_cast<std::byte>(at / 8 - 1));

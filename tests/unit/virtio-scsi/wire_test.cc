@@ -9,7 +9,7 @@ namespace {
 
 using Lun = std::array<std::uint8_t, 8>;
 
-TEST(Wire, AddressesOneLevelOfLuns) {
+TEST(Wire, SingleLevelLunsAreDecoded) {
     EXPECT_EQ(decode_address(Lun{1, 0, 0x40, 0}), (Address{0, 0, false}));
     EXPECT_EQ(decode_address(Lun{1, 7, 0x41, 0x02}), (Address{7, 0x102, false}));
     EXPECT_EQ(decode_address(Lun{1, 0, 0x00, 5}), (Address{0, 5, false}));
@@ -54,7 +54,7 @@ TEST(Wire, EventHasTheStandardsLayout) {
     EXPECT_EQ(bytes, expected);
 }
 
-TEST(Wire, ConfigHasTheStandardsLayoutAndTakesOnlyItsTwoWritableFields) {
+TEST(Wire, ConfigHasTheStandardsLayoutAndTwoWritableFields) {
     Config config{.num_queues = 4, .seg_max = 62};
     auto bytes = encode(config);
     const std::array<std::uint8_t, Config::size> expected{

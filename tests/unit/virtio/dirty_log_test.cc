@@ -18,7 +18,7 @@ class Log : public testing::Test {
         log_ = *log;
     }
 
-    /// The marked pages, which are forgotten.
+    /// The marked pages; clears their marks.
     [[nodiscard]] std::set<std::uint64_t> pages() {
         std::set<std::uint64_t> marked;
         for (std::uint64_t i = 0; i < 0x1000 * 8; ++i)
@@ -43,7 +43,7 @@ TEST_F(Log, MarksEveryPageARangeTouches) {
     EXPECT_TRUE(pages().empty());
 }
 
-TEST_F(Log, NeverMarksBehindItsEnd) {
+TEST_F(Log, NeverMarksBeyondItsEnd) {
     log_->mark(0x7fff000, 0x10000);  // the last page, and 15 beyond
     EXPECT_EQ(pages(), (std::set<std::uint64_t>{0x7fff}));
     log_->mark(~0ull, 10);
@@ -54,9 +54,10 @@ TEST_F(Log, NeverMarksBehindItsEnd) {
     EXPECT_FALSE(log_->covers(0x8000001));
 }
 
-TEST_F(Log, ARingMarksWhatItWrites) {
+TEST_F(Log, ARingMarksThePagesItWrites) {
     RingPair pair({.size = 8, .event_index = true});
-    const std::uint64_t used_ring = 0x123'4ffe;  // an address of its own, across a page border
+    // An address other than the ring's own; the ring crosses a page boundary there.
+    const std::uint64_t used_ring = 0x123'4ffe;
     pair.queue->set_log(log_.get(), used_ring);
     (void)pair.shared.allocate(4096, 4096);
     const auto out = pair.shared.allocate(4096, 4096);
@@ -70,7 +71,8 @@ TEST_F(Log, ARingMarksWhatItWrites) {
     const auto page = in.address / 4096;
     EXPECT_EQ(pages(), (std::set<std::uint64_t>{page, page + 1, 0x1235}));
     (void)pair.queue->publish();
-    EXPECT_EQ(pages(), (std::set<std::uint64_t>{0x1235})) << "the index, 2 bytes in";
+    EXPECT_EQ(pages(), (std::set<std::uint64_t>{0x1235}))
+        << "the used index, 2 bytes behind the ring's start";
     (void)pair.queue->enable_kicks();
     EXPECT_EQ(pages(), (std::set<std::uint64_t>{0x1235}));
 

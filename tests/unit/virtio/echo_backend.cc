@@ -122,7 +122,7 @@ void EchoBackend::read_config(std::uint32_t offset, std::span<std::byte> out) no
 
 bool EchoBackend::write_config(std::uint32_t offset, std::span<const std::byte> in,
                                bool migration) noexcept {
-    // The first four bytes are read-only but for migration, and may be written as they are.
+    // Only a migration may change the first four bytes; others may write their present value.
     for (std::size_t i = 0; i < in.size(); ++i)
         if (offset + i < 4 && !migration && config[offset + i] != in[i]) return false;
     for (std::size_t i = 0; i < in.size() && offset + i < config.size(); ++i)

@@ -1,4 +1,4 @@
-// A tiny device behind a real session: every chain's readable bytes come back in its writable
+// A small device behind a real session: it copies each chain's readable bytes into its writable
 // buffers. One worker thread runs all queues.
 //
 // Threads: the Backend calls belong to the session's thread; hold, release, calls and the like may
@@ -25,25 +25,25 @@ class EchoBackend final : public Backend {
   public:
     static constexpr std::uint16_t queues = 4;
     static constexpr std::uint16_t queue_size = 256;
-    static constexpr std::uint64_t own_feature = 1ull << 5;      // accepted by whoever likes
+    static constexpr std::uint64_t own_feature = 1ull << 5;      // any driver may accept it
     static constexpr std::uint64_t refused_feature = 1ull << 6;  // offered, and then refused
 
     EchoBackend();
     ~EchoBackend() override;
 
-    /// While held, chains are taken and not answered.
+    /// While holding, the device takes chains and does not complete them.
     void hold(bool held);
-    /// While it hangs, what is held is not answered before a deadline, and queues that hold something do
-    /// not stop.
+    /// While hung, held chains are not completed, and a queue that holds chains does not stop in
+    /// time.
     void hang(bool hung) { hung_ = hung; }
-    /// Answers what is held.
+    /// Completes all held chains.
     void release();
-    /// Says that the configuration changed.
+    /// Posts a configuration change to the session.
     void change_config();
     /// The Backend calls so far: "start 0", "stop 0", "reset session_end", ...
     [[nodiscard]] std::vector<std::string> calls() const;
     [[nodiscard]] bool called(const std::string& call) const;
-    /// Chains held just now.
+    /// The number of chains held now.
     [[nodiscard]] std::size_t held();
     /// The readable bytes of chains recovered from an inflight record.
     [[nodiscard]] std::vector<std::string> recovered();
@@ -98,13 +98,13 @@ class EchoBackend final : public Backend {
     UniqueFd wake_;
     UniqueFd event_;
     mutable std::mutex mutex_;
-    std::deque<std::function<void()>> mail_;  // guarded by mutex_, as are the next two
+    std::deque<std::function<void()>> mail_;  // guarded by mutex_, like the next two
     std::deque<BackendEvent> events_;
     std::vector<std::string> calls_;
 
     std::atomic<bool> hung_ = false;
 
-    // The worker's own.
+    // Only the worker uses these.
     GuestMemory::Table memory_ = GuestMemory::none();
     std::shared_ptr<const DirtyLog> log_;
     std::map<std::uint16_t, Running> running_;

@@ -26,7 +26,7 @@ class Inflight : public testing::Test {
         EXPECT_TRUE(mapped) << mapped.error();
         return *mapped;
     }
-    /// What a successor of this process would make of ring and record.
+    /// A queue made from the ring and the record, as the next process would make it.
     [[nodiscard]] VirtQueue successor(RingPair& pair) {
         area_ = map();
         auto queue = VirtQueue::create(*pair.memory, pair.config(area_.get()));
@@ -55,7 +55,7 @@ TEST_F(Inflight, AFreshRecordRecoversNothing) {
     EXPECT_EQ(next.recovered(), 0u);
 }
 
-TEST_F(Inflight, WhatWasTakenAndNotAnsweredComesBackInOrder) {
+TEST_F(Inflight, TakenChainsWithoutACompletionAreRecoveredInOrder) {
     RingPair pair({.size = size, .first_index = 65'533}, area_.get());
     for (const char* text : {"a", "b", "c", "d", "e"}) add(pair, text);
     for (int i = 0; i < 4; ++i)
@@ -66,7 +66,7 @@ TEST_F(Inflight, WhatWasTakenAndNotAnsweredComesBackInOrder) {
 
     auto next = successor(pair);
     ASSERT_EQ(next.recovered(), 2u);
-    EXPECT_EQ(next.base(), pair.queue->base()) << "and goes on behind them";
+    EXPECT_EQ(next.base(), pair.queue->base()) << "new chains follow the recovered ones";
     Chain chain;
     std::array<iovec, 4> storage{};
     ASSERT_EQ(next.pop_recovered(storage, chain), PopResult::chain);
@@ -85,12 +85,12 @@ TEST_F(Inflight, WhatWasTakenAndNotAnsweredComesBackInOrder) {
     EXPECT_EQ(successor(pair).recovered(), 0u);
 }
 
-TEST_F(Inflight, ACrashBetweenPublishingAndClearingIsMended) {
+TEST_F(Inflight, ACrashBetweenPublishingAndClearingIsRepaired) {
     RingPair pair({.size = size}, area_.get());
     for (const char* text : {"a", "b", "c"}) add(pair, text);
     for (int i = 0; i < 3; ++i)
         ASSERT_EQ(pair.queue->pop(storages_[i], chains_[i]), PopResult::chain);
-    // What push and publish do up to the moment when the used index is out and nothing else is.
+    // The steps of push and publish until the used index is written, and none after it.
     auto record = area_->queue(0);
     record.stage(chains_[0].head);
     record.stage(chains_[2].head);
@@ -105,14 +105,14 @@ TEST_F(Inflight, ACrashBetweenPublishingAndClearingIsMended) {
     EXPECT_EQ(text_of(chain.readable), "b");
 }
 
-TEST_F(Inflight, StagedButUnpublishedAnswersAreStillInFlight) {
+TEST_F(Inflight, StagedCompletionsThatWereNotPublishedAreStillInFlight) {
     RingPair pair({.size = size}, area_.get());
     add(pair, "a");
     pair.serve();  // pushed, never published
     EXPECT_EQ(successor(pair).recovered(), 1u);
 }
 
-TEST_F(Inflight, ARecordFullOfNonsenseNeverLeadsOutside) {
+TEST_F(Inflight, ACorruptRecordNeverLeadsOutsideTheRing) {
     RingPair pair({.size = size});
     const auto bytes = InflightArea::size_for(2, size);
     std::vector<std::byte> noise(bytes);
@@ -132,14 +132,15 @@ TEST_F(Inflight, ARecordFullOfNonsenseNeverLeadsOutside) {
     }
 }
 
-TEST_F(Inflight, AreasThatCantHoldTheQueuesAreRefused) {
+TEST_F(Inflight, AreasThatCannotHoldTheQueuesAreRefused) {
     const auto bytes = InflightArea::size_for(2, size);
     EXPECT_FALSE(InflightArea::map(fd_.get(), 0, bytes - 1, 2, size));
     EXPECT_FALSE(InflightArea::map(fd_.get(), 0, bytes, 3, size));
-    EXPECT_FALSE(InflightArea::map(fd_.get(), 4096, bytes, 2, size)) << "behind the file's end";
+    EXPECT_FALSE(InflightArea::map(fd_.get(), 4096, bytes, 2, size))
+        << "beyond the end of the file";
     EXPECT_FALSE(InflightArea::map(fd_.get(), 4, bytes - 4, 1, size)) << "unaligned";
     EXPECT_FALSE(InflightArea::map(fd_.get(), 0, bytes, 0, size));
-    EXPECT_NE(::ftruncate(fd_.get(), 0), 0) << "the record can't be cut";
+    EXPECT_NE(::ftruncate(fd_.get(), 0), 0) << "the record cannot be truncated";
 
     RingPair pair({.size = 16});
     EXPECT_FALSE(VirtQueue::create(*pair.memory, pair.config(area_.get()))) << "a larger ring";

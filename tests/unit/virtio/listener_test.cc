@@ -62,7 +62,7 @@ TEST_F(SocketListener, BindsForItsUserOnlyAndCleansUp) {
     EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
-TEST_F(SocketListener, RefusesAPathThatSomebodyServes) {
+TEST_F(SocketListener, RefusesAPathThatARunningServerHas) {
     const auto first = Listener::bind(path_);
     ASSERT_TRUE(first);
     const auto second = Listener::bind(path_);
@@ -71,13 +71,13 @@ TEST_F(SocketListener, RefusesAPathThatSomebodyServes) {
     EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
-TEST_F(SocketListener, ReplacesASocketThatNobodyServes) {
+TEST_F(SocketListener, ReplacesASocketWithoutAServer) {
     {
         const int dead = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         const UniqueFd closing(dead);
         auto first = Listener::bind(path_);
         ASSERT_TRUE(first);
-        std::filesystem::rename(path_, path_ + ".dead");  // so that it is not cleaned up
+        std::filesystem::rename(path_, path_ + ".dead");  // so that the listener does not remove it
     }
     std::filesystem::rename(path_ + ".dead", path_);
     const auto again = Listener::bind(path_);
@@ -85,7 +85,7 @@ TEST_F(SocketListener, ReplacesASocketThatNobodyServes) {
     EXPECT_TRUE(driver::Connection::to(path_));
 }
 
-TEST_F(SocketListener, LeavesOtherFilesAlone) {
+TEST_F(SocketListener, DoesNotTouchOtherFiles) {
     std::ofstream(path_) << "precious";
     const auto listener = Listener::bind(path_);
     ASSERT_FALSE(listener);
@@ -95,7 +95,7 @@ TEST_F(SocketListener, LeavesOtherFilesAlone) {
     EXPECT_EQ(text, "precious");
 }
 
-TEST_F(SocketListener, LeavesASuccessorsSocketAlone) {
+TEST_F(SocketListener, DoesNotRemoveASuccessorsSocket) {
     {
         auto first = Listener::bind(path_);
         ASSERT_TRUE(first);
@@ -105,7 +105,7 @@ TEST_F(SocketListener, LeavesASuccessorsSocketAlone) {
     EXPECT_TRUE(std::filesystem::exists(path_));
 }
 
-TEST_F(SocketListener, NamesAPathThatIsTooLongOrNowhere) {
+TEST_F(SocketListener, RefusesAPathThatIsTooLongOrMissing) {
     const auto too_long = Listener::bind(directory_ + "/" + std::string(200, 'x'));
     ASSERT_FALSE(too_long);
     EXPECT_NE(too_long.error().find("107"), std::string::npos) << too_long.error();
@@ -113,7 +113,7 @@ TEST_F(SocketListener, NamesAPathThatIsTooLongOrNowhere) {
     EXPECT_FALSE(Listener::bind(""));
 }
 
-TEST_F(SocketListener, StopsWaitingWhenTold) {
+TEST_F(SocketListener, AcceptEndsWhenStopped) {
     auto listener = Listener::bind(path_);
     ASSERT_TRUE(listener);
     const UniqueFd stop(::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -125,7 +125,7 @@ TEST_F(SocketListener, StopsWaitingWhenTold) {
 TEST_F(SocketListener, AdoptsAListeningSocket) {
     const auto original = Listener::bind(path_);
     ASSERT_TRUE(original);
-    // Another descriptor of the same kind, as a parent would leave it.
+    // A listening socket as a parent process would pass it on.
     std::string second = directory_ + "/second";
     const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
     sockaddr_un address{};
@@ -142,7 +142,7 @@ TEST_F(SocketListener, AdoptsAListeningSocket) {
     ASSERT_TRUE(accepted && *accepted);
 }
 
-TEST_F(SocketListener, AdoptsOneConnectionAndThenHasNoMore) {
+TEST_F(SocketListener, AnAdoptedConnectionIsAcceptedOnce) {
     int pair[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     const UniqueFd other(pair[0]);
@@ -157,7 +157,7 @@ TEST_F(SocketListener, AdoptsOneConnectionAndThenHasNoMore) {
     EXPECT_FALSE(*second);
 }
 
-TEST_F(SocketListener, AdoptsNothingElse) {
+TEST_F(SocketListener, AdoptsNoOtherDescriptor) {
     EXPECT_FALSE(Listener::adopt(-1));
     EXPECT_FALSE(Listener::adopt(9999));
     const UniqueFd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -166,11 +166,11 @@ TEST_F(SocketListener, AdoptsNothingElse) {
     EXPECT_FALSE(Listener::adopt(loose.get()));
     const UniqueFd network(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     EXPECT_FALSE(Listener::adopt(network.get()));
-    EXPECT_GE(::fcntl(loose.get(), F_GETFD), 0) << "what is refused is not closed";
+    EXPECT_GE(::fcntl(loose.get(), F_GETFD), 0) << "a refused descriptor is not closed";
 }
 
-/// Listener::accept on a thread that is there before the descriptors run out: the sanitizers need
-/// some for their own checks of what a std::future or a new thread is made of.
+/// Listener::accept on a thread of its own, which starts before the descriptors run out: to start a
+/// thread or to make a std::future, the sanitizers need descriptors.
 class Accepting {
   public:
     using Result = tl::expected<std::optional<UniqueFd>, std::string>;
@@ -203,7 +203,7 @@ class Accepting {
             std::this_thread::sleep_for(std::chrono::milliseconds{5});
         return ended_;
     }
-    /// The thread ends here.
+    /// Joins the thread.
     Result get() {
         join();
         return std::move(result_);
@@ -224,7 +224,7 @@ class Accepting {
     std::thread thread_;  // last: it uses the others
 };
 
-TEST_F(SocketListener, GoesOnWhenThereAreDescriptorsAgain) {
+TEST_F(SocketListener, AcceptSucceedsOnceDescriptorsAreAvailableAgain) {
     auto listener = Listener::bind(path_);
     ASSERT_TRUE(listener) << listener.error();
     const auto front_end = driver::Connection::to(path_);
@@ -234,18 +234,18 @@ TEST_F(SocketListener, GoesOnWhenThereAreDescriptorsAgain) {
     Accepting accepting(*listener, std::nullopt);
     std::optional<FewDescriptors> shortage(std::in_place, FewDescriptors::Left::none);
     accepting.begin();
-    // Several tries, each of which fails.
+    // Time for several attempts, which all fail.
     EXPECT_FALSE(accepting.ends_within(std::chrono::milliseconds{500}))
-        << "the shortage ended the wait";
+        << "accept returned during the shortage";
     shortage.reset();
     const auto accepted = accepting.get();
     ASSERT_TRUE(accepted) << accepted.error();
     EXPECT_TRUE(*accepted);
-    ASSERT_EQ(lines.size(), 1U) << "once for all tries";
+    ASSERT_EQ(lines.size(), 1U) << "one line for all attempts";
     EXPECT_NE(lines[0].find("Too many open files"), std::string::npos) << lines[0];
 }
 
-TEST_F(SocketListener, StopsWaitingForDescriptorsWhenTold) {
+TEST_F(SocketListener, AcceptEndsWhenStoppedDuringAShortageOfDescriptors) {
     auto listener = Listener::bind(path_);
     ASSERT_TRUE(listener) << listener.error();
     const auto front_end = driver::Connection::to(path_);
@@ -257,7 +257,8 @@ TEST_F(SocketListener, StopsWaitingForDescriptorsWhenTold) {
     EXPECT_FALSE(accepting.ends_within(std::chrono::milliseconds{200}));
     const std::uint64_t one = 1;
     ASSERT_EQ(::write(stop.get(), &one, sizeof one), static_cast<ssize_t>(sizeof one));
-    EXPECT_TRUE(accepting.ends_within(std::chrono::seconds{20})) << "while there are none";
+    EXPECT_TRUE(accepting.ends_within(std::chrono::seconds{20}))
+        << "accept did not return during the shortage";
     shortage.reset();
     const auto accepted = accepting.get();
     ASSERT_TRUE(accepted) << accepted.error();

@@ -14,7 +14,8 @@ namespace {
 class Memory : public testing::Test {
   protected:
     Memory() {
-        // Two neighbours, then a gap, then one more; the first lies inside its file.
+        // Two adjacent regions, a gap, and a third region. The first starts at an offset in its
+        // file.
         EXPECT_TRUE(shared_.add(0x10000, 0x2000, 0x5000));
         EXPECT_TRUE(shared_.add(0x12000, 0x1000));
         EXPECT_TRUE(shared_.add(0x20000, 0x1000));
@@ -46,7 +47,7 @@ TEST_F(Memory, TranslatesEveryByteOfEveryRegionAndNothingElse) {
     EXPECT_EQ(table->end(), 0x21000u);
 }
 
-TEST_F(Memory, ARangeMayNotLeaveItsRegion) {
+TEST_F(Memory, ARangeMustStayInItsRegion) {
     const auto table = table_of(shared_);
     GuestMemory::Hint hint;
     EXPECT_NE(table->translate(0x10000, 0x2000, hint), nullptr);
@@ -57,7 +58,7 @@ TEST_F(Memory, ARangeMayNotLeaveItsRegion) {
     EXPECT_EQ(table->translate(0x20fff, 2, hint), nullptr);
 }
 
-TEST_F(Memory, NeighboursGivePiecesAndGapsGiveNothing) {
+TEST_F(Memory, ARangeMayCrossAdjacentRegionsButNoGap) {
     const auto table = table_of(shared_);
     GuestMemory::Hint hint;
     std::array<iovec, 4> pieces{};
@@ -71,7 +72,7 @@ TEST_F(Memory, NeighboursGivePiecesAndGapsGiveNothing) {
     EXPECT_EQ(table->translate_pieces(~0ull, 2, pieces, hint), std::nullopt);
 }
 
-TEST_F(Memory, ReadsAcrossNeighbours) {
+TEST_F(Memory, ReadsAcrossAdjacentRegions) {
     const auto table = table_of(shared_);
     std::memcpy(shared_.at(0x11ffc), "abcd", 4);
     std::memcpy(shared_.at(0x12000), "efgh", 4);
@@ -82,7 +83,7 @@ TEST_F(Memory, ReadsAcrossNeighbours) {
     EXPECT_FALSE(table->read(0x12ffc, std::as_writable_bytes(std::span(out)), hint));
 }
 
-TEST_F(Memory, UserAddressesLeadToTheSameBytes) {
+TEST_F(Memory, UserAddressesTranslateToTheSameBytes) {
     const auto& region = shared_.regions()[0];
     constexpr std::uint64_t user = 0x7f00'0000'0000;
     const auto table = build({{region.guest_address, region.size, user, region.mmap_offset}});
@@ -96,7 +97,7 @@ TEST_F(Memory, UserAddressesLeadToTheSameBytes) {
     EXPECT_EQ((*table)->translate_user(user - 1, 1), nullptr);
 }
 
-TEST_F(Memory, RefusesNonsenseByName) {
+TEST_F(Memory, RefusesInvalidRegionsWithAReason) {
     const struct {
         const char* what;
         std::vector<MemoryRegion> regions;
@@ -119,7 +120,7 @@ TEST_F(Memory, RefusesNonsenseByName) {
     }
 }
 
-TEST_F(Memory, RefusesDescriptorsThatAreNoFile) {
+TEST_F(Memory, RefusesDescriptorsThatAreNotAFile) {
     int pipe[2];
     ASSERT_EQ(::pipe2(pipe, O_CLOEXEC), 0);
     const UniqueFd in(pipe[0]);
@@ -133,7 +134,7 @@ TEST_F(Memory, RefusesDescriptorsThatAreNoFile) {
     EXPECT_FALSE(GuestMemory::build(std::span(&source, 1), *GuestMemory::none()));
 }
 
-TEST_F(Memory, RefusesAFileThatMayOnlyBeRead) {
+TEST_F(Memory, RefusesAReadOnlyFile) {
     const auto path = "/proc/self/fd/" + std::to_string(shared_.regions()[0].fd);
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     ASSERT_TRUE(fd);
@@ -141,7 +142,7 @@ TEST_F(Memory, RefusesAFileThatMayOnlyBeRead) {
     EXPECT_FALSE(GuestMemory::build(std::span(&source, 1), *GuestMemory::none()));
 }
 
-TEST_F(Memory, ANewTableKeepsTheMappingsThatStay) {
+TEST_F(Memory, ANewTableReusesTheMappingsOfUnchangedRegions) {
     const auto table = table_of(shared_);
     GuestMemory::Hint hint;
     const auto again = GuestMemory::build(sources_of(shared_), *table);
@@ -155,16 +156,16 @@ TEST_F(Memory, ANewTableKeepsTheMappingsThatStay) {
     EXPECT_EQ((*smaller)->translate(0x10000, 1, hint), nullptr);
     GuestMemory::Hint other;
     EXPECT_EQ(table->translate(0x12000, 1, other), (*smaller)->translate(0x12000, 1, hint));
-    EXPECT_FALSE((*smaller)->without(gone)) << "it is gone already";
+    EXPECT_FALSE((*smaller)->without(gone)) << "the region was removed already";
 
     const auto larger = (*smaller)->with(sources_of(shared_)[0]);
     ASSERT_TRUE(larger) << larger.error();
     hint = {};
     EXPECT_NE((*larger)->translate(0x10000, 1, hint), nullptr);
-    EXPECT_FALSE((*larger)->with(sources_of(shared_)[0])) << "it is there already";
+    EXPECT_FALSE((*larger)->with(sources_of(shared_)[0])) << "the region was added already";
 }
 
-TEST_F(Memory, RemovingARegionWantsItsExactShape) {
+TEST_F(Memory, RemovingARegionRequiresItsExactAddressesAndSize) {
     const auto table = table_of(shared_);
     auto region = sources_of(shared_)[1].region;
     region.size /= 2;
@@ -177,7 +178,7 @@ TEST_F(Memory, RemovingARegionWantsItsExactShape) {
     EXPECT_TRUE(table->without(region));
 }
 
-TEST_F(Memory, TakesHundredsOfSlotsAndThenSaysNo) {
+TEST_F(Memory, AcceptsTheMaximumOfRegionsAndRefusesMore) {
     auto table = GuestMemory::none();
     const int fd = shared_.regions()[2].fd;
     for (std::size_t i = 0; i < GuestMemory::max_regions; ++i) {

@@ -51,14 +51,14 @@ TEST(Message, KnowsTheRequestsOfTheProtocolByNumberAndName) {
     }
 }
 
-TEST(Message, PlainPayloadsHaveToHaveTheirExactSize) {
+TEST(Message, FixedPayloadsMustHaveTheirExactSize) {
     EXPECT_EQ(parse<std::uint64_t>(pack(std::uint64_t{42})), 42u);
     EXPECT_FALSE(parse<std::uint64_t>(pack(std::uint32_t{42})));
     EXPECT_FALSE(parse<std::uint64_t>(pack(std::uint64_t{42}, std::uint8_t{0})));
     EXPECT_FALSE(parse<VringState>(Bytes{}));
 }
 
-TEST(Message, AVringAddressIsReadInTheProtocolsOrder) {
+TEST(Message, AVringAddressIsDecodedInTheProtocolsOrder) {
     const auto address =
         parse<VringAddress>(pack(std::uint32_t{3}, std::uint32_t{1}, std::uint64_t{0x10},
                                  std::uint64_t{0x20}, std::uint64_t{0x30}, std::uint64_t{0x40}));
@@ -71,7 +71,7 @@ TEST(Message, AVringAddressIsReadInTheProtocolsOrder) {
     EXPECT_EQ(address->log, 0x40u);
 }
 
-TEST(Message, AMemoryTableMayCarryRoomForRegionsItDoesNotHave) {
+TEST(Message, AMemoryTableMayHaveRoomForUnusedRegions) {
     Bytes bytes = pack(std::uint32_t{1}, std::uint32_t{0}, std::uint64_t{1}, std::uint64_t{2},
                        std::uint64_t{3}, std::uint64_t{4});
     auto regions = parse_memory_table(bytes);
@@ -93,7 +93,7 @@ TEST(Message, AMemoryTableMayCarryRoomForRegionsItDoesNotHave) {
     EXPECT_EQ(parse_memory_table(Bytes(8))->size(), 0u);
 }
 
-TEST(Message, ASingleRegionHasPaddingInFront) {
+TEST(Message, ASingleRegionFollowsPadding) {
     const Bytes bytes = pack(std::uint64_t{99}, std::uint64_t{1}, std::uint64_t{2},
                              std::uint64_t{3}, std::uint64_t{4});
     const auto region = parse_memory_region(bytes);
@@ -103,7 +103,7 @@ TEST(Message, ASingleRegionHasPaddingInFront) {
     EXPECT_FALSE(parse_memory_region(std::span(bytes).first(39)));
 }
 
-TEST(Message, AnInflightDescriptionMayOrMayNotBePadded) {
+TEST(Message, AnInflightDescriptionMayBePadded) {
     Bytes bytes = pack(std::uint64_t{1}, std::uint64_t{2}, std::uint16_t{3}, std::uint16_t{4});
     for (const std::size_t size : {20u, 24u}) {
         bytes.resize(size, std::byte{0xff});
@@ -118,7 +118,7 @@ TEST(Message, AnInflightDescriptionMayOrMayNotBePadded) {
     EXPECT_FALSE(parse<InflightDescription>(bytes));
 }
 
-TEST(Message, AConfigurationAccessHasToAddUp) {
+TEST(Message, AConfigurationAccessMustHaveTheSizeItDeclares) {
     Bytes bytes = pack(std::uint32_t{4}, std::uint32_t{2}, std::uint32_t{1}, std::uint8_t{7},
                        std::uint8_t{8});
     const auto access = parse_config(bytes);

@@ -1,7 +1,5 @@
-// A ring with both of its sides in one process: the driver's (tests/driver) and the device's
-// (virtio/), over real shared memory.
-//
-// Threads: one. Ownership: owns everything.
+// A ring whose two sides are in one process and one thread: the driver's (tests/driver) and the
+// device's (virtio/), over real shared memory.
 #pragma once
 
 #include <array>
@@ -35,11 +33,11 @@ inline GuestMemory::Table table_of(const driver::SharedMemory& memory) {
     return *table;
 }
 
-/// Two neighbouring regions of guest memory, and a gap behind them.
+/// Two adjacent regions of guest memory.
 inline constexpr std::uint64_t first_address = 0x100000;
 inline constexpr std::uint64_t region_size = 0x400000;
 
-/// The little-endian 32 bits that the device put there.
+/// The little-endian 32-bit number at that offset.
 inline std::uint32_t number(const driver::Block& in, std::size_t at) {
     std::uint32_t value = 0;
     std::memcpy(&value, in.host + at, sizeof value);
@@ -73,7 +71,7 @@ class RingPair {
     }
 
     [[nodiscard]] PopResult pop() { return queue->pop(storage, chain); }
-    /// Pops one chain, which has to be there, and answers it.
+    /// Pops one chain, which must be available, and pushes its completion.
     void serve(std::uint32_t written = 0) {
         ASSERT_EQ(pop(), PopResult::chain);
         queue->push(chain, written);

@@ -1,7 +1,5 @@
-// An echo device served over a socket pair: its session runs in a thread of its own, the test has
-// the front end.
-//
-// Threads: the test's. Ownership: owns everything; may serve one session after another.
+// An echo device served over a socket pair: its session runs on a thread of its own, and the test
+// has the front end. May serve one session after another.
 #pragma once
 
 #include <optional>
@@ -31,7 +29,7 @@ class ServedEcho : public testing::Test {
         if (session_) (void)finish();
     }
 
-    /// A new connection, with a session on the far side.
+    /// A new connection, with a session at its other end.
     void connect(SessionOptions options = {}) {
         int pair[2];
         ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -41,13 +39,13 @@ class ServedEcho : public testing::Test {
         session_ = std::move(*session);
         thread_ = std::thread([this] { end_ = session_->run(stop_.get()); });
     }
-    /// Waits for the session to end by itself (or by the front end's leaving).
+    /// Waits until the session ends by itself, or because the front end disconnects.
     SessionEnd wait_end() {
         thread_.join();
         session_.reset();
         return end_;
     }
-    /// Leaves, and waits.
+    /// Disconnects, and waits until the session has ended.
     SessionEnd finish() {
         front_end.reset();
         return wait_end();
@@ -74,7 +72,7 @@ class ServedEcho : public testing::Test {
         if (!queue) throw std::runtime_error(queue.error());
         return **queue;
     }
-    /// Sends a text to the device; what came back.
+    /// Sends a text to the device and returns the reply.
     [[nodiscard]] std::string echo(driver::Queue& queue, const std::string& text) {
         const auto out = memory.allocate(text.size(), 1);
         const auto in = memory.allocate(text.size(), 1);

@@ -1,5 +1,6 @@
-// What outlives a session or ends it: migration's log, the record of requests in flight, broken
-// rings, truncated memory, being told to stop.
+// The dirty log of a migration and the record of requests in flight, which outlive a session, and
+// the ways in which a session ends: broken rings, truncated memory, a disk that hangs, a request to
+// stop.
 #include <algorithm>
 #include <cstring>
 
@@ -14,7 +15,7 @@ namespace bit = driver::bit;
 namespace message = driver::message;
 using EndingSession = ServedEcho;
 
-TEST_F(EndingSession, MigrationMarksWhatTheDeviceWrote) {
+TEST_F(EndingSession, MigrationMarksThePagesTheDeviceWrote) {
     set_up();
     auto& queue = start(0);
     driver::SharedMemory log;
@@ -35,7 +36,7 @@ TEST_F(EndingSession, MigrationMarksWhatTheDeviceWrote) {
     ASSERT_TRUE(
         front_end->tell(message::set_features, driver::pack(front_end->features() | bit::log_all)));
     ASSERT_TRUE(front_end->set_addresses(queue, 0x7000'0000));
-    EXPECT_FALSE(backend.called("stop 0")) << "the ring runs on";
+    EXPECT_FALSE(backend.called("stop 0")) << "the ring keeps running";
     const auto in = memory.allocate(8192, 4096);
     const driver::Buffer chain[] = {driver::to_device(memory.allocate(8192)),
                                     driver::from_device(in)};
@@ -45,7 +46,9 @@ TEST_F(EndingSession, MigrationMarksWhatTheDeviceWrote) {
     EXPECT_FALSE(marked(in.address + 8192));
     EXPECT_TRUE(marked(0x7000'0000)) << "the used ring, under its own address";
 
-    (void)backend.held();  // after the answer the worker still asks for kicks, in the used ring
+    // Waits for the worker: to enable kicks, it writes the used ring once more after the
+    // completion.
+    (void)backend.held();
     std::memset(log.regions()[0].host, 0, 0x10000);
     ASSERT_TRUE(front_end->tell(message::set_features, driver::pack(front_end->features())));
     EXPECT_EQ(echo(queue, "quiet"), "quiet");
@@ -67,7 +70,7 @@ TEST_F(EndingSession, ALogTooShortForTheMemoryIsRefused) {
 
 TEST_F(EndingSession, RequestsInFlightSurviveTheServer) {
     set_up();
-    // Both sizes of the struct are in the world; each gets back its own.
+    // Front ends use two sizes of the struct; each gets a reply of its own size.
     driver::Reply record;
     for (const std::size_t size : {20, 24}) {
         driver::Bytes ask =
@@ -91,14 +94,14 @@ TEST_F(EndingSession, RequestsInFlightSurviveTheServer) {
     }
     queue.submit();
     while (backend.held() < 2) std::this_thread::yield();
-    // The server dies here: what it had written so far is all that is left.
+    // The server dies here: only the bytes that it has written remain.
     std::vector<std::byte> snapshot(4096);
     const auto got = ::pread(record.fds[0], snapshot.data(), snapshot.size(), 0);
     ASSERT_GT(got, 0);
     const auto used_before = queue.ring.used_index();
     (void)front_end->connection().fd();
     front_end->connection().close();
-    (void)wait_end();  // answers them, in this process; undo that
+    (void)wait_end();  // in this process, that completes the requests: undo it
     ASSERT_EQ(::pwrite(record.fds[0], snapshot.data(), static_cast<std::size_t>(got), 0), got);
     std::memcpy(queue.ring.used().host + 2, &used_before, 2);
 
@@ -138,7 +141,7 @@ TEST_F(EndingSession, TruncatedMemoryEndsTheSessionOnly) {
     set_up();
     auto& queue = start(0);
     EXPECT_EQ(echo(queue, "fine"), "fine");
-    // The ring itself stays; what the next chain points to goes.
+    // The ring's memory stays; the memory of the next chain's buffer is cut off.
     const auto& region = memory.regions()[1];
     ASSERT_EQ(::ftruncate(region.fd, 0), 0);
     const driver::Buffer chain[] = {{region.guest_address, 512, false},
@@ -153,7 +156,7 @@ TEST_F(EndingSession, TruncatedMemoryEndsTheSessionOnly) {
     EXPECT_NE(end.message.find("truncated"), std::string::npos) << end.message;
 }
 
-TEST_F(EndingSession, StopEndsItAtOnce) {
+TEST_F(EndingSession, AStopEndsTheSessionAtOnce) {
     set_up();
     auto& queue = start(0);
     backend.hold(true);
@@ -164,11 +167,11 @@ TEST_F(EndingSession, StopEndsItAtOnce) {
     while (backend.held() < 1) std::this_thread::yield();
     stop();
     EXPECT_EQ(wait_end().reason, SessionEnd::Reason::stopped);
-    EXPECT_TRUE(queue.ring.take_used()) << "drained";
+    EXPECT_TRUE(queue.ring.take_used()) << "requests in flight complete first";
     EXPECT_TRUE(front_end->connection().closed());
 }
 
-TEST_F(EndingSession, ADiskThatHangsEndsIt) {
+TEST_F(EndingSession, ADiskThatHangsEndsTheSession) {
     set_up(~0ull & ~EchoBackend::refused_feature & ~feature::log_all, ~0ull,
            {.drain = std::chrono::milliseconds{20}});
     auto& queue = start(0);
@@ -181,14 +184,14 @@ TEST_F(EndingSession, ADiskThatHangsEndsIt) {
     while (backend.held() < 1) std::this_thread::yield();
     EXPECT_FALSE(front_end->connection().ask(message::get_vring_base,
                                              driver::pack(std::uint32_t{0}, std::uint32_t{0})))
-        << "the request's memory is in use: no answer may say that it is not";
+        << "the disk still uses the request's memory, so the queue must not be reported as stopped";
     const auto end = wait_end();
     EXPECT_EQ(end.reason, SessionEnd::Reason::failed);
     EXPECT_NE(end.message.find("still at the disk"), std::string::npos) << end.message;
     EXPECT_TRUE(backend.called("reset session_end"));
 }
 
-TEST_F(EndingSession, StopEndsItInTheMiddleOfAMessage) {
+TEST_F(EndingSession, AStopEndsTheSessionInTheMiddleOfAMessage) {
     connect();
     const auto half = driver::pack(std::uint32_t{1}, std::uint16_t{1});
     ASSERT_TRUE(front_end->connection().send_raw(half));

@@ -1,5 +1,5 @@
-// Front ends that break the protocol: each loses its session, with a line that says why; the
-// process and the device live on.
+// Front ends that break the protocol: the session ends with a line that says why; the process and
+// the device go on.
 #include <algorithm>
 #include <dirent.h>
 #include <fcntl.h>
@@ -39,9 +39,9 @@ Bytes region(std::uint64_t guest, std::uint64_t size, std::uint64_t user, std::u
 
 struct Malformed {
     const char* name;
-    const char* says;  ///< Part of the line for the log.
+    const char* says;  ///< Part of the log line.
     Bytes bytes;
-    int fds = 0;  ///< How many copies of a memfd go with it.
+    int fds = 0;  ///< How many copies of a memfd are sent with the message.
 };
 
 std::vector<Malformed> all_malformed() {
@@ -55,7 +55,7 @@ std::vector<Malformed> all_malformed() {
         {"HugePayload", "payload", raw(5, 1, 0xffffffff, {}), 0},
         {"UnknownRequest", "4711", raw(4711, 1, 0, {}), 0},
         {"RequestZero", "message 0", raw(0, 1, 0, {}), 0},
-        {"PostcopyNobodyOffered", "message 28", raw(28, 1, 0, {}), 0},
+        {"PostcopyWithoutBeingOffered", "message 28", raw(28, 1, 0, {}), 0},
         {"AReplyToNothing", "reply", raw(1, 1 | 4, 0, {}), 0},
         {"FdsWithARequestThatHasNone", "file descriptors", raw(3, 1, 0, {}), 1},
         {"TwoFdsForOne", "file descriptors", raw(12, 1, 8, zero), 2},
@@ -73,7 +73,7 @@ std::vector<Malformed> all_malformed() {
         {"RegionWithoutFd", "without a file descriptor", raw(37, 1, 40, region(0, 4096, 0, 0)), 0},
         {"RegionThatOverflows", "overflow", raw(37, 1, 40, region(~0ull, 4096, 0, 0)), 1},
         {"RegionOfNothing", "empty", raw(37, 1, 40, region(0, 0, 0, 0)), 1},
-        {"RemovingWhatIsNotThere", "there is no such region to remove",
+        {"RemovingAnUnknownRegion", "there is no such region to remove",
          raw(38, 1, 40, region(0, 4096, 0, 0)), 0},
         {"LogWithoutFeature", "LOG_SHMFD", raw(6, 1, 8, zero), 0},
         {"LogWithoutFd", "LOG_SHMFD", raw(6, 1, 16, pack(4096ull, 0ull)), 0},
@@ -122,7 +122,7 @@ class MalformedMessage : public ServedEcho, public testing::WithParamInterface<M
 INSTANTIATE_TEST_SUITE_P(All, MalformedMessage, testing::ValuesIn(all_malformed()),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST_P(MalformedMessage, EndsItsSessionByNameAndLeaksNothing) {
+TEST_P(MalformedMessage, EndsTheSessionWithAReasonAndLeaksNoDescriptor) {
     const auto before = open_fds();
     connect();
     const std::vector<int> fds(static_cast<std::size_t>(GetParam().fds), memory.regions()[0].fd);
@@ -169,7 +169,7 @@ TEST_F(MalformedSession, UnalignedRingsAreRefused) {
     EXPECT_NE(wait_end().message.find("aligned"), std::string::npos);
 }
 
-TEST_F(MalformedSession, ARunningRingCantBeResized) {
+TEST_F(MalformedSession, ARunningRingCannotBeResized) {
     set_up();
     (void)start(0);
     EXPECT_FALSE(front_end->tell(message::set_vring_num, pack(0u, 32u)));
@@ -189,7 +189,7 @@ TEST_F(MalformedSession, AnInflightRecordTooSmallForTheRingIsRefused) {
     EXPECT_NE(wait_end().message.find("in flight"), std::string::npos);
 }
 
-TEST_F(MalformedSession, AMessageInPiecesIsTaken) {
+TEST_F(MalformedSession, AMessageMayArriveInPieces) {
     connect();
     const Bytes bytes = raw(2, 1, 8, pack(bit::version_1));
     for (const std::byte& one : bytes) {
@@ -201,7 +201,7 @@ TEST_F(MalformedSession, AMessageInPiecesIsTaken) {
     EXPECT_EQ(finish().reason, SessionEnd::Reason::disconnected);
 }
 
-TEST_F(MalformedSession, ManyMessagesAtOnceAreTakenOneByOne) {
+TEST_F(MalformedSession, ManyMessagesMayArriveAtOnce) {
     connect();
     Bytes bytes;
     for (int i = 0; i < 50; ++i) {
@@ -212,7 +212,7 @@ TEST_F(MalformedSession, ManyMessagesAtOnceAreTakenOneByOne) {
     for (int i = 0; i < 50; ++i) EXPECT_TRUE(front_end->connection().receive()) << i;
 }
 
-TEST_F(MalformedSession, APeerThatStopsInMidMessageIsGivenUp) {
+TEST_F(MalformedSession, AFrontEndThatStopsInMidMessageEndsTheSession) {
     connect({.patience = std::chrono::milliseconds{50}});
     ASSERT_TRUE(front_end->connection().send_raw(pack(std::uint32_t{2})));
     const auto end = wait_end();
@@ -220,20 +220,20 @@ TEST_F(MalformedSession, APeerThatStopsInMidMessageIsGivenUp) {
     EXPECT_NE(end.message.find("did not finish"), std::string::npos) << end.message;
 }
 
-TEST_F(MalformedSession, APeerThatDripsForEverIsGivenUp) {
+TEST_F(MalformedSession, AMessageThatArrivesTooSlowlyEndsTheSession) {
     connect({.patience = std::chrono::milliseconds{100}});
     const Bytes header = raw(25, 1, 268, {});
     ASSERT_TRUE(front_end->connection().send_raw(header));
-    const std::byte drop{0};
-    // The clock runs from the message's beginning, not from its last byte.
+    const std::byte one{0};
+    // The limit counts from the message's first byte, not from its latest.
     for (int i = 0; i < 268; ++i) {
-        if (!front_end->connection().send_raw(std::span(&drop, 1))) break;
+        if (!front_end->connection().send_raw(std::span(&one, 1))) break;
         std::this_thread::sleep_for(std::chrono::milliseconds{10});
     }
     EXPECT_EQ(wait_end().reason, SessionEnd::Reason::failed);
 }
 
-TEST_F(MalformedSession, APeerThatLeavesInMidMessageIsNamed) {
+TEST_F(MalformedSession, AFrontEndThatLeavesInMidMessageIsReported) {
     connect();
     ASSERT_TRUE(front_end->connection().send_raw(pack(std::uint32_t{2})));
     const auto end = finish();
@@ -241,7 +241,7 @@ TEST_F(MalformedSession, APeerThatLeavesInMidMessageIsNamed) {
     EXPECT_NE(end.message.find("middle of a message"), std::string::npos) << end.message;
 }
 
-TEST_F(MalformedSession, APeerThatNeverReadsItsRepliesIsGivenUp) {
+TEST_F(MalformedSession, AFrontEndThatReadsNoRepliesEndsTheSession) {
     connect({.patience = std::chrono::milliseconds{50}});
     const Bytes ask = raw(1, 1, 0, {});
     while (front_end->connection().send_raw(ask)) {
@@ -260,7 +260,7 @@ TEST_F(MalformedSession, DescriptorsOfEveryMessageAreClosed) {
         ASSERT_TRUE(front_end->stop(0));
         ASSERT_TRUE(front_end->share(memory));
     }
-    // REM_MEM_REG may carry one by mistake.
+    // Incorrect front ends send a descriptor with REM_MEM_REG; vhost-user requires to close it.
     Bytes gone = pack(std::uint64_t{0}, memory.regions()[1].guest_address, memory.regions()[1].size,
                       memory.user_address(memory.regions()[1].host), std::uint64_t{0});
     const int fds[] = {memory.regions()[1].fd};
@@ -269,8 +269,8 @@ TEST_F(MalformedSession, DescriptorsOfEveryMessageAreClosed) {
     EXPECT_EQ(open_fds(), before);
 }
 
-/// Mostly sensible messages in a senseless order, with senseless values now and then.
-TEST_F(MalformedSession, RandomConversationsNeverHurtTheProcess) {
+/// Mostly valid messages in random order, some of them with random values.
+TEST_F(MalformedSession, RandomMessagesNeverHarmTheProcess) {
     std::mt19937 random(20'26);
     const auto below = [&](std::uint32_t limit) { return random() % limit; };
     const int event = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -370,8 +370,8 @@ TEST_F(MalformedSession, RandomConversationsNeverHurtTheProcess) {
         EXPECT_EQ(backend.calls().back(), "reset session_end");
     }
     ::close(event);
-    EXPECT_GT(ends, 10) << "the senseless part is too tame";
-    // And still a sound front end finds a sound device.
+    EXPECT_GT(ends, 10) << "too few sessions failed";
+    // Afterwards the device still works for a correct front end.
     memory.reset();
     set_up();
     EXPECT_EQ(echo(start(0), "alive"), "alive");

@@ -13,7 +13,7 @@ namespace bit = driver::bit;
 namespace message = driver::message;
 using VhostUserSession = ServedEcho;
 
-TEST_F(VhostUserSession, OffersWhatItCanDo) {
+TEST_F(VhostUserSession, OffersItsFeatures) {
     set_up();
     EXPECT_EQ(front_end->offered(), backend.features() | bit::log_all | bit::protocol_features);
     EXPECT_EQ(front_end->protocol_features(),
@@ -40,7 +40,7 @@ TEST_F(VhostUserSession, RunsQueuesWithEveryCombinationOfFeatures) {
             }
             EXPECT_EQ(front_end->stop(0), 100);
             EXPECT_EQ(front_end->stop(2), 100);
-            EXPECT_EQ(front_end->stop(1), 0) << "it never ran";
+            EXPECT_EQ(front_end->stop(1), 0) << "the queue never ran";
             const auto end = finish();
             EXPECT_EQ(end.reason, SessionEnd::Reason::disconnected) << end.message;
         }
@@ -61,7 +61,7 @@ TEST_F(VhostUserSession, ServesOneFrontEndAfterAnother) {
     }
 }
 
-TEST_F(VhostUserSession, AMisbehavingFrontEndDoesNotSpoilTheNext) {
+TEST_F(VhostUserSession, AFrontEndThatBreaksTheProtocolDoesNotAffectTheNext) {
     set_up();
     (void)start(0);
     ASSERT_TRUE(front_end->connection().send(4711, {}));
@@ -84,7 +84,7 @@ TEST_F(VhostUserSession, ADisabledQueueWaitsAndRemembersItsKick) {
     EXPECT_TRUE(queue.wait_used());
 }
 
-TEST_F(VhostUserSession, AQueueIsLeftAloneUntilItsFirstKick) {
+TEST_F(VhostUserSession, AQueueIsNotServedUntilItsFirstKick) {
     set_up();
     auto& queue = start(0);
     const auto block = memory.allocate(4);
@@ -108,7 +108,7 @@ TEST_F(VhostUserSession, WithoutAKickDescriptorTheQueueIsPolled) {
     EXPECT_TRUE(queue.wait_used());
 }
 
-TEST_F(VhostUserSession, StoppingAQueueAnswersWhatIsInFlight) {
+TEST_F(VhostUserSession, StoppingAQueueCompletesTheRequestsInFlight) {
     set_up();
     auto& queue = start(0);
     backend.hold(true);
@@ -120,12 +120,12 @@ TEST_F(VhostUserSession, StoppingAQueueAnswersWhatIsInFlight) {
     EXPECT_FALSE(queue.ring.take_used());
     EXPECT_EQ(front_end->stop(0), 3);
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue.ring.take_used()) << i;
-    // Stopped means stopped.
+    // A stopped queue is not served.
     ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
     (void)queue.ring.publish();
     queue.kick();
     EXPECT_FALSE(queue.wait_used(std::chrono::milliseconds{50}));
-    // It goes on where it was, and the kick is still there.
+    // The queue goes on at the same index, and the kick is still pending.
     backend.hold(false);
     ASSERT_TRUE(front_end->set_base(0, 3));
     ASSERT_TRUE(front_end->start(queue));
@@ -140,24 +140,24 @@ TEST_F(VhostUserSession, ANewCallDescriptorIsUsedAtOnce) {
     const int fds[] = {fd};
     ASSERT_TRUE(front_end->tell(message::set_vring_call, driver::pack(std::uint64_t{0}), fds));
     ::close(std::exchange(queue.call_fd, fd));
-    EXPECT_TRUE(queue.wait_call()) << "told once, in case the old one swallowed a call";
+    EXPECT_TRUE(queue.wait_call()) << "called once, in case a call to the old descriptor was lost";
     EXPECT_EQ(echo(queue, "two"), "two");
     ASSERT_TRUE(front_end->tell(message::set_vring_call, driver::pack(std::uint64_t{0x100})));
     const auto block = memory.allocate(4);
     const auto buffer = driver::to_device(block);
     ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
     queue.submit();
-    while (!queue.ring.take_used()) std::this_thread::yield();  // nobody calls
+    while (!queue.ring.take_used()) std::this_thread::yield();  // without a call
     EXPECT_FALSE(queue.called());
 }
 
-TEST_F(VhostUserSession, MemoryComesAndGoesBySlots) {
+TEST_F(VhostUserSession, MemoryIsAddedAndRemovedBySlots) {
     connect();
     ASSERT_TRUE(front_end->negotiate({.protocol_features = ~0ull}));
     ASSERT_TRUE(front_end->share_by_slots(memory));
     auto& queue = start(0);
     EXPECT_EQ(echo(queue, "slots"), "slots");
-    // The other region goes and comes back in use.
+    // The other region is removed, and added again.
     ASSERT_TRUE(front_end->remove_region(memory.regions()[1]));
     EXPECT_EQ(echo(queue, "fewer"), "fewer");
     ASSERT_TRUE(front_end->add_region(memory.regions()[1]));
@@ -166,13 +166,13 @@ TEST_F(VhostUserSession, MemoryComesAndGoesBySlots) {
     EXPECT_TRUE(queue.run(buffers));
 }
 
-TEST_F(VhostUserSession, ARingWhoseMemoryGoesForAMomentGoesOn) {
+TEST_F(VhostUserSession, ARingGoesOnWhenItsMemoryIsAddedAgain) {
     set_up();
     auto& queue = start(0);
     EXPECT_EQ(echo(queue, "before"), "before");
     ASSERT_TRUE(front_end->remove_region(memory.regions()[0]));
     EXPECT_TRUE(backend.called("stop 0"));
-    // The guest goes on meanwhile.
+    // Meanwhile the guest submits requests.
     const auto block = memory.allocate(4);
     const auto buffer = driver::to_device(block);
     ASSERT_TRUE(queue.ring.add(std::span(&buffer, 1)));
@@ -183,7 +183,7 @@ TEST_F(VhostUserSession, ARingWhoseMemoryGoesForAMomentGoesOn) {
     EXPECT_EQ(echo(queue, "after"), "after");
 }
 
-TEST_F(VhostUserSession, AWholeNewTableMayComeWhileQueuesRun) {
+TEST_F(VhostUserSession, ANewMemoryTableMayBeSetWhileQueuesRun) {
     set_up();
     auto& queue = start(0);
     backend.hold(true);
@@ -193,12 +193,12 @@ TEST_F(VhostUserSession, AWholeNewTableMayComeWhileQueuesRun) {
     queue.submit();
     while (backend.held() < 1) std::this_thread::yield();
     ASSERT_TRUE(front_end->share(memory));
-    EXPECT_TRUE(queue.ring.take_used()) << "nothing is in flight across a change";
+    EXPECT_TRUE(queue.ring.take_used()) << "no request is in flight across a change of memory";
     backend.hold(false);
     EXPECT_EQ(echo(queue, "moved"), "moved");
 }
 
-TEST_F(VhostUserSession, ARunningRingKeepsItsRecordWhenAnotherIsSet) {
+TEST_F(VhostUserSession, ARunningRingKeepsItsInflightRecordWhenAnotherIsSet) {
     set_up();
     auto& queue = start(0);  // 16 descriptors, no record
     const auto reply = front_end->connection().ask(
@@ -212,7 +212,7 @@ TEST_F(VhostUserSession, ARunningRingKeepsItsRecordWhenAnotherIsSet) {
     EXPECT_EQ(echo(queue, "on"), "on");
 }
 
-TEST_F(VhostUserSession, ConfigurationIsReadAndWrittenByTheRules) {
+TEST_F(VhostUserSession, ConfigurationIsReadAndWrittenWithinItsBounds) {
     set_up();
     for (std::size_t i = 0; i < backend.config.size(); ++i)
         backend.config[i] = static_cast<std::byte>(i + 1);
@@ -226,7 +226,7 @@ TEST_F(VhostUserSession, ConfigurationIsReadAndWrittenByTheRules) {
               (driver::Bytes{std::byte{35}, std::byte{36}, std::byte{0}, std::byte{0}}));
     EXPECT_EQ(front_end->config(0xffffffff, 8), driver::Bytes(8));
     EXPECT_EQ(front_end->config(0, 0), driver::Bytes());
-    // Too much is answered by nothing, and the session lives.
+    // A request for too many bytes gets an empty reply, and the session goes on.
     const auto reply = front_end->connection().ask(
         message::get_config, driver::pack(std::uint32_t{0}, std::uint32_t{257}, std::uint32_t{0}));
     ASSERT_TRUE(reply) << reply.error();
@@ -238,17 +238,17 @@ TEST_F(VhostUserSession, ConfigurationIsReadAndWrittenByTheRules) {
     EXPECT_EQ(backend.config[20], std::byte{99});
     image[0] = std::byte{99};
     EXPECT_FALSE(front_end->set_config(0, image)) << "read-only";
-    EXPECT_TRUE(front_end->set_config(0, image, 1)) << "but not for migration";
+    EXPECT_TRUE(front_end->set_config(0, image, 1)) << "a migration may write it";
     EXPECT_FALSE(front_end->set_config(250, std::span(image).first(7))) << "out of bounds";
     EXPECT_EQ(finish().reason, SessionEnd::Reason::disconnected);
 }
 
-TEST_F(VhostUserSession, AChangedConfigurationIsToldOnTheOtherChannel) {
+TEST_F(VhostUserSession, AConfigurationChangeIsSentOnTheBackendChannel) {
     set_up();
     int pair[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     driver::Connection channel(pair[0]);
-    backend.change_config();  // nobody to tell yet
+    backend.change_config();  // before there is a channel
     const int fds[] = {pair[1]};
     ASSERT_TRUE(front_end->tell(message::set_backend_req_fd, {}, fds));
     ::close(pair[1]);
@@ -256,9 +256,9 @@ TEST_F(VhostUserSession, AChangedConfigurationIsToldOnTheOtherChannel) {
     const auto told = channel.receive();
     ASSERT_TRUE(told) << told.error();
     EXPECT_EQ(told->request, message::backend_config_change);
-    EXPECT_EQ(told->flags, 1u) << "no reply asked for";
+    EXPECT_EQ(told->flags, 1u) << "no reply is requested";
     EXPECT_TRUE(told->payload.empty());
-    // A front end that never reads it blocks nobody.
+    // A front end that never reads the channel does not block the session.
     for (int i = 0; i < 20'000; ++i) backend.change_config();
     EXPECT_TRUE(front_end->ask(message::get_features));
     channel.close();
@@ -266,7 +266,7 @@ TEST_F(VhostUserSession, AChangedConfigurationIsToldOnTheOtherChannel) {
     EXPECT_TRUE(front_end->ask(message::get_features));
 }
 
-TEST_F(VhostUserSession, StatusIsKeptAndZeroResets) {
+TEST_F(VhostUserSession, StatusIsStoredAndStatusZeroResets) {
     set_up();
     auto& queue = start(0);
     EXPECT_EQ(front_end->ask(message::get_status), 0u);
@@ -282,7 +282,7 @@ TEST_F(VhostUserSession, StatusIsKeptAndZeroResets) {
     EXPECT_EQ(echo(start(0), "again"), "again");
 }
 
-TEST_F(VhostUserSession, ResetDeviceStopsAndForgets) {
+TEST_F(VhostUserSession, ResetDeviceStopsTheQueuesAndClearsTheirState) {
     set_up();
     (void)start(0);
     (void)start(1);
@@ -296,7 +296,7 @@ TEST_F(VhostUserSession, ResetDeviceStopsAndForgets) {
     EXPECT_EQ(front_end->stop(1), 1);
 }
 
-TEST_F(VhostUserSession, RefusedFeaturesShowInTheStatusAndKeepQueuesStill) {
+TEST_F(VhostUserSession, RefusedFeaturesClearFeaturesOkAndStopTheQueues) {
     connect();
     ASSERT_TRUE(front_end->negotiate({.protocol_features = ~0ull}));
     ASSERT_TRUE(front_end->share(memory));
@@ -312,10 +312,10 @@ TEST_F(VhostUserSession, RefusedFeaturesShowInTheStatusAndKeepQueuesStill) {
     EXPECT_TRUE(backend.called("stop 0"));
 }
 
-TEST_F(VhostUserSession, UnofferedFeaturesAreDroppedUnlessTheyChangeTheRing) {
+TEST_F(VhostUserSession, UnofferedFeaturesAreIgnoredUnlessTheyChangeTheRing) {
     connect();
     ASSERT_TRUE(front_end->negotiate());
-    // What QEMU's vhost-user-scsi does with VIRTIO_SCSI_F_CHANGE.
+    // QEMU's vhost-user-scsi does this with VIRTIO_SCSI_F_CHANGE.
     ASSERT_TRUE(
         front_end->tell(message::set_features, driver::pack(front_end->features() | 1ull << 2)));
     EXPECT_FALSE(front_end->tell(message::set_features,
@@ -325,7 +325,7 @@ TEST_F(VhostUserSession, UnofferedFeaturesAreDroppedUnlessTheyChangeTheRing) {
     EXPECT_NE(end.message.find("SET_FEATURES"), std::string::npos) << end.message;
 }
 
-TEST_F(VhostUserSession, TheOrderOfDescribingAQueueDoesNotMatter) {
+TEST_F(VhostUserSession, AQueueMayBeDescribedInAnyOrder) {
     connect();
     ASSERT_TRUE(front_end->negotiate(
         {.features = ~0ull & ~EchoBackend::refused_feature & ~feature::log_all}));

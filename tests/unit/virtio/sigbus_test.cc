@@ -12,12 +12,12 @@
 namespace zonebridge::virtio {
 namespace {
 
-/// A load that the compiler can't leave out.
+/// A load that the compiler cannot optimise away.
 std::byte touch(const std::byte* at) {
     return *const_cast<const volatile std::byte*>(at);
 }
 
-TEST(Sigbus, TruncatedMemoryReadsAsZeroesAndIsNoticed) {
+TEST(Sigbus, TruncatedMemoryReadsAsZeroesAndMarksTheTableBroken) {
     driver::SharedMemory shared;
     ASSERT_TRUE(shared.add(0, 0x10000));
     ASSERT_TRUE(shared.add(0x10000, 0x10000));
@@ -28,22 +28,23 @@ TEST(Sigbus, TruncatedMemoryReadsAsZeroesAndIsNoticed) {
     *low = std::byte{1};
     *high = std::byte{2};
     ASSERT_EQ(::ftruncate(shared.regions()[0].fd, 0x8000), 0);
-    EXPECT_FALSE(table->broken()) << "nobody touched the hole yet";
+    EXPECT_FALSE(table->broken()) << "the missing pages were not touched yet";
     EXPECT_EQ(*low, std::byte{1});
 
     EXPECT_EQ(touch(high), std::byte{0});
     EXPECT_TRUE(table->broken());
-    *static_cast<volatile std::byte*>(high) = std::byte{3};  // lands nowhere
+    *static_cast<volatile std::byte*>(high) = std::byte{3};  // has no effect on the file
     *static_cast<volatile std::byte*>(table->translate(0xf000, 1, hint)) = std::byte{4};
-    EXPECT_EQ(*low, std::byte{1}) << "the rest of the region is still the guest's";
+    EXPECT_EQ(*low, std::byte{1}) << "the rest of the region is unchanged";
 
     driver::SharedMemory other;
     ASSERT_TRUE(other.add(0, 0x10000));
-    EXPECT_FALSE(table_of(other)->broken()) << "another session's memory";
-    EXPECT_FALSE(table->without(sources_of(shared)[1].region)) << "stays broken in a new version";
+    EXPECT_FALSE(table_of(other)->broken()) << "another session's memory is not affected";
+    EXPECT_FALSE(table->without(sources_of(shared)[1].region))
+        << "a table made from a broken one is refused";
 }
 
-TEST(Sigbus, ManyThreadsMayHitTheSameHole) {
+TEST(Sigbus, ManyThreadsMayTouchTheSameMissingPages) {
     driver::SharedMemory shared;
     ASSERT_TRUE(shared.add(0, 0x100000));
     const auto table = table_of(shared);
@@ -70,10 +71,10 @@ TEST(Sigbus, ARingInTruncatedMemoryBreaks) {
     EXPECT_EQ(pair.pop(), PopResult::broken);
     ASSERT_TRUE(pair.queue->fault());
     EXPECT_EQ(pair.queue->fault()->error, RingError::memory_gone);
-    EXPECT_EQ(pair.pop(), PopResult::broken) << "and stays so";
+    EXPECT_EQ(pair.pop(), PopResult::broken) << "the queue stays broken";
 }
 
-TEST(Sigbus, RangesComeAndGo) {
+TEST(Sigbus, GuardedRangesAreReleased) {
     driver::SharedMemory shared;
     ASSERT_TRUE(shared.add(0, 0x1000));
     for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(table_of(shared)) << i;
@@ -81,10 +82,10 @@ TEST(Sigbus, RangesComeAndGo) {
 
 using SigbusDeathTest = testing::Test;
 
-TEST(SigbusDeathTest, AFaultThatIsNobodysStillKills) {
+TEST(SigbusDeathTest, AFaultOutsideGuardedRangesStillKillsTheProcess) {
     driver::SharedMemory shared;
     ASSERT_TRUE(shared.add(0, 0x1000));
-    const auto guarded = table_of(shared);  // the handler is there
+    const auto guarded = table_of(shared);  // the handler is installed
     EXPECT_DEATH(
         {
             driver::SharedMemory own;

@@ -1,4 +1,4 @@
-// The slots and pieces that a device keeps for the chains of a queue.
+// The slots, and the iovec pieces for long chains, that a device keeps for a queue.
 #include "virtio/slots.h"
 
 #include <array>
@@ -18,7 +18,7 @@ struct Slot {
     std::span<iovec> storage;
 };
 
-TEST(Slots, AChainMoreThanTheRingHasDescriptorsBreaksTheRing) {
+TEST(Slots, MoreChainsInFlightThanDescriptorsBreakTheRing) {
     RingPair pair({.size = 16});
     Slots<Slot> slots(pair.queue->size());
     const auto block = pair.shared.allocate(8, 1);
@@ -40,16 +40,16 @@ TEST(Slots, AChainMoreThanTheRingHasDescriptorsBreaksTheRing) {
         pair.queue->push(slot->chain, 0);
         slots.give_back(*slot);
     }
-    EXPECT_EQ(slots.pop(*pair.queue), nullptr) << "it stays broken";
+    EXPECT_EQ(slots.pop(*pair.queue), nullptr) << "the queue stays broken";
 }
 
-TEST(Slots, AChainInPlaceOfOneWhoseAnswerWasNotPublishedBreaksTheRing) {
+TEST(Slots, ReusingAChainBeforeItsCompletionIsPublishedBreaksTheRing) {
     RingPair pair({.size = 16});
     Slots<Slot> slots(pair.queue->size());
     const auto block = pair.shared.allocate(8, 1);
     for (int i = 0; i < 16; ++i) ASSERT_TRUE(pair.ring->add(std::array{driver::to_device(block)}));
     (void)pair.ring->publish();
-    // Answered at once, as much of what makes no sense is: the driver can't know it yet.
+    // Completed at once, as invalid requests are; the driver cannot see the completions yet.
     std::uint16_t head = 0;
     for (int i = 0; i < 16; ++i) {
         auto* const slot = slots.pop(*pair.queue);
@@ -64,7 +64,7 @@ TEST(Slots, AChainInPlaceOfOneWhoseAnswerWasNotPublishedBreaksTheRing) {
     EXPECT_EQ(pair.queue->fault()->error, RingError::too_many_in_flight);
 }
 
-TEST(Slots, AFullRingIsFilledAgainOnceItsAnswersArePublished) {
+TEST(Slots, AFullRingCanBeFilledAgainOnceCompletionsArePublished) {
     RingPair pair({.size = 16});
     Slots<Slot> slots(pair.queue->size());
     const auto block = pair.shared.allocate(8, 1);
@@ -84,7 +84,7 @@ TEST(Slots, AFullRingIsFilledAgainOnceItsAnswersArePublished) {
     EXPECT_FALSE(pair.queue->fault());
 }
 
-/// A ring and its slots; chains are of `count` buffers of 8 bytes each, which lie one behind the other.
+/// A ring and its slots; a chain has `count` adjacent buffers of 8 bytes each.
 class LongChains : public testing::Test {
   protected:
     explicit LongChains(driver::RingOptions options = {.size = 64, .indirect_entries = 1200})
@@ -110,7 +110,7 @@ class LongChains : public testing::Test {
     Slots<Slot> slots_;
 };
 
-TEST_F(LongChains, OfAnyLengthAreTakenWhole) {
+TEST_F(LongChains, OfAnyAllowedLengthAreTakenWhole) {
     for (const std::size_t count : {1, 2, 35, 36, 37, 264, 265, 300, 513, 1023, 1024}) {
         const auto block = pair_.shared.allocate(count * 8, 8);
         (void)add(count, block);
@@ -128,7 +128,7 @@ TEST_F(LongChains, OfAnyLengthAreTakenWhole) {
     EXPECT_EQ(slots_.in_use(), 0U);
 }
 
-TEST_F(LongChains, BeyondAllBoundsBreakTheRing) {
+TEST_F(LongChains, BeyondTheMaximumLengthBreakTheRing) {
     (void)add(1200);
     EXPECT_EQ(slots_.pop(*pair_.queue), nullptr);
     ASSERT_TRUE(pair_.queue->fault());
@@ -136,8 +136,8 @@ TEST_F(LongChains, BeyondAllBoundsBreakTheRing) {
     EXPECT_FALSE(slots_.waits());
 }
 
-TEST_F(LongChains, MayHaveBuffersAcrossRegions) {
-    // Each buffer lies half in the first region and half in the one behind it.
+TEST_F(LongChains, MayHaveBuffersThatCrossRegions) {
+    // Each buffer lies half in the first region and half in the second.
     for (const std::size_t count : {18U, 19U, 32U, 500U}) {
         std::vector<driver::Buffer> chain(count, {first_address + region_size - 4, 8, true});
         ASSERT_TRUE(pair_.ring->add(chain));
@@ -151,7 +151,7 @@ TEST_F(LongChains, MayHaveBuffersAcrossRegions) {
     }
 }
 
-TEST_F(LongChains, MayHaveAFewBuffersAcrossRegionsBesideAThousand) {
+TEST_F(LongChains, MayHaveAThousandBuffersAndSomeThatCrossRegions) {
     const auto block = pair_.shared.allocate(1000 * 8, 8);
     std::vector<driver::Buffer> chain;
     for (std::size_t i = 0; i < 1000; ++i) chain.push_back({block.address + i * 8, 8, true});
@@ -164,7 +164,7 @@ TEST_F(LongChains, MayHaveAFewBuffersAcrossRegionsBesideAThousand) {
     answer(*slot);
 }
 
-TEST_F(LongChains, OutsideTheGuestsMemoryAreNoLongOnes) {
+TEST_F(LongChains, OutsideTheGuestsMemoryBreakTheRing) {
     std::vector<driver::Buffer> chain(40, {first_address + 2 * region_size - 4, 8, true});
     ASSERT_TRUE(pair_.ring->add(chain));
     (void)pair_.ring->publish();
@@ -173,7 +173,7 @@ TEST_F(LongChains, OutsideTheGuestsMemoryAreNoLongOnes) {
     EXPECT_EQ(pair_.queue->fault()->error, RingError::bad_address);
 }
 
-TEST_F(LongChains, WaitInTheRingUntilPiecesAreGivenBack) {
+TEST_F(LongChains, WaitInTheRingUntilPiecesAreReturned) {
     const auto block = pair_.shared.allocate(1024 * 8, 8);
     for (int i = 0; i < 64; ++i) (void)add(1024, block);
     std::vector<Slot*> taken;
@@ -184,11 +184,11 @@ TEST_F(LongChains, WaitInTheRingUntilPiecesAreGivenBack) {
             taken.push_back(slot);
         }
         ASSERT_FALSE(pair_.queue->fault()) << to_string(*pair_.queue->fault());
-        ASSERT_FALSE(taken.empty()) << "one is always taken when none is in flight";
+        ASSERT_FALSE(taken.empty()) << "a chain is always taken if none is in flight";
         EXPECT_EQ(slots_.waits(), answered + taken.size() != 64);
         EXPECT_EQ(pair_.queue->has_work(), slots_.waits());
         EXPECT_EQ(pair_.queue->available(), 64U);
-        // The one that was taken last is answered first.
+        // Chains complete in reverse order.
         answer(*taken.back());
         taken.pop_back();
         EXPECT_FALSE(slots_.waits());
@@ -201,7 +201,7 @@ TEST_F(LongChains, WaitInTheRingUntilPiecesAreGivenBack) {
     EXPECT_EQ(slots_.in_use(), 0U);
 }
 
-TEST_F(LongChains, ThatWaitLetNoneBehindThemPass) {
+TEST_F(LongChains, ThatWaitAreNotOvertaken) {
     const auto block = pair_.shared.allocate(1024 * 8, 8);
     std::vector<Slot*> taken;
     for (int i = 0; i < 40; ++i) (void)add(1024, block);

@@ -1,6 +1,6 @@
-// A VDUSE session and a kernel that is played: requests and answers go over a socket pair, and the ioctl()
-// of this program answers what the session asks about its device. What a real kernel makes of the answers
-// is tests/guest/vduse.sh's.
+// A VDUSE session with a simulated kernel: messages go over a socket pair, and this program's own
+// ioctl() answers the session's questions about the device. tests/guest/vduse.sh uses a real
+// kernel.
 #include <cstdarg>
 #include <cstring>
 #include <linux/vduse.h>
@@ -27,7 +27,7 @@
 
 namespace {
 
-/// What the kernel knows of the one device.
+/// The simulated kernel's state of the device.
 struct Kernel {
     int device = -1;
     std::uint64_t features = 0;
@@ -147,7 +147,7 @@ class VduseSession : public testing::Test {
         kernel = {};
     }
 
-    /// A message of the kernel's; the answer's result.
+    /// Sends the kernel's message and returns the result of the session's answer.
     std::uint32_t ask(vduse_dev_request request) {
         request.request_id = ++asked_;
         EXPECT_EQ(::write(kernel_side_.get(), &request, sizeof request),
@@ -179,7 +179,7 @@ class VduseSession : public testing::Test {
         return ask(request);
     }
 
-    /// A driver with one request that the disk does not give back.
+    /// Starts a driver with one request that the disk never completes.
     void start_and_hang() {
         backend_.hold(true);
         backend_.hang(true);
@@ -190,7 +190,7 @@ class VduseSession : public testing::Test {
         ASSERT_TRUE(ring_->add(std::span(&buffer, 1)));
         (void)ring_->publish();
         kernel.queue.num = queue_size;
-        // The ring has vhost-user's addresses, which are this process's own.
+        // The ring has addresses of this process, as vhost-user needs them; VDUSE's begin at 0.
         const auto base = memory_.user_address(memory_.regions()[0].host);
         kernel.queue.desc_addr = ring_->descriptors_address() - base;
         kernel.queue.driver_addr = ring_->available_address() - base;
@@ -223,24 +223,24 @@ class VduseSession : public testing::Test {
     std::thread thread_;
 };
 
-TEST_F(VduseSession, AResetIsAnsweredThoughTheDiskHangs) {
+TEST_F(VduseSession, AResetIsAnsweredWhileTheDiskHangs) {
     start_and_hang();
     EXPECT_EQ(set_status(0), failed);
     EXPECT_NE(log().find("1 requests are still at the disk"), std::string::npos) << log();
     EXPECT_NE(log().find("told that the reset failed"), std::string::npos) << log();
     EXPECT_EQ(set_status(device_status::acknowledge), failed);
     EXPECT_EQ(set_status(device_status::features_ok), failed)
-        << "the next driver's memory would be the disk's to write to";
-    EXPECT_EQ(change_memory(), good) << "the kernel may unmap what it likes";
+        << "the disk could still write to the next driver's memory";
+    EXPECT_EQ(change_memory(), good) << "the kernel may unmap any memory";
     EXPECT_EQ(backend_.held(), 1U);
 
     backend_.hang(false);
-    EXPECT_EQ(set_status(device_status::acknowledge), good) << "the reset is done by then";
+    EXPECT_EQ(set_status(device_status::acknowledge), good) << "the reset has completed by then";
     EXPECT_EQ(set_status(device_status::features_ok), good);
     EXPECT_TRUE(backend_.called("memory 0"));
 }
 
-TEST_F(VduseSession, ASuspensionIsAnsweredThoughTheDiskHangs) {
+TEST_F(VduseSession, ASuspensionIsAnsweredWhileTheDiskHangs) {
     start_and_hang();
     EXPECT_EQ(queue_state(), failed);
     EXPECT_EQ(queue_state(), failed);
@@ -250,7 +250,7 @@ TEST_F(VduseSession, ASuspensionIsAnsweredThoughTheDiskHangs) {
     EXPECT_EQ(answer_.vq_state.split.avail_index, 1U);
 }
 
-TEST_F(VduseSession, AChangeOfMemoryIsAnsweredThoughTheDiskHangs) {
+TEST_F(VduseSession, AChangeOfMemoryIsAnsweredWhileTheDiskHangs) {
     start_and_hang();
     EXPECT_EQ(change_memory(), failed);
     EXPECT_NE(log().find("until the driver resets it"), std::string::npos) << log();

@@ -1,5 +1,5 @@
-// What of VDUSE needs no kernel that has it: the pieces of memory, the record for the next process, and
-// names. The rest is tests/guest/vduse.sh's.
+// The parts of VDUSE that need no kernel support: the pieces of memory, the record for the next
+// process, and names. tests/guest/vduse.sh tests the rest.
 
 #include <cstring>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ std::vector<Piece> two(Piece first, Piece second) {
     return joined(std::move(pieces));
 }
 
-TEST(VduseMemory, PiecesThatGoOnInTheirFileAreOne) {
+TEST(VduseMemory, AdjacentPiecesOfOneFileAreJoined) {
     const auto one = two(piece(0x1000, 0x1fff, 0x5000), piece(0x2000, 0x4fff, 0x6000));
     ASSERT_EQ(one.size(), 1U);
     EXPECT_EQ(one[0].extent.start, 0x1000U);
@@ -45,7 +45,7 @@ TEST(VduseMemory, PiecesThatGoOnInTheirFileAreOne) {
     EXPECT_EQ(one[0].extent.offset, 0x5000U);
 }
 
-TEST(VduseMemory, OtherPiecesStayApart) {
+TEST(VduseMemory, OtherPiecesAreNotJoined) {
     const auto first = [] { return piece(0x1000, 0x1fff, 0x5000); };
     EXPECT_EQ(two(first(), piece(0x2001, 0x2fff, 0x6001)).size(), 2U);     // a gap
     EXPECT_EQ(two(first(), piece(0x2000, 0x2fff, 0x7000)).size(), 2U);     // elsewhere in the file
@@ -88,7 +88,7 @@ TEST(VduseMemory, IsMappedAtTheDriversAddresses) {
     EXPECT_TRUE((*memory)->translate_pieces(0x20000, 2, out, hint, Access::read));
     EXPECT_FALSE((*memory)->translate_pieces(0x20000, 2, out, hint, Access::write));
 
-    // Files are kept where they are mapped; read-only mappings do not become writable by that.
+    // Mappings are reused, but a read-only mapping is not reused for a writable piece.
     const auto again = build_memory(pieces, **memory);
     ASSERT_TRUE(again) << again.error();
     EXPECT_EQ((*again)->translate_user(0x10000, 1), (*memory)->translate_user(0x10000, 1));
@@ -99,8 +99,9 @@ TEST(VduseMemory, IsMappedAtTheDriversAddresses) {
     EXPECT_NE((*writable)->translate_user(0x20000, 1), (*memory)->translate_user(0x20000, 1));
 }
 
-TEST(VduseMemory, WhatTheKernelMadeIsKnownAndTakenOnlyOnRequest) {
-    const UniqueFd made(::eventfd(0, EFD_CLOEXEC));  // one that can't be mapped, but an example
+TEST(VduseMemory, AnonymousInodesOfTheKernelAreMappedOnlyOnRequest) {
+    // An example of such a file, though one that cannot be mapped.
+    const UniqueFd made(::eventfd(0, EFD_CLOEXEC));
     EXPECT_TRUE(Mapping::is_kernel_made(made.get()));
     const UniqueFd file(::memfd_create("file", MFD_CLOEXEC));
     EXPECT_FALSE(Mapping::is_kernel_made(file.get()));
@@ -131,7 +132,7 @@ class VduseRecord : public testing::Test {
     std::vector<std::byte> config_;
 };
 
-TEST_F(VduseRecord, FitsTheDeviceItWasWrittenForAndNoOther) {
+TEST_F(VduseRecord, FitsOnlyTheDeviceItWasWrittenFor) {
     {
         auto record = Record::open(folder(), "disk");
         ASSERT_TRUE(record) << record.error();
@@ -155,7 +156,7 @@ TEST_F(VduseRecord, FitsTheDeviceItWasWrittenForAndNoOther) {
     EXPECT_FALSE(record->fits(shape()));
 }
 
-TEST_F(VduseRecord, KeepsWhatIsInFlightForTheNextProcessUntilItIsCleared) {
+TEST_F(VduseRecord, KeepsRequestsInFlightForTheNextProcessUntilCleared) {
     {
         auto record = Record::open(folder(), "disk");
         ASSERT_TRUE(record) << record.error();
@@ -181,7 +182,7 @@ TEST_F(VduseRecord, KeepsWhatIsInFlightForTheNextProcessUntilItIsCleared) {
     EXPECT_TRUE((*area)->queue(1).recover(0, 8).empty());
 }
 
-TEST_F(VduseRecord, BelongsToOneAtATime) {
+TEST_F(VduseRecord, BelongsToOneProcessAtATime) {
     const auto record = Record::open(folder(), "disk");
     ASSERT_TRUE(record) << record.error();
     const auto second = Record::open(folder(), "disk");
@@ -190,7 +191,7 @@ TEST_F(VduseRecord, BelongsToOneAtATime) {
     EXPECT_TRUE(Record::open(folder(), "other"));
 }
 
-TEST_F(VduseRecord, GoesWhenItIsRemoved) {
+TEST_F(VduseRecord, RemoveDeletesTheFile) {
     auto record = Record::open(folder(), "disk");
     ASSERT_TRUE(record) << record.error();
     record->remove();
@@ -198,7 +199,7 @@ TEST_F(VduseRecord, GoesWhenItIsRemoved) {
     EXPECT_TRUE(Record::open(folder(), "disk"));
 }
 
-TEST_F(VduseRecord, IsNotBelievedWhereOthersCanWrite) {
+TEST_F(VduseRecord, IsRefusedIfOtherUsersCanWriteIt) {
     ASSERT_EQ(::mkdir(folder().c_str(), 0700), 0);
     ASSERT_EQ(::chmod(folder().c_str(), 0777), 0);
     const auto open_folder = Record::open(folder(), "disk");
@@ -221,7 +222,7 @@ TEST_F(VduseRecord, IsNotBelievedWhereOthersCanWrite) {
     EXPECT_FALSE(Record::open(folder(), "disk"));
 }
 
-TEST_F(VduseRecord, CutShortOrScribbledOverFitsNothing) {
+TEST_F(VduseRecord, ATruncatedOrCorruptRecordFitsNoDevice) {
     auto record = Record::open(folder(), "disk");
     ASSERT_TRUE(record) << record.error();
     ASSERT_TRUE(record->write(shape()));
@@ -233,7 +234,7 @@ TEST_F(VduseRecord, CutShortOrScribbledOverFitsNothing) {
     EXPECT_FALSE(record->fits(shape()));
 }
 
-TEST(VduseName, IsOneThatAFileMayHave) {
+TEST(VduseName, MustBeAValidFileName) {
     for (const char* good : {"a", "disk0", "A_b.c-9", "-", "a..b"})
         EXPECT_FALSE(bad_name(good)) << good;
     EXPECT_FALSE(bad_name(std::string(63, 'x')));

@@ -1,4 +1,4 @@
-// Rings that a driver must not write. Each breaks the queue, by name, and nothing else.
+// Malformed rings: each breaks its queue with a specific error, and nothing else.
 #include <functional>
 
 #include <gtest/gtest.h>
@@ -142,7 +142,7 @@ std::vector<Malformed> all_malformed() {
          }},
         {"IndirectLoopOfEmptyBuffers", RingError::chain_too_long,
          [](RingPair& p) {
-             // A long table of nothing must not keep the device walking.
+             // The device must not walk a long table of empty buffers.
              const auto table = p.shared.allocate(16 * 4096);
              for (std::uint16_t i = 0; i < 4096; ++i)
                  put_entry(table.host + 16 * i, good, 0, next, static_cast<std::uint16_t>(i + 1));
@@ -166,7 +166,7 @@ class MalformedRing : public testing::TestWithParam<Malformed> {};
 INSTANTIATE_TEST_SUITE_P(All, MalformedRing, testing::ValuesIn(all_malformed()),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST_P(MalformedRing, BreaksTheQueueByName) {
+TEST_P(MalformedRing, BreaksTheQueueWithItsError) {
     RingPair pair(
         {.size = 8,
          .indirect_entries = static_cast<std::uint16_t>(GetParam().negotiate_indirect ? 4 : 0)});
@@ -177,14 +177,14 @@ TEST_P(MalformedRing, BreaksTheQueueByName) {
     EXPECT_FALSE(to_string(*pair.queue->fault()).empty());
     EXPECT_EQ(pair.queue->base(), 0);
     EXPECT_EQ(pair.queue->in_flight(), 0);
-    // Nothing the driver does afterwards mends it.
+    // Nothing that the driver does afterwards repairs the queue.
     pair.ring->set_available_index(1);
     EXPECT_EQ(pair.pop(), PopResult::broken);
     EXPECT_FALSE(pair.queue->has_work());
     EXPECT_FALSE(pair.queue->enable_kicks());
 }
 
-TEST(MalformedRings, ChainsBeforeTheBadOneAreServed) {
+TEST(MalformedRings, ChainsBeforeTheMalformedOneAreServed) {
     RingPair pair({.size = 8});
     const auto block = block_of(pair.shared, "ok");
     const auto buffer = driver::to_device(block);
@@ -201,7 +201,7 @@ TEST(MalformedRings, ChainsBeforeTheBadOneAreServed) {
     EXPECT_FALSE(pair.ring->take_used());
 }
 
-TEST(MalformedRings, MoreChainsThanDescriptorsAtOnceAreTooMany) {
+TEST(MalformedRings, MoreChainsInFlightThanDescriptorsBreakTheQueue) {
     RingPair pair({.size = 4});
     const auto block = block_of(pair.shared, "x");
     pair.ring->write_descriptor(0, block.address, 1, 0, 0);
@@ -216,7 +216,7 @@ TEST(MalformedRings, MoreChainsThanDescriptorsAtOnceAreTooMany) {
 
 TEST(MalformedRings, AChainOfMoreThanFourGigabytesIsRefused) {
     driver::SharedMemory shared;
-    // Sparse: nobody ever touches it.
+    // A sparse file whose pages are never touched.
     ASSERT_TRUE(shared.add(0, 1ull << 33));
     const auto memory = table_of(shared);
     driver::Ring ring(shared, {.size = 4});
@@ -240,7 +240,7 @@ TEST(MalformedRings, AChainOfMoreThanFourGigabytesIsRefused) {
     EXPECT_EQ(queue->fault()->error, RingError::length_overflow);
 }
 
-/// A ring whose second region is only to be read.
+/// A ring in memory whose second region is read-only.
 class ReadOnlyRegion : public testing::Test {
   protected:
     void SetUp() override {
@@ -264,7 +264,7 @@ class ReadOnlyRegion : public testing::Test {
     GuestMemory::Table memory;
 };
 
-TEST_F(ReadOnlyRegion, IsReadFrom) {
+TEST_F(ReadOnlyRegion, ReadableBuffersMayLieInIt) {
     offer(border + 16, 512, false);
     ASSERT_EQ(pair.pop(), PopResult::chain);
     pair.queue->push(pair.chain, 0);
@@ -273,7 +273,7 @@ TEST_F(ReadOnlyRegion, IsReadFrom) {
     EXPECT_EQ(pair.chain.readable.size(), 2U);
 }
 
-TEST_F(ReadOnlyRegion, ABufferToBeFilledThereIsAFault) {
+TEST_F(ReadOnlyRegion, AWritableBufferInItIsAFault) {
     offer(border + 16, 512, true);
     ASSERT_EQ(pair.pop(), PopResult::broken);
     EXPECT_EQ(pair.queue->fault()->error, RingError::read_only);
@@ -281,12 +281,12 @@ TEST_F(ReadOnlyRegion, ABufferToBeFilledThereIsAFault) {
     EXPECT_NE(to_string(*pair.queue->fault()).find("read-only"), std::string::npos);
 }
 
-TEST_F(ReadOnlyRegion, ABufferThatReachesIntoItIsAFault) {
+TEST_F(ReadOnlyRegion, AWritableBufferThatReachesIntoItIsAFault) {
     offer(border - 16, 512, true);
     EXPECT_EQ(pair.pop(), PopResult::broken);
 }
 
-TEST_F(ReadOnlyRegion, HoldsNoUsedRing) {
+TEST_F(ReadOnlyRegion, MustNotHoldTheUsedRing) {
     auto config = pair.config();
     config.addresses.used = pair.shared.user_address(pair.shared.regions()[1].host);
     const auto refused = VirtQueue::check(*memory, config);

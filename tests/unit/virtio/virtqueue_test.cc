@@ -14,7 +14,7 @@ using driver::Buffer;
 using driver::from_device;
 using driver::to_device;
 
-/// Every combination of features has to carry the same requests.
+/// Every combination of features must carry the same requests.
 class VirtQueueFeatures : public testing::TestWithParam<driver::RingOptions> {};
 
 std::vector<driver::RingOptions> all_features() {
@@ -57,7 +57,7 @@ TEST_P(VirtQueueFeatures, CarriesAChainThereAndBack) {
                 std::span(reinterpret_cast<const std::uint8_t*>(answer.data()), answer.size())),
         7u);
     pair.queue->push(pair.chain, 7);
-    EXPECT_FALSE(pair.ring->take_used()) << "staged only";
+    EXPECT_FALSE(pair.ring->take_used()) << "only staged";
     EXPECT_TRUE(pair.queue->publish());
     const auto used = pair.ring->take_used();
     ASSERT_TRUE(used);
@@ -66,7 +66,7 @@ TEST_P(VirtQueueFeatures, CarriesAChainThereAndBack) {
     EXPECT_EQ(std::string(reinterpret_cast<const char*>(in.host), 7), "goodbye");
     EXPECT_EQ(pair.queue->in_flight(), 0);
     EXPECT_EQ(pair.queue->base(), static_cast<std::uint16_t>(GetParam().first_index + 1));
-    EXPECT_FALSE(pair.queue->publish()) << "there is nothing more to say";
+    EXPECT_FALSE(pair.queue->publish()) << "there is nothing more to publish";
 }
 
 TEST_P(VirtQueueFeatures, GoesRoundManyTimesInAnyOrder) {
@@ -79,7 +79,7 @@ TEST_P(VirtQueueFeatures, GoesRoundManyTimesInAnyOrder) {
     std::uint32_t sent = 0;
     std::uint32_t done = 0;
     std::vector<bool> out(pair.ring->size());
-    while (done < 70'000) {  // past every wrap of a 16-bit index
+    while (done < 70'000) {  // beyond the wrap of a 16-bit index
         const Buffer chain[] = {to_device(block), from_device(block)};
         while (sent < 70'000 && random() % 4 != 0) {
             const auto head = pair.ring->add(std::span(chain).first(random() % 2 + 1));
@@ -114,7 +114,7 @@ TEST_P(VirtQueueFeatures, GoesRoundManyTimesInAnyOrder) {
     EXPECT_EQ(pair.queue->in_flight(), 0);
 }
 
-TEST(VirtQueue, ABufferAcrossTwoRegionsIsTwoPieces) {
+TEST(VirtQueue, ABufferThatCrossesTwoRegionsIsTwoPieces) {
     RingPair pair;
     const std::uint64_t border = first_address + region_size;
     std::memcpy(pair.shared.at(border - 3), "abc", 3);
@@ -127,10 +127,11 @@ TEST(VirtQueue, ABufferAcrossTwoRegionsIsTwoPieces) {
     EXPECT_EQ(text_of(pair.chain.readable), "abcdef");
 }
 
-TEST(VirtQueue, AnIndirectTableMayLieAcrossTwoRegions) {
+TEST(VirtQueue, AnIndirectTableMayCrossTwoRegions) {
     RingPair pair({.size = 4, .indirect_entries = 4});
     const auto text = block_of(pair.shared, "xy");
-    const std::uint64_t table = first_address + region_size - 8;  // even an entry is split
+    // The boundary of the regions lies within an entry.
+    const std::uint64_t table = first_address + region_size - 8;
     const auto entry = [&](std::uint64_t at, std::uint64_t address, std::uint16_t flags,
                            std::uint16_t next) {
         std::byte bytes[16];
@@ -158,7 +159,7 @@ TEST(VirtQueue, DirectDescriptorsMayLeadToAnIndirectTable) {
     std::memcpy(table.host, &address, 8);
     std::memcpy(table.host + 8, &length, 4);
     pair.ring->write_descriptor(2, text.address, 1, 1, 3);
-    pair.ring->write_descriptor(3, table.address, 16, 4 | 2, 0);  // its write flag means nothing
+    pair.ring->write_descriptor(3, table.address, 16, 4 | 2, 0);  // its write flag is ignored
     pair.ring->make_available(2);
     ASSERT_EQ(pair.pop(), PopResult::chain);
     EXPECT_EQ(text_of(pair.chain.readable), "abc");
@@ -176,7 +177,7 @@ TEST(VirtQueue, EmptyBuffersAreSkipped) {
     EXPECT_TRUE(pair.chain.writable.empty());
 }
 
-TEST(VirtQueue, WithoutEventIndexFlagsSilenceBothSides) {
+TEST(VirtQueue, WithoutEventIndexFlagsSuppressKicksAndCalls) {
     RingPair pair({.size = 8});
     const auto block = pair.shared.allocate(16);
     const Buffer buffer = to_device(block);
@@ -190,17 +191,17 @@ TEST(VirtQueue, WithoutEventIndexFlagsSilenceBothSides) {
     pair.ring->disarm();
     pair.serve();
     EXPECT_FALSE(pair.queue->publish());
-    EXPECT_TRUE(pair.ring->arm()) << "the answer is there already";
+    EXPECT_TRUE(pair.ring->arm()) << "the completion is there already";
     pair.serve();
     EXPECT_TRUE(pair.queue->publish());
-    EXPECT_FALSE(pair.queue->enable_kicks()) << "nothing came meanwhile";
+    EXPECT_FALSE(pair.queue->enable_kicks()) << "no chain arrived meanwhile";
     EXPECT_TRUE(add());
     pair.queue->disable_kicks();
     EXPECT_FALSE(add());
-    EXPECT_TRUE(pair.queue->enable_kicks()) << "something came, for which there was no kick";
+    EXPECT_TRUE(pair.queue->enable_kicks()) << "a chain arrived without a kick";
 }
 
-TEST(VirtQueue, WithEventIndexOneKickWakesAndTheRestStaySilent) {
+TEST(VirtQueue, WithEventIndexOnlyTheFirstChainNeedsAKick) {
     RingPair pair({.size = 8, .event_index = true});
     const auto block = pair.shared.allocate(16);
     const Buffer buffer = to_device(block);
@@ -214,25 +215,25 @@ TEST(VirtQueue, WithEventIndexOneKickWakesAndTheRestStaySilent) {
     EXPECT_FALSE(add());
     pair.serve();
     pair.serve();
-    EXPECT_TRUE(pair.queue->enable_kicks()) << "the third is waiting";
+    EXPECT_TRUE(pair.queue->enable_kicks()) << "the third chain is waiting";
     pair.serve();
     EXPECT_FALSE(pair.queue->enable_kicks());
     EXPECT_EQ(pair.ring->available_event(), 3);
     EXPECT_TRUE(add());
 }
 
-TEST(VirtQueue, WithEventIndexOneCallWakesAndTheRestStaySilent) {
+TEST(VirtQueue, WithEventIndexOnlyTheRequestedCompletionNeedsACall) {
     RingPair pair({.size = 8, .event_index = true});
     const auto block = pair.shared.allocate(16);
     const Buffer buffer = to_device(block);
     for (int i = 0; i < 8; ++i) ASSERT_TRUE(pair.ring->add(std::span(&buffer, 1)));
     (void)pair.ring->publish();
     pair.serve();
-    EXPECT_TRUE(pair.queue->publish()) << "the first time is never left out";
-    // The driver has not armed again: its event lies behind.
+    EXPECT_TRUE(pair.queue->publish()) << "the first call is never suppressed";
+    // The driver has not updated its event index, which lies in the past.
     pair.serve();
     EXPECT_FALSE(pair.queue->publish());
-    pair.ring->set_used_event(4);  // wants to hear of the fifth answer, in whichever batch
+    pair.ring->set_used_event(4);  // asks for a call at the fifth completion
     pair.serve();
     pair.serve();
     EXPECT_FALSE(pair.queue->publish());
@@ -253,7 +254,7 @@ TEST(VirtQueue, EventArithmeticWrapsAround) {
     EXPECT_FALSE(event_passed(65'529, 5, 65'530));
 }
 
-TEST(VirtQueue, RefusesRingsThatCantBe) {
+TEST(VirtQueue, RefusesInvalidRings) {
     RingPair pair;
     const auto good = pair.config();
     EXPECT_TRUE(VirtQueue::check(*pair.memory, good));
@@ -279,7 +280,7 @@ TEST(VirtQueue, RefusesRingsThatCantBe) {
     refused([](auto& c) { c.addresses.used += 2; }, "aligned");
 }
 
-TEST(VirtQueue, GoesOnInANewMemoryMap) {
+TEST(VirtQueue, GoesOnAfterRebindingToNewMappings) {
     RingPair pair;
     const auto block = block_of(pair.shared, "hi");
     const Buffer buffer = to_device(block);
@@ -293,7 +294,7 @@ TEST(VirtQueue, GoesOnInANewMemoryMap) {
     pair.queue->push(pair.chain, 0);
     EXPECT_TRUE(pair.queue->publish());
     EXPECT_TRUE(pair.ring->take_used());
-    EXPECT_FALSE(pair.queue->rebind(*GuestMemory::none())) << "and not in one without the ring";
+    EXPECT_FALSE(pair.queue->rebind(*GuestMemory::none())) << "the ring must lie in the new table";
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// The command table is consistent in itself, and the CDB usage data of the target's commands are the
-// standards', of which this file has its own copy.
+// The command table is consistent in itself, and the CDB usage data of the target's commands are
+// the standards', of which this file has its own copy.
 
 #include "zbc/commands.h"
 

@@ -1,7 +1,7 @@
-// What strict conformance suites for ZBC disks expect of every zone command, as tables: the sense, and
-// the zone's condition afterwards. Each test runs on 512e disks (512-byte logical, 4-KiB physical
-// blocks) and 4Kn disks (4-KiB blocks), with URSWRZ 1, with URSWRZ 0 by the disk, and with URSWRZ 0
-// by the target.
+// What strict conformance suites for ZBC disks expect of every zone command, as tables: the sense,
+// and the zone's condition afterwards. Each test runs on 512e disks (512-byte logical, 4-KiB
+// physical blocks) and 4Kn disks (4-KiB blocks), with URSWRZ 1, with URSWRZ 0 by the disk, and with
+// URSWRZ 0 by the target.
 
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"

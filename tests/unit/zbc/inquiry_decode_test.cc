@@ -1,5 +1,5 @@
-// The host's decoders of INQUIRY, READ CAPACITY and MODE SENSE data: they read what the encoders wrote,
-// and read truncated or inconsistent pages without leaving the buffer.
+// The host's decoders of INQUIRY, READ CAPACITY and MODE SENSE data: they read what the encoders
+// wrote, and read truncated or inconsistent pages without leaving the buffer.
 
 #include "zbc/inquiry_decode.h"
 

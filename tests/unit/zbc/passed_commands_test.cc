@@ -62,8 +62,8 @@ const std::map<Key, std::size_t>& by_default() {
     return commands;
 }
 
-/// Opcodes whose byte 1 selects the command, by SPC-5, SBC-4, ZBC-2 and SCC-2; in 3Bh, 3Ch and 9Bh it
-/// is a mode. 7Fh has a test of its own.
+/// Opcodes whose byte 1 selects the command, by SPC-5, SBC-4, ZBC-2 and SCC-2; in 3Bh, 3Ch and 9Bh
+/// it is a mode. 7Fh has a test of its own.
 const std::set<unsigned>& with_actions() {
     static const std::set<unsigned> opcodes{0x3B, 0x3C, 0x48, 0x5E, 0x5F, 0x83, 0x84, 0x86, 0x87,
                                             0x94, 0x95, 0x9B, 0x9D, 0x9E, 0x9F, 0xA3, 0xA4, 0xA9,

@@ -57,8 +57,8 @@ Bytes inquiry(std::uint8_t page, std::size_t allocation) {
             0};
 }
 
-/// The bytes that arrive in the task's buffers when the disk sends `reply`, truncated at the allocation
-/// length of the CDB that it was sent.
+/// The bytes that arrive in the task's buffers when the disk sends `reply`, truncated at the
+/// allocation length of the CDB that it was sent.
 Bytes answer(const Disk& disk, const Bytes& cdb, const Bytes& reply,
              const Allowed& allowed = Allowed()) {
     const auto plan = plan_passthrough(ByteView(cdb), allowed, disk.facts, 0, enough);
@@ -79,7 +79,8 @@ Bytes cut(Bytes bytes, std::size_t length) {
     return bytes;
 }
 
-/// Expects the edited page, truncated at the allocation length, for every such length from 0 to 300.
+/// Expects the edited page, truncated at the allocation length, for every such length from 0 to
+/// 300.
 void expect_page(const Disk& disk, std::uint8_t page, const Bytes& from_disk, const Bytes& edited) {
     for (std::size_t allocation = 0; allocation <= 300; ++allocation)
         ASSERT_EQ(to_hex(answer(disk, inquiry(page, allocation), from_disk)),

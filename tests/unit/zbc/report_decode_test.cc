@@ -1,5 +1,5 @@
-// The host's decoder of REPORT ZONES data: a good disk's data become zones of the model; a bad disk's
-// are refused with a reason, and never lead outside the buffer.
+// The host's decoder of REPORT ZONES data: a good disk's data become zones of the model; a bad
+// disk's are refused with a reason, and never lead outside the buffer.
 
 #include "zbc/report_decode.h"
 

@@ -1,5 +1,5 @@
-// A hostile initiator: random and half-valid commands with random buffers. The target completes every
-// task, stays within its buffers (the sanitizers check that), and reports consistent results.
+// A hostile initiator: random and half-valid commands with random buffers. The target completes
+// every task, stays within its buffers (the sanitizers check that), and reports consistent results.
 
 #include <random>
 

@@ -1,5 +1,5 @@
-// What Linux (sd, sd_zbc, the block layer) requires of a zoned disk before it uses the disk. Each test
-// sends the commands that the driver sends.
+// What Linux (sd, sd_zbc, the block layer) requires of a zoned disk before it uses the disk. Each
+// test sends the commands that the driver sends.
 
 #include <bit>
 

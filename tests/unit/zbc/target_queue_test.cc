@@ -1,5 +1,5 @@
-// The task queue's contract: submit takes a prefix, every task completes once, no task is lost when the
-// disk is busy, and writes keep their order.
+// The task queue's contract: submit takes a prefix, every task completes once, no task is lost when
+// the disk is busy, and writes keep their order.
 
 #include <set>
 

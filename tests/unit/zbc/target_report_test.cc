@@ -10,7 +10,8 @@ constexpr std::uint64_t KiB = 1024;
 
 const MachineDiskShape with_gaps{.zone_capacity = 48 * KiB, .last_zone_size = 56 * KiB};
 
-/// Each descriptor as "type condition zone:offset+length"; zones of 64 KiB, offset and length in KiB.
+/// Each descriptor as "type condition zone:offset+length"; zones of 64 KiB, offset and length in
+/// KiB.
 std::vector<std::string> zones_in(const Outcome& outcome, std::uint32_t block = 512) {
     std::vector<std::string> zones;
     for (std::size_t at = 64; at + 64 <= outcome.data.size(); at += 64) {

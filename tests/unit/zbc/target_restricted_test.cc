@@ -1,5 +1,5 @@
-// Reads that end at the write pointer (URSWRZ 0): the disk enforces the rule, or the target does. An
-// initiator sees no difference.
+// Reads that end at the write pointer (URSWRZ 0): the disk enforces the rule, or the target does.
+// An initiator sees no difference.
 
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"

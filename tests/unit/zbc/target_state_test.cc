@@ -1,5 +1,5 @@
-// The target's state that an initiator can change: stopped or started, the write cache, and software
-// write protection.
+// The target's state that an initiator can change: stopped or started, the write cache, and
+// software write protection.
 
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"

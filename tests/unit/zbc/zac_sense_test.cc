@@ -7,8 +7,8 @@ namespace {
 
 using zac::Registers;
 
-// SAT-4: INFORMATION has ERROR, STATUS, DEVICE and COUNT 7:0; COMMAND-SPECIFIC INFORMATION has flags
-// and LBA 7:0, 15:8, 23:16.
+// SAT-4: INFORMATION has ERROR, STATUS, DEVICE and COUNT 7:0; COMMAND-SPECIFIC INFORMATION has
+// flags and LBA 7:0, 15:8, 23:16.
 constexpr auto fixed_idnf = "f0 00 05 10 51 40 08 0a 80 11 22 33 21 00 00 00 00 00";
 constexpr auto descriptor_idnf =
     "72 05 21 00 00 00 00 0e 09 0c 01 10 00 08 44 11 55 22 66 33 40 51";

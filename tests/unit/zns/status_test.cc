@@ -9,8 +9,8 @@ namespace {
 
 using Code = StatusCode;
 
-// Every status with a meaning of its own: NVMe Base, NVM and ZNS Command Set Specifications, "Status
-// Values". All others are io_error.
+// Every status with a meaning of its own: NVMe Base, NVM and ZNS Command Set Specifications,
+// "Status Values". All others are io_error.
 const std::map<unsigned, Code> meaning{
     {0x000, Code::ok},
     {0x001, Code::unsupported},         // Invalid Command Opcode
