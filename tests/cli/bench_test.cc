@@ -1,4 +1,4 @@
-// bench: it measures, and never destroys data unasked. Times are not looked at.
+// bench: it gives results, and never destroys data without --force. The times are not checked.
 #include <gtest/gtest.h>
 
 #include "tests/cli/program.h"
@@ -20,7 +20,7 @@ nlohmann::json measured(std::vector<std::string> arguments) {
     return document["results"][0];
 }
 
-TEST(Bench, EveryWorkGivesNumbers) {
+TEST(Bench, EveryWorkloadGivesResults) {
     const Disk disk(
         {"--size", "16M", "--zone-size", "1M", "--zone-capacity", "772K", "--max-open", "3"});
     for (const auto* work : {"seqwrite", "append", "randread"}) {
@@ -48,7 +48,7 @@ TEST(Bench, EveryWorkGivesNumbers) {
     EXPECT_GT(result["iops"], 0);
 }
 
-TEST(Bench, WritesFillZonesToTheirCapacityAndTheirDataStays) {
+TEST(Bench, WrittenDataStayOnTheDisk) {
     const Disk disk({"--size", "16M", "--zone-size", "1M", "--zone-capacity", "772K"});
     done(bench(disk.path(), "append", {"--depth", "16"}));
     EXPECT_GT(disk.zone(0)["write_pointer"].is_null()
@@ -58,7 +58,7 @@ TEST(Bench, WritesFillZonesToTheirCapacityAndTheirDataStays) {
     EXPECT_EQ(done(bench(disk.path(), "randread")).find("no zone holds data"), std::string::npos);
 }
 
-TEST(Bench, DataIsDestroyedOnlyByForce) {
+TEST(Bench, DataAreDestroyedOnlyWithForce) {
     const Disk disk;
     const auto data = pattern(1 << 20);
     done({"write", disk.path(), "--offset", "8M"}, data);
@@ -77,7 +77,7 @@ TEST(Bench, DataIsDestroyedOnlyByForce) {
     done(bench(ordinary.path(), "seqwrite", {"--force"}));
 }
 
-TEST(Bench, ReadsOfNothingWrittenAreTold) {
+TEST(Bench, ReadsWithoutWrittenDataAreNoted) {
     const Disk disk;
     EXPECT_NE(done(bench(disk.path(), "randread")).find("no zone holds data"), std::string::npos);
     const auto result = measured(bench("null:1G", "randread", {"--depth", "8"}));
@@ -86,7 +86,7 @@ TEST(Bench, ReadsOfNothingWrittenAreTold) {
     EXPECT_GT(measured(bench("null:1G", "seqwrite"))["iops"], 0);
 }
 
-TEST(Bench, ResultsGoToAFileAndWordsToTheScreen) {
+TEST(Bench, JsonGoesToAFileAndTextToStandardOutput) {
     const Disk disk;
     const auto words = done(bench(disk.path(), "report", {"--json", disk / "result"}));
     EXPECT_NE(words.find("IOPS"), std::string::npos);
@@ -96,7 +96,7 @@ TEST(Bench, ResultsGoToAFileAndWordsToTheScreen) {
     EXPECT_EQ(read_file(disk.path()), before);
 }
 
-TEST(Bench, WhatTheDeviceCanNotDoIsRefusedInWords) {
+TEST(Bench, UnsupportedWorkloadsAreRefusedWithAReason) {
     const Disk disk;  // 3 zones may be open
     EXPECT_NE(failed(bench(disk.path(), "append", {"--zones-in-flight", "4"})).find("open"),
               std::string::npos);
@@ -110,7 +110,7 @@ TEST(Bench, WhatTheDeviceCanNotDoIsRefusedInWords) {
               std::string::npos);
 }
 
-TEST(Bench, WrongUsageIsNamed) {
+TEST(Bench, WrongUsageIsRefusedWithAReason) {
     const std::pair<std::vector<std::string>, const char*> misuses[] = {
         {{"bench", "null:1M"}, "--work"},
         {{"bench", "null:1M", "--work", "sleep"}, "randread"},

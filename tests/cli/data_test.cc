@@ -1,4 +1,5 @@
-// read, write and append: what goes in comes out, and what does not fit is refused and counted.
+// read, write and append: written data are read back; data that do not fit are refused, and the
+// error says how many bytes were written.
 #include <algorithm>
 #include <sstream>
 
@@ -15,7 +16,7 @@ std::string read_back(const Disk& disk, const std::string& offset, std::size_t l
     return done({"read", disk.path(), "--offset", offset, "--length", std::to_string(length)});
 }
 
-TEST(Data, WhatIsWrittenIsReadBack) {
+TEST(Data, WrittenDataAreReadBack) {
     const Disk disk;
     const auto data = pattern(3 * mib + 12288);
     EXPECT_NE(done({"write", disk.path(), "--offset", "8M"}, data).find("3158016 bytes"),
@@ -25,7 +26,7 @@ TEST(Data, WhatIsWrittenIsReadBack) {
     EXPECT_EQ(read_back(disk, "12M", 8192), std::string(8192, '\0'));
 }
 
-TEST(Data, FilesDoAsWellAsPipes) {
+TEST(Data, InputAndOutputMayBeFiles) {
     const Disk disk;
     const auto data = pattern(mib);
     write_file(disk / "in", data);
@@ -38,7 +39,7 @@ TEST(Data, FilesDoAsWellAsPipes) {
     EXPECT_EQ(read_file(disk / "out"), data);
 }
 
-TEST(Data, OneWriteMayFillZoneAfterZone) {
+TEST(Data, OneWriteMayFillSeveralZones) {
     const Disk disk;
     const auto data = pattern(18 * mib);
     done({"write", disk.path(), "--offset", "4M"}, data);  // a conventional zone, then four others
@@ -60,7 +61,7 @@ TEST(Data, AWriteStopsAtTheFirstZoneThatRefuses) {
     EXPECT_EQ(read_back(disk, "12M", 4096), pattern(4096, 7));
 }
 
-TEST(Data, AWriteStopsWhereTheCapacityEnds) {
+TEST(Data, AWriteStopsAtTheEndOfTheCapacity) {
     const Disk disk({"--size", "32M", "--zone-size", "4M", "--zone-capacity", "3M"});
     const auto line = failed({"write", disk.path(), "--offset", "4M"}, pattern(4 * mib));
     EXPECT_NE(line.find("capacity of zone 1 ends at 7340032"), std::string::npos) << line;
@@ -71,12 +72,12 @@ TEST(Data, AWriteStopsWhereTheCapacityEnds) {
     EXPECT_NE(gap.find("nothing was written"), std::string::npos) << gap;
 }
 
-TEST(Data, AWriteStopsWhereTheDiskEnds) {
+TEST(Data, AWriteStopsAtTheEndOfTheDisk) {
     const Disk disk;
     const auto line = failed({"write", disk.path(), "--offset", "28M"}, pattern(5 * mib));
     EXPECT_NE(line.find("disk ends at 33554432"), std::string::npos) << line;
     EXPECT_NE(line.find("4194304 bytes were written"), std::string::npos) << line;
-    // Of a file it is known before.
+    // The size of a file is known beforehand.
     write_file(disk / "in", pattern(9 * mib));
     const auto refused = failed({"write", disk.path(), "--offset", "24M", "--input", disk / "in"});
     EXPECT_NE(refused.find("nothing was written"), std::string::npos) << refused;
@@ -85,7 +86,7 @@ TEST(Data, AWriteStopsWhereTheDiskEnds) {
               std::string::npos);
 }
 
-TEST(Data, PartOfABlockIsRefusedAndNeverPadded) {
+TEST(Data, APartialBlockIsRefusedAndNeverPadded) {
     const Disk disk;  // 512-byte blocks on 4096-byte physical ones
     const auto line = failed({"write", disk.path(), "--offset", "8M"}, pattern(8192 + 512));
     EXPECT_NE(line.find("last 512 bytes"), std::string::npos) << line;
@@ -102,7 +103,7 @@ TEST(Data, PartOfABlockIsRefusedAndNeverPadded) {
     EXPECT_EQ(disk.state(3), "empty");
 }
 
-TEST(Data, WritesElsewhereThanAtThePointerAreRefusedAndSayWhereItIs) {
+TEST(Data, WritesThatAreNotAtThePointerAreRefusedAndNameThePointer) {
     const Disk disk;
     done({"write", disk.path(), "--offset", "8M"}, pattern(8192));
     const auto before = read_back(disk, "8M", 8192);
@@ -118,7 +119,7 @@ TEST(Data, WritesElsewhereThanAtThePointerAreRefusedAndSayWhereItIs) {
     EXPECT_EQ(read_back(disk, "8M", 8192), before);
 }
 
-TEST(Data, NothingIsAFineAmount) {
+TEST(Data, ZeroBytesAreAccepted) {
     const Disk disk;
     EXPECT_NE(done({"write", disk.path(), "--offset", "8M"}).find("wrote 0 bytes"),
               std::string::npos);
@@ -140,7 +141,7 @@ TEST(Data, ReadsMustBeWholeBlocksOfTheDisk) {
                   std::string::npos);
 }
 
-TEST(Data, TheDiskIsNeverItsOwnInputOrOutput) {
+TEST(Data, TheDiskCannotBeItsOwnInputOrOutput) {
     const Disk disk;
     const auto before = read_file(disk.path());
     EXPECT_NE(
@@ -153,7 +154,7 @@ TEST(Data, TheDiskIsNeverItsOwnInputOrOutput) {
         std::string::npos);
 }
 
-TEST(Data, OutputIsLeftAloneWhenTheRequestCanNotBe) {
+TEST(Data, AnInvalidRequestDoesNotTouchTheOutputFile) {
     const Disk disk;
     write_file(disk / "out", "precious");
     failed({"read", disk.path(), "--offset", "1G", "--length", "4K", "--output", disk / "out"});
@@ -161,7 +162,7 @@ TEST(Data, OutputIsLeftAloneWhenTheRequestCanNotBe) {
     EXPECT_EQ(read_file(disk / "out"), "precious");
 }
 
-TEST(Append, TellsWhereEveryPieceLanded) {
+TEST(Append, PrintsTheOffsetOfEveryPiece) {
     const Disk disk;
     const auto largest =
         json_of({"info", disk.path(), "--json"})["limits"]["max_append"].get<std::uint64_t>();
@@ -215,7 +216,7 @@ TEST(Append, SingleIsAllOrNothing) {
     EXPECT_EQ(disk.state(2), "empty");
 }
 
-TEST(Append, WhatDoesNotFitIsRefusedAndCounted) {
+TEST(Append, DataThatDoNotFitAreRefused) {
     const Disk disk;
     const auto line = failed({"append", disk.path(), "--zone", "2"}, pattern(5 * mib));
     EXPECT_NE(line.find("bytes were appended in"), std::string::npos) << line;
@@ -230,7 +231,7 @@ TEST(Append, WhatDoesNotFitIsRefusedAndCounted) {
               std::string::npos);
 }
 
-TEST(Append, OnlyWhereThereIsAWritePointer) {
+TEST(Append, ZonesWithoutAWritePointerAreRefused) {
     const Disk disk;
     EXPECT_NE(failed({"append", disk.path(), "--zone", "0"}, pattern(4096)).find("conventional"),
               std::string::npos);

@@ -1,5 +1,5 @@
-// How devices are named and opened, create --like, list: what needs no real zoned disk. Those are
-// looked at in the lab guest (tests/guest/list.sh).
+// How devices are named and opened, create --like, and list, as far as that needs no real zoned
+// disk. tests/guest/list.sh tests with real ones.
 #include <gtest/gtest.h>
 
 #include "tests/cli/program.h"
@@ -7,7 +7,7 @@
 namespace zonebridge::test {
 namespace {
 
-TEST(DeviceNames, WhatAPathIsDecidesTheTransportAndInfoSaysWhy) {
+TEST(DeviceNames, TheKindOfPathSelectsTheTransportAndInfoGivesTheReason) {
     const Disk disk;
     const auto info = json_of({"info", disk.path(), "--json"});
     EXPECT_EQ(info["transport"], "emulated");
@@ -19,7 +19,7 @@ TEST(DeviceNames, WhatAPathIsDecidesTheTransportAndInfoSaysWhy) {
     EXPECT_NE(done({"info", disk.path()}).find("\ndata path "), std::string::npos);
 }
 
-TEST(DeviceNames, WhatIsNoDiskIsRefusedWithAdvice) {
+TEST(DeviceNames, PathsThatAreNoDiskAreRefusedWithAdvice) {
     const TemporaryFolder folder;
     write_file(folder / "text", "hello");
     EXPECT_NE(failed({"info", folder / "text"}).find("block:" + (folder / "text")),
@@ -34,7 +34,7 @@ TEST(DeviceNames, WhatIsNoDiskIsRefusedWithAdvice) {
     EXPECT_NE(failed({"info", folder / "nothing"}).find("zonebridge create"), std::string::npos);
 }
 
-TEST(DeviceNames, APlainFileIsADiskWithoutZonesByBlock) {
+TEST(DeviceNames, TheBlockPrefixOpensAPlainFileAsADiskWithoutZones) {
     const TemporaryFolder folder;
     write_file(folder / "image", std::string(1 << 20, 'x'));
     const auto info = json_of({"info", "block:" + (folder / "image"), "--json"});
@@ -48,7 +48,7 @@ TEST(DeviceNames, APlainFileIsADiskWithoutZonesByBlock) {
     EXPECT_EQ(read_file(folder / "image").size(), std::size_t{1} << 20);
 }
 
-TEST(DeviceOptions, EveryVerbHasItsOwn) {
+TEST(DeviceOptions, AreOfferedByTheVerbsThatNeedThem) {
     for (const auto* verb : {"info", "report", "read", "open", "close", "finish", "reset", "write",
                              "append", "serve", "bench"})
         EXPECT_NE(done({verb, "--help"}).find("--data-path"), std::string::npos) << verb;
@@ -59,7 +59,7 @@ TEST(DeviceOptions, EveryVerbHasItsOwn) {
         EXPECT_EQ(done({verb, "--help"}).find("--force"), std::string::npos) << verb;
 }
 
-TEST(DeviceOptions, DataPathsAreThreeWords) {
+TEST(DeviceOptions, DataPathIsOneOfThreeWords) {
     const Disk disk;
     for (const auto* word : {"any", "ioctl", "io_uring"})
         done({"info", disk.path(), "--data-path", word});
@@ -70,7 +70,7 @@ TEST(DeviceOptions, DataPathsAreThreeWords) {
     done({"reset", disk.path(), "--all", "--force"});
 }
 
-TEST(List, TellsOfThisHostWithoutFailing) {
+TEST(List, ListsTheDisksOfThisHost) {
     const auto document = json_of({"list", "--all", "--json"});
     ASSERT_TRUE(document["disks"].is_array());
     for (const auto& disk : document["disks"]) {
@@ -90,7 +90,7 @@ TEST(List, TellsOfThisHostWithoutFailing) {
     EXPECT_EQ(zonebridge({"list", "disk.img"}).status, 2);
 }
 
-TEST(CreateLike, TheTwinHasTheSameShape) {
+TEST(CreateLike, TheNewDiskHasTheSameShape) {
     const Disk disk({"--size", "63M", "--zone-size", "3M", "--zone-capacity", "2M",
                      "--conventional", "2", "--max-open", "3", "--max-active", "5", "--block-size",
                      "4096"});
@@ -105,7 +105,7 @@ TEST(CreateLike, TheTwinHasTheSameShape) {
     EXPECT_EQ(twin, model);
 }
 
-TEST(CreateLike, OptionsGoBeforeTheDisk) {
+TEST(CreateLike, OptionsOverrideTheDisk) {
     const Disk disk;
     done({"create", disk / "twin", "--like", disk.path(), "--size", "12M", "--conventional", "0",
           "--max-open", "2", "--model", "host-aware"});
@@ -117,7 +117,7 @@ TEST(CreateLike, OptionsGoBeforeTheDisk) {
     EXPECT_EQ(info["model"], "host-aware");
 }
 
-TEST(CreateLike, ADiskWithoutZonesAndADiskThatIsNotThere) {
+TEST(CreateLike, ADiskWithoutZonesIsCopiedAndAMissingDiskRefused) {
     const TemporaryFolder folder;
     done({"create", folder / "twin", "--like", "null:8M"});
     EXPECT_EQ(json_of({"info", folder / "twin", "--json"})["model"], "none");

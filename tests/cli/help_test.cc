@@ -1,4 +1,4 @@
-// What the program says of itself, and that the manual says it as well.
+// The program's help, and that the manual pages agree with it.
 #include <filesystem>
 #include <regex>
 #include <set>
@@ -13,7 +13,7 @@ namespace {
 
 const std::string manual = ZONEBRIDGE_SOURCE "/docs/man/";
 
-/// The words that a help lists as subcommands.
+/// The subcommands that a help text lists.
 std::vector<std::string> words_of(const std::string& text) {
     std::vector<std::string> found;
     std::istringstream help(text);
@@ -32,25 +32,25 @@ std::vector<std::string> verbs() {
     return words_of(done({"--help"}));
 }
 
-/// A verb's help, and that of each of its parts.
+/// A verb's help, followed by that of each of its subcommands.
 std::string help_of(const std::string& verb) {
     auto help = done({verb, "--help"});
     for (const auto& part : words_of(help)) help += done({verb, part, "--help"});
     return help;
 }
 
-/// A page as its reader sees its words: roff's escapes for dashes and fonts taken out.
+/// A page's text without roff's escapes for dashes and fonts.
 std::string page(const std::string& name) {
     auto text = read_file(manual + name + ".1");
     text = std::regex_replace(text, std::regex(R"(\\f[BIRP])"), "");
     return std::regex_replace(text, std::regex(R"(\\-)"), "-");
 }
 
-TEST(Help, TheVersionIsAskedForByItsOption) {
+TEST(Help, VersionPrintsTheVersion) {
     EXPECT_TRUE(std::regex_match(done({"--version"}), std::regex("zonebridge [0-9.]+\n")));
 }
 
-TEST(Help, EveryVerbIsThere) {
+TEST(Help, EveryVerbIsListed) {
     const auto all = verbs();
     const std::set<std::string> found(all.begin(), all.end());
     for (const auto* verb : {"list", "create", "info", "report", "open", "close", "finish", "reset",
@@ -58,7 +58,7 @@ TEST(Help, EveryVerbIsThere) {
         EXPECT_TRUE(found.contains(verb)) << verb;
 }
 
-TEST(Help, EveryVerbHasOneWithAnExampleThatNamesIt) {
+TEST(Help, EveryVerbHasAHelpWithAnExample) {
     for (const auto& verb : verbs()) {
         const auto help = done({verb, "--help"});
         EXPECT_NE(help.find("Usage: zonebridge " + verb), std::string::npos) << help;
@@ -68,7 +68,7 @@ TEST(Help, EveryVerbHasOneWithAnExampleThatNamesIt) {
     }
 }
 
-TEST(Manual, EveryVerbHasAPageAndEveryOptionIsInIt) {
+TEST(Manual, EveryVerbHasAPageWithEveryOption) {
     static const std::regex option("--[a-z][a-z-]*");
     for (const auto& verb : verbs()) {
         ASSERT_TRUE(std::filesystem::exists(manual + "zonebridge-" + verb + ".1")) << verb;

@@ -1,4 +1,4 @@
-// lun against a real server without a guest: what it says, and that disks are held and let go of.
+// lun with a real server and no guest: its output, and that disks are opened and closed.
 #include <filesystem>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,12 +11,12 @@
 namespace zonebridge::test {
 namespace {
 
-/// A server with a control socket, and disk 0 if it is given one.
+/// A server with a control socket, and with `luns` from the start.
 class Server {
   public:
     explicit Server(const Disk& disk, const std::vector<std::string>& luns = {})
         : socket(disk / "socket"), control(disk / "control"), program_(arguments(luns)) {
-        said = program_.output_until("ready:");
+        output = program_.output_until("ready:");
     }
 
     [[nodiscard]] std::vector<std::string> lun(std::vector<std::string> words) const {
@@ -29,7 +29,7 @@ class Server {
 
     const std::string socket;
     const std::string control;
-    std::string said;
+    std::string output;
 
   private:
     [[nodiscard]] std::vector<std::string> arguments(const std::vector<std::string>& luns) const {
@@ -46,7 +46,7 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-TEST(Lun, WrongUsageIsNamed) {
+TEST(Lun, WrongUsageIsRefusedWithAReason) {
     const std::pair<std::vector<std::string>, std::string> misuses[] = {
         {{"lun"}, "list, add, remove, refresh"},
         {{"lun", "format"}, "format"},
@@ -71,7 +71,7 @@ TEST(Lun, WrongUsageIsNamed) {
     }
 }
 
-TEST(Lun, DisksComeAndGo) {
+TEST(Lun, DisksAreAddedListedAndRemoved) {
     const Disk first;
     const Disk second;
     Server server(first, {"0=" + first.path()});
@@ -106,21 +106,21 @@ TEST(Lun, DisksComeAndGo) {
     EXPECT_FALSE(std::filesystem::exists(server.socket));
 }
 
-TEST(Lun, AServerMayStartWithoutDisksAndClosesAllInTheEnd) {
+TEST(Lun, AServerMayStartWithoutDisksAndClosesAddedOnes) {
     const Disk disk;
     const Disk other;
     Server server(disk);
-    EXPECT_TRUE(contains(server.said, "no disk yet")) << server.said;
-    EXPECT_TRUE(contains(server.said, "vhost-user-scsi-pci")) << server.said;
+    EXPECT_TRUE(contains(server.output, "no disk yet")) << server.output;
+    EXPECT_TRUE(contains(server.output, "vhost-user-scsi-pci")) << server.output;
     done(server.lun({"add", "0=" + disk.path()}));
     done(server.lun({"add", "1=" + other.path(), "--read-only"}));
-    done({"reset", other.path(), "--all"});  // it is only read
+    done({"reset", other.path(), "--all"});  // opened read-only
     EXPECT_EQ(server.luns()[1]["read_only"], true);
     EXPECT_EQ(server.stop(), 0);
     done({"reset", disk.path(), "--all"});
 }
 
-TEST(Lun, APathIsTakenFromWhereTheCommandRuns) {
+TEST(Lun, APathIsRelativeToTheClientsFolder) {
     const Disk disk;
     Server server(disk);
     const auto here = std::filesystem::current_path();
@@ -136,7 +136,7 @@ TEST(Lun, APathIsTakenFromWhereTheCommandRuns) {
     EXPECT_EQ(server.stop(), 0);
 }
 
-TEST(Lun, ADiskThatGrewIsSeenAsItIs) {
+TEST(Lun, RefreshShowsTheNewSizeOfADisk) {
     const Disk disk;
     write_file(disk / "file", std::string(1 << 20, 'x'));
     Server server(disk, {"3=block:" + (disk / "file")});
@@ -151,7 +151,7 @@ TEST(Lun, ADiskThatGrewIsSeenAsItIs) {
     EXPECT_EQ(server.stop(), 0);
 }
 
-TEST(Lun, WhatTheServerRefusesIsTold) {
+TEST(Lun, RefusalsOfTheServerArePrinted) {
     const Disk disk;
     const Disk held;
     Server server(disk, {"0=" + disk.path()});
@@ -161,7 +161,7 @@ TEST(Lun, WhatTheServerRefusesIsTold) {
     EXPECT_TRUE(contains(refused, "in use by process") && contains(refused, "(zonebridge)"))
         << refused;
     EXPECT_TRUE(contains(failed(server.lun({"add", "0=" + held.path()})), disk.path()))
-        << "who has the number";
+        << "names the disk that has the number";
     EXPECT_TRUE(contains(failed(server.lun({"add", "1=" + (disk / "missing")})), "ENOENT"));
     EXPECT_TRUE(contains(failed(server.lun({"remove", "4"})), "no LUN 4"));
     EXPECT_TRUE(contains(failed(server.lun({"refresh", "4"})), "the served LUNs are 0"));
@@ -170,7 +170,7 @@ TEST(Lun, WhatTheServerRefusesIsTold) {
     EXPECT_EQ(server.stop(), 0);
 }
 
-TEST(Lun, WhereNoServerIsItSaysWhatIsThere) {
+TEST(Lun, WithoutAServerTheErrorSaysWhatThePathIs) {
     const Disk disk;
     const auto list = [](const std::string& path) {
         return failed({"lun", "list", "--socket", path});
@@ -188,12 +188,12 @@ TEST(Lun, WhereNoServerIsItSaysWhatIsThere) {
     }
     EXPECT_TRUE(contains(list(disk / "dead"), "has ended"));
     Server server(disk, {"0=" + disk.path()});
-    EXPECT_TRUE(contains(list(server.socket), "--control")) << "where guests come in";
-    EXPECT_EQ(server.luns().size(), 1U) << "which does it no harm";
+    EXPECT_TRUE(contains(list(server.socket), "--control")) << "the socket for guests";
+    EXPECT_EQ(server.luns().size(), 1U) << "the server is not affected";
     EXPECT_EQ(server.stop(), 0);
 }
 
-TEST(Lun, AServerDoesNotTakeAnothersControlSocket) {
+TEST(Lun, AServerDoesNotReplaceAnothersControlSocket) {
     const Disk disk;
     const Disk other;
     Server server(disk, {"0=" + disk.path()});

@@ -54,7 +54,7 @@ struct Pipe {
     std::vector<char*> arguments;
     for (auto& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    // The first of a name counts.
+    // The first setting of a name applies, so the caller's precede the defaults.
     settings.insert(settings.end(), {"PATH=/usr/bin:/bin", "LC_ALL=C"});
     for (const auto* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
         if (const auto* value = std::getenv(name))
@@ -106,7 +106,7 @@ void exchange(const Command& what, Pipe& in, Pipe& out, Pipe& err, Result& resul
             {{in.writer, POLLOUT, 0}, {out.reader, POLLIN, 0}, {err.reader, POLLIN, 0}}};
         if (::poll(fds.data(), fds.size(), 60'000) <= 0) throw std::runtime_error("a hung program");
         if (fds[0].revents != 0) {
-            // Odd sizes, so that nothing relies on how a pipe happens to be cut.
+            // An odd size, so that the program can't rely on the sizes of a pipe's pieces.
             const auto length = std::min<std::size_t>(what.input.size() - sent, 61'357);
             const auto put = ::write(in.writer, what.input.data() + sent, length);
             if (put >= 0)
@@ -126,7 +126,7 @@ Result run(const Command& what) {
     Pipe in;
     Pipe out;
     Pipe err;
-    // Before there is anybody who could write while it is still read.
+    // Before the fork, so that the child finds no reader from its start.
     if (what.out != Command::Stdout::captured) out.close_reader();
     const auto child = ::fork();
     if (child < 0) throw std::runtime_error("fork");

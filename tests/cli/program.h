@@ -1,7 +1,5 @@
-// Runs the real `zonebridge` as its users do: arguments and streams in, streams and exit status out.
-//
-// Threads: one thread.
-// Ownership: values.
+// Runs the real `zonebridge` as its users do: arguments and streams in, streams and exit status
+// out.
 #pragma once
 
 #include <cstddef>
@@ -20,21 +18,21 @@ struct Command {
         captured,
         closed,       ///< No descriptor 1 at all.
         full,         ///< /dev/full: every write fails for lack of space.
-        gone_reader,  ///< A pipe whose reader has left.
+        gone_reader,  ///< A pipe without a reader.
     };
 
     std::vector<std::string> arguments;
-    std::string input;  ///< Goes to standard input through a pipe, in small pieces.
+    std::string input;  ///< Written to standard input through a pipe, in pieces.
     bool closed_stdin = false;
     Stdout out = Stdout::captured;
-    std::vector<std::string> environment;  ///< NAME=VALUE, beside a fixed PATH and locale.
+    std::vector<std::string> environment;  ///< NAME=VALUE, in addition to a fixed PATH and locale.
 };
 
 struct Result {
     int status = -1;  ///< Exit status; 128 + signal if it was killed.
     std::string out;
     std::string err;
-    long peak_memory = 0;  ///< Bytes resident, at most.
+    long peak_memory = 0;  ///< The largest resident size, in bytes.
 };
 
 [[nodiscard]] Result run(const Command& what);
@@ -42,23 +40,22 @@ struct Result {
 
 /// A command that must succeed; returns its standard output.
 std::string done(std::vector<std::string> arguments, std::string input = {});
-/// The same, and its output is one JSON document.
+/// Like done(), for output that is one JSON document.
 [[nodiscard]] nlohmann::json json_of(std::vector<std::string> arguments, std::string input = {});
-/// A command that must fail with exit status 1, one line on standard error and nothing that looks
-/// like success; returns the line.
+/// A command that must fail with exit status 1 and one line on standard error; returns the line.
 std::string failed(std::vector<std::string> arguments, std::string input = {});
 
-/// A command that runs on while the test goes on, and is killed with it.
+/// A command that runs in the background, and is killed by the destructor.
 class Background {
   public:
-    /// `log`: a file that its standard error goes to, instead of ours.
+    /// `log`: a file for its standard error, instead of the test's own.
     explicit Background(std::vector<std::string> arguments,
                         std::vector<std::string> environment = {}, const std::string& log = {});
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
     ~Background();
 
-    /// Its standard output up to and with the line that begins with `word`, or to its end.
+    /// Its standard output up to and including the line that begins with `word`, or to the end.
     std::string output_until(const std::string& word);
     /// Sends SIGTERM, waits, and returns the exit status.
     int stop();
@@ -70,13 +67,13 @@ class Background {
 
 [[nodiscard]] std::string read_file(const std::string& path);
 void write_file(const std::string& path, const std::string& content);
-/// `size` bytes that differ from place to place; another `seed` gives others.
+/// `size` pseudo-random bytes; each `seed` gives others.
 [[nodiscard]] std::string pattern(std::size_t size, std::uint32_t seed = 1);
 
 /// An emulated disk in a folder of its own.
 class Disk {
   public:
-    /// What `zonebridge create` takes behind the file name.
+    /// `shape`: the arguments of `zonebridge create` behind the file name.
     explicit Disk(std::vector<std::string> shape = {"--size", "32M", "--zone-size", "4M",
                                                     "--conventional", "2", "--max-open", "3"});
     [[nodiscard]] const std::string& path() const { return path_; }

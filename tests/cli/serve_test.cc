@@ -1,4 +1,5 @@
-// serve, from outside: its options, what it says, and that it leaves the disk to others cleanly.
+// serve, as its users see it: its options, its output, and that other programs can use the disk
+// afterwards.
 #include <array>
 #include <filesystem>
 #include <sys/socket.h>
@@ -19,7 +20,7 @@ sockaddr_un address_of(const std::string& path) {
     return address;
 }
 
-TEST(Serve, WrongUsageIsNamed) {
+TEST(Serve, WrongUsageIsRefusedWithAReason) {
     const std::pair<std::vector<std::string>, std::string> misuses[] = {
         {{"serve"}, "DEVICE"},
         {{"serve", "d", "--socket", "s"}, "--virtio"},
@@ -72,13 +73,13 @@ TEST(Serve, WrongUsageIsNamed) {
     }
 }
 
-TEST(Serve, CapabilitiesAreJsonAndNeedNothingElse) {
+TEST(Serve, PrintCapabilitiesNeedsNoOtherOption) {
     EXPECT_EQ(json_of({"serve", "--print-capabilities"})["type"], "scsi");
     EXPECT_EQ(json_of({"serve", "d", "--print-capabilities"})["type"], "scsi");
     EXPECT_EQ(json_of({"serve", "--virtio", "blk", "--print-capabilities"})["type"], "block");
 }
 
-TEST(Serve, WhatCanNotBeServedOrListenedAtIsAFailure) {
+TEST(Serve, DisksAndSocketsThatCannotBeUsedAreFailures) {
     const Disk disk;
     const auto serve = [](const std::string& device, std::vector<std::string> rest) {
         rest.insert(rest.begin(), {"serve", device, "--virtio", "scsi"});
@@ -96,9 +97,9 @@ TEST(Serve, WhatCanNotBeServedOrListenedAtIsAFailure) {
     EXPECT_EQ(read_file(disk / "precious"), "data");
 }
 
-// What the lab guest can't show: a kernel that has no VDUSE at all, or a user who may not. What else
-// can be missing is told there (tests/guest/vduse.sh).
-TEST(Serve, WithoutVduseItSaysWhatIsMissing) {
+// A kernel without VDUSE, or a user without permission, which the lab guest cannot show.
+// tests/guest/vduse.sh tests what else can be missing.
+TEST(Serve, WithoutVduseTheErrorSaysWhatIsMissing) {
     if (::access("/dev/vduse/control", R_OK | W_OK) == 0) GTEST_SKIP() << "this machine has VDUSE";
     const Disk disk;
     const auto line = failed({"serve", "--vduse", "disk0", disk.path()});
@@ -107,11 +108,11 @@ TEST(Serve, WithoutVduseItSaysWhatIsMissing) {
                 line.find("CONFIG_VDPA_USER") != std::string::npos ||
                 line.find("root") != std::string::npos)
         << line;
-    // That comes before the disk is looked at.
+    // VDUSE is checked before the disk.
     EXPECT_EQ(failed({"serve", "--vduse", "disk0", disk / "missing"}), line);
 }
 
-TEST(Serve, FaultsThatCanNeverActAreRefusedBeforeAnythingIsServed) {
+TEST(Serve, FaultsThatCanNeverActAreRefusedAtTheStart) {
     const auto refuses = [](const Disk& disk, const std::string& rule) {
         auto line = failed({"serve", disk.path(), "--virtio", "blk", "--socket", disk / "no/such",
                             "--fault", rule});
@@ -128,7 +129,7 @@ TEST(Serve, FaultsThatCanNeverActAreRefusedBeforeAnythingIsServed) {
     EXPECT_NE(passed.find("--translate"), std::string::npos) << passed;
 }
 
-TEST(Serve, FaultsOnPurposeAreSaidWhenItIsReady) {
+TEST(Serve, InjectedFaultsAreMentionedInTheReadyLine) {
     const Disk disk;
     Background server({"serve", "--virtio", "blk", "--socket", disk / "s", disk.path(), "--fault",
                        "zone=3,error=media"});
@@ -136,7 +137,7 @@ TEST(Serve, FaultsOnPurposeAreSaidWhenItIsReady) {
     EXPECT_EQ(server.stop(), 0);
 }
 
-TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {
+TEST(Serve, TheReadyLineSaysHowToAttachTheDisk) {
     const Disk disk;
     const auto socket = disk / "so,cket";
     Background server({"serve", "--virtio", "scsi", "--socket", socket, disk.path()});
@@ -150,7 +151,7 @@ TEST(Serve, SaysWhenItIsReadyAndHowToAttachIt) {
     EXPECT_FALSE(std::filesystem::exists(socket));
 }
 
-TEST(Serve, AVirtioBlkDiskIsAttachedByWhatCanCarryIt) {
+TEST(Serve, TheReadyLineNamesAQemuDeviceThatSupportsTheDisk) {
     const auto says = [](const Disk& disk, const std::string& device) {
         Background server(
             {"serve", "--virtio", "blk", "--queues", "2", "--socket", disk / "s", disk.path()});
@@ -165,17 +166,17 @@ TEST(Serve, AVirtioBlkDiskIsAttachedByWhatCanCarryIt) {
          "-device vhost-user-blk-pci,chardev=zonebridge\n");
 }
 
-TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
+TEST(Serve, MoreWorkersThanQueuesAreMentioned) {
     const Disk disk;
-    // The socket can't be: what is said before that is all there is.
-    const auto said = [&disk](std::vector<std::string> options) {
+    // The socket cannot be created, so the output is only what the server prints before that.
+    const auto output = [&disk](std::vector<std::string> options) {
         options.insert(options.begin(), {"serve", disk.path(), "--socket", disk / "no/such"});
         const auto result = zonebridge(options);
         EXPECT_EQ(result.status, 1);
         return result.err;
     };
     for (const auto* const device : {"scsi", "blk"})
-        EXPECT_NE(said({"--virtio", device, "--workers", "5", "--queues", "3"})
+        EXPECT_NE(output({"--virtio", device, "--workers", "5", "--queues", "3"})
                       .find("so only that many run"),
                   std::string::npos)
             << device;
@@ -186,22 +187,22 @@ TEST(Serve, WorkersThatCanNotBeUsedAreNamed) {
              {"--virtio", "blk", "--workers", "64", "--spin", "20"},
              {"--virtio", "blk", "--workers", "1", "--spin", "off"},
              {"--virtio", "blk", "--spin", "auto"}})
-        EXPECT_EQ(said(options).find("workers"), std::string::npos)
+        EXPECT_EQ(output(options).find("workers"), std::string::npos)
             << ::testing::PrintToString(options);
 }
 
-TEST(Serve, ZonesThatNoLinuxGuestTakesAreNamed) {
-    const auto said = [](const Disk& disk) {
+TEST(Serve, ZoneSizesThatLinuxGuestsRefuseAreMentioned) {
+    const auto output = [](const Disk& disk) {
         return zonebridge({"serve", "--virtio", "blk", "--socket", disk / "no/such", disk.path()})
             .err;
     };
-    EXPECT_NE(said(Disk({"--size", "30M", "--zone-size", "3M"})).find("not a power of two"),
+    EXPECT_NE(output(Disk({"--size", "30M", "--zone-size", "3M"})).find("not a power of two"),
               std::string::npos);
-    EXPECT_EQ(said(Disk({"--size", "32M", "--zone-size", "4M"})).find("power of two"),
+    EXPECT_EQ(output(Disk({"--size", "32M", "--zone-size", "4M"})).find("power of two"),
               std::string::npos);
 }
 
-TEST(Serve, BesideItOthersReadAndNobodyWrites) {
+TEST(Serve, OtherProgramsCanReadButNotWriteAServedDisk) {
     const Disk disk;
     done({"write", disk.path(), "--offset", "8M"}, pattern(4096));
     Background server({"serve", "--virtio", "scsi", "--socket-path", disk / "s", disk.path()});
@@ -232,7 +233,7 @@ TEST(Serve, BesideItOthersReadAndNobodyWrites) {
     done({"reset", disk.path(), "--all"});
 }
 
-TEST(Serve, ReadOnlyServersShareADisk) {
+TEST(Serve, ReadOnlyServersMayShareADisk) {
     const Disk disk;
     Background one(
         {"serve", "--virtio", "scsi", "--socket", disk / "1", "--read-only", disk.path()});
@@ -244,7 +245,7 @@ TEST(Serve, ReadOnlyServersShareADisk) {
     EXPECT_EQ(other.stop(), 0);
 }
 
-TEST(Serve, TheServiceManagerIsTold) {
+TEST(Serve, TheServiceManagerIsNotified) {
     const Disk disk;
     const auto path = disk / "notify";
     const auto manager = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

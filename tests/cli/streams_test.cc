@@ -1,4 +1,5 @@
-// Standard streams that are closed, full or gone, devices that can't be, and very many zones.
+// Standard streams that are closed or full or have no reader, paths that are no devices, and very
+// many zones.
 #include <filesystem>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,7 +28,7 @@ std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }
 
-TEST(Streams, AnOutputThatTakesNothingIsAFailure) {
+TEST(Streams, AnUnwritableOutputIsAFailure) {
     const Disk disk;
     for (const auto out : {Stdout::closed, Stdout::full, Stdout::gone_reader})
         for (const auto& arguments : std::vector<std::vector<std::string>>{
@@ -49,7 +50,7 @@ TEST(Streams, AnOutputThatTakesNothingIsAFailure) {
         }
 }
 
-TEST(Streams, ChangesAreMadeEvenIfNobodyCanBeTold) {
+TEST(Streams, ChangesAreMadeEvenIfTheOutputIsClosed) {
     const Disk disk;
     Command what;
     what.arguments = {"finish", disk.path(), "--zone", "3"};
@@ -65,7 +66,7 @@ TEST(Streams, ChangesAreMadeEvenIfNobodyCanBeTold) {
 }
 
 // With descriptors 0 or 1 closed, the disk could be opened as one of them.
-TEST(Streams, AClosedStreamIsNeverTheDisk) {
+TEST(Streams, TheDiskIsNeverOpenedAsAStandardStream) {
     const Disk disk;
     done({"write", disk.path(), "--offset", "0"}, pattern(1 << 20));
     const auto size = std::filesystem::file_size(disk.path());
@@ -97,7 +98,7 @@ TEST(Streams, AFullDiskBelowTheOutputFileIsAFailure) {
               std::string::npos);
 }
 
-TEST(Devices, WhatCanNotBeOpenedIsNamedForWhatItIs) {
+TEST(Devices, PathsThatCannotBeOpenedAreNamedWithTheirKind) {
     const TemporaryFolder folder;
     write_file(folder / "text", "not a disk");
     write_file(folder / "empty", "");
@@ -140,7 +141,7 @@ TEST(Devices, AFailureInJsonLeavesStandardOutputEmpty) {
     }
 }
 
-TEST(Devices, NamesCanNotUpsetATerminal) {
+TEST(Devices, EscapeSequencesInNamesAreNotPrinted) {
     const auto line = failed({"info", "/no/\x1b[31m\nsuch"});
     EXPECT_EQ(line.find('\x1b'), std::string::npos);
 }
@@ -152,7 +153,7 @@ TEST(Devices, FilesThatLookLikePrefixesOpenByTheirPath) {
     EXPECT_EQ(json_of({"report", "./disk:1", "--json"})["zones"].size(), 2U);
     EXPECT_EQ(json_of({"report", "emulated:disk:1", "--json"})["zones"].size(), 2U);
     EXPECT_EQ(zonebridge({"report", "disk:1"}).status, 2);
-    // Nor is a file called like a verb anything special.
+    // A file may have the name of a verb.
     done({"create", "report", "--size", "8M", "--zone-size", "4M"});
     EXPECT_NE(first_line(done({"info", "report"})).find("report"), std::string::npos);
     done({"create", "--size", "8M", "--zone-size", "4M", "--", "-dash"});
@@ -160,21 +161,22 @@ TEST(Devices, FilesThatLookLikePrefixesOpenByTheirPath) {
     ASSERT_EQ(::chdir("/"), 0);
 }
 
-TEST(ManyZones, AMillionAreReportedWithoutBeingHeld) {
-    // Under a sanitizer, whose own memory hides what is held, fewer will do.
+TEST(ManyZones, AMillionAreReportedInBoundedMemory) {
+    // Fewer under a sanitizer, whose own memory use hides the program's.
     constexpr std::size_t count = sanitized ? 1 << 15 : 1 << 20;
     const Disk disk({"--size", sanitized ? "1T" : "32T", "--zone-size", "32M"});
-    // 16 bytes a zone are the disk's; the rest must not grow with the zones.
+    // The emulated disk itself needs 16 bytes per zone; the rest must not grow with the zones.
     constexpr long allowed = (16L * count) + (48L << 20);
     for (const auto* format : {"--json", "--csv", "--map"}) {
         const auto result = zonebridge({"report", disk.path(), format});
         EXPECT_EQ(result.status, 0) << result.err;
-        // A sanitizer's own memory would count as well; both compilers' builds say that they have one.
+        // A sanitizer's own memory would count, too.
         if constexpr (!sanitized) {
             EXPECT_LT(result.peak_memory, allowed) << format;
         }
         if (std::string(format) != "--json") continue;
-        // Parsed without keeping it: a child's peak begins with its parent's size.
+        // Checked without a document in memory: a child's peak memory begins with its parent's
+        // size.
         EXPECT_TRUE(nlohmann::json::accept(result.out));
         std::size_t zones = 0;
         for (auto at = result.out.find("\"start\""); at != std::string::npos;

@@ -1,4 +1,4 @@
-// Wrong usage: exit status 2, what is wrong is named, and nothing is done.
+// Wrong usage: exit status 2, a message that names the mistake, and no effect.
 #include <filesystem>
 #include <vector>
 
@@ -33,7 +33,7 @@ TEST(Usage, NoArgumentsGiveTheHelpAsAnError) {
     EXPECT_NE(result.err.find("Example"), std::string::npos);
 }
 
-TEST(Usage, WhatIsNoVerbOrOptionIsNamed) {
+TEST(Usage, UnknownVerbsAndOptionsAreNamed) {
     expect_refused({{{"reprot"}, "reprot"},
                     {{""}, "''"},
                     {{"--verbose"}, "--verbose"},
@@ -46,7 +46,7 @@ TEST(Usage, WhatIsNoVerbOrOptionIsNamed) {
                     {{"read", "d", "--offset", "0", "--length", "4K", "--csv"}, "--csv"}});
 }
 
-TEST(Usage, MissingPartsAreNamed) {
+TEST(Usage, MissingArgumentsAreNamed) {
     expect_refused({{{"create"}, "FILE"},
                     {{"create", "x"}, "--size"},
                     {{"create", "x", "--size", "1G"}, "--zone-size"},
@@ -64,7 +64,7 @@ TEST(Usage, MissingPartsAreNamed) {
                     {{"append", "d"}, "--zone"}});
 }
 
-TEST(Usage, SizesAndNumbersThatAreNoneAreNamed) {
+TEST(Usage, InvalidSizesAndNumbersAreNamed) {
     expect_refused(
         {{{"report", "d", "--offset", "x"}, "'x'"},
          {{"report", "d", "--offset", "1.5G"}, "'1.5G'"},
@@ -84,7 +84,7 @@ TEST(Usage, SizesAndNumbersThatAreNoneAreNamed) {
           "4294967296"}});
 }
 
-TEST(Usage, WordsThatAreNoneListThoseThatAre) {
+TEST(Usage, InvalidWordsAreRefusedWithAListOfValidOnes) {
     expect_refused(
         {{{"report", "d", "--state", "open"}, "implicit-open"},
          {{"report", "d", "--state", "EMPTY"}, "empty"},
@@ -95,7 +95,7 @@ TEST(Usage, WordsThatAreNoneListThoseThatAre) {
           "4096"}});
 }
 
-TEST(Usage, ZonesAreChosenInExactlyOneWay) {
+TEST(Usage, ZonesMustBeSelectedInExactlyOneWay) {
     for (const auto* verb : {"open", "close", "finish", "reset"})
         expect_refused({{{verb, "d", "--zone", "1", "--all"}, "give only one of"},
                         {{verb, "d", "--zone", "1", "--offset", "4M"}, "give only one of"},
@@ -117,7 +117,7 @@ TEST(Usage, OptionsThatContradictEachOtherAreNamed) {
                     {{"write", "d", "--offset", "0", "--input", ""}, "--input"}});
 }
 
-TEST(Usage, DeviceNamesThatCanNotBeAreNamed) {
+TEST(Usage, InvalidDeviceNamesAreRefusedWithAReason) {
     expect_refused({{{"info", ""}, "empty"},
                     {{"info", "emulated:"}, "path"},
                     {{"info", "null:"}, "null:"},
@@ -128,7 +128,7 @@ TEST(Usage, DeviceNamesThatCanNotBeAreNamed) {
                     {{"create", "null:1G", "--size", "1G", "--zone-size", "1M"}, "null:"}});
 }
 
-TEST(Usage, ShapesThatMakeNoSenseAreNamedAndNothingIsMade) {
+TEST(Usage, InvalidShapesAreRefusedAndNoFileIsMade) {
     const TemporaryFolder folder;
     const auto file = folder / "x";
     const auto create = [&file](std::vector<std::string> rest) {

@@ -1,4 +1,4 @@
-// create, info, report and the zone actions on a real disk.
+// create, info, report and the zone actions on an emulated disk.
 #include <algorithm>
 #include <filesystem>
 #include <sstream>
@@ -16,7 +16,7 @@ std::size_t lines_in(const std::string& text) {
     return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
-TEST(Create, MakesTheDiskThatWasAskedFor) {
+TEST(Create, MakesADiskOfTheRequestedShape) {
     const Disk disk({"--size", "64M", "--zone-size", "8M", "--zone-capacity", "6M",
                      "--conventional", "1", "--max-open", "3", "--max-active", "5", "--block-size",
                      "4096", "--physical-block-size", "4096"});
@@ -50,7 +50,7 @@ TEST(Create, OtherModelsHaveOtherZonesOrNone) {
     EXPECT_NE(failed({"reset", ordinary.path(), "--all"}).find("no zones"), std::string::npos);
 }
 
-TEST(Create, TakesAPrefixAndTellsInJson) {
+TEST(Create, AcceptsAPrefixAndPrintsJson) {
     const TemporaryFolder folder;
     const auto made = json_of(
         {"create", "emulated:" + (folder / "d"), "--size", "10M", "--zone-size", "4M", "--json"});
@@ -71,7 +71,7 @@ TEST(Create, NeverOverwrites) {
         std::string::npos);
 }
 
-TEST(Info, SaysWhoTheDiskIsAndWhyItIsDrivenThisWay) {
+TEST(Info, ShowsTheIdentityAndTheReasonForTheTransport) {
     const Disk disk;
     const auto plain = json_of({"info", disk.path(), "--json"});
     EXPECT_EQ(plain["device"], disk.path());
@@ -89,7 +89,7 @@ TEST(Info, SaysWhoTheDiskIsAndWhyItIsDrivenThisWay) {
     EXPECT_NE(done({"info", "null:1G"}).find("null"), std::string::npos);
 }
 
-TEST(Report, JsonHasTheContractsKeysInBytes) {
+TEST(Report, JsonHasTheDocumentedKeysInBytes) {
     const Disk disk;
     done({"write", disk.path(), "--offset", "8M"}, pattern(mib));
     const auto zones = json_of({"report", disk.path(), "--json"})["zones"];
@@ -109,7 +109,7 @@ TEST(Report, JsonHasTheContractsKeysInBytes) {
     EXPECT_EQ(zones[3]["state"], "empty");
 }
 
-TEST(Report, OffsetAndCountCutOutAPart) {
+TEST(Report, OffsetAndCountSelectAPart) {
     const Disk disk;
     const auto starts = [&](std::vector<std::string> rest) {
         rest.insert(rest.begin(), {"report", disk.path(), "--json"});
@@ -129,7 +129,7 @@ TEST(Report, OffsetAndCountCutOutAPart) {
               std::string::npos);
 }
 
-TEST(Report, StatesAndTypesFilterAndCountCountsWhatPasses) {
+TEST(Report, CountAppliesAfterTheStateAndTypeFilters) {
     const Disk disk;
     done({"open", disk.path(), "--zone", "3"});
     done({"finish", disk.path(), "--zone", "5"});
@@ -148,7 +148,7 @@ TEST(Report, StatesAndTypesFilterAndCountCountsWhatPasses) {
     EXPECT_EQ(count({"--state", "empty", "--count", "2"}), 2U);
 }
 
-TEST(Report, TableAndCsvHaveALineAZone) {
+TEST(Report, TableAndCsvHaveOneLinePerZone) {
     const Disk disk;
     EXPECT_EQ(lines_in(done({"report", disk.path()})), 9U);
     const auto csv = done({"report", disk.path(), "--csv"});
@@ -170,7 +170,7 @@ TEST(Report, TheMapIsReadableWithoutATerminal) {
     EXPECT_NE(run(command).out.find("██"), std::string::npos);
 }
 
-TEST(Actions, GoThroughTheStates) {
+TEST(Actions, ChangeTheStateOfAZone) {
     const Disk disk;
     done({"open", disk.path(), "--zone", "2"});
     EXPECT_EQ(disk.state(2), "explicit-open");
@@ -185,7 +185,7 @@ TEST(Actions, GoThroughTheStates) {
     EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * mib);
 }
 
-TEST(Actions, RangesByNumberAndByBytesAreTheSame) {
+TEST(Actions, RangesByNumberAndByBytesAreEquivalent) {
     const Disk disk;
     const auto by_number = json_of({"finish", disk.path(), "--zone", "3-5", "--json"});
     EXPECT_EQ(by_number["done"], 3);
@@ -204,7 +204,7 @@ TEST(Actions, RangesByNumberAndByBytesAreTheSame) {
     EXPECT_EQ(disk.state(4), "empty");
 }
 
-TEST(Actions, AllActsOnThoseItAppliesToAndSaysHowMany) {
+TEST(Actions, AllActsOnEveryZoneItAppliesToAndPrintsHowMany) {
     const Disk disk;
     done({"open", disk.path(), "--zone", "2-4"});
     EXPECT_EQ(json_of({"close", disk.path(), "--all", "--json"})["done"], 3);
@@ -217,7 +217,7 @@ TEST(Actions, AllActsOnThoseItAppliesToAndSaysHowMany) {
               std::string::npos);
 }
 
-TEST(Actions, AFailureNamesTheZoneAndHowManyWereDone) {
+TEST(Actions, AFailureNamesTheZoneAndTheNumberOfZonesDone) {
     const Disk disk;  // at most three open
     const auto line = failed({"open", disk.path(), "--zone", "3-7"});
     EXPECT_NE(line.find("zone 6"), std::string::npos) << line;
@@ -230,7 +230,7 @@ TEST(Actions, AFailureNamesTheZoneAndHowManyWereDone) {
     EXPECT_NE(conventional.find("no zone was reset"), std::string::npos) << conventional;
 }
 
-TEST(Actions, ZonesThatAreNotThereAreNamed) {
+TEST(Actions, MissingZonesAreNamed) {
     const Disk disk;
     EXPECT_NE(failed({"reset", disk.path(), "--zone", "8"}).find("no zone 8"), std::string::npos);
     EXPECT_NE(failed({"reset", disk.path(), "--zone", "7-8"}).find("no zone 8"), std::string::npos);

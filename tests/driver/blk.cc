@@ -124,7 +124,8 @@ Result<BlkResult> BlkInitiator::run(const BlkRequest& request, std::uint16_t que
     submit(queue);
     auto result = wait(queue);
     if (result && result->id != *id)
-        return tl::unexpected(fmt::format("ran request {}, got the answer to {}", *id, result->id));
+        return tl::unexpected(
+            fmt::format("ran request {}, but request {} completed", *id, result->id));
     return result;
 }
 

@@ -1,8 +1,7 @@
-// A thin virtio-blk driver (VIRTIO 1.3, 5.2) over the front end: requests in, status bytes and data out.
-// Written from the standard and not from our device's side.
+// A thin virtio-blk driver (VIRTIO 1.3, 5.2) over the front end: requests in, status bytes and data
+// out. It shares no code with our device.
 //
-// Threads: belongs to one thread.
-// Ownership: borrows the front end and the memory, which outlive it.
+// Ownership: borrows the front end and the memory, which must outlive it.
 #pragma once
 
 #include <array>
@@ -26,7 +25,8 @@ inline constexpr std::uint64_t f_read_only = 1ull << 5, f_flush = 1ull << 9,
                                f_config_wce = 1ull << 11, f_mq = 1ull << 12, f_discard = 1ull << 13,
                                f_write_zeroes = 1ull << 14, f_zoned = 1ull << 17;
 inline constexpr std::uint32_t config_bytes = 96;
-/// An append's answer by the standard: a sector and the status. Linux has seven bytes between them.
+/// The tail of an append: by the standard, a sector and the status. Linux has seven bytes between
+/// them.
 inline constexpr std::uint32_t append_tail = 9, append_tail_linux = 16;
 
 /// le32 type, le32 reserved, le64 sector.
@@ -44,7 +44,7 @@ struct BlkRequest {
 struct BlkResult {
     std::uint8_t status = 0xEE;
     std::vector<std::byte> data;      ///< data_in_length bytes.
-    std::uint64_t append_sector = 0;  ///< Where the tail had room for one.
+    std::uint64_t append_sector = 0;  ///< If the tail had room for a sector.
     std::uint32_t used_length = 0;
     std::uint64_t id = 0;
 
@@ -60,19 +60,19 @@ struct BlkZone {
     std::uint8_t state;
 };
 
-/// The descriptors that a report's bytes hold, as many as its header says.
+/// The descriptors in a report, as many as its header says.
 [[nodiscard]] Result<std::vector<BlkZone>> decode_report(std::span<const std::byte> bytes);
 
 struct BlkOptions {
     std::uint16_t queues = 1;
     RingOptions ring{.size = 128, .event_index = true, .indirect_entries = 64};
     std::uint32_t max_transfer = 1u << 20;
-    std::uint16_t depth = 32;  ///< Requests at once, over all queues.
+    std::uint16_t depth = 32;  ///< Requests in flight on all queues together.
 };
 
 class BlkInitiator {
   public:
-    /// Guest memory an initiator with these options needs.
+    /// The guest memory that an initiator with these options needs.
     [[nodiscard]] static std::uint64_t memory_needed(const BlkOptions& options);
 
     /// Starts the queues of a negotiated front end whose memory is shared.
@@ -80,10 +80,10 @@ class BlkInitiator {
                                                     const BlkOptions& options = {});
 
     [[nodiscard]] Result<BlkResult> run(const BlkRequest& request, std::uint16_t queue = 0);
-    /// Queues a request; its number. The device sees it after submit.
+    /// Queues a request and returns its number. The device sees it after submit.
     [[nodiscard]] Result<std::uint64_t> add(const BlkRequest& request, std::uint16_t queue = 0);
     void submit(std::uint16_t queue = 0);
-    /// The next answer on that queue, whichever request it is for.
+    /// The next completion on that queue, of any request.
     [[nodiscard]] Result<BlkResult> wait(std::uint16_t queue = 0,
                                          std::chrono::milliseconds limit = patience);
 
@@ -93,7 +93,7 @@ class BlkInitiator {
                                            std::uint32_t tail = blk::append_tail_linux);
     /// Open, close, finish, reset, reset_all, flush.
     [[nodiscard]] Result<BlkResult> act(std::uint32_t type, std::uint64_t sector = 0);
-    /// All zones from `sector` on that fit into `bytes`; fails unless the report did not.
+    /// The zones from `sector` on, as many as fit into `bytes`.
     [[nodiscard]] Result<std::vector<BlkZone>> report(std::uint64_t sector = 0,
                                                       std::uint32_t bytes = 65536);
 

@@ -1,8 +1,7 @@
-// A vhost-user socket as a front end sees it: messages put together byte by byte, sound or not,
-// and replies with a time limit.
+// A front end's vhost-user socket: sends valid and invalid messages, and receives replies with a
+// time limit.
 //
-// Threads: belongs to one thread.
-// Ownership: owns the socket; descriptors to send are borrowed, received ones are handed out.
+// Ownership: owns the socket; borrows descriptors that are sent; the caller owns received ones.
 #pragma once
 
 #include <chrono>
@@ -20,12 +19,12 @@ namespace zonebridge::driver {
 template <typename T>
 using Result = tl::expected<T, std::string>;
 
-/// How long anything may take before a test gives up. Generous: sanitizers and loaded machines.
+/// The time limit of every wait in a test. Generous, for sanitizers and loaded machines.
 inline constexpr std::chrono::milliseconds patience{20'000};
 
 using Bytes = std::vector<std::byte>;
 
-/// Appends integers in the machine's own order, as the protocol wants.
+/// Appends integers in the machine's byte order, which the protocol uses.
 template <typename Integer>
 void put(Bytes& bytes, Integer value) {
     const std::size_t at = bytes.size();
@@ -45,7 +44,7 @@ struct Reply {
     Bytes payload;
     std::vector<int> fds;  ///< The receiver closes them.
 
-    /// A 64-bit payload; fails if it is something else.
+    /// The payload, which must be 64 bits.
     [[nodiscard]] Result<std::uint64_t> u64() const;
 };
 
@@ -57,18 +56,18 @@ class Connection {
     Connection& operator=(Connection&&) = delete;
     ~Connection();
 
-    /// Any bytes with any descriptors.
+    /// Sends any bytes with any descriptors.
     [[nodiscard]] Result<void> send_raw(std::span<const std::byte> bytes,
                                         std::span<const int> fds = {}) const;
-    /// A message with the version flag and `flags`.
+    /// Sends a message with the version flag and `flags`.
     [[nodiscard]] Result<void> send(std::uint32_t request, const Bytes& payload,
                                     std::span<const int> fds = {}, std::uint32_t flags = 0) const;
     /// The next message from the back end.
     [[nodiscard]] Result<Reply> receive(std::chrono::milliseconds limit = patience) const;
-    /// send and receive; the reply has to be to that request.
+    /// Sends and receives; the reply must be to that request.
     [[nodiscard]] Result<Reply> ask(std::uint32_t request, const Bytes& payload = {},
                                     std::span<const int> fds = {}) const;
-    /// The back end hung up (waits for it).
+    /// Waits until the back end closes the connection; false if it does not in time.
     [[nodiscard]] bool closed(std::chrono::milliseconds limit = patience) const;
     void close() noexcept;
 

@@ -66,9 +66,9 @@ Result<Used> Queue::wait_used(std::chrono::milliseconds limit) {
             deadline - std::chrono::steady_clock::now());
         if (left.count() <= 0 || !wait_call(left)) {
             if (const auto used = ring.take_used())
-                return tl::unexpected(fmt::format(
-                    "queue {}: the answer for chain {} came without a call", index, used->head));
-            return tl::unexpected(fmt::format("queue {}: no answer in time", index));
+                return tl::unexpected(
+                    fmt::format("queue {}: chain {} completed without a call", index, used->head));
+            return tl::unexpected(fmt::format("queue {}: no completion in time", index));
         }
     }
 }
@@ -81,7 +81,7 @@ Result<std::uint32_t> Queue::run(std::span<const Buffer> chain, std::chrono::mil
     if (!used) return tl::unexpected(used.error());
     if (used->head != *head)
         return tl::unexpected(
-            fmt::format("queued chain {}, got an answer to {}", *head, used->head));
+            fmt::format("queued chain {}, but chain {} completed", *head, used->head));
     return used->length;
 }
 

@@ -1,7 +1,6 @@
-// A small vhost-user front end: negotiates, shares memory, runs queues, and can be talked into
-// breaking every rule through connection() and the rings' doors.
+// A small vhost-user front end: negotiates, shares memory and runs queues. connection() and the raw
+// access of Ring allow tests to break every rule.
 //
-// Threads: belongs to one thread.
 // Ownership: owns the connection, its queues and their descriptors; borrows the memory.
 #pragma once
 
@@ -19,7 +18,7 @@
 
 namespace zonebridge::driver {
 
-/// Message numbers, from the protocol's text.
+/// Message numbers (QEMU, docs/interop/vhost-user.rst).
 namespace message {
 inline constexpr std::uint32_t get_features = 1, set_features = 2, set_owner = 3, reset_owner = 4,
                                set_mem_table = 5, set_log_base = 6, set_log_fd = 7,
@@ -61,23 +60,23 @@ class Queue {
     int error_fd;
 
     void kick() const;
-    /// A call came, now or in time.
+    /// Waits for a call; false if none arrives in time.
     [[nodiscard]] bool wait_call(std::chrono::milliseconds limit = patience) const;
-    /// A call is pending right now; takes it.
+    /// Whether a call is pending; clears it.
     [[nodiscard]] bool called() const { return wait_call(std::chrono::milliseconds{0}); }
     [[nodiscard]] bool wait_error(std::chrono::milliseconds limit = patience) const;
-    /// Publishes what was added and kicks if the device wants it.
+    /// Publishes the added chains and kicks if the device asked for kicks.
     void submit();
-    /// The next answer, sleeping for calls as a real driver does.
+    /// The next completion; sleeps until a call, as a real driver does.
     [[nodiscard]] Result<Used> wait_used(std::chrono::milliseconds limit = patience);
-    /// One chain, there and back: the used length.
+    /// Runs one chain and returns the used length.
     [[nodiscard]] Result<std::uint32_t> run(std::span<const Buffer> chain,
                                             std::chrono::milliseconds limit = patience);
 };
 
 struct Wanted {
-    /// Device features to accept, as far as they are offered. Rings go by event_index and indirect
-    /// here.
+    /// Device features to accept if offered. Rings use event_index and indirect if they are among
+    /// these.
     std::uint64_t features = bit::version_1 | bit::protocol_features;
     std::uint64_t protocol_features =
         bit::p_mq | bit::p_reply_ack | bit::p_config | bit::p_backend_req;
@@ -89,17 +88,17 @@ class FrontEnd {
 
     [[nodiscard]] Connection& connection() noexcept { return connection_; }
 
-    /// GET_FEATURES, protocol features if wanted and offered, SET_OWNER, SET_FEATURES. With
-    /// reply_ack accepted, later requests ask for acknowledgements and check them.
+    /// GET_FEATURES, protocol features if wanted and offered, SET_OWNER, SET_FEATURES. If reply_ack
+    /// is accepted, later requests ask for acknowledgements and check them.
     [[nodiscard]] Result<void> negotiate(const Wanted& wanted = {});
     [[nodiscard]] std::uint64_t features() const noexcept { return features_; }
     [[nodiscard]] std::uint64_t protocol_features() const noexcept { return protocol_features_; }
     [[nodiscard]] std::uint64_t offered() const noexcept { return offered_; }
 
-    /// A request that has no reply of its own; acknowledged where that was negotiated.
+    /// Sends a request without a reply; checks the acknowledgement if that was negotiated.
     [[nodiscard]] Result<void> tell(std::uint32_t request, const Bytes& payload = {},
                                     std::span<const int> fds = {});
-    /// A request answered by 64 bits.
+    /// Sends a request whose reply is 64 bits.
     [[nodiscard]] Result<std::uint64_t> ask(std::uint32_t request);
 
     /// All regions by SET_MEM_TABLE (at most eight), or one each by ADD_MEM_REG.
@@ -110,7 +109,8 @@ class FrontEnd {
 
     /// Makes a queue in `memory` without telling the back end.
     Queue& make_queue(std::uint16_t index, SharedMemory& memory, RingOptions options);
-    /// Describes the queue to the back end and sets it going (kick set, enabled).
+    /// Describes the queue to the back end and starts it (sets the kick descriptor, enables the
+    /// queue).
     [[nodiscard]] Result<void> start(Queue& queue);
     /// make_queue and start; event index and indirect descriptors as negotiated.
     [[nodiscard]] Result<Queue*> start_queue(std::uint16_t index, SharedMemory& memory,

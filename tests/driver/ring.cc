@@ -91,7 +91,7 @@ bool Ring::publish() {
     published_ = next_available_;
     set_available_index(next_available_);
     if (!options_.event_index) return (used_flags() & 1) == 0;
-    // The device's event lies among what was just added.
+    // True if the device's event is among the chains that were just added.
     const auto distance = static_cast<std::uint16_t>(next_available_ - available_event() - 1);
     return distance < static_cast<std::uint16_t>(next_available_ - before);
 }
@@ -123,7 +123,7 @@ bool Ring::arm() {
 }
 
 void Ring::disarm() {
-    // With event index, an event just behind is passed again only after 65,535 answers.
+    // With event index, an event just behind the index is reached only after 65,535 completions.
     if (options_.event_index)
         set_used_event(static_cast<std::uint16_t>(next_used_ - 1));
     else

@@ -1,8 +1,7 @@
-// The driver's side of a split virtqueue, written from the standard (VIRTIO 1.2, 2.7) and not from
-// our device's side, with doors left open for tests that want to write nonsense.
+// The driver's side of a split virtqueue (VIRTIO 1.2, 2.7). It shares no code with our device, and
+// has raw access for tests that write invalid rings.
 //
-// Threads: belongs to one thread.
-// Ownership: borrows the memory it lies in.
+// Ownership: borrows the memory in which the ring lies.
 #pragma once
 
 #include <cstddef>
@@ -32,9 +31,10 @@ struct Buffer {
 struct RingOptions {
     std::uint16_t size = 64;
     bool event_index = false;
-    /// Chains of more than one buffer go to indirect tables, of this many entries; 0: none do.
+    /// The size of indirect tables, which hold chains of more than one buffer; 0: no indirect
+    /// tables.
     std::uint16_t indirect_entries = 0;
-    std::uint16_t first_index = 0;  ///< Where both indices begin, to try wrapping around.
+    std::uint16_t first_index = 0;  ///< The initial value of both indices, for tests of wrapping.
 };
 
 struct Used {
@@ -46,14 +46,14 @@ class Ring {
   public:
     Ring(SharedMemory& memory, const RingOptions& options);
 
-    /// Queues a chain, invisible to the device until publish. Its head; nothing if there is no
-    /// room.
+    /// Queues a chain, which the device sees after publish. Returns its head; nothing if the ring
+    /// is full.
     [[nodiscard]] std::optional<std::uint16_t> add(std::span<const Buffer> chain);
-    /// Shows the device what was added. True if it wants a kick.
+    /// Makes the added chains visible to the device. True if the device asked for a kick.
     [[nodiscard]] bool publish();
-    /// The next answer, if there is one; its descriptors are free again.
+    /// The next completion, if there is one; frees its descriptors.
     [[nodiscard]] std::optional<Used> take_used();
-    /// Asks for a call with the next answer. True if there is one already.
+    /// Asks for a call at the next completion. True if there is a completion already.
     [[nodiscard]] bool arm();
     /// Asks for no calls.
     void disarm();
@@ -64,21 +64,21 @@ class Ring {
     [[nodiscard]] std::uint64_t available_address() const noexcept;
     [[nodiscard]] std::uint64_t used_address() const noexcept;
 
-    // The doors. All of these write shared memory as it lies; the ring's own books do not notice.
+    // Raw access. These write shared memory without updating the ring's own state.
 
     void write_descriptor(std::uint16_t index, std::uint64_t address, std::uint32_t length,
                           std::uint16_t flags, std::uint16_t next);
-    /// Puts `head` into the available ring and moves the index on.
+    /// Puts `head` into the available ring and increments the index.
     void make_available(std::uint16_t head);
     void set_available_entry(std::uint16_t slot, std::uint16_t head);
     void set_available_index(std::uint16_t index);
     [[nodiscard]] std::uint16_t available_index() const noexcept;
     [[nodiscard]] std::uint16_t used_index() const noexcept;
     [[nodiscard]] std::uint16_t used_flags() const noexcept;
-    /// What the device wrote as its avail_event.
+    /// The device's avail_event.
     [[nodiscard]] std::uint16_t available_event() const noexcept;
     void set_used_event(std::uint16_t event);
-    /// The blocks the three parts lie in.
+    /// The memory of the ring's three parts.
     [[nodiscard]] const Block& descriptors() const noexcept { return descriptors_; }
     [[nodiscard]] const Block& available() const noexcept { return available_; }
     [[nodiscard]] const Block& used() const noexcept { return used_; }

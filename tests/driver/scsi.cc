@@ -28,7 +28,7 @@ std::array<std::uint8_t, 8> address_bytes(ScsiAddress address) {
             0};
 }
 
-/// Cuts a buffer into segments.
+/// Appends a buffer, split into segments.
 void append(std::vector<Buffer>& chain, const Block& block, std::uint32_t length, bool in,
             std::uint32_t segment) {
     for (std::uint32_t done = 0; done < length;) {
@@ -158,7 +158,8 @@ Result<ScsiResult> ScsiInitiator::run(const ScsiCommand& command, std::uint16_t 
     submit(queue);
     auto result = wait(queue, limit);
     if (result && result->id != *id)
-        return tl::unexpected(fmt::format("ran command {}, got the answer to {}", *id, result->id));
+        return tl::unexpected(
+            fmt::format("ran command {}, but command {} completed", *id, result->id));
     return result;
 }
 

@@ -1,8 +1,7 @@
-// A thin virtio-scsi initiator (VIRTIO 1.2, 5.6) over the front end: CDBs in, status and sense out,
-// task management, events, and the handful of commands that tests of zoned disks keep sending.
+// A thin virtio-scsi initiator (VIRTIO 1.2, 5.6) over the front end: commands with their status and
+// sense, task management, events, and the commands that tests of zoned disks often send.
 //
-// Threads: belongs to one thread.
-// Ownership: borrows the front end and the memory, which outlive it.
+// Ownership: borrows the front end and the memory, which must outlive it.
 #pragma once
 
 #include <array>
@@ -28,7 +27,7 @@ struct ScsiCommand {
     std::span<const std::byte> data_out = {};
     std::uint32_t data_in_length = 0;
     ScsiAddress address = {};
-    /// Overrides the eight address bytes on the wire.
+    /// Replaces the eight address bytes of the request.
     std::optional<std::array<std::uint8_t, 8>> raw_address = {};
 };
 
@@ -38,7 +37,7 @@ struct ScsiResult {
     std::uint32_t residual = 0;
     std::vector<std::uint8_t> sense;
     std::vector<std::byte> data;    ///< data_in_length bytes less the residual.
-    std::uint32_t used_length = 0;  ///< What the used ring said.
+    std::uint32_t used_length = 0;  ///< The length in the used ring.
     std::uint64_t id = 0;           ///< The command's tag.
 
     [[nodiscard]] bool good() const noexcept { return response == 0 && status == 0; }
@@ -61,9 +60,9 @@ struct ReportedZone {
 
 struct ZoneReport {
     std::uint8_t same;
-    std::uint32_t list_length;  ///< Bytes of all descriptors there would be.
+    std::uint32_t list_length;  ///< Bytes of all matching descriptors, transferred or not.
     std::uint64_t maximum_lba;
-    std::vector<ReportedZone> zones;  ///< Those that were transferred.
+    std::vector<ReportedZone> zones;  ///< The zones that were transferred.
 };
 
 struct ScsiEvent {
@@ -75,14 +74,14 @@ struct ScsiEvent {
 struct ScsiOptions {
     std::uint16_t request_queues = 1;
     RingOptions ring{.size = 128, .event_index = true, .indirect_entries = 64};
-    std::uint32_t max_transfer = 1u << 20;  ///< Bytes of data a command may carry.
-    std::uint32_t segment = 0;  ///< Data is cut into buffers of this many bytes; 0: one.
-    std::uint16_t depth = 32;   ///< Commands at once, over all queues.
+    std::uint32_t max_transfer = 1u << 20;  ///< The largest data length of a command, in bytes.
+    std::uint32_t segment = 0;              ///< The size of data buffers, in bytes; 0: one buffer.
+    std::uint16_t depth = 32;               ///< Commands in flight on all queues together.
 };
 
 class ScsiInitiator {
   public:
-    /// Guest memory an initiator with these options needs.
+    /// The guest memory that an initiator with these options needs.
     [[nodiscard]] static std::uint64_t memory_needed(const ScsiOptions& options);
 
     /// Starts the control, event and request queues of a negotiated front end whose memory is
@@ -90,27 +89,27 @@ class ScsiInitiator {
     [[nodiscard]] static Result<ScsiInitiator> start(FrontEnd& front_end, SharedMemory& memory,
                                                      const ScsiOptions& options = {});
 
-    /// One command, there and back.
+    /// Runs one command.
     [[nodiscard]] Result<ScsiResult> run(const ScsiCommand& command, std::uint16_t queue = 0,
                                          std::chrono::milliseconds limit = patience);
-    /// Queues a command; its tag. The device sees it after submit.
+    /// Queues a command and returns its tag. The device sees it after submit.
     [[nodiscard]] Result<std::uint64_t> add(const ScsiCommand& command, std::uint16_t queue = 0);
     void submit(std::uint16_t queue = 0);
-    /// The next answer on that queue, whichever command it is for.
+    /// The next completion on that queue, of any command.
     [[nodiscard]] Result<ScsiResult> wait(std::uint16_t queue = 0,
                                           std::chrono::milliseconds limit = patience);
     [[nodiscard]] std::uint16_t outstanding() const noexcept;
 
-    /// A task management function; the response byte.
+    /// Runs a task management function and returns the response byte.
     [[nodiscard]] Result<std::uint8_t> manage(std::uint32_t subtype, ScsiAddress address,
                                               std::uint64_t id = 0);
     [[nodiscard]] Result<std::uint8_t> abort_task(std::uint64_t id, ScsiAddress address = {});
     [[nodiscard]] Result<std::uint8_t> reset_logical_unit(ScsiAddress address = {});
-    /// Any bytes to the control queue, room for so many back; what came, cut to the used length.
+    /// Sends any bytes to the control queue, with room for `reply_size` bytes; returns the reply.
     [[nodiscard]] Result<Bytes> control_raw(std::span<const std::byte> request,
                                             std::uint32_t reply_size);
 
-    /// Gives the device room for events, and takes one.
+    /// Gives the device buffers for events.
     [[nodiscard]] Result<void> post_event_buffers(unsigned count = 8);
     [[nodiscard]] Result<ScsiEvent> wait_event(std::chrono::milliseconds limit = patience);
 

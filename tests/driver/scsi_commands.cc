@@ -1,4 +1,4 @@
-// The initiator's ready-made commands.
+// ScsiInitiator's functions for single commands.
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -21,7 +21,7 @@ std::uint64_t get_be(std::span<const std::byte> bytes, std::size_t offset, std::
     return value;
 }
 
-/// READ(16) and its like: opcode, flags, LBA, length, group, control.
+/// A 16-byte CDB: opcode, flags, LBA, length, group, control.
 std::vector<std::uint8_t> cdb16(std::uint8_t opcode, std::uint8_t byte1, std::uint64_t lba,
                                 std::uint32_t length, std::uint8_t byte14 = 0) {
     std::vector<std::uint8_t> cdb{opcode, byte1};

@@ -1,6 +1,6 @@
-// A program that uses the installed library and nothing else of Zonebridge: makes an emulated disk,
-// appends to a zone, reads back what landed, and reports the zone, all from an event loop of its own.
-// docs/library.md shows it.
+// A program that uses the installed library and nothing else of Zonebridge: it makes an emulated
+// disk, appends to a zone, reads the data back, and reports the zone, all from an event loop of its
+// own. docs/library.md shows it.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -35,8 +35,8 @@ Value value_or_exit(tl::expected<Value, zonebridge::Error> result) {
     return std::move(*result);
 }
 
-/// All of `requests` from their submission to their end, side by side, in an event loop such as a program
-/// has that also waits for other things. The results, in the order of the requests.
+/// Runs all requests concurrently, in an event loop such as a program has that also waits for other
+/// events. Returns the results in the order of the requests.
 std::vector<std::uint64_t> run(zonebridge::Loop& loop, zonebridge::Queue& queue,
                                std::vector<zonebridge::Request> requests) {
     for (std::size_t i = 0; i < requests.size(); ++i) requests[i].tag = i;
@@ -45,7 +45,8 @@ std::vector<std::uint64_t> run(zonebridge::Loop& loop, zonebridge::Queue& queue,
     pollfd waiting{loop.fd().value(), POLLIN, 0};
     for (std::size_t done = 0; done < requests.size();) {
         submitted += queue.submit(std::span(requests).subspan(submitted));
-        // Without end in a program; here, a request that nothing wakes this thread for is an error.
+        // A program would wait without a limit; here, a request that never wakes this thread is an
+        // error.
         const auto woken = ::poll(&waiting, 1, 30'000);
         if (woken < 0 && errno == EINTR) continue;
         if (woken != 1) give_up("the loop's descriptor does not become readable");

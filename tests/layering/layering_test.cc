@@ -1,5 +1,5 @@
-// The one-way flow, kept by reading every #include line of the tree: who may use whom, who alone
-// may touch the kernel's interfaces, and that includes are written from the root.
+// Reads every #include line of the tree and checks which folder may include which, which files may
+// use the kernel's interfaces, and that includes are paths from the root.
 
 #include <algorithm>
 #include <filesystem>
@@ -54,9 +54,9 @@ const std::vector<Reserved> reserved{
     {std::regex("netlink/.*"), std::regex("service/vdpa_bus\\.cc"),
      "the vDPA bus is behind service/vdpa_bus"},
     {std::regex("future|latch"), std::regex("(?!)"),
-     "who waits may end a promise or latch while another thread is still inside it: "
+     "the waiting thread may destroy a promise or latch while another thread is still inside it: "
      "service/answers.h"},
-    {std::regex("CLI/.*|nlohmann/.*"), std::regex("tools/.*"), "the command line is tools' own"},
+    {std::regex("CLI/.*|nlohmann/.*"), std::regex("tools/.*"), "only tools/ has a command line"},
 };
 
 struct Include {
@@ -91,7 +91,7 @@ std::string first_folder(const std::string& path) {
     return path.substr(0, path.find('/'));
 }
 
-TEST(Layering, TheTreeIsRead) {
+TEST(Layering, TheTestFindsTheSources) {
     const auto all = includes();
     EXPECT_GT(all.size(), 50U);
     EXPECT_TRUE(std::any_of(all.begin(), all.end(),
@@ -123,7 +123,8 @@ TEST(Layering, KernelInterfacesStayBehindTheirWrappers) {
     }
 }
 
-// A thread with a signal mask of its own making would die of a page that a front end truncated.
+// start_thread() leaves SIGBUS unblocked. With SIGBUS blocked, a page that a front end truncated
+// would kill the process.
 TEST(Layering, ThreadsAreStartedInOnePlace) {
     const std::regex starts(
         R"(pthread_create|std::jthread|std::async|std::thread\s*[({]|std::thread\s+\w+\s*[({]|thread_?\s*[({]\s*\[)");
@@ -145,7 +146,7 @@ TEST(Layering, ThreadsAreStartedInOnePlace) {
     }
 }
 
-TEST(Layering, HeadersOpenWithTheirPurposeAndGuardThemselves) {
+TEST(Layering, HeadersBeginWithTheirPurposeAndHaveAGuard) {
     for (const auto& [folder, ignored] : may_include) {
         for (const auto& entry : fs::recursive_directory_iterator(root / folder)) {
             if (entry.path().extension() != ".h") continue;
@@ -153,9 +154,9 @@ TEST(Layering, HeadersOpenWithTheirPurposeAndGuardThemselves) {
             const std::string text{std::istreambuf_iterator<char>(file), {}};
             const auto name = fs::relative(entry.path(), root).string();
             EXPECT_NE(text.find("#pragma once"), std::string::npos) << name;
-            EXPECT_TRUE(text.starts_with("// ")) << name << " does not say what it is for";
+            EXPECT_TRUE(text.starts_with("// ")) << name << " does not begin with its purpose";
             EXPECT_EQ(text.find("// Ownership: none."), std::string::npos)
-                << name << ": leave the rule out where there is none";
+                << name << ": omit the line if there is no rule";
         }
     }
 }

@@ -39,18 +39,19 @@ PassedThrough::PassedThrough(const std::vector<std::string>& extra) {
     std::vector<std::string> arguments{"serve", "--virtio",          "scsi", "--socket", socket(),
                                        "--lun", "0=scsi:" + device()};
     arguments.insert(arguments.end(), extra.begin(), extra.end());
-    // The server has this program's standard error.
+    // The server inherits this program's standard error, which is redirected to the log for the
+    // start.
     const auto own = ::dup(STDERR_FILENO);
     const auto file =
         ::open((folder_ / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     ::dup2(file, STDERR_FILENO);
     server_ = std::make_unique<Background>(arguments);
-    said_ = server_->output_until("ready:");
+    output_ = server_->output_until("ready:");
     ::dup2(own, STDERR_FILENO);
     ::close(own);
     ::close(file);
-    if (said_.find("ready:") == std::string::npos)
-        throw std::runtime_error("no server: " + said_ + log());
+    if (output_.find("ready:") == std::string::npos)
+        throw std::runtime_error("no server: " + output_ + log());
 }
 
 std::string PassedThrough::log() const {

@@ -1,8 +1,5 @@
-// A SCSI disk of this machine, passed through by the real program; and the same disk by sg3_utils,
-// to compare with.
-//
-// Threads: one.
-// Ownership: owns the server and what it said.
+// A SCSI disk of this machine, passed through by the real program, and the same disk accessed with
+// sg3_utils for comparison.
 #pragma once
 
 #include <cstdint>
@@ -19,28 +16,30 @@ namespace zonebridge::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// What sg_raw gets of a command; nothing if it does not end with GOOD.
+/// The data that sg_raw gets for a command; nothing if the status is not GOOD.
 [[nodiscard]] std::optional<Bytes> ask_host(const Bytes& cdb, std::uint32_t length);
 
-/// What guests get.
+/// The data of a guest's command.
 [[nodiscard]] Bytes bytes_in(const driver::ScsiResult& result);
 
 class PassedThrough {
   public:
-    /// The disk in question: the environment's ZB_SG. Throws if the server does not get ready.
+    /// Serves the disk that the environment's ZB_SG names. Throws if the server does not get ready.
     explicit PassedThrough(const std::vector<std::string>& extra = {});
     [[nodiscard]] static std::string device();
     [[nodiscard]] std::string socket() const { return folder_ / "socket"; }
-    [[nodiscard]] const std::string& said() const { return said_; }  ///< Its "ready" line.
-    /// What it wrote about the disk until now.
+    [[nodiscard]] const std::string& output() const {
+        return output_;
+    }  ///< Standard output up to the "ready" line.
+    /// The log lines about the disk so far.
     [[nodiscard]] std::string log() const;
-    /// Everything it wrote, once that has `words` in it, or after ten seconds.
+    /// The whole log, once it contains `words`, or after ten seconds.
     [[nodiscard]] std::string log_with(const std::string& words) const;
     int stop() { return server_->stop(); }
 
   private:
     TemporaryFolder folder_;
-    std::string said_;
+    std::string output_;
     std::unique_ptr<Background> server_;
 };
 

@@ -1,4 +1,4 @@
-// A guest's view of a SCSI disk that is passed through, without a guest: the disk's own answers.
+// A SCSI disk that is passed through, as a guest sees it: replies and sense are the disk's own.
 
 #include <algorithm>
 #include <cstdlib>
@@ -58,7 +58,7 @@ class Passed : public testing::Test {
     driver::ScsiResult tell(const Bytes& cdb, const std::vector<std::byte>& data) {
         return must(guest->scsi->run({.cdb = cdb, .data_out = data}));
     }
-    /// The guest gets what the host gets.
+    /// Expects that the guest and the host get the same data.
     void expect_same(const Bytes& cdb, std::uint32_t length, const std::string& what) {
         const auto host = ask_host(cdb, length);
         const auto got = ask(cdb, length);
@@ -72,18 +72,18 @@ class Passed : public testing::Test {
     std::optional<Guest> guest;
 };
 
-TEST_F(Passed, SaysSo) {
+TEST_F(Passed, TheReadyLineSaysThatTheDiskIsPassedThrough) {
     serve();
-    EXPECT_NE(served->said().find("passed through"), std::string::npos) << served->said();
+    EXPECT_NE(served->output().find("passed through"), std::string::npos) << served->output();
     EXPECT_EQ(guest->attention, power_on);
     EXPECT_TRUE(must(guest->scsi->test_unit_ready()).good()) << "one unit attention, not two";
     EXPECT_EQ(served->stop(), 0);
     EXPECT_EQ(served->log(), "");
     served.emplace(std::vector<std::string>{"--translate"});
-    EXPECT_EQ(served->said().find("passed through"), std::string::npos) << served->said();
+    EXPECT_EQ(served->output().find("passed through"), std::string::npos) << served->output();
 }
 
-TEST_F(Passed, WhatTheDiskSaysOfItselfIsItsOwn) {
+TEST_F(Passed, DescriptiveDataAreTheDisksOwn) {
     serve();
     expect_same(inquiry(std::nullopt), 1024, "INQUIRY");
     expect_same(inquiry(std::nullopt, 36), 36, "INQUIRY, 36 bytes");
@@ -104,7 +104,7 @@ TEST_F(Passed, WhatTheDiskSaysOfItselfIsItsOwn) {
     expect_same({0x03, 0, 0, 0, 252, 0}, 252, "REQUEST SENSE");
 }
 
-TEST_F(Passed, PageOfPagesHidesAtaInformationAndHasLimits) {
+TEST_F(Passed, ListOfPagesHidesAtaInformationAndHasBlockLimits) {
     serve();
     auto pages = *ask_host(inquiry(0x00), 1024);
     std::erase(pages, 0x89);
@@ -113,7 +113,7 @@ TEST_F(Passed, PageOfPagesHidesAtaInformationAndHasLimits) {
     pages[3] = static_cast<std::uint8_t>(pages.size() - 4);
     EXPECT_EQ(bytes_in(ask(inquiry(0x00), 1024)), pages);
     EXPECT_EQ(ask(inquiry(0x89), 1024).sense_code(), invalid_field);
-    // But for the transfer lengths B0h is the disk's own.
+    // Except for the transfer lengths, page B0h is the disk's own.
     auto host = *ask_host(inquiry(0xB0), 1024);
     auto got = bytes_in(ask(inquiry(0xB0), 1024));
     ASSERT_EQ(host.size(), got.size());
@@ -125,7 +125,7 @@ TEST_F(Passed, PageOfPagesHidesAtaInformationAndHasLimits) {
     EXPECT_EQ(host, got);
 }
 
-TEST_F(Passed, ZonesAreReportedAsTheDiskDoes) {
+TEST_F(Passed, ReportZonesReturnsTheDisksData) {
     serve();
     ASSERT_TRUE(must(guest->scsi->write(lba(9), bytes_of(8192, 3), block)).good());
     ASSERT_TRUE(must(guest->scsi->zone_action(2, lba(10))).good());
@@ -135,7 +135,7 @@ TEST_F(Passed, ZonesAreReportedAsTheDiskDoes) {
     EXPECT_TRUE(ask(report_zones(0), 0).good());
 }
 
-TEST_F(Passed, DataComeBackAndSenseIsTheDisksOwn) {
+TEST_F(Passed, DataAreReadBackAndSenseIsTheDisksOwn) {
     serve({}, {.segment = 4096});
     const auto data = bytes_of(256 * 1024, 5);
     EXPECT_TRUE(must(guest->scsi->write(lba(8), data, block, true)).good());
@@ -154,11 +154,11 @@ TEST_F(Passed, DataComeBackAndSenseIsTheDisksOwn) {
     EXPECT_TRUE(must(guest->scsi->synchronize_cache()).good());
 }
 
-TEST_F(Passed, WhatIsNotMovedIsResidual) {
+TEST_F(Passed, DataThatAreNotTransferredAreResidual) {
     serve();
     const auto own = ask_host(inquiry(0xB6), 1024)->size();
     EXPECT_EQ(ask(inquiry(0xB6), 1024).residual, 1024 - own);
-    // More room than the CDB asks for, and less.
+    // Larger and smaller buffers than the CDB asks for.
     EXPECT_EQ(ask(inquiry(0xB6, 8), 512).residual, 504U);
     EXPECT_EQ(ask(inquiry(0xB6, 512), 8).response, overrun);
     const Bytes read_8{0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0};
@@ -172,13 +172,13 @@ TEST_F(Passed, WhatIsNotMovedIsResidual) {
     const auto too_much = tell(write_8, bytes_of(8192, 1));
     EXPECT_TRUE(too_much.good()) << too_much.text();
     EXPECT_EQ(too_much.residual, 4096U);
-    // Data the other way: none of it is moved.
+    // Buffers of the other direction: no data are transferred.
     const auto other_way = tell({0, 0, 0, 0, 0, 0}, bytes_of(512, 1));
     EXPECT_TRUE(other_way.good()) << other_way.text();
     EXPECT_EQ(other_way.residual, 512U);
 }
 
-TEST_F(Passed, ShortTransfersAndFailuresOfTheDisksArePassedUp) {
+TEST_F(Passed, ShortTransfersAndFailuresOfTheDiskReachTheGuest) {
     serve();
     const auto set = [](const std::string& name, const std::string& value) {
         std::ofstream("/sys/bus/pseudo/drivers/scsi_debug/" + name) << value;
@@ -197,8 +197,8 @@ TEST_F(Passed, ShortTransfersAndFailuresOfTheDisksArePassedUp) {
     const auto recovered = read_16("0x8");
     EXPECT_EQ(recovered.status, 2) << recovered.text();
     EXPECT_EQ(recovered.sense_code() >> 16, 1U);
-    EXPECT_EQ(recovered.residual, 0U) << "its data came";
-    // Its bad sector, which INFORMATION names.
+    EXPECT_EQ(recovered.residual, 0U) << "the data were transferred";
+    // The bad sector, which is in INFORMATION.
     const auto bad = read_16("0x2", 0x1234);
     EXPECT_EQ(bad.sense_code(), 0x031100U) << bad.text();
     ASSERT_GE(bad.sense.size(), 7U);
@@ -207,7 +207,7 @@ TEST_F(Passed, ShortTransfersAndFailuresOfTheDisksArePassedUp) {
     EXPECT_TRUE(must(guest->scsi->read(0, 16, block)).good());
 }
 
-TEST_F(Passed, WhatIsNotAllowedIsRefusedByNameAndOnce) {
+TEST_F(Passed, DisallowedCommandsAreRefusedAndLoggedOnce) {
     serve();
     const auto data = bytes_of(16, 1);
     const Bytes mode_select{0x55, 0x10, 0, 0, 0, 0, 0, 0, 8, 0};
@@ -228,17 +228,17 @@ TEST_F(Passed, WhatIsNotAllowedIsRefusedByNameAndOnce) {
     EXPECT_NE(log.find("--allow 0xC1\n"), std::string::npos) << log;
 }
 
-TEST_F(Passed, WhatIsAllowedGetsThere) {
+TEST_F(Passed, WithAllowCommandsReachTheDisk) {
     serve({"--allow", "write-buffer,0xC1", "--allow", "mode-select"});
     EXPECT_TRUE(tell(write_buffer, bytes_of(16, 1)).good());
-    // The disk itself says that it does not know it.
+    // The disk itself refuses the unknown opcode.
     EXPECT_EQ(ask({0xC1, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0).sense_code(), invalid_opcode);
     EXPECT_NE(tell({0x55, 0x10, 0, 0, 0, 0, 0, 0, 4, 0}, bytes_of(4, 1)).sense_code(),
               invalid_opcode);
     EXPECT_EQ(served->log(), "");
 }
 
-TEST_F(Passed, ReadOnlyIsReadOnly) {
+TEST_F(Passed, ReadOnlyRefusesChangesAndReportsWriteProtection) {
     serve();
     ASSERT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 2), block)).good());
     guest.reset();
@@ -260,7 +260,7 @@ TEST_F(Passed, ReadOnlyIsReadOnly) {
     EXPECT_EQ(served->stop(), 0);
 }
 
-TEST_F(Passed, WritesInFlightTogetherKeepTheirOrder) {
+TEST_F(Passed, WritesInFlightKeepTheirOrder) {
     serve({"--queues", "2"}, {.request_queues = 2, .segment = 4096, .depth = 64});
     constexpr std::size_t piece = 16384;
     constexpr std::uint32_t piece_blocks = piece / block;
@@ -269,7 +269,7 @@ TEST_F(Passed, WritesInFlightTogetherKeepTheirOrder) {
     for (std::uint32_t round = 0; round < 8; ++round) {
         std::vector<std::vector<std::byte>> kept;
         for (std::uint16_t queue = 0; queue < 2; ++queue) {
-            // Two zones a queue, their writes in turn.
+            // Two zones per queue, with alternating writes.
             for (std::uint32_t i = 0; i < 32; ++i) {
                 const auto zone = 8U + 2 * queue + i % 2;
                 const auto at = round * 16 + i / 2;
@@ -292,7 +292,7 @@ TEST_F(Passed, WritesInFlightTogetherKeepTheirOrder) {
                 << zone << " " << at;
 }
 
-TEST_F(Passed, ExplainTellsWhatTheDiskRefused) {
+TEST_F(Passed, ExplainLogsRefusalsOfTheDisk) {
     serve({"--explain"});
     ASSERT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 2), block)).good());
     EXPECT_EQ(must(guest->scsi->write(lba(8) + 64, bytes_of(4096, 2), block)).sense_code(),
@@ -302,14 +302,14 @@ TEST_F(Passed, ExplainTellsWhatTheDiskRefused) {
     EXPECT_NE(log.find("implicit-open"), std::string::npos) << log;
 }
 
-TEST_F(Passed, ResetsAreToldOnce) {
+TEST_F(Passed, ResetsAreReportedOnce) {
     serve();
     EXPECT_EQ(must(guest->scsi->reset_logical_unit()), 0);
-    EXPECT_TRUE(must(guest->scsi->inquiry()).good()) << "which no unit attention stops";
+    EXPECT_TRUE(must(guest->scsi->inquiry()).good()) << "INQUIRY ignores unit attentions";
     EXPECT_EQ(must(guest->scsi->test_unit_ready()).sense_code(), power_on);
     EXPECT_TRUE(must(guest->scsi->test_unit_ready()).good());
     EXPECT_EQ(must(guest->scsi->reset_logical_unit()), 0);
-    // As data of REQUEST SENSE, which takes it too.
+    // REQUEST SENSE returns the attention as data, and clears it.
     const auto sense = bytes_in(ask({0x03, 0, 0, 0, 252, 0}, 252));
     ASSERT_GE(sense.size(), 18U);
     EXPECT_EQ(sense[2] & 0xF, 6);
@@ -317,7 +317,8 @@ TEST_F(Passed, ResetsAreToldOnce) {
     EXPECT_TRUE(must(guest->scsi->test_unit_ready()).good());
 }
 
-/// Of the kernel's faults (debugfs): "HOST-BYTE STATUS KEY ASC ASCQ" for READ(16).
+/// Faults that the kernel's scsi_debug injects into READ(16) by debugfs: "HOST-BYTE DRIVER-BYTE
+/// STATUS KEY ASC ASCQ".
 class PassedWithFaults : public Passed {
   protected:
     void SetUp() override {
@@ -336,7 +337,7 @@ class PassedWithFaults : public Passed {
     std::string faults_;
 };
 
-TEST_F(PassedWithFaults, TheKernelsOwnFailuresAreNeverSuccess) {
+TEST_F(PassedWithFaults, FailuresOfTheKernelReachTheGuestAsFailures) {
     serve();
     EXPECT_EQ(read_with("0x7 0 0 0 0 0").response, 9) << "failure";
     EXPECT_EQ(read_with("0x1 0 0 0 0 0").response, bad_target) << "no connect";
@@ -347,21 +348,21 @@ TEST_F(PassedWithFaults, TheKernelsOwnFailuresAreNeverSuccess) {
         << served->log();
 }
 
-/// Run alone, as a user who may open the disk and has no more rights.
-TEST_F(Passed, DISABLED_WhatTheKernelForbidsAUserIsSaidPlainly) {
+/// Runs alone, as a user who may open the disk and has no other rights.
+TEST_F(Passed, DISABLED_ACommandThatTheKernelForbidsAUserIsLogged) {
     serve();
     EXPECT_NE(served->log().find("does not have the capability CAP_SYS_RAWIO"), std::string::npos)
         << served->log();
     EXPECT_TRUE(must(guest->scsi->write(lba(8), bytes_of(4096, 1), block)).good());
-    // SYNCHRONIZE CACHE(16), which Linux's own list of commands has not.
+    // Linux's own list of allowed commands lacks SYNCHRONIZE CACHE(16).
     EXPECT_EQ(must(guest->scsi->synchronize_cache()).response, 9) << "failure";
     EXPECT_NE(served->log().find("does not let this program send SYNCHRONIZE CACHE(16)"),
               std::string::npos)
         << served->log();
 }
 
-/// Run last and alone: afterwards there is no disk.
-TEST_F(Passed, DISABLED_ADiskThatIsUnpluggedIsGone) {
+/// Runs last and alone: afterwards there is no disk.
+TEST_F(Passed, DISABLED_AnUnpluggedDiskIsABadTarget) {
     serve();
     const auto* const how = std::getenv("ZB_UNPLUG");
     ASSERT_NE(how, nullptr);

@@ -1,7 +1,4 @@
-// A virtio-blk driver's session on a served disk, negotiated and running.
-//
-// Threads: one.
-// Ownership: owns its memory and its connection.
+// A virtio-blk driver's session with a served disk, negotiated and running.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +22,7 @@ inline constexpr std::uint64_t zoned_driver =
 
 class BlkGuest {
   public:
-    /// `features`: the device's own, beside all that a ring can have.
+    /// `features`: device features to accept, in addition to the ring features.
     explicit BlkGuest(const ServedDisk& served, std::uint64_t features = zoned_driver,
                       const driver::BlkOptions& options = {})
         : BlkGuest(served, wanted(features), options) {}
@@ -55,7 +52,7 @@ class BlkGuest {
     std::uint64_t pointer(std::uint32_t zone_number) {
         return must(blk->report(ServedDisk::lba(zone_number), 128)).at(0).write_pointer;
     }
-    /// `count` writes, one behind the other from `sector` on, in flight on `queue`: the n-th has
+    /// Submits `count` consecutive writes from `sector` on to `queue`: the n-th has
     /// bytes_of(piece, first_seed + n).
     void submit_writes(std::uint64_t sector, std::uint32_t count, std::uint16_t queue = 0,
                        std::uint32_t first_seed = 0) {

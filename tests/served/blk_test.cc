@@ -1,4 +1,5 @@
-// The same as a virtio-blk device: what a driver finds, order, appends, reports, ends of all kinds.
+// A served virtio-blk disk: its configuration, the order of writes, appends, reports, and how
+// sessions and servers end.
 
 #include <algorithm>
 #include <cstring>
@@ -12,7 +13,7 @@
 namespace zonebridge::test {
 namespace {
 
-TEST(ServedBlk, TheConfigurationIsTheDisks) {
+TEST(ServedBlk, TheConfigurationDescribesTheDisk) {
     ServedDisk served({"--queues", "3"}, "blk");
     BlkGuest guest(served);
     EXPECT_EQ(must(guest.front_end.ask(driver::message::get_queue_num)), 3U);
@@ -23,13 +24,13 @@ TEST(ServedBlk, TheConfigurationIsTheDisks) {
     EXPECT_EQ(guest.number(34, 2), 3U);
     EXPECT_EQ(guest.number(72, 4), ServedDisk::zone_blocks);
     EXPECT_EQ(guest.number(76, 4), 8U);
-    EXPECT_NE(guest.number(84, 4), 0U) << "no append, no zoned Linux driver";
+    EXPECT_NE(guest.number(84, 4), 0U) << "Linux's driver needs zone append";
     EXPECT_EQ(guest.number(88, 4), 4096U);
     EXPECT_EQ(guest.number(92, 1), 1U);
-    EXPECT_EQ(guest.number(96, 8), 0U) << "nothing behind the end";
+    EXPECT_EQ(guest.number(96, 8), 0U) << "bytes behind the end read as zero";
 }
 
-TEST(ServedBlk, TheWholePathAgreesWithTheFile) {
+TEST(ServedBlk, RequestsChangeTheDisksFile) {
     ServedDisk served({}, "blk");
     {
         BlkGuest guest(served);
@@ -53,7 +54,7 @@ TEST(ServedBlk, TheWholePathAgreesWithTheFile) {
     EXPECT_EQ(served.disk.state(zone + 2), "explicit-open");
 }
 
-TEST(ServedBlk, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
+TEST(ServedBlk, WritesInFlightKeepTheirOrderOnEveryQueue) {
     ServedDisk served({}, "blk");
     BlkGuest guest(served, zoned_driver, {.queues = 4, .depth = 64});
     for (std::uint32_t round = 0; round < 8; ++round) {
@@ -74,7 +75,7 @@ TEST(ServedBlk, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
         guest.expect_pieces(zone + queue, 1000 * queue, 128);
 }
 
-TEST(ServedBlk, AppendsTogetherLandSideBySideWhereTheySay) {
+TEST(ServedBlk, ConcurrentAppendsFillTheZoneAtTheReportedSectors) {
     ServedDisk served({}, "blk");
     BlkGuest guest(served, zoned_driver, {.queues = 2});
     std::vector<std::uint64_t> ids;
@@ -86,24 +87,24 @@ TEST(ServedBlk, AppendsTogetherLandSideBySideWhereTheySay) {
                                  .tail = i % 2 == 0 ? blk::append_tail : blk::append_tail_linux},
                                 i % 2)));
     for (const std::uint16_t queue : {0, 1}) guest.blk->submit(queue);
-    std::set<std::uint64_t> places;
-    std::vector<std::pair<std::uint64_t, std::uint32_t>> seeds;  // place, seed
+    std::set<std::uint64_t> sectors;
+    std::vector<std::pair<std::uint64_t, std::uint32_t>> seeds;  // sector, seed
     for (std::uint32_t i = 0; i < 32; ++i) {
         const auto result = must(guest.blk->wait(i % 2));
         ASSERT_TRUE(result.ok()) << int{result.status};
-        places.insert(result.append_sector);
+        sectors.insert(result.append_sector);
         const auto seed = std::find(ids.begin(), ids.end(), result.id) - ids.begin();
         seeds.emplace_back(result.append_sector, static_cast<std::uint32_t>(seed));
     }
-    ASSERT_EQ(places.size(), 32U);
-    EXPECT_EQ(*places.begin(), ServedDisk::lba(zone));
-    EXPECT_EQ(*places.rbegin(), ServedDisk::lba(zone) + 31 * piece_sectors);
-    for (const auto& [place, seed] : seeds)
-        EXPECT_EQ(must(guest.blk->read(place, piece)).data, bytes_of(piece, seed));
+    ASSERT_EQ(sectors.size(), 32U);
+    EXPECT_EQ(*sectors.begin(), ServedDisk::lba(zone));
+    EXPECT_EQ(*sectors.rbegin(), ServedDisk::lba(zone) + 31 * piece_sectors);
+    for (const auto& [sector, seed] : seeds)
+        EXPECT_EQ(must(guest.blk->read(sector, piece)).data, bytes_of(piece, seed));
     EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + 32 * piece_sectors);
 }
 
-TEST(ServedBlk, ReportsComeInAnySize) {
+TEST(ServedBlk, ReportsFitBuffersOfAnySize) {
     ServedDisk served({}, "blk");
     BlkGuest guest(served);
     for (const std::uint32_t bytes :
@@ -117,7 +118,7 @@ TEST(ServedBlk, ReportsComeInAnySize) {
     EXPECT_EQ(must(guest.blk->report(ServedDisk::lba(15) + 5)).size(), 1U);
 }
 
-TEST(ServedBlk, AFrontEndWithoutZonesGetsErrorsAndNoOrdinaryDisk) {
+TEST(ServedBlk, ADriverWithoutZonesGetsErrorsOnly) {
     ServedDisk served({}, "blk");
     {
         BlkGuest guest(served, blk::f_flush);
@@ -127,10 +128,10 @@ TEST(ServedBlk, AFrontEndWithoutZonesGetsErrorsAndNoOrdinaryDisk) {
                   blk::unsupported);
     }
     BlkGuest next(served);
-    EXPECT_TRUE(must(next.blk->read(0, 4096)).ok()) << "the next one is not to blame";
+    EXPECT_TRUE(must(next.blk->read(0, 4096)).ok()) << "the next session is not affected";
 }
 
-TEST(ServedBlk, APlainDiskIsAnOrdinaryOne) {
+TEST(ServedBlk, ADiskWithoutZonesIsServedAsAnOrdinaryDisk) {
     ServedDisk served({}, "blk", {"--size", "64M", "--model", "none"});
     {
         BlkGuest guest(served);
@@ -147,13 +148,13 @@ TEST(ServedBlk, APlainDiskIsAnOrdinaryOne) {
               pattern(piece, 3));
 }
 
-TEST(ServedBlk, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
+TEST(ServedBlk, AFrontEndThatDisconnectsLeavesNoHoles) {
     ServedDisk served({}, "blk");
     for (std::uint32_t round = 0; round < 6; ++round) {
         {
             BlkGuest guest(served);
             guest.submit_writes(ServedDisk::lba(zone + round), 32);
-        }  // gone with 32 writes in flight
+        }  // disconnects with 32 writes in flight
         BlkGuest next(served);
         const auto written = next.pointer(zone + round) - ServedDisk::lba(zone + round);
         ASSERT_EQ(written % piece_sectors, 0U);
@@ -162,7 +163,7 @@ TEST(ServedBlk, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
     }
 }
 
-TEST(ServedBlk, ARingStopsOnlyWhenWhatItHoldsIsAnswered) {
+TEST(ServedBlk, ARingStopsOnlyAfterItsRequestsComplete) {
     ServedDisk served({}, "blk");
     BlkGuest guest(served);
     guest.submit_writes(ServedDisk::lba(zone), 32);
@@ -175,7 +176,7 @@ TEST(ServedBlk, ARingStopsOnlyWhenWhatItHoldsIsAnswered) {
     guest.expect_pieces(zone, 0, 32);
 }
 
-/// Kills the server with one write answered that nobody flushed.
+/// Kills the server after writes that completed without a flush; expects that they survive.
 void expect_kept_after_kill(std::uint64_t features, bool cache_off) {
     ServedDisk served({}, "blk");
     {
@@ -193,7 +194,7 @@ void expect_kept_after_kill(std::uint64_t features, bool cache_off) {
     guest.expect_pieces(zone, 0, 4);
 }
 
-TEST(ServedBlk, WhatWasFlushedOutlivesAKilledServer) {
+TEST(ServedBlk, FlushedDataSurviveAKilledServer) {
     ServedDisk served({}, "blk");
     {
         BlkGuest guest(served);
@@ -215,15 +216,15 @@ TEST(ServedBlk, WhatWasFlushedOutlivesAKilledServer) {
     guest.expect_pieces(zone, 0, static_cast<std::uint32_t>(written));
 }
 
-TEST(ServedBlk, WithoutFlushEveryAnsweredWriteOutlivesAKilledServer) {
+TEST(ServedBlk, WithoutTheFlushFeatureEveryCompletedWriteSurvivesAKilledServer) {
     expect_kept_after_kill(blk::f_zoned, false);
 }
 
-TEST(ServedBlk, WithTheCacheSwitchedOffEveryAnsweredWriteOutlivesAKilledServer) {
+TEST(ServedBlk, WithTheCacheOffEveryCompletedWriteSurvivesAKilledServer) {
     expect_kept_after_kill(zoned_driver, true);
 }
 
-TEST(ServedBlk, AReadOnlyDiskRefusesWhateverChangesIt) {
+TEST(ServedBlk, AReadOnlyDiskRefusesEveryChange) {
     ServedDisk served({"--read-only"}, "blk");
     BlkGuest guest(served);
     EXPECT_NE(guest.front_end.offered() & blk::f_read_only, 0U);
@@ -233,7 +234,7 @@ TEST(ServedBlk, AReadOnlyDiskRefusesWhateverChangesIt) {
     EXPECT_TRUE(must(guest.blk->act(blk::flush)).ok());
 }
 
-TEST(ServedBlk, ARequestThatIsNoneEndsItsSessionAndNoOther) {
+TEST(ServedBlk, AMalformedRequestEndsOnlyItsSession) {
     ServedDisk served({}, "blk");
     {
         BlkGuest guest(served);
@@ -247,7 +248,7 @@ TEST(ServedBlk, ARequestThatIsNoneEndsItsSessionAndNoOther) {
     EXPECT_TRUE(must(next.blk->read(0, 4096)).ok());
 }
 
-/// One range of a discard or a write of zeroes, as the standard lays it out.
+/// One range of a discard or a write of zeroes, in the standard's layout.
 std::vector<std::byte> range(std::uint64_t sector, std::uint32_t sectors, std::uint32_t flags = 0) {
     std::vector<std::byte> bytes(16);
     std::memcpy(bytes.data(), &sector, 8);
@@ -259,7 +260,7 @@ std::vector<std::byte> range(std::uint64_t sector, std::uint32_t sectors, std::u
 constexpr std::uint64_t clearing = blk::f_discard | blk::f_write_zeroes;
 const std::vector<std::string> without_zones{"--size", "64M", "--model", "none"};
 
-TEST(ServedBlk, APlainDiskDiscardsAndWritesZeroes) {
+TEST(ServedBlk, ADiskWithoutZonesDiscardsAndWritesZeroes) {
     ServedDisk served({}, "blk", without_zones);
     {
         BlkGuest guest(served, clearing | blk::f_flush);
@@ -269,7 +270,7 @@ TEST(ServedBlk, APlainDiskDiscardsAndWritesZeroes) {
         EXPECT_EQ(guest.number(44, 4), 8U);
         EXPECT_EQ(guest.number(48, 4), (64U << 20) / 512) << "max_write_zeroes_sectors";
         EXPECT_EQ(guest.number(52, 4), 16U);
-        EXPECT_EQ(guest.number(56, 4), 1U) << "may_unmap, and nothing behind it";
+        EXPECT_EQ(guest.number(56, 4), 1U) << "may_unmap, and zeroes behind it";
         const auto clear = [&](std::uint32_t type, const std::vector<std::byte>& ranges) {
             return must(guest.blk->run({.type = type, .data_out = ranges})).status;
         };
@@ -286,9 +287,9 @@ TEST(ServedBlk, APlainDiskDiscardsAndWritesZeroes) {
             const auto kept = i == 0 || i == 3 || i == 5 || i == 7;
             EXPECT_EQ(must(guest.blk->read(i * piece_sectors, piece)).data,
                       kept ? bytes_of(piece, i) : std::vector<std::byte>(piece))
-                << i << ": of an emulated disk, a discard's zeroes too";
+                << i << ": an emulated disk reads zeroes after a discard too";
         }
-        // What makes no sense changes nothing.
+        // Invalid requests change nothing.
         const auto end = (64U << 20) / 512;
         EXPECT_EQ(clear(blk::discard, range(end - 1, 2)), blk::io_error);
         EXPECT_EQ(clear(blk::write_zeroes, range(~std::uint64_t{0} - 7, 16)), blk::io_error);
@@ -305,7 +306,7 @@ TEST(ServedBlk, APlainDiskDiscardsAndWritesZeroes) {
     for (const auto type : {blk::discard, blk::write_zeroes})
         EXPECT_EQ(must(again.blk->run({.type = type, .data_out = range(0, 8)})).status,
                   blk::unsupported)
-            << "not accepted";
+            << "the feature was not accepted";
 }
 
 TEST(ServedBlk, AHostManagedOrReadOnlyDiskOffersNoDiscard) {

@@ -1,5 +1,5 @@
-// Chains of many buffers: as many as vioscsi and a driver with a large ring send, whatever the ring's size,
-// directly in the ring or by an indirect table, and in buffers that lie across two regions of memory.
+// Chains of many buffers: as many as vioscsi and drivers with large rings send, whatever the ring's
+// size, directly in the ring or by an indirect table.
 
 #include <algorithm>
 #include <cstring>
@@ -35,7 +35,7 @@ driver::Wanted wanted(const driver::RingOptions& ring) {
     return features;
 }
 
-/// The rings, and how many buffers a chain has, its heads included.
+/// A kind of ring, and the number of buffers of a chain, with those for header and response.
 class Chains : public testing::TestWithParam<std::tuple<Rings, std::uint32_t>> {
   protected:
     static const driver::RingOptions& ring() { return std::get<0>(GetParam()).ring; }
@@ -100,8 +100,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Chains,
                                     std::to_string(std::get<1>(info.param));
                          });
 
-/// Many long chains at once: more than a queue keeps pieces for. Each is answered, none ends the session.
-TEST(ManyChains, ThatAreLongAreAllAnswered) {
+/// More long chains at once than a queue has pieces for: all complete, none ends the session.
+TEST(ManyChains, ThatAreLongAllComplete) {
     ServedDisk served({"--fault", "zone=0,latency=20ms"});
     driver::ScsiOptions options;
     options.ring = {.size = 128, .event_index = true, .indirect_entries = 1024};
@@ -122,8 +122,8 @@ TEST(ManyChains, ThatAreLongAreAllAnswered) {
     EXPECT_EQ(served.stop(), 0);
 }
 
-/// More rings, and longer ones, than there is memory for.
-TEST(ManyRings, ThatTakeTooMuchMemoryEndTheirSessionAndNothingElse) {
+/// More and longer rings than the server has memory for.
+TEST(ManyRings, ThatTakeTooMuchMemoryEndOnlyTheirSession) {
     ServedDisk served({"--queues", "254"}, "blk", {}, ServedDisk::Log::kept);
     driver::BlkOptions options;
     options.ring = {.size = 1024, .event_index = true, .indirect_entries = 0};

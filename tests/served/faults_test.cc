@@ -1,5 +1,5 @@
-// serve --fault and --explain, seen by drivers: what SCSI and virtio-blk say of a disk that misbehaves on
-// purpose, and what the log says.
+// serve --fault and --explain, seen by drivers: the sense data and statuses for injected faults,
+// and the log lines.
 
 #include <sstream>
 
@@ -22,7 +22,7 @@ std::uint32_t sense_of(const driver::Result<driver::ScsiResult>& result) {
     return must(result).sense_code();
 }
 
-TEST(ServedFaults, AZoneTurnsReadOnlyUnderAScsiInitiator) {
+TEST(ServedFaults, AZoneBecomesReadOnlyForAScsiInitiator) {
     ServedDisk served(faults({"zone=3,state=read-only,operation=write,after=2"}));
     Guest guest(served);
     const auto at = ServedDisk::lba(3);
@@ -39,10 +39,10 @@ TEST(ServedFaults, AZoneTurnsReadOnlyUnderAScsiInitiator) {
     // READ ONLY as a reporting option.
     EXPECT_EQ(must(guest.scsi->report_zones(0, 0x06)).zones.size(), 1U);
     EXPECT_EQ(served.stop(), 0);
-    EXPECT_EQ(served.disk.state(3), "implicit-open") << "the disk itself is as it was";
+    EXPECT_EQ(served.disk.state(3), "implicit-open") << "the disk itself is unchanged";
 }
 
-TEST(ServedFaults, AnOfflineZoneIsNeitherReadNorWritten) {
+TEST(ServedFaults, AnOfflineZoneCanNeitherBeReadNorWritten) {
     ServedDisk served(faults({"zone=3-4,state=offline"}));
     Guest guest(served);
     for (const std::uint64_t zone_number : {3, 4}) {
@@ -54,7 +54,7 @@ TEST(ServedFaults, AnOfflineZoneIsNeitherReadNorWritten) {
     EXPECT_TRUE(must(guest.scsi->read(ServedDisk::lba(5), 8, 512)).good());
 }
 
-TEST(ServedFaults, ABadSpotIsAMediumError) {
+TEST(ServedFaults, ABadOffsetIsAMediumError) {
     const auto offset = std::to_string(4 * zone_bytes + 4096);
     ServedDisk served(faults({("offset=" + offset + ",error=media").c_str()}));
     Guest guest(served);
@@ -67,7 +67,7 @@ TEST(ServedFaults, ABadSpotIsAMediumError) {
     EXPECT_EQ(sense_of(guest.scsi->write(at + 8, bytes_of(4096, 1), 512)), 0x030C00U);
 }
 
-TEST(ServedFaults, WhatIsLateLetsOthersPass) {
+TEST(ServedFaults, ADelayedRequestDoesNotDelayOthers) {
     ServedDisk served(faults({"zone=5,latency=100ms"}));
     Guest guest(served);
     const auto slow = guest.queue_write(ServedDisk::lba(5), bytes_of(4096, 1));
@@ -81,19 +81,20 @@ TEST(ServedFaults, WhatIsLateLetsOthersPass) {
     EXPECT_TRUE(second.good());
 }
 
-// The program's own limit is 30 s.
-TEST(ServedFaults, ADiskThatHangsEndsTheServerWithAWord) {
+// This takes as long as the program's own limit, 30 s.
+TEST(ServedFaults, AServerWhoseDiskHangsExitsWithAMessage) {
     ServedDisk served(faults({"zone=5,latency=60s"}), "scsi", {}, ServedDisk::Log::kept);
     Guest guest(served);
     (void)guest.queue_write(ServedDisk::lba(5), bytes_of(4096, 1));
     const auto quick = guest.queue_write(ServedDisk::lba(6), bytes_of(4096, 1));
     guest.scsi->submit();
-    EXPECT_EQ(must(guest.scsi->wait()).id, quick) << "the other one is at the disk by now";
+    EXPECT_EQ(must(guest.scsi->wait()).id, quick)
+        << "the delayed request has reached the disk by now";
     EXPECT_EQ(served.stop(), 1);
     EXPECT_NE(served.log().find("told to end 30 s ago"), std::string::npos) << served.log();
 }
 
-TEST(ServedFaults, EveryQueueOfABlkDiskSeesAZoneGoBad) {
+TEST(ServedFaults, EveryQueueOfABlkDiskSeesAZoneGoOffline) {
     ServedDisk served(faults({"zone=3,state=offline,operation=write,after=4"}), "blk");
     BlkGuest guest(served, zoned_driver, {.queues = 4});
     const auto at = ServedDisk::lba(3);
@@ -113,7 +114,7 @@ TEST(ServedFaults, EveryQueueOfABlkDiskSeesAZoneGoBad) {
     EXPECT_EQ(served.disk.zone(3)["write_pointer"], 3 * zone_bytes + 4 * piece);
 }
 
-TEST(ServedFaults, ADiskThatIsGoneAnswersEverythingWithAnError) {
+TEST(ServedFaults, ADiskThatIsGoneFailsEveryRequest) {
     ServedDisk served(faults({"error=gone,operation=flush"}), "blk");
     BlkGuest guest(served);
     EXPECT_EQ(must(guest.blk->read(0, 512)).status, blk::ok);
@@ -122,7 +123,7 @@ TEST(ServedFaults, ADiskThatIsGoneAnswersEverythingWithAnError) {
     EXPECT_EQ(must(guest.blk->act(blk::reset, ServedDisk::lba(3))).status, blk::io_error);
 }
 
-TEST(ServedExplain, ARefusedWriteIsASentenceInTheLog) {
+TEST(ServedExplain, ARefusedWriteIsExplainedInTheLog) {
     ServedDisk served({"--explain"}, "scsi", {}, ServedDisk::Log::kept);
     {
         Guest guest(served);
@@ -140,7 +141,7 @@ TEST(ServedExplain, ARefusedWriteIsASentenceInTheLog) {
         << log;
 }
 
-TEST(ServedExplain, WhatTheFrontEndsRefuseThemselvesIsToldAsWell) {
+TEST(ServedExplain, RefusalsByTheFrontEndsAreExplainedToo) {
     const auto has = [](const std::string& log, const std::string& sentence) {
         EXPECT_NE(log.find("zonebridge: refused: " + sentence + "\n"), std::string::npos)
             << sentence << "\n"
@@ -190,7 +191,7 @@ TEST(ServedExplain, WhatTheFrontEndsRefuseThemselvesIsToldAsWell) {
     has(log, "reset at 512 MiB: the disk ends at 64 MiB");
 }
 
-TEST(ServedExplain, AFaultIsExplainedAndNamedAsOne) {
+TEST(ServedExplain, AnInjectedFaultIsExplainedAndMarkedAsInjected) {
     auto options = faults({"zone=4,error=media"});
     options.emplace_back("--explain");
     ServedDisk served(options, "blk", {}, ServedDisk::Log::kept);
@@ -208,7 +209,7 @@ TEST(ServedExplain, AFaultIsExplainedAndNamedAsOne) {
         << log;
 }
 
-TEST(ServedExplain, AFloodIsCounted) {
+TEST(ServedExplain, ManyRefusalsAreCounted) {
     ServedDisk served({"--explain"}, "blk", {}, ServedDisk::Log::kept);
     constexpr int count = 1000;
     {
@@ -218,14 +219,14 @@ TEST(ServedExplain, AFloodIsCounted) {
                       blk::unaligned);
     }
     EXPECT_EQ(served.stop(), 0);
-    int told = 0;
+    int counted = 0;
     std::istringstream lines(served.log());
     for (std::string line; std::getline(lines, line);) {
-        if (line.find("refused: write") != std::string::npos) ++told;
+        if (line.find("refused: write") != std::string::npos) ++counted;
         if (const auto at = line.find("refused or failed: "); at != std::string::npos)
-            told += std::stoi(line.substr(at + 19));
+            counted += std::stoi(line.substr(at + 19));
     }
-    EXPECT_EQ(told, count);
+    EXPECT_EQ(counted, count);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What front ends do that is neither wrong nor usual: another order of messages, call descriptors that come
-// late, are swapped while answers come, or are not used at all.
+// Valid but unusual front ends: another order of messages, call descriptors that are set late,
+// replaced while requests complete, or not used at all.
 
 #include <array>
 #include <chrono>
@@ -29,17 +29,17 @@ driver::BlkOptions options() {
     return {.queues = queues, .max_transfer = 1u << 18, .depth = 32};
 }
 
-/// An answer found without anybody being told.
+/// A completion, found by polling the used ring.
 driver::Used polled(driver::Queue& queue) {
     const auto deadline = std::chrono::steady_clock::now() + driver::patience;
     while (std::chrono::steady_clock::now() < deadline) {
         if (const auto used = queue.ring.take_used()) return *used;
         std::this_thread::yield();
     }
-    throw std::runtime_error("no answer in time");
+    throw std::runtime_error("no completion in time");
 }
 
-/// A flush: a header to read and a status to fill, made by hand.
+/// The buffers of a flush: a header and a status byte.
 std::array<driver::Buffer, 2> flush_in(driver::SharedMemory& memory) {
     const auto head = memory.allocate(16, 64);
     const auto bytes = blk::header(blk::flush, 0);
@@ -47,7 +47,7 @@ std::array<driver::Buffer, 2> flush_in(driver::SharedMemory& memory) {
     return {driver::to_device(head), driver::from_device(memory.allocate(1))};
 }
 
-TEST(FrontEnds, ACallDescriptorThatComesLateIsToldWhatItMissed) {
+TEST(FrontEnds, ACallDescriptorThatIsSetLateGetsAMissedCall) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options());
     for (std::uint16_t index = 0; index < queues; ++index) {
@@ -55,7 +55,7 @@ TEST(FrontEnds, ACallDescriptorThatComesLateIsToldWhatItMissed) {
         must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index} | no_fd)));
         ASSERT_FALSE(queue.ring.arm());
         ASSERT_TRUE(queue.ring.add(flush_in(guest.memory)));
-        (void)queue.called();  // what came when it was set first
+        (void)queue.called();  // clears the call from when the descriptor was first set
         const std::array fds{queue.call_fd};
         const auto before = queue.ring.used_index();
         queue.submit();
@@ -64,14 +64,14 @@ TEST(FrontEnds, ACallDescriptorThatComesLateIsToldWhatItMissed) {
             std::this_thread::yield();
         EXPECT_FALSE(queue.called());
         must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index}), fds));
-        EXPECT_TRUE(queue.wait_call()) << "an answer lay there that nobody was told of";
+        EXPECT_TRUE(queue.wait_call()) << "a completion was published without a call";
         EXPECT_TRUE(queue.ring.take_used());
         must(queue.run(flush_in(guest.memory)));
     }
 }
 
-// How QEMU masks a vector, and passes INTx on: it swaps the call descriptor for another of its own.
-TEST(FrontEnds, NoNotificationIsLostWhileCallDescriptorsAreSwapped) {
+// QEMU replaces the call descriptor by one of its own to mask a vector or to emulate INTx.
+TEST(FrontEnds, NoCallIsLostWhileCallDescriptorsAreReplaced) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options());
     std::array<int, queues> spare{};
@@ -82,7 +82,8 @@ TEST(FrontEnds, NoNotificationIsLostWhileCallDescriptorsAreSwapped) {
                                 round);
         for (std::uint16_t index = 0; index < queues; ++index) {
             auto& queue = guest.blk->queue(index);
-            // From here on nobody looks at the old one: its count is lost, as a masked vector's is.
+            // From here on the test ignores the old descriptor and its count, like those of a
+            // masked vector.
             std::swap(queue.call_fd, spare[index]);
             const std::array fds{queue.call_fd};
             must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index}), fds));
@@ -94,8 +95,9 @@ TEST(FrontEnds, NoNotificationIsLostWhileCallDescriptorsAreSwapped) {
     for (const int fd : spare) ::close(fd);
 }
 
-// A guest on INTx: one line, so one eventfd for every queue, whichever worker it is on.
-TEST(FrontEnds, AllQueuesShareOneCallDescriptor) {
+// A guest with INTx has one interrupt line, so all queues share one eventfd, whichever worker runs
+// them.
+TEST(FrontEnds, AllQueuesMayShareOneCallDescriptor) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options());
     const auto& line = guest.blk->queue(0);
@@ -103,13 +105,14 @@ TEST(FrontEnds, AllQueuesShareOneCallDescriptor) {
         const std::array fds{line.call_fd};
         must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index}), fds));
     }
-    std::uint32_t answered = 0;
+    std::uint32_t completed = 0;
     for (std::uint32_t round = 0; round < 50; ++round) {
         for (std::uint16_t index = 0; index < queues; ++index)
             guest.submit_writes(ServedDisk::lba(zone + index) + round * 4 * piece_sectors, 4, index,
                                 round * 4);
         for (int left = 4 * queues; left != 0;) {
-            // As an interrupt handler: every queue is looked at, and armed, whoever raised the line.
+            // Like an interrupt handler: looks at every queue and arms it, whichever raised the
+            // line.
             bool more = false;
             for (std::uint16_t index = 0; index < queues; ++index) {
                 auto& ring = guest.blk->queue(index).ring;
@@ -119,21 +122,21 @@ TEST(FrontEnds, AllQueuesShareOneCallDescriptor) {
                         break;
                     ASSERT_TRUE(must(guest.blk->wait(index)).ok());
                     --left;
-                    ++answered;
+                    ++completed;
                 }
                 more = ring.arm() || more;
             }
             if (left != 0 && !more) {
-                ASSERT_TRUE(line.wait_call()) << "nobody raised the line for " << left;
+                ASSERT_TRUE(line.wait_call()) << "no call for " << left;
             }
         }
     }
-    EXPECT_EQ(answered, 50U * 4 * queues);
+    EXPECT_EQ(completed, 50U * 4 * queues);
     for (std::uint16_t index = 0; index < queues; ++index)
         guest.expect_pieces(zone + index, 0, 200);
 }
 
-TEST(FrontEnds, OneThatPollsIsNeverCalledAndMissesNothing) {
+TEST(FrontEnds, APollingDriverGetsNoCallsAndEveryCompletion) {
     for (const auto features : {driver::bit::event_index, std::uint64_t{0}}) {
         ServedDisk served(several(), "blk");
         auto wanted = BlkGuest::wanted(zoned_driver);
@@ -157,7 +160,7 @@ TEST(FrontEnds, OneThatPollsIsNeverCalledAndMissesNothing) {
     }
 }
 
-TEST(FrontEnds, AQueueWithoutAKickIsPolledBesideOthersThatHaveOne) {
+TEST(FrontEnds, AQueueWithoutAKickDescriptorIsPolledBesideOthers) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options());
     must(guest.front_end.tell(message::set_vring_kick, pack(std::uint64_t{1} | no_fd)));
@@ -177,9 +180,10 @@ TEST(FrontEnds, AQueueWithoutAKickIsPolledBesideOthersThatHaveOne) {
     for (std::uint16_t index = 0; index < queues; ++index) guest.expect_pieces(zone + index, 0, 50);
 }
 
-// crosvm, as its source has it: the owner before the features, which come in two halves; four protocol
-// features; nothing asks for an acknowledgement; no error descriptors; only the queues that the guest uses.
-TEST(FrontEnds, CrosvmsOrderOfMessages) {
+// Messages in the order of crosvm's source: the owner before the features, which are set in two
+// steps; four protocol features; no requests for acknowledgement; no error descriptors; only the
+// queues that the guest uses.
+TEST(FrontEnds, CrosvmsOrderOfMessagesIsAccepted) {
     ServedDisk served({"--queues", "6", "--workers", "2"}, "blk");
     driver::FrontEnd front_end(must(driver::Connection::to(served.socket())));
     auto& connection = front_end.connection();
@@ -201,7 +205,7 @@ TEST(FrontEnds, CrosvmsOrderOfMessages) {
     ::close(back[1]);
     EXPECT_EQ(must(front_end.ask(message::get_queue_num)), 6U);
 
-    // Whatever piece of the configuration the guest reads goes by itself, as wide as it was read.
+    // crosvm forwards each read of the configuration, with the guest's offset and width.
     const auto whole = must(front_end.config(0, blk::config_bytes));
     for (std::uint32_t offset = 0; offset < blk::config_bytes; ++offset) {
         for (const std::uint32_t width : {1U, 2U, 4U, 8U}) {
@@ -217,7 +221,7 @@ TEST(FrontEnds, CrosvmsOrderOfMessages) {
     driver::SharedMemory memory;
     must(memory.add(0, 8u << 20));
     std::uint32_t done = 0;
-    for (int boot = 0; boot < 3; ++boot) {  // a machine that starts again keeps its connection
+    for (int boot = 0; boot < 3; ++boot) {  // a guest that reboots keeps the connection
         send(message::set_features, pack(features & 0xFFFFFFFFu));
         send(message::set_features, pack(features));
         const auto& region = memory.regions()[0];

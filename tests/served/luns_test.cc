@@ -1,5 +1,5 @@
-// Disks added to a served controller, removed and opened again by the real `zonebridge lun`, under a
-// driver with commands in flight.
+// `zonebridge lun` adds disks to a served controller, removes and reopens them, while a driver has
+// commands in flight.
 
 #include <array>
 #include <chrono>
@@ -36,7 +36,7 @@ constexpr std::uint32_t rescan = 1;
 constexpr std::uint32_t removed = 2;
 constexpr std::uint32_t parameter_change = 3;
 
-/// A server of LUN 0 with a control socket, a disk to add, and one in a plain file.
+/// A server with LUN 0 and a control socket, and another disk to add.
 class Luns : public ::testing::Test {
   protected:
     explicit Luns(std::uint64_t features = f_hotplug | f_change)
@@ -64,8 +64,8 @@ class Luns : public ::testing::Test {
         words.insert(words.end(), {"--socket", control});
         return words;
     }
-    /// While the test goes on.
-    std::future<Result> beside(const std::vector<std::string>& words) const {
+    /// Runs `zonebridge lun` while the test goes on.
+    std::future<Result> in_background(const std::vector<std::string>& words) const {
         return std::async(std::launch::async, [all = lun(words)] { return zonebridge(all); });
     }
 
@@ -75,7 +75,7 @@ class Luns : public ::testing::Test {
     ScsiResult test_unit_ready(std::uint16_t number, std::uint16_t queue = 0) {
         return run(number, std::vector<std::uint8_t>(6), queue);
     }
-    /// READ(16) or WRITE(16) of one piece, queued.
+    /// Queues a READ(16) of one piece.
     void add_read(std::uint16_t number, std::uint64_t lba, std::uint16_t queue) {
         (void)must(scsi().add(
             {.cdb = cdb(0x88, lba), .data_in_length = piece, .address = {0, number}}, queue));
@@ -99,7 +99,7 @@ class Luns : public ::testing::Test {
         bytes[13] = piece_blocks;
         return bytes;
     }
-    /// The numbers in REPORT LUNS.
+    /// The LUNs that REPORT LUNS lists.
     std::vector<int> reported() {
         std::vector<std::uint8_t> bytes(12);
         bytes[0] = 0xA0;
@@ -126,7 +126,7 @@ class Luns : public ::testing::Test {
     std::unique_ptr<Guest> guest_;
 };
 
-TEST_F(Luns, OneThatIsAddedIsToldOfAndThereOnEveryQueue) {
+TEST_F(Luns, AnAddedLunIsAnnouncedAndAnswersOnEveryQueue) {
     EXPECT_EQ(test_unit_ready(9).sense_code(), no_such_unit);
     done(lun({"add", "9=" + other.path()}));
     expect_event(transport_reset, 9, rescan);
@@ -135,16 +135,16 @@ TEST_F(Luns, OneThatIsAddedIsToldOfAndThereOnEveryQueue) {
     for (std::uint16_t queue = 0; queue < queues; ++queue)
         EXPECT_TRUE(test_unit_ready(9, queue).good()) << queue;
     EXPECT_TRUE(write(9, 2 * zone_blocks, 1).good());
-    EXPECT_TRUE(test_unit_ready(0).good()) << "nothing happened to this one";
+    EXPECT_TRUE(test_unit_ready(0).good()) << "the other LUN is not affected";
 }
 
-TEST_F(Luns, OneThatGoesIsToldOfBeforeAndServedUntilTheGuestIsQuiet) {
+TEST_F(Luns, ARemovalIsAnnouncedAndWaitsUntilTheGuestIsIdle) {
     done(lun({"add", "1=" + other.path()}));
     expect_event(transport_reset, 1, rescan);
     (void)test_unit_ready(1);
-    auto gone = beside({"remove", "1"});
+    auto gone = in_background({"remove", "1"});
     expect_event(transport_reset, 1, removed);
-    EXPECT_TRUE(write(1, 2 * zone_blocks, 1).good()) << "what a guest still has to write";
+    EXPECT_TRUE(write(1, 2 * zone_blocks, 1).good()) << "the guest can still write";
     EXPECT_EQ(gone.get().status, 0);
     EXPECT_EQ(reported(), (std::vector{0}));
     for (std::uint16_t queue = 0; queue < queues; ++queue)
@@ -153,7 +153,7 @@ TEST_F(Luns, OneThatGoesIsToldOfBeforeAndServedUntilTheGuestIsQuiet) {
     EXPECT_EQ(other.zone(2)["write_pointer"], (8U << 20) + piece) << "flushed and closed";
 }
 
-TEST_F(Luns, TheOnlyOneMayGoAndCome) {
+TEST_F(Luns, TheOnlyLunCanBeRemovedAndAddedAgain) {
     ASSERT_TRUE(write(0, 2 * zone_blocks, 1).good());
     done(lun({"remove", "0", "--now"}));
     expect_event(transport_reset, 0, removed);
@@ -165,7 +165,7 @@ TEST_F(Luns, TheOnlyOneMayGoAndCome) {
     EXPECT_EQ(guest().pointer(2), 2 * zone_blocks + piece_blocks);
 }
 
-TEST_F(Luns, OthersComeAndGoBesideWritesInFlight) {
+TEST_F(Luns, WritesInFlightGoOnWhileOtherLunsAreAddedAndRemoved) {
     constexpr std::uint32_t rounds = 24;
     constexpr std::uint32_t batch = 8;
     auto changes = std::async(std::launch::async, [this] {
@@ -199,7 +199,7 @@ TEST_F(Luns, OthersComeAndGoBesideWritesInFlight) {
                   (2 + queue) * zone_blocks + round * batch * piece_blocks);
 }
 
-TEST_F(Luns, TornOutUnderWritesEveryOneIsAnsweredAndTheDiskHasThoseThatWereGood) {
+TEST_F(Luns, ARemovalDuringWritesCompletesAllAndKeepsTheSuccessfulOnes) {
     done(lun({"add", "1=" + other.path()}));
     for (int turn = 0; turn < 3; ++turn) {
         if (turn != 0) done(lun({"add", "1=" + other.path()}));
@@ -207,7 +207,7 @@ TEST_F(Luns, TornOutUnderWritesEveryOneIsAnsweredAndTheDiskHasThoseThatWereGood)
         const auto zone = static_cast<std::uint32_t>(2 + turn);
         std::uint32_t good = 0;
         std::uint32_t sent = 0;
-        auto gone = beside({"remove", "1", "--now"});
+        auto gone = in_background({"remove", "1", "--now"});
         bool refused = false;
         while (!refused && sent < zone_blocks / piece_blocks) {
             for (int i = 0; i < 16; ++i, ++sent)
@@ -216,7 +216,7 @@ TEST_F(Luns, TornOutUnderWritesEveryOneIsAnsweredAndTheDiskHasThoseThatWereGood)
             for (int i = 0; i < 16; ++i) {
                 const auto result = must(scsi().wait());
                 if (result.good()) {
-                    ASSERT_FALSE(refused) << "one that was taken after it was gone";
+                    ASSERT_FALSE(refused) << "a write succeeded after the removal";
                     ++good;
                     continue;
                 }
@@ -242,7 +242,7 @@ TEST_F(Luns, TornOutUnderWritesEveryOneIsAnsweredAndTheDiskHasThoseThatWereGood)
     }
 }
 
-TEST_F(Luns, OpenedAgainUnderReadsEveryOneIsAnswered) {
+TEST_F(Luns, ARefreshDuringReadsCompletesAllOfThem) {
     done(lun({"add", "1=" + other.path()}));
     (void)test_unit_ready(1);
     ASSERT_TRUE(write(1, 2 * zone_blocks, 7).good());
@@ -269,23 +269,22 @@ TEST_F(Luns, OpenedAgainUnderReadsEveryOneIsAnswered) {
             }
     }
     EXPECT_TRUE(refreshed.get());
-    EXPECT_LE(attentions, 5U)
-        << "one for each time, or one for several that no command came between";
-    // None is lost: where no command is in flight, the next one gets it.
+    EXPECT_LE(attentions, 5U) << "at most one for each refresh";
+    // The attention is not lost: without commands in flight, the next command gets it.
     done(lun({"refresh", "1"}));
     EXPECT_EQ(test_unit_ready(1).sense_code(), power_on);
     EXPECT_TRUE(test_unit_ready(1).good());
     EXPECT_EQ(reported(), (std::vector{0, 1}));
 }
 
-TEST_F(Luns, ADiskThatGrewIsToldOf) {
+TEST_F(Luns, ADiskThatGrewIsReportedByEvents) {
     write_file(other / "file", std::string(1 << 20, 'x'));
     done(lun({"add", "1=block:" + (other / "file")}));
     expect_event(transport_reset, 1, rescan);
     (void)test_unit_ready(1);
     std::filesystem::resize_file(other / "file", 2 << 20);
     done(lun({"refresh", "1"}));
-    // Its size is part of how a plain file is known.
+    // The size of a plain file is part of its identity.
     expect_event(parameter_change, 1, 0x3F | 0x03 << 8);
     expect_event(parameter_change, 1, 0x2A | 0x09 << 8);
     EXPECT_EQ(test_unit_ready(1).sense_code(), power_on);
@@ -298,7 +297,7 @@ TEST_F(Luns, ADiskThatGrewIsToldOf) {
     EXPECT_EQ(answer.data[2], std::byte{((2 << 20) / 512 - 1) >> 8});
 }
 
-TEST_F(Luns, OneThatDoesNotComeBackIsGone) {
+TEST_F(Luns, ADiskThatCannotBeReopenedIsRemoved) {
     write_file(other / "file", std::string(1 << 20, 'x'));
     done(lun({"add", "1=block:" + (other / "file")}));
     expect_event(transport_reset, 1, rescan);
@@ -314,7 +313,7 @@ class LunsWithoutEvents : public Luns {
     LunsWithoutEvents() : Luns(0) {}
 };
 
-TEST_F(LunsWithoutEvents, ADriverHearsOfThemByAttentions) {
+TEST_F(LunsWithoutEvents, ChangesOfLunsAreReportedByUnitAttentions) {
     done(lun({"add", "1=" + other.path()}));
     EXPECT_EQ(test_unit_ready(0).sense_code(), luns_changed);
     EXPECT_TRUE(test_unit_ready(0).good());
@@ -324,7 +323,7 @@ TEST_F(LunsWithoutEvents, ADriverHearsOfThemByAttentions) {
     EXPECT_TRUE(test_unit_ready(0).good());
 }
 
-TEST_F(Luns, StoppedUnderWritesToTwoOfThemBothAreClean) {
+TEST_F(Luns, AStopDuringWritesToTwoLunsLeavesBothClean) {
     done(lun({"add", "1=" + other.path()}));
     (void)test_unit_ready(1);
     for (std::uint32_t i = 0; i < 24; ++i) {
@@ -334,7 +333,8 @@ TEST_F(Luns, StoppedUnderWritesToTwoOfThemBothAreClean) {
     scsi().submit(0);
     scsi().submit(1);
     EXPECT_EQ(served.stop(), 0);
-    // What was taken was finished, and in the order it was sent in: there are no holes.
+    // The writes that were taken were completed in the order in which they were sent, so there are
+    // no holes.
     for (const auto* disk : {&served.disk, &other}) {
         const auto written =
             disk->zone(2)["write_pointer"].get<std::uint64_t>() - 2 * zone_blocks * block;
@@ -344,21 +344,21 @@ TEST_F(Luns, StoppedUnderWritesToTwoOfThemBothAreClean) {
                             std::to_string(2 * zone_blocks * block + i * piece), "--length",
                             std::to_string(piece)}),
                       pattern(piece, i));
-        done({"reset", disk->path(), "--all"});  // nobody holds it
+        done({"reset", disk->path(), "--all"});  // no process holds the disk
     }
 }
 
-TEST_F(Luns, StoppedWhileOneSaysGoodbyeTheServerDoesNotWait) {
+TEST_F(Luns, AStopDuringARemovalDoesNotWaitForTheGuest) {
     done(lun({"add", "1=" + other.path()}));
     expect_event(transport_reset, 1, rescan);
-    auto gone = beside({"remove", "1"});
+    auto gone = in_background({"remove", "1"});
     expect_event(transport_reset, 1, removed);
     EXPECT_EQ(served.stop(), 0);
-    EXPECT_EQ(gone.get().status, 0) << "who asked is still told";
+    EXPECT_EQ(gone.get().status, 0) << "the remove command still gets its answer";
     done({"reset", other.path(), "--all"});
 }
 
-TEST_F(Luns, KilledWithSeveralTheNextServerFindsWhatWasFlushed) {
+TEST_F(Luns, FlushedDataOfSeveralLunsSurviveAKilledServer) {
     done(lun({"add", "1=" + other.path()}));
     (void)test_unit_ready(1);
     for (std::uint32_t i = 0; i < 4; ++i)
@@ -374,7 +374,8 @@ TEST_F(Luns, KilledWithSeveralTheNextServerFindsWhatWasFlushed) {
     scsi().submit(1);
     served.kill();
     served.start();
-    EXPECT_EQ(json_of(lun({"list", "--json"}))["luns"].size(), 1U) << "what was added is forgotten";
+    EXPECT_EQ(json_of(lun({"list", "--json"}))["luns"].size(), 1U)
+        << "added LUNs do not outlive the server";
     done(lun({"add", "1=" + other.path()}));
     Guest next(served, options(), wanted(f_hotplug | f_change));
     for (std::uint16_t number : {0, 1}) {

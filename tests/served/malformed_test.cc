@@ -1,4 +1,4 @@
-// Whatever a front end or its guest sends, its session ends and the next one finds the disk as it was.
+// Malformed messages and rings end their session; the next session finds the disk unchanged.
 
 #include <chrono>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ void expect_healthy(const ServedDisk& served) {
     EXPECT_EQ(got.data, bytes_of(4096, 5));
 }
 
-struct Misdeed {
+struct Fault {
     const char* name;
     std::function<void(Guest&)> act;
 };
@@ -39,21 +39,20 @@ void raw_chain(Guest& guest, std::uint64_t address, std::uint32_t length, std::u
     queue.kick();
 }
 
-const Misdeed misdeeds[] = {
-    {"a message of no known kind",
-     [](Guest& guest) { (void)guest.front_end.connection().send(999, {}); }},
+const Fault faults[] = {
+    {"an unknown message", [](Guest& guest) { (void)guest.front_end.connection().send(999, {}); }},
     {"half a message",
      [](Guest& guest) {
          const auto bytes = pack(std::uint32_t{1});
          (void)guest.front_end.connection().send_raw(bytes);
          guest.front_end.connection().close();
      }},
-    {"a payload beyond all bounds",
+    {"an oversized payload",
      [](Guest& guest) {
          const auto bytes = pack(std::uint32_t{5}, std::uint32_t{1}, std::uint32_t{0xFFFFFFFF});
          (void)guest.front_end.connection().send_raw(bytes);
      }},
-    {"memory in a descriptor that is no file",
+    {"memory in a descriptor that is not a file",
      [](Guest& guest) {
          int ends[2];
          ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
@@ -65,18 +64,18 @@ const Misdeed misdeeds[] = {
          ::close(ends[0]);
          ::close(ends[1]);
      }},
-    {"memory that its file does not have",
+    {"memory beyond the end of its file",
      [](Guest& guest) {
          auto region = guest.memory.regions()[0];
          region.size = std::uint64_t{1} << 40;
          (void)guest.front_end.add_region(region);
      }},
-    {"memory taken away while it is used",
+    {"memory truncated while in use",
      [](Guest& guest) {
          ASSERT_EQ(::ftruncate(guest.memory.regions()[0].fd, 0), 0);
          guest.scsi->request(0).kick();
      }},
-    {"a head that names no descriptor",
+    {"a head out of range",
      [](Guest& guest) {
          auto& queue = guest.scsi->request(0);
          queue.ring.make_available(9999);
@@ -91,13 +90,13 @@ const Misdeed misdeeds[] = {
      }},
     {"a buffer outside memory",
      [](Guest& guest) { raw_chain(guest, std::uint64_t{1} << 50, 64, 0, 0); }},
-    {"a chain that bites its tail", [](Guest& guest) { raw_chain(guest, 0, 64, 1, 0); }},
-    {"a request too short to be one", [](Guest& guest) { raw_chain(guest, 0, 8, 0, 0); }},
+    {"a chain with a loop", [](Guest& guest) { raw_chain(guest, 0, 64, 1, 0); }},
+    {"a request that is too short", [](Guest& guest) { raw_chain(guest, 0, 8, 0, 0); }},
 };
 
-class Malformed : public testing::TestWithParam<Misdeed> {};
+class Malformed : public testing::TestWithParam<Fault> {};
 
-TEST_P(Malformed, EndsItsSessionAndNothingElse) {
+TEST_P(Malformed, EndsOnlyItsSession) {
     ServedDisk served;
     {
         Guest first(served);
@@ -107,18 +106,18 @@ TEST_P(Malformed, EndsItsSessionAndNothingElse) {
         Guest guest(served);
         GetParam().act(guest);
         if (guest.front_end.connection().fd() >= 0) {
-            EXPECT_TRUE(guest.front_end.connection().closed()) << "the session goes on";
+            EXPECT_TRUE(guest.front_end.connection().closed()) << "the session did not end";
         }
     }
     expect_healthy(served);
     EXPECT_EQ(served.stop(), 0);
 }
 
-/// Fills queue 0's ring with commands that the disk takes long over, waits until the server has taken
-/// them all, and makes one chain more available.
+/// Fills queue 0's ring with commands that take the disk long, waits until the server has taken
+/// them all, and makes one more chain available.
 void overfill(Guest& guest) {
     auto& queue = guest.scsi->request(0);
-    const auto answered = queue.ring.used_index();
+    const auto completed = queue.ring.used_index();
     for (std::uint16_t i = 0; i < queue.ring.size(); ++i)
         (void)guest.queue_write(ServedDisk::lba(late_zone) + 8 * i, bytes_of(4096, i));
     guest.scsi->submit();
@@ -126,8 +125,9 @@ void overfill(Guest& guest) {
     while (queue.ring.available_event() != queue.ring.available_index() &&
            std::chrono::steady_clock::now() < limit)
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
-    ASSERT_EQ(queue.ring.available_event(), queue.ring.available_index()) << "not all were taken";
-    ASSERT_EQ(queue.ring.used_index(), answered) << "some were answered already";
+    ASSERT_EQ(queue.ring.available_event(), queue.ring.available_index())
+        << "the server did not take all chains";
+    ASSERT_EQ(queue.ring.used_index(), completed) << "some commands have completed already";
     queue.ring.make_available(0);
     queue.kick();
 }
@@ -143,13 +143,13 @@ std::vector<std::string> late(const std::string& time) {
     return {"--fault", "zone=" + std::to_string(late_zone) + ",latency=" + time};
 }
 
-TEST(MalformedRing, AChainMoreThanTheRingHasDescriptorsEndsItsSession) {
+TEST(MalformedRing, MoreChainsInFlightThanDescriptorsEndTheSession) {
     ServedDisk served(late("1s"), "scsi", {}, ServedDisk::Log::kept);
     {
         Guest guest(served, small_ring());
         ASSERT_NO_FATAL_FAILURE(overfill(guest));
         EXPECT_TRUE(guest.scsi->request(0).wait_error());
-        EXPECT_TRUE(guest.front_end.connection().closed()) << "the session goes on";
+        EXPECT_TRUE(guest.front_end.connection().closed()) << "the session did not end";
     }
     {
         Guest next(served);
@@ -160,7 +160,7 @@ TEST(MalformedRing, AChainMoreThanTheRingHasDescriptorsEndsItsSession) {
     EXPECT_NE(served.log().find("more chains are made available"), std::string::npos);
 }
 
-TEST(MalformedRing, AChainMoreThanTheRingHasDescriptorsDelaysNoSignal) {
+TEST(MalformedRing, MoreChainsInFlightThanDescriptorsDoNotDelayAStop) {
     ServedDisk served(late("1s"));
     Guest guest(served, small_ring());
     ASSERT_NO_FATAL_FAILURE(overfill(guest));
@@ -168,11 +168,11 @@ TEST(MalformedRing, AChainMoreThanTheRingHasDescriptorsDelaysNoSignal) {
 }
 
 // For GoogleTest's messages.
-void PrintTo(const Misdeed& misdeed, std::ostream* out) {
-    *out << misdeed.name;
+void PrintTo(const Fault& fault, std::ostream* out) {
+    *out << fault.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Peers, Malformed, testing::ValuesIn(misdeeds), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Peers, Malformed, testing::ValuesIn(faults), [](const auto& info) {
     std::string name = info.param.name;
     for (auto& character : name)
         if (character == ' ') character = '_';

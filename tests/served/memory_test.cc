@@ -1,5 +1,5 @@
-// Memory that is plugged, used by commands and unplugged, on one worker or several, while other queues'
-// commands are in flight in memory that stays.
+// Memory that is plugged, used by commands and unplugged, with one worker or several, while other
+// queues have commands in flight in other memory.
 
 #include <array>
 #include <cstring>
@@ -30,8 +30,8 @@ class PluggedMemory : public ::testing::TestWithParam<const char*> {
         return wanted;
     }
 
-    /// A READ(16) or WRITE(16) of a piece, by queue 1: header, response and data are all in `memory`.
-    /// The data, once it is answered with GOOD.
+    /// Runs a READ(16) or WRITE(16) of one piece on queue 1, with all buffers in `memory`. Expects
+    /// GOOD and returns the data buffer.
     driver::Block run(driver::SharedMemory& memory, std::uint8_t opcode, std::uint64_t lba,
                       std::span<const std::byte> data = {}) {
         const auto writes = opcode == write_16;
@@ -75,11 +75,11 @@ class PluggedMemory : public ::testing::TestWithParam<const char*> {
     Guest guest{served, options()};
 };
 
-TEST_P(PluggedMemory, IsReadWrittenAndForgotten) {
+TEST_P(PluggedMemory, CanBeUsedAndUnplugged) {
     constexpr std::uint32_t rounds = 16;
     constexpr std::uint32_t each = 8;
     for (std::uint32_t round = 0; round < rounds; ++round) {
-        // Every time another piece of memory, some of them where one was before.
+        // New memory in every round, sometimes at an address that was used before.
         driver::SharedMemory more;
         must(more.add((std::uint64_t{1} << 32) + (round % 3) * (std::uint64_t{1} << 30), 1 << 20));
         const auto& region = more.regions()[0];
@@ -92,7 +92,7 @@ TEST_P(PluggedMemory, IsReadWrittenAndForgotten) {
         (void)run(more, write_16, at, data);
         const auto back = run(more, read_16, at);
         EXPECT_EQ(std::memcmp(back.host, data.data(), piece), 0);
-        // What lies behind the buffers is nobody's.
+        // The server must not touch bytes behind the buffers.
         const auto rest = more.allocate(4096);
         std::fill_n(rest.host, rest.size, blank);
 
@@ -114,7 +114,7 @@ TEST_P(PluggedMemory, IsReadWrittenAndForgotten) {
     }
 }
 
-TEST_P(PluggedMemory, EndsTheSessionThatUsesItAfterwards) {
+TEST_P(PluggedMemory, EndsTheSessionIfUsedAfterUnplugging) {
     driver::SharedMemory more;
     must(more.add(std::uint64_t{1} << 32, 1 << 20));
     must(guest.front_end.add_region(more.regions()[0]));

@@ -1,5 +1,5 @@
-// A virtio-scsi disk whose queues run on several workers: order, task management across them, and what
-// concerns all of them while functions are in flight.
+// A virtio-scsi disk whose queues run on several workers: the order of writes, task management
+// across workers, and changes of memory, queues and sessions while functions are in flight.
 
 #include <array>
 #include <cstring>
@@ -59,7 +59,7 @@ class ScsiGuest : public Guest {
                 << "zone " << zone_number << " piece " << i;
         }
     }
-    /// A function under way: where its response comes.
+    /// Submits a function; returns the buffer for its response.
     driver::Block submit_function(std::uint32_t function, std::uint64_t id = 0) {
         const auto out = memory.allocate(24);
         std::memset(out.host, 0, out.size);
@@ -105,7 +105,7 @@ TEST_P(ScsiOnWorkers, WritesFromEveryQueueKeepTheirOrderInItsZone) {
         guest.expect_pieces(zone + queue, queue, 24 * 8);
 }
 
-TEST_P(ScsiOnWorkers, FunctionsAreAnsweredAfterWhatTheyMeanAndLoseNoWrite) {
+TEST_P(ScsiOnWorkers, FunctionsCompleteAfterTheirCommandsAndNoWriteIsLost) {
     std::array<std::uint16_t, queues> sent{};
     for (std::uint16_t queue = 0; queue < queues; ++queue) sent.at(queue) = guest.used(queue);
     for (std::uint32_t round = 0; round < 24; ++round) {
@@ -148,13 +148,13 @@ std::vector<std::string> several() {
     return {"--queues", "8", "--workers", "4"};
 }
 
-TEST(ServedScsiByWorkers, AResetIsToldOnceHoweverManyQueuesAsk) {
+TEST(ServedScsiByWorkers, AResetIsReportedOnceHoweverManyQueuesAsk) {
     ServedDisk served(several());
     ScsiGuest guest(served, options_for(64));
     for (const auto function : {unit_reset, nexus_reset}) {
         for (std::uint16_t queue = 0; queue < queues; ++queue)
             guest.submit_pieces(zone + queue, queue, function * 8, 8);
-        // Two of them: the attention is one.
+        // Two resets cause one attention.
         const auto first = guest.submit_function(function);
         const auto second = guest.submit_function(function);
         guest.wait_function(first);
@@ -175,7 +175,7 @@ TEST(ServedScsiByWorkers, AResetIsToldOnceHoweverManyQueuesAsk) {
     }
 }
 
-TEST(ServedScsiByWorkers, GuestMemoryChangesUnderFunctions) {
+TEST(ServedScsiByWorkers, GuestMemoryMayChangeWithFunctionsInFlight) {
     ServedDisk served(several());
     ScsiGuest guest(served, options_for(64));
     driver::SharedMemory more;
@@ -195,20 +195,20 @@ TEST(ServedScsiByWorkers, GuestMemoryChangesUnderFunctions) {
         guest.expect_pieces(zone + queue, queue, 24 * 8);
 }
 
-TEST(ServedScsiByWorkers, QueuesStopOneAfterTheOtherUnderFunctions) {
+TEST(ServedScsiByWorkers, EachQueueMayStopWithFunctionsInFlight) {
     ServedDisk served(several());
     ScsiGuest guest(served, options_for(64));
     for (std::uint32_t round = 0; round < 14; ++round) {
         for (std::uint16_t queue = 0; queue < queues; ++queue)
             guest.submit_pieces(zone + queue, queue, round * 8, 8);
         const auto function = guest.submit_function(abort_task_set);
-        // The control queue among them, and what waits in its ring is done when it goes on.
+        // This includes the control queue; functions in its ring run when it starts again.
         const auto index = static_cast<std::uint16_t>(round % (queues + 2));
         auto& stopped = index == 0   ? guest.scsi->control()
                         : index == 1 ? guest.scsi->event()
                                      : guest.scsi->request(static_cast<std::uint16_t>(index - 2));
         const auto base = must(guest.front_end.stop(index));
-        EXPECT_EQ(stopped.ring.used_index(), base) << "answered, all that it took";
+        EXPECT_EQ(stopped.ring.used_index(), base) << "every request that was taken completed";
         must(guest.front_end.set_base(index, base));
         must(guest.front_end.start(stopped));
         stopped.kick();
@@ -219,11 +219,11 @@ TEST(ServedScsiByWorkers, QueuesStopOneAfterTheOtherUnderFunctions) {
         guest.expect_pieces(zone + queue, queue, 14 * 8);
 }
 
-TEST(ServedScsiByWorkers, ASessionEndsWithFunctionsInFlight) {
+TEST(ServedScsiByWorkers, ASessionMayEndWithFunctionsInFlight) {
     ServedDisk served(several());
     for (int round = 0; round < 4; ++round) {
         ScsiGuest guest(served, options_for(64));
-        EXPECT_EQ(guest.attention, 0x062900U) << "the end of a session is a reset";
+        EXPECT_EQ(guest.attention, 0x062900U) << "the end of a session resets the units";
         for (std::uint16_t queue = 0; queue < queues; ++queue) {
             for (int i = 0; i < 8; ++i)
                 must(guest.scsi->add({.cdb = std::vector<std::uint8_t>(6)}, queue));
@@ -237,7 +237,7 @@ TEST(ServedScsiByWorkers, ASessionEndsWithFunctionsInFlight) {
     EXPECT_EQ(served.stop(), 0);
 }
 
-TEST(ServedScsiByWorkers, AFullControlQueueOfFunctionsIsAnswered) {
+TEST(ServedScsiByWorkers, AFullControlQueueOfFunctionsCompletes) {
     ServedDisk served(several());
     ScsiGuest guest(served, options_for(64));
     for (std::uint32_t round = 0; round < 8; ++round) {

@@ -1,8 +1,5 @@
-// A real disk, served by the real program, and a front end of our own on its socket: the whole path
-// but for a guest.
-//
-// Threads: one.
-// Ownership: a Guest owns its memory and its connection; a ServedDisk its file and its server.
+// An emulated disk, served by the real program, and a test front end on its socket: the whole path
+// without a guest.
 #pragma once
 
 #include <algorithm>
@@ -49,17 +46,17 @@ class ServedDisk {
         arguments.insert(arguments.end(), extra_.begin(), extra_.end());
         server_ = std::make_unique<Background>(arguments, std::vector<std::string>{},
                                                keeps_log_ ? disk / "log" : std::string());
-        const auto said = server_->output_until("ready:");
-        if (said.find("ready:") == std::string::npos)
-            throw std::runtime_error("no server: " + said);
+        const auto output = server_->output_until("ready:");
+        if (output.find("ready:") == std::string::npos)
+            throw std::runtime_error("no server: " + output);
     }
-    /// SIGTERM; the exit status.
+    /// Sends SIGTERM; returns the exit status.
     int stop() { return server_->stop(); }
-    /// SIGKILL.
+    /// Sends SIGKILL.
     void kill() { server_.reset(); }
 
     [[nodiscard]] std::string socket() const { return disk / "socket"; }
-    /// Log::kept: what the server has said on standard error. It has ended.
+    /// The server's standard error, with Log::kept and after the server has ended.
     [[nodiscard]] std::string log() const { return read_file(disk / "log"); }
     static std::uint64_t lba(std::uint32_t zone) { return zone * zone_blocks; }
 
@@ -104,7 +101,7 @@ class Guest {
                                      driver::bit::p_mem_slots};
     }
 
-    /// WRITE(16) queued, not submitted.
+    /// Queues a WRITE(16) without submitting it.
     std::uint64_t queue_write(std::uint64_t lba, std::span<const std::byte> data,
                               std::uint16_t queue = 0) {
         std::vector<std::uint8_t> cdb(16);
@@ -118,8 +115,8 @@ class Guest {
         return must(scsi->add({.cdb = cdb, .data_out = data}, queue));
     }
 
-    /// `count` writes of `size` bytes each, one behind the other from `lba` on, in flight on queue 0:
-    /// the n-th has bytes_of(size, n).
+    /// Submits `count` consecutive writes of `size` bytes each from `lba` on to queue 0: the n-th
+    /// has bytes_of(size, n).
     void submit_writes(std::uint64_t lba, std::uint32_t count, std::size_t size);
 
     /// The write pointer, as an LBA, that REPORT ZONES gives for zone `number`.

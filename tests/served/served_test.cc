@@ -1,4 +1,5 @@
-// What a guest may rely on, driven without one: order, sessions, draining, resets, ends of all kinds.
+// A served virtio-scsi disk: the order of writes, sessions, stopping rings, resets, and how
+// sessions and servers end.
 
 #include <gtest/gtest.h>
 
@@ -14,7 +15,7 @@ constexpr std::uint32_t power_on = 0x062900;
 constexpr std::uint32_t unaligned_write = 0x052104;
 constexpr std::uint32_t write_protected = 0x072700;
 
-/// The bytes of `zone` from its start on, in pieces of consecutive seeds.
+/// Expects that the zone holds pieces of consecutive seeds from its start on.
 void expect_pieces(Guest& guest, std::uint32_t number, std::uint32_t first_seed,
                    std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -25,7 +26,7 @@ void expect_pieces(Guest& guest, std::uint32_t number, std::uint32_t first_seed,
     }
 }
 
-TEST(Served, TheWholePathAgreesWithTheFile) {
+TEST(Served, CommandsChangeTheDisksFile) {
     ServedDisk served;
     {
         Guest guest(served);
@@ -52,7 +53,7 @@ TEST(Served, TheWholePathAgreesWithTheFile) {
     EXPECT_EQ(served.disk.state(zone + 2), "explicit-open");
 }
 
-TEST(Served, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
+TEST(Served, WritesInFlightKeepTheirOrderOnEveryQueue) {
     ServedDisk served;
     Guest guest(served, {.request_queues = 4, .depth = 64});
     for (std::uint32_t round = 0; round < 8; ++round) {
@@ -76,7 +77,7 @@ TEST(Served, WritesQueuedTogetherKeepTheirOrderOnEveryQueue) {
         expect_pieces(guest, zone + queue, 1000 * queue, 128);
 }
 
-TEST(Served, OffersAsManyQueuesAsItWasTold) {
+TEST(Served, OffersTheConfiguredNumberOfQueues) {
     ServedDisk served({"--queues", "2"});
     Guest guest(served, {.request_queues = 2});
     EXPECT_EQ(must(guest.front_end.ask(driver::message::get_queue_num)), 4U)
@@ -85,7 +86,7 @@ TEST(Served, OffersAsManyQueuesAsItWasTold) {
     ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone), bytes_of(piece, 1), 512)).good());
 }
 
-TEST(Served, SessionsFollowOneAnotherOnOneDisk) {
+TEST(Served, OneDiskServesOneSessionAfterAnother) {
     ServedDisk served;
     for (std::uint32_t session = 0; session < 5; ++session) {
         Guest guest(served);
@@ -99,29 +100,30 @@ TEST(Served, SessionsFollowOneAnotherOnOneDisk) {
     expect_pieces(last, zone, 0, 5);
 }
 
-TEST(Served, ARingStopsOnlyWhenWhatItHoldsIsAnswered) {
+TEST(Served, ARingStopsOnlyAfterItsRequestsComplete) {
     ServedDisk served;
     Guest guest(served);
     guest.submit_writes(ServedDisk::lba(zone), 32, piece);
     const auto base = must(guest.front_end.stop(2));
     auto& ring = guest.scsi->request(0).ring;
-    // Some may not have been taken; what was is answered, and base is where to go on.
+    // Some commands may not have been taken. Those that were taken completed; base is the next
+    // index.
     EXPECT_EQ(ring.used_index(), base);
     must(guest.front_end.set_base(2, base));
     must(guest.front_end.start(guest.scsi->request(0)));
     guest.scsi->request(0).kick();
     for (int i = 0; i < 32; ++i) ASSERT_TRUE(must(guest.scsi->wait()).good());
-    EXPECT_EQ(ring.used_index(), 1 + 32) << "each answered once, before the stop or after it";
+    EXPECT_EQ(ring.used_index(), 1 + 32) << "each completed once, before or after the stop";
     expect_pieces(guest, zone, 0, 32);
 }
 
-TEST(Served, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
+TEST(Served, AFrontEndThatDisconnectsLeavesNoHoles) {
     ServedDisk served;
     for (std::uint32_t round = 0; round < 6; ++round) {
         {
             Guest guest(served);
             guest.submit_writes(ServedDisk::lba(zone + round), 32, piece);
-        }  // gone with 32 writes in flight
+        }  // disconnects with 32 writes in flight
         Guest next(served);
         const auto written = next.pointer(zone + round) - ServedDisk::lba(zone + round);
         ASSERT_EQ(written % piece_blocks, 0U);
@@ -130,12 +132,13 @@ TEST(Served, AFrontEndThatVanishesLeavesADiskThatTellsTheTruth) {
     }
 }
 
-TEST(Served, TaskManagementAndItsUnitAttention) {
+TEST(Served, AbortsAndResetsCompleteAndAResetCausesAUnitAttention) {
     ServedDisk served;
     Guest guest(served);
     guest.submit_writes(ServedDisk::lba(zone), 16, piece);
     EXPECT_EQ(must(guest.scsi->abort_task(guest.last_write)), 0);
-    EXPECT_EQ(guest.scsi->request(0).ring.used_index(), 1 + 16) << "all that came before is over";
+    EXPECT_EQ(guest.scsi->request(0).ring.used_index(), 1 + 16)
+        << "all earlier commands have completed";
     for (int i = 0; i < 16; ++i) (void)must(guest.scsi->wait());
     EXPECT_EQ(must(guest.scsi->reset_logical_unit()), 0);
     EXPECT_EQ(must(guest.scsi->test_unit_ready()).sense_code(), power_on);
@@ -144,7 +147,7 @@ TEST(Served, TaskManagementAndItsUnitAttention) {
     EXPECT_EQ(must(guest.scsi->reset_logical_unit({.target = 5, .lun = 0})), 3);
 }
 
-TEST(Served, GuestMemoryGrowsAndShrinksUnderLoad) {
+TEST(Served, GuestMemoryMayGrowAndShrinkWithWritesInFlight) {
     ServedDisk served;
     Guest guest(served);
     driver::SharedMemory more;
@@ -168,12 +171,12 @@ TEST(Served, SigtermWithWritesInFlightLeavesTheDiskClean) {
     guest.submit_writes(ServedDisk::lba(zone), 32, piece);
     EXPECT_EQ(served.stop(), 0);
     EXPECT_TRUE(guest.front_end.connection().closed());
-    // A clean disk keeps its open zones open; one that was not left cleanly would show them closed.
+    // After a clean close, open zones stay open; otherwise they would be closed.
     const auto state = served.disk.state(zone);
     EXPECT_TRUE(state == "implicit-open" || state == "empty") << state;
 }
 
-TEST(Served, WhatWasFlushedOutlivesAKilledServer) {
+TEST(Served, FlushedDataSurviveAKilledServer) {
     ServedDisk served;
     {
         Guest guest(served);
@@ -195,7 +198,7 @@ TEST(Served, WhatWasFlushedOutlivesAKilledServer) {
     expect_pieces(guest, zone, 0, static_cast<std::uint32_t>(written));
 }
 
-TEST(Served, AReadOnlyDiskRefusesWhateverChangesIt) {
+TEST(Served, AReadOnlyDiskRefusesEveryChange) {
     ServedDisk served({"--read-only"});
     Guest guest(served);
     EXPECT_EQ(must(guest.scsi->write(0, bytes_of(4096, 1), 512)).sense_code(), write_protected);

@@ -1,5 +1,5 @@
-// A virtio-blk disk whose queues run on several workers: order, places of appends, and everything that
-// concerns one worker or all of them while the others work.
+// A virtio-blk disk whose queues run on several workers: the order of writes, the sectors of
+// appends, and operations on one queue or all of them while the others are busy.
 
 #include <algorithm>
 #include <map>
@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint16_t queues = 4;
 
-/// More than this machine may have CPUs, and queue i on worker i.
+/// Possibly more workers than CPUs; queue i runs on worker i.
 std::vector<std::string> several() {
     return {"--queues", "8", "--workers", "4"};
 }
@@ -24,10 +24,11 @@ driver::BlkOptions options_for(std::uint16_t count, std::uint16_t depth) {
     return {.queues = count, .max_transfer = 1u << 18, .depth = depth};
 }
 
-/// Where an append says that it lies, by what it wrote.
+/// The seed of each append's data, by the sector that the append returned.
 using Places = std::map<std::uint64_t, std::uint32_t>;
 
-/// Eight of them to `zone` on that queue. `seeds` gets what each writes, by the request's number.
+/// Submits eight appends to `zone` on that queue. Adds the seed of each one's data to `seeds`, by
+/// the request's number.
 void submit_appends(BlkGuest& guest, std::uint16_t queue, std::uint32_t& seed,
                     std::map<std::uint64_t, std::uint32_t>& seeds) {
     for (int i = 0; i < 8; ++i, ++seed)
@@ -66,7 +67,7 @@ TEST_P(OnWorkers, WritesFromEveryQueueKeepTheirOrderInItsZone) {
         guest.expect_pieces(zone + queue, 1000 * queue, 24 * 8);
 }
 
-TEST_P(OnWorkers, AppendsFromEveryQueueShareAZone) {
+TEST_P(OnWorkers, AppendsFromEveryQueueFillOneZone) {
     constexpr std::uint32_t rounds = 6;
     std::map<std::uint64_t, std::uint32_t> seeds;  // by the request's number
     Places places;
@@ -103,11 +104,11 @@ INSTANTIATE_TEST_SUITE_P(
                std::get<1>(info.param);
     });
 
-TEST(ServedByWorkers, AZoneIsResetWhileOthersAppendToIt) {
+TEST(ServedByWorkers, AZoneMayBeResetWhileOtherQueuesAppendToIt) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options_for(queues, 64));
     std::map<std::uint64_t, std::uint32_t> seeds;
-    std::map<std::uint64_t, std::set<std::uint32_t>> places;  // what was ever written there
+    std::map<std::uint64_t, std::set<std::uint32_t>> places;  // all seeds written to that sector
     std::uint32_t seed = 0;
     for (std::uint32_t round = 0; round < 12; ++round) {
         for (std::uint16_t queue = 1; queue < queues; ++queue)
@@ -135,14 +136,14 @@ TEST(ServedByWorkers, AZoneIsResetWhileOthersAppendToIt) {
     EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone));
 }
 
-TEST(ServedByWorkers, ZonesAreResetWhileOthersAreWritten) {
+TEST(ServedByWorkers, AZoneMayBeResetWhileOtherQueuesWriteOtherZones) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options_for(queues, 64));
     for (std::uint32_t round = 0; round < 12; ++round) {
         for (std::uint16_t queue = 1; queue < queues; ++queue)
             guest.submit_writes(ServedDisk::lba(zone + queue) + round * 16 * piece_sectors, 16,
                                 queue, round * 16);
-        // Before, behind and between: all the others' zones are none of its business.
+        // The resets must not affect the other zones.
         for (int i = 0; i < 4; ++i) {
             EXPECT_TRUE(must(guest.blk->write(ServedDisk::lba(zone), bytes_of(piece, round))).ok());
             EXPECT_TRUE(must(guest.blk->act(blk::reset, ServedDisk::lba(zone))).ok());
@@ -154,7 +155,7 @@ TEST(ServedByWorkers, ZonesAreResetWhileOthersAreWritten) {
         guest.expect_pieces(zone + queue, 0, 12 * 16);
 }
 
-TEST(ServedByWorkers, GuestMemoryChangesUnderAllOfThem) {
+TEST(ServedByWorkers, GuestMemoryMayChangeWithRequestsInFlightOnEveryWorker) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options_for(queues, 64));
     driver::SharedMemory more;
@@ -179,7 +180,7 @@ TEST(ServedByWorkers, GuestMemoryChangesUnderAllOfThem) {
         guest.expect_pieces(zone + queue, 0, 24 * 8);
 }
 
-TEST(ServedByWorkers, OneQueueStopsWhileTheOthersGoOn) {
+TEST(ServedByWorkers, OneQueueMayStopWhileTheOthersGoOn) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options_for(queues, 64));
     for (std::uint32_t round = 0; round < 12; ++round) {
@@ -189,7 +190,7 @@ TEST(ServedByWorkers, OneQueueStopsWhileTheOthersGoOn) {
             guest.submit_writes(ServedDisk::lba(zone + queue) + at, 16, queue, round * 16);
         const auto base = must(guest.front_end.stop(stopped));
         auto& queue = guest.blk->queue(stopped);
-        ASSERT_EQ(queue.ring.used_index(), base) << "answered, all that it took";
+        ASSERT_EQ(queue.ring.used_index(), base) << "every request that was taken completed";
         for (std::uint16_t other = 0; other < queues; ++other)
             if (other != stopped) guest.expect_ok(other, 16);
         must(guest.front_end.set_base(stopped, base));
@@ -201,7 +202,7 @@ TEST(ServedByWorkers, OneQueueStopsWhileTheOthersGoOn) {
         guest.expect_pieces(zone + queue, 0, 12 * 16);
 }
 
-TEST(ServedByWorkers, ASessionEndsWithRequestsInFlightOnEveryOne) {
+TEST(ServedByWorkers, ASessionMayEndWithRequestsInFlightOnEveryWorker) {
     ServedDisk served(several(), "blk");
     for (std::uint32_t round = 0; round < 3; ++round) {
         const auto first = zone + round * queues;
@@ -218,12 +219,13 @@ TEST(ServedByWorkers, ASessionEndsWithRequestsInFlightOnEveryOne) {
             ASSERT_LE(written, 16U * piece_sectors);
             next.expect_pieces(first + queue, 0,
                                static_cast<std::uint32_t>(written / piece_sectors));
-            ASSERT_TRUE(must(next.blk->act(blk::finish, start)).ok());  // no limit of open zones
+            // So that the limit of open zones is not reached.
+            ASSERT_TRUE(must(next.blk->act(blk::finish, start)).ok());
         }
     }
 }
 
-TEST(ServedByWorkers, SigtermWithWritesInFlightOnEveryOneLeavesTheDiskClean) {
+TEST(ServedByWorkers, SigtermWithWritesInFlightOnEveryWorkerLeavesTheDiskClean) {
     ServedDisk served(several(), "blk");
     BlkGuest guest(served, zoned_driver, options_for(queues, 64));
     for (std::uint16_t queue = 0; queue < queues; ++queue)
@@ -231,13 +233,13 @@ TEST(ServedByWorkers, SigtermWithWritesInFlightOnEveryOneLeavesTheDiskClean) {
     EXPECT_EQ(served.stop(), 0);
     EXPECT_TRUE(guest.front_end.connection().closed());
     for (std::uint16_t queue = 0; queue < queues; ++queue) {
-        // A clean disk keeps its open zones open; one that was not left cleanly has them closed.
+        // After a clean close, open zones stay open; otherwise they would be closed.
         const auto state = served.disk.state(zone + queue);
         EXPECT_TRUE(state == "implicit-open" || state == "empty") << state;
     }
 }
 
-TEST(ServedByWorkers, NonsenseOnSeveralOfThemEndsOneSession) {
+TEST(ServedByWorkers, MalformedRingsOnSeveralWorkersEndOneSession) {
     ServedDisk served(several(), "blk");
     for (int round = 0; round < 4; ++round) {
         BlkGuest guest(served, zoned_driver, options_for(queues, 64));
@@ -254,7 +256,7 @@ TEST(ServedByWorkers, NonsenseOnSeveralOfThemEndsOneSession) {
     for (std::uint16_t queue = 0; queue < queues; ++queue) next.expect_ok(queue, 4);
 }
 
-TEST(ServedByWorkers, TheWriteCacheIsSwitchedOffForAllOfThem) {
+TEST(ServedByWorkers, SwitchingTheWriteCacheOffAppliesToEveryWorker) {
     ServedDisk served(several(), "blk");
     {
         BlkGuest guest(served, zoned_driver, options_for(queues, 64));
