@@ -1,4 +1,4 @@
-// Opening: read-only, again after closing, and zones that are broken.
+// Opening read-only, reopening, and read-only and offline zones.
 #include <algorithm>
 
 #include "tests/contract/fixture.h"
@@ -68,7 +68,7 @@ TEST_F(Persistence, ClosingAndOpeningLeavesEveryZoneAsItWas) {
         for (std::size_t i = 0; i < written.size(); ++i)
             expect_filled(disk(), start(written[i]), (i + 1) * unit(), 1000 * (i + 1));
     }
-    // And it goes on from there: at the pointer, and nowhere else.
+    // Writes continue at the pointer, and nowhere else.
     for (std::size_t i = 1; i < written.size(); ++i) {
         const auto at = start(written[i]) + (i + 1) * unit();
         if (required()) {
@@ -119,7 +119,7 @@ TEST_P(Broken, ZonesAreReadAsFarAsTheyCanBe) {
         EXPECT_EQ(got, StatusCode::ok);
         return;
     }
-    // Linux tells no more than EIO of a read, and a failed one is not looked into.
+    // For a failed read, Linux returns only EIO, and the transport does not look for the cause.
     EXPECT_TRUE(got == StatusCode::zone_offline || got == StatusCode::io_error) << to_string(got);
 }
 

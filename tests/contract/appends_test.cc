@@ -1,4 +1,5 @@
-// Zone append, native or made up: exact places, no hole and no overlap, however many threads.
+// Zone append, native or emulated: exact offsets, without holes or overlaps, with any number of
+// threads.
 #include <algorithm>
 #include <mutex>
 #include <random>
@@ -21,9 +22,10 @@ class Appends : public ZonedContract {
         std::uint64_t stamp;
     };
     std::mutex lock_;
-    std::vector<Landed> landed_;  // under lock_ while threads run
+    std::vector<Landed> landed_;  // guarded by lock_ while threads run
 
-    /// Every zone holds what landed in it, from its start on, without a hole or an overlap.
+    /// Expects that every zone holds the appended data from its start on, without holes or
+    /// overlaps.
     void expect_dense() {
         std::sort(landed_.begin(), landed_.end(),
                   [](const auto& one, const auto& other) { return one.offset < other.offset; });
@@ -51,7 +53,7 @@ class Appends : public ZonedContract {
         leave();
     }
 
-    /// Appends to `target` until `count` landed or the zone takes no more.
+    /// Appends to `target` `count` times, or until the zone is full.
     void append_some(Driver& disk, std::mt19937_64& random, std::uint32_t target, int count,
                      std::uint64_t stamp) {
         for (int i = 0; i < count; ++i, ++stamp) {
@@ -183,7 +185,8 @@ TEST_F(Appends, OfEightThreadsToManyZonesAreDense) {
     expect_dense();
 }
 
-// Until the zone is full: of what did not fit nothing is there, and all that fits is.
+// Until the zone is full: an append that does not fit leaves nothing, and all others are in the
+// zone.
 TEST_F(Appends, OfFourThreadsFillAZoneToItsEnd) {
     const auto target = zones().back();
     const auto room = capacity(target) / unit();

@@ -1,5 +1,5 @@
-// Discards and writes of zeroes: zeroes where they were asked for, nothing changed beside, and a clear
-// refusal where there is no such thing.
+// Discards and writes of zeroes: zeroes in the range, no change outside, and a refusal if the
+// device does not support them.
 #include <algorithm>
 #include <array>
 
@@ -18,7 +18,7 @@ class Clears : public DataContract {
     StatusCode clear(Operation operation, std::uint64_t offset, std::uint64_t length) {
         return disk().clear(operation, offset, length).code;
     }
-    /// The 64 units from at_ on.
+    /// The data of the 64 units from at_ on.
     Bytes content() {
         Bytes bytes;
         for (std::uint64_t i = 0; i < 64; ++i) {
@@ -27,13 +27,13 @@ class Clears : public DataContract {
         }
         return bytes;
     }
-    /// `count` units that may be overwritten.
+    /// The offset of `count` units that may be overwritten.
     [[nodiscard]] std::optional<std::uint64_t> place(std::uint64_t count) const {
         if (const auto area = random_area(count * unit())) return area;
         if (zoned() && required()) return std::nullopt;
         return start(zones().front());
     }
-    /// A place to clear and how much of it; skips where the device can't.
+    /// Sets at_ and units_; skips the test if the device does not support the operation.
     void prepare(Operation operation, const char* absent) {
         Clears::SetUp();
         if (IsSkipped()) return;
@@ -44,7 +44,7 @@ class Clears : public DataContract {
     }
 
     std::uint64_t at_ = 0;
-    std::uint64_t units_ = 0;  ///< To clear at once.
+    std::uint64_t units_ = 0;  ///< The number of units to clear at once.
 };
 
 class Zeroes : public Clears {
@@ -129,12 +129,13 @@ TEST_F(Discards, LeaveWhatIsBesideThem) {
     std::fill_n(expected.begin() + from, length, std::uint8_t{0});
     for (int round = 0; round < 2; ++round) {
         auto found = content();
-        std::fill_n(found.begin() + from, length, std::uint8_t{0});  // anything may be read there
+        // A discarded range may have any contents.
+        std::fill_n(found.begin() + from, length, std::uint8_t{0});
         EXPECT_EQ(found, expected);
         ASSERT_EQ(disk().flush().code, StatusCode::ok);
         open();
     }
-    // What was discarded is written and read as ever.
+    // A discarded range can be written and read again.
     fill(at_ + 4 * unit(), length, 10);
     expect_filled(disk(), at_ + 4 * unit(), length, 10);
 }

@@ -16,8 +16,8 @@ T or_throw(tl::expected<T, Error> what) {
     return std::move(*what);
 }
 
-/// Wants to know of every zone, and does nothing with it.
-class AllEars final : public RefusalSink {
+/// Asks for every refusal and ignores it.
+class IgnoringSink final : public RefusalSink {
     [[nodiscard]] bool wants() const noexcept override { return true; }
     void refused(const Refusal&) noexcept override {}
 };
@@ -60,8 +60,8 @@ void Contract::open(bool writable) {
         rules.push_back(std::move(*rule));
     }
     transport_ = or_throw(fault::inject(std::move(transport_), std::move(rules)));
-    static AllEars all_ears;
-    if (settings().explained) transport_ = trace_refusals(std::move(transport_), all_ears);
+    static IgnoringSink ignoring_sink;
+    if (settings().explained) transport_ = trace_refusals(std::move(transport_), ignoring_sink);
     disk_ = std::make_unique<Driver>(or_throw(transport_->open_queue(*ring_, {})), *ring_);
 }
 
@@ -90,7 +90,7 @@ std::uint64_t Contract::piece() const {
 std::size_t Contract::most_active() const {
     auto most = zones_.size();
     if (!limits().max_active || !required()) return most;
-    // null_blk makes no room while as many are active as may be (oracle.h).
+    // null_blk closes no zone to make room while the active limit is reached (oracle.h).
     const auto spare = limits().max_open && *limits().max_open < *limits().max_active ? 1U : 0U;
     return std::min<std::size_t>(most, *limits().max_active - spare);
 }

@@ -1,7 +1,6 @@
-// What every test of the contract begins with: the device, open for writing, all its zones empty.
+// The fixture of every contract test: the device, open for writing, with all zones empty.
 //
-// Threads: a test's own; run() gives each further thread a loop and a queue of its own.
-// Ownership: a test owns its open device, its loop and its queue.
+// Threads: the test's own; run() gives each further thread a loop and a queue of its own.
 #pragma once
 
 #include <functional>
@@ -19,7 +18,7 @@
 
 namespace zonebridge {
 
-// Failures in words.
+// GoogleTest prints these values as text.
 inline void PrintTo(StatusCode code, std::ostream* out) {
     *out << to_string(code);
 }
@@ -46,8 +45,8 @@ using test::Bytes;
 using test::Driver;
 using test::pattern;
 
-/// What devices give for what was never written: zeroes, or FFh (ZNS leaves them the choice, and
-/// null_blk makes it). Never what was there before.
+/// Whether the bytes are what a device returns for blocks that were never written: zeroes, or FFh
+/// (ZNS allows both, and null_blk uses both). Old data are never allowed.
 [[nodiscard]] bool is_blank(std::span<const std::uint8_t> bytes);
 
 class Contract : public ::testing::Test {
@@ -57,10 +56,10 @@ class Contract : public ::testing::Test {
 
     // ---- The device.
 
-    /// Opens it again, closing it first; a failure is a std::runtime_error.
+    /// Opens the device, after closing it if it is open; throws std::runtime_error on failure.
     void open(bool writable = true);
     void close();
-    /// As close, of a device that may be gone.
+    /// Closes a device that may be gone: ignores errors.
     void forsake();
 
     [[nodiscard]] Transport& transport() { return *transport_; }
@@ -77,9 +76,9 @@ class Contract : public ::testing::Test {
 
     // ---- Sizes, all in bytes.
 
-    /// What any zone takes: the physical block.
+    /// The physical block, in which any zone can be written.
     [[nodiscard]] std::uint64_t unit() const { return limits().physical_block_size; }
-    /// Some units, small enough for one write or append and for 32 of them to fit into a zone.
+    /// A few units: small enough for one write or append, and for 32 pieces to fit into a zone.
     [[nodiscard]] std::uint64_t piece() const;
     [[nodiscard]] std::uint64_t start(std::uint32_t zone) const { return layout().start_of(zone); }
     [[nodiscard]] std::uint64_t capacity(std::uint32_t zone) const {
@@ -90,28 +89,29 @@ class Contract : public ::testing::Test {
 
     /// The sequential zones that are not broken.
     [[nodiscard]] const std::vector<std::uint32_t>& zones() const { return zones_; }
-    /// How many of zones() may hold data without being full; those that are open may be fewer, and
-    /// make room for each other.
+    /// How many of zones() may be active at once. Fewer may be open; then implicitly open zones are
+    /// closed to make room.
     [[nodiscard]] std::size_t most_active() const;
     [[nodiscard]] std::vector<Zone> report() { return disk().report(layout().zone_count()); }
     [[nodiscard]] Zone zone(std::uint32_t number) { return disk().report(1, start(number)).at(0); }
     Completion act(Operation operation, std::uint32_t zone) {
         return disk().act(operation, start(zone), layout().length_of(zone));
     }
-    /// `length` bytes of pattern at `offset`, in as many writes as it takes.
+    /// Writes `length` bytes of pattern at `offset`, in as many writes as needed.
     void fill(std::uint64_t offset, std::uint64_t length, std::uint64_t stamp);
-    /// Fails the test unless fill() had put that pattern there.
+    /// Fails the test unless the range has the pattern that fill() writes.
     void expect_filled(Driver& disk, std::uint64_t offset, std::uint64_t length,
                        std::uint64_t stamp);
-    /// Fails the test unless nothing is there (is_blank).
+    /// Fails the test unless the range is blank (is_blank).
     void expect_blank(std::uint64_t offset, std::uint64_t length);
-    /// A place where data can be overwritten at will: none on a device with sequential zones only.
+    /// The offset of a range that can be overwritten at will: none on a device with sequential
+    /// zones only.
     [[nodiscard]] std::optional<std::uint64_t> random_area(std::uint64_t length) const;
 
     // ---- Threads.
 
-    /// Runs `body(driver, index)` on `count` threads, a loop and a queue each. What a body throws
-    /// fails the test.
+    /// Runs `body(driver, index)` on `count` threads, each with a loop and a queue. An exception in
+    /// a body fails the test.
     void run(int count, const std::function<void(Driver&, int)>& body, QueueOptions options = {});
 
   private:
@@ -121,13 +121,13 @@ class Contract : public ::testing::Test {
     std::vector<std::uint32_t> zones_;
 };
 
-/// As Contract; skipped on a device without zones.
+/// Like Contract; skipped on a device without zones.
 class ZonedContract : public Contract {
   protected:
     void SetUp() override;
 };
 
-/// As Contract; skipped where data goes nowhere.
+/// Like Contract; skipped on a device that keeps no data.
 class DataContract : public Contract {
   protected:
     void SetUp() override;

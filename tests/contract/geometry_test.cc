@@ -1,4 +1,4 @@
-// What a device says of itself: its limits, its name, and the reports of its zones.
+// A device's limits, its identity, and the reports of its zones.
 #include <algorithm>
 #include <bit>
 

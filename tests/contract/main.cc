@@ -1,5 +1,5 @@
-// The contract suite's own main: the device by the command line, a row for the table, and an end to
-// tests that hang.
+// The contract suite's main: takes the device from the command line, writes a row of the table, and
+// ends tests that hang.
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -30,7 +30,7 @@ std::string one_line(std::string text) {
     return text;
 }
 
-/// The words behind the first message of a kind.
+/// The text of the first message of a test.
 std::string words_of(const ::testing::TestResult& result) {
     for (int i = 0; i < result.total_part_count(); ++i) {
         const std::string words = result.GetTestPartResult(i).message();
@@ -45,7 +45,7 @@ class Alarm final : public ::testing::EmptyTestEventListener {
     void OnTestEnd(const ::testing::TestInfo&) override { ::alarm(0); }
 };
 
-/// A line a test, as tests/guest/checks.sh writes them.
+/// Prints a line per test in the format of tests/guest/checks.sh.
 class Lines final : public ::testing::EmptyTestEventListener {
     void OnTestStart(const ::testing::TestInfo& test) override { print("RUN ", test, ""); }
     void OnTestPartResult(const ::testing::TestPartResult& part) override {
@@ -73,7 +73,8 @@ class Lines final : public ::testing::EmptyTestEventListener {
     }
 
     static void print(const char* word, const ::testing::TestInfo& test, const std::string& more) {
-        // What is under way is said only to a person: a hang then has a name.
+        // The running test is printed in another format, so that a test that hangs can be
+        // identified.
         if (*word == 'R') return running(test);
         std::printf("%s: %s: %s%s\n", word, settings().label.c_str(), name_of(test).c_str(),
                     more.c_str());
@@ -87,8 +88,8 @@ class Lines final : public ::testing::EmptyTestEventListener {
     std::string failures_;
 };
 
-/// The run's row: device, transport, data path, passed, failed, skipped; behind them what was
-/// skipped and what failed, all between tabs.
+/// Writes the run's row, separated by tabs: device, transport, data path, passed, failed, skipped,
+/// then the tests that were skipped or failed.
 class Row final : public ::testing::EmptyTestEventListener {
     void OnTestEnd(const ::testing::TestInfo& test) override {
         const auto& result = *test.result();
@@ -148,7 +149,8 @@ int run(int argc, char** argv) {
     }
     keep(std::move(*settings));
 
-    // Only for who says how a device can be taken away, or which of its zones are broken.
+    // These need options that say how to remove the device, or which zones are read-only or
+    // offline.
     if (contract::settings().vanish.empty()) leave_out("*Vanishing*");
     if (contract::settings().offline.empty()) leave_out("*Broken*/Offline");
     if (contract::settings().read_only.empty()) leave_out("*Broken*/ReadOnly");

@@ -91,12 +91,12 @@ StatusCode Oracle::act(const Request& request, std::uint64_t& acted) {
     if (reported.size() != count)
         return ::testing::AssertionFailure() << reported.size() << " zones, not " << count;
     bool differs = false;
-    int closed_here = 0;   // open in the machine, closed on the device
-    int closed_there = 0;  // the other way round
+    int closed_here = 0;   // open in the model, closed on the device
+    int closed_there = 0;  // closed in the model, open on the device
     for (std::uint32_t i = 0; i < count; ++i) {
         const auto expected = machine_->describe(i);
         auto got = reported[i];
-        // What is broken may have lost its capacity.
+        // A read-only or offline zone may report another capacity.
         if (expected.state == ZoneState::offline || expected.state == ZoneState::read_only)
             got.capacity = expected.capacity;
         if (got == expected) continue;

@@ -1,7 +1,6 @@
-// The zone machine beside a device: what a request should come to, and whether what the device then
-// reports is that.
+// The zone state machine as the model of a device: the expected outcome of a request, and whether
+// the device's report agrees with the model.
 //
-// Threads: a test's own.
 // Ownership: borrows the device's Limits.
 #pragma once
 
@@ -15,27 +14,27 @@
 
 namespace zonebridge::contract {
 
-/// Devices may differ from the machine in four things, and in no other:
-/// - CLOSE of an open zone whose pointer is at its start may give closed (ZNS), not empty;
-/// - where zones are closed to make room, others than the machine's may be: any implicitly open
-///   ones, as long as there are as many of them; or one more, where what the room was for is then
-///   refused all the same (QEMU, at the active limit);
-/// - with as many zones active as may be, a device may make no room (null_blk): too_many_open;
-/// - a FINISH of an empty or closed zone may do without making room.
+/// Devices may differ from the model in only four points:
+/// - CLOSE of an open zone whose pointer is at its start may lead to closed (ZNS) instead of empty.
+/// - To make room, a device may close other implicitly open zones than the model does, if the
+/// number is the same. It may close one more if it then refuses the request anyway (QEMU, at the
+/// active limit).
+/// - At the active limit, a device may refuse with too_many_open instead of making room (null_blk).
+/// - FINISH of an empty or closed zone may succeed without making room.
 class Oracle {
   public:
-    /// Begins at what the device reports now.
+    /// Starts with the zones that the device reports now.
     Oracle(const Limits& limits, std::span<const Zone> now);
 
-    /// How the request ends: the code and, if it is ok or an action, the result. The machine then
-    /// stands where the device should.
+    /// The expected completion: the code and, if it is ok or an action, the result. Applies the
+    /// request to the model.
     [[nodiscard]] Completion expect(const Request& request);
 
-    /// Whether the device may have ended the last request with `code` where the machine was ok; the
-    /// machine then stands as before it.
+    /// Whether the device may complete the last request with `code` although the model expected ok.
+    /// If so, undoes the request in the model.
     [[nodiscard]] bool excuses(StatusCode code);
 
-    /// Whether a report of all zones is what the machine says. Takes on what differs and may.
+    /// Whether a report of all zones agrees with the model. Adopts allowed differences.
     [[nodiscard]] ::testing::AssertionResult agrees(std::span<const Zone> reported);
 
     [[nodiscard]] const Machine& machine() const noexcept { return *machine_; }
@@ -46,12 +45,12 @@ class Oracle {
 
     const Limits& limits_;
     std::optional<Machine> machine_;
-    std::optional<Machine> before_;  // the last request
+    std::optional<Machine> before_;  // before the last request
     Operation last_ = Operation::flush;
-    bool refused_ = false;  // the last request, for want of resources
+    bool refused_ = false;  // the last request, by a zone resource limit
 };
 
-/// The pieces of a request that a test has in its hands.
+/// A request with these fields.
 [[nodiscard]] Request request_of(Operation operation, std::uint64_t offset, std::uint64_t length,
                                  std::span<const iovec> data = {});
 

@@ -1,5 +1,5 @@
-// Queues: every depth, every request completed once, order where there is one, threads side by
-// side, and closing while requests are in flight.
+// Queues: every depth, every request completed once, guaranteed order, concurrent threads, and
+// closing with requests in flight.
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -20,7 +20,7 @@ class Queues : public Contract {
         if (!queue) throw std::runtime_error(queue.error().message);
         return std::move(*queue);
     }
-    /// Turns the loop and reaps until `count` completions came.
+    /// Turns the loop and reaps until `count` completions have arrived.
     std::vector<Completion> wait(Queue& queue, std::size_t count) {
         std::vector<Completion> all;
         std::array<Completion, 5> some;
@@ -31,7 +31,7 @@ class Queues : public Contract {
         }
         return all;
     }
-    /// Written data to read: `count` units.
+    /// Writes `count` units and returns their offset.
     [[nodiscard]] std::uint64_t written(std::uint64_t count) {
         const auto at = zoned() ? start(zones().front()) : 0;
         if (moves_data()) fill(at, count * unit(), 77);
@@ -106,7 +106,7 @@ TEST_F(Queues, ThatAreFullTakeNoMoreUntilReaped) {
     std::size_t in_flight = queue->submit(requests);
     EXPECT_GE(in_flight, 1U);
     EXPECT_LE(in_flight, depth);
-    // Refused ones take a place too.
+    // Requests that are refused occupy a slot too.
     while (in_flight < depth) {
         const auto more = queue->submit(std::span(requests).first(1));
         if (more == 0) break;
@@ -118,8 +118,8 @@ TEST_F(Queues, ThatAreFullTakeNoMoreUntilReaped) {
     EXPECT_EQ(wait(*queue, 1).size(), 1U);
 }
 
-// The queue has to keep the loop awake for completions that reap() had no room for: a queue that does
-// not hangs here, and the suite's time limit ends the test.
+// The queue must keep the loop awake while completions that reap() had no room for are pending.
+// Otherwise this test hangs, and the suite's time limit ends it.
 TEST_F(Queues, ReapedInPartDoNotSleepOnTheRest) {
     constexpr std::size_t count = 6;
     auto queue = open_queue(count);
@@ -134,13 +134,13 @@ TEST_F(Queues, ReapedInPartDoNotSleepOnTheRest) {
     std::array<Request, count> requests{read, refused, flush, read, refused, read};
     for (std::size_t i = 0; i < count; ++i) requests[i].tag = i;
     ASSERT_EQ(queue->submit(requests), count);
-    // More turns than anything wakes the loop for: in the last ones completions wait, and all of them
-    // where the device is fast.
+    // More turns than there are events: in the last turns, completions are pending. On a fast
+    // device all of them are.
     for (int turn = 0; turn < 100; ++turn) {
         ASSERT_TRUE(ring().turn(Loop::Wait::sleep));
         ASSERT_EQ(queue->reap({}), 0U);
     }
-    // A loop that sleeps on the rest never comes back here.
+    // If the loop slept with completions pending, this turn would not return.
     std::array<int, count> seen{};
     for (std::size_t done = 0; done < count;) {
         ASSERT_TRUE(ring().turn(Loop::Wait::sleep));
@@ -155,8 +155,8 @@ TEST_F(Queues, ReapedInPartDoNotSleepOnTheRest) {
     EXPECT_TRUE(std::all_of(seen.begin(), seen.end(), [](int times) { return times == 1; }));
 }
 
-// A program with an event loop of another kind sleeps in its own poll() and turns the loop only when
-// Loop::fd() is readable.
+// A program with an event loop of another kind sleeps in its own poll() and turns the loop only
+// when Loop::fd() is readable.
 TEST_F(Queues, OfAForeignEventLoopNeverLeaveItAsleep) {
     constexpr std::uint64_t count = 24;
     auto loop = Ring::create(512, Loop::Use::polled);
@@ -187,7 +187,7 @@ TEST_F(Queues, OfAForeignEventLoopNeverLeaveItAsleep) {
     std::array<Completion, 2> some;
     pollfd waiting{(*loop)->fd().value(), POLLIN, 0};
     while (done < requests.size()) {
-        // One after the other, so that what a loop is told of each has to do.
+        // One request at a time, so that each must wake the loop.
         if (submitted < requests.size())
             submitted += queue->submit(std::span(requests).subspan(submitted, 1));
         const auto woken = ::poll(&waiting, 1, 30'000);
@@ -284,7 +284,7 @@ TEST_F(ZoneQueues, ARefusedWriteLosesNoneOfTheOthers) {
     std::vector<Request> requests;
     for (std::size_t i = 0; i < data.size(); ++i) {
         buffers[i] = {data[i].data(), data[i].size()};
-        // The sixth goes nowhere; those behind it go on without it.
+        // The sixth write is at a wrong offset; those behind it continue without it.
         const auto at = i == 5 ? 40 : i < 5 ? i : i - 1;
         requests.push_back(
             request_of(Operation::write, start(target) + at * unit(), unit(), {&buffers[i], 1}));
@@ -299,7 +299,8 @@ TEST_F(ZoneQueues, ARefusedWriteLosesNoneOfTheOthers) {
         }
 }
 
-// Everything at once, 128 deep: no request waits for another for ever, each is answered for itself.
+// All kinds of requests, 128 in flight: none waits for another forever, and each gets its own
+// result.
 TEST_F(ZoneQueues, RequestsOfEveryKindGoSideBySide) {
     auto targets = zones();
     targets.resize(std::min<std::size_t>({targets.size(), most_active(), 6}));
@@ -371,7 +372,7 @@ TEST_F(Queues, OfManyThreadsServeEachItsOwn) {
 
 TEST_F(ZoneQueues, OfManyThreadsTakeTurnsAtOneZone) {
     const auto target = zones().front();
-    // Each resets, appends and reports; nobody is told anything that is not so.
+    // Each thread resets, appends and reports; all results must be consistent.
     run(4, [&](Driver& disk, int thread) {
         for (std::uint64_t i = 0; i < 12; ++i) {
             const auto stamp = static_cast<std::uint64_t>(thread) * 100 + i;
@@ -405,14 +406,15 @@ TEST_F(Queues, CanBeClosedWithRequestsInFlight) {
             requests.push_back(request_of(Operation::read, at, 4 * unit(), {&buffers[i], 1}));
         }
         EXPECT_GE(queue->submit(requests), 1U);
-        // Not issued; issued; some of it done; some of it reaped.
+        // Close before the requests are issued, after that, with some completed, and with some
+        // reaped.
         for (int turn = 0; turn < round % 4; ++turn) {
             ASSERT_TRUE(ring().turn(Loop::Wait::poll));
         }
         std::array<Completion, 3> some;
         if (round % 2 == 1) static_cast<void>(queue->reap(some));
         queue.reset();
-        // Nobody writes there any more.
+        // The closed queue must not write to these buffers any more.
         for (auto& each : data) each.assign(each.size(), 0x55);
         EXPECT_EQ(disk().flush().code, StatusCode::ok);
         for (const auto& each : data)
@@ -445,7 +447,8 @@ TEST_F(ZoneQueues, CanBeClosedWithWritesInFlight) {
             ASSERT_TRUE(ring().turn(Loop::Wait::poll));
         }
         queue.reset();
-        // What is below the pointer is a beginning of what was asked for, and others go on there.
+        // The data below the pointer are a prefix of the requests, and new writes continue at the
+        // pointer.
         const auto now = zone(target);
         const auto end = now.write_pointer.value_or(start(target) + capacity(target));
         ASSERT_EQ((end - start(target)) % unit(), 0U);
@@ -461,7 +464,7 @@ TEST_F(ZoneQueues, CanBeClosedWithWritesInFlight) {
     }
 }
 
-// A queue that is closed leaves those of other threads alone, also at the same zone.
+// Closing a queue does not affect the queues of other threads, even with the same zone.
 TEST_F(ZoneQueues, CanBeClosedBesideOthers) {
     const auto target = zones().front();
     run(4, [&](Driver& driver, int thread) {

@@ -1,5 +1,5 @@
-// One long run of requests made by chance, the same ones every time, each held against the zone
-// machine and against the bytes that should be there.
+// A long run of pseudo-random requests, the same every time. Each is checked against the zone state
+// machine and against the expected bytes.
 #include <algorithm>
 #include <array>
 #include <map>
@@ -13,7 +13,7 @@ namespace {
 
 class Random : public ZonedContract {
   protected:
-    /// A few zones, so that they meet each other and their limits.
+    /// A few zones, so that requests often meet the same zones and the limits.
     [[nodiscard]] std::vector<std::uint32_t> some() const {
         auto chosen = zones();
         if (chosen.size() > 12) {
@@ -63,7 +63,7 @@ class Random : public ZonedContract {
         }
     }
 
-    /// What lies in a zone; beyond it is nothing. Kept as far as it was ever written.
+    /// The expected data of each zone, as far as it was written; the rest is blank.
     std::map<std::uint32_t, Bytes> content_;
 
     void keep(std::uint64_t offset, std::span<const std::uint8_t> data) {
@@ -78,8 +78,8 @@ class Random : public ZonedContract {
             at += length;
         }
     }
-    /// Whether `got`, read at `offset` in one zone, is what lies there, and nothing where nothing
-    /// does.
+    /// Whether `got`, read at `offset` in one zone, matches the expected data, and is blank behind
+    /// them.
     [[nodiscard]] bool is_kept(std::uint64_t offset, std::span<const std::uint8_t> got) {
         const auto zone = layout().zone_of(offset);
         const auto from = offset - start(zone);
@@ -97,7 +97,7 @@ class Random : public ZonedContract {
 
 TEST_F(Random, RequestsDoWhatTheMachineDoes) {
     const auto chosen = some();
-    // Conventional zones keep what was there before.
+    // Conventional zones keep their old data, which a reset does not clear.
     for (const auto zone : chosen)
         if (layout().is_conventional(zone))
             for (std::uint64_t at = 0; at < layout().length_of(zone);) {
@@ -123,7 +123,8 @@ TEST_F(Random, RequestsDoWhatTheMachineDoes) {
         SCOPED_TRACE(::testing::Message()
                      << "step " << step << ", " << to_string(request.operation) << " at "
                      << request.offset << "+" << request.length << ", zone " << zone);
-        // What a read across zones finds in zones outside the chosen ones is not kept here.
+        // The data of zones outside the chosen ones are not known here, so reads across zones are
+        // not compared.
         const auto expected = oracle.expect(request);
         const auto got = disk().run(request);
         if (!expected.status.ok() || !oracle.excuses(got.status.code)) {

@@ -1,4 +1,4 @@
-// Reads: before, across and past the write pointer, across zones, and into every shape of buffers.
+// Reads before, across and past the write pointer, across zones, and into buffers of every shape.
 #include <algorithm>
 #include <random>
 
@@ -10,7 +10,7 @@ namespace {
 
 class Reads : public DataContract {
   protected:
-    /// A place with `length` bytes of pattern(stamp) in it, on any kind of device.
+    /// Writes `length` bytes of pattern(stamp) and returns their offset, on any kind of device.
     [[nodiscard]] std::uint64_t place(std::uint64_t length, std::uint64_t stamp) {
         const auto at = zoned() ? start(zones().front()) : 0;
         fill(at, length, stamp);
@@ -135,7 +135,7 @@ TEST_F(Reads, TheLargestTransferIsServed) {
     expect_filled(disk(), at, length, 13);
 }
 
-// Buffers as guests have them: many, of odd lengths, at odd places, some empty.
+// Buffers such as guests use: many, of odd lengths, at odd addresses, some of them empty.
 TEST_F(Reads, FillScatteredBuffers) {
     const auto length = std::min(piece() * 4, limits().max_transfer) / unit() * unit();
     const auto at = place(length, 17);

@@ -1,4 +1,5 @@
-// Open and active limits: one zone too many of each, and the room that implicitly open zones make.
+// Open and active limits: one zone beyond each, and implicitly open zones that are closed to make
+// room.
 #include <algorithm>
 
 #include "tests/contract/fixture.h"
@@ -8,7 +9,7 @@ namespace {
 
 class Resources : public ZonedContract {
   protected:
-    /// How many zones can be open at all; nothing where that is no limit.
+    /// The limit on open zones; nothing if these zones cannot reach a limit.
     [[nodiscard]] std::optional<std::uint32_t> open_limit() const {
         if (!required() || !limits().max_open || *limits().max_open >= zones().size())
             return std::nullopt;
@@ -43,7 +44,7 @@ TEST_F(Resources, OneExplicitlyOpenZoneTooManyIsRefused) {
     for (std::uint32_t i = 0; i < *limit; ++i)
         ASSERT_EQ(act(Operation::open, zones()[i]).status.code, StatusCode::ok) << i;
     const auto extra = zones()[*limit];
-    // Where both limits are reached, the active one is told (zone/machine).
+    // If both limits are reached, the active limit is reported (zone/machine).
     const auto wanted =
         active_limit() == limit ? StatusCode::too_many_active : StatusCode::too_many_open;
     EXPECT_EQ(act(Operation::open, extra).status.code, wanted);
@@ -52,7 +53,7 @@ TEST_F(Resources, OneExplicitlyOpenZoneTooManyIsRefused) {
     EXPECT_EQ(zone(extra).state, ZoneState::empty);
     EXPECT_EQ(open_count(), *limit);
 
-    // A place becomes free, whichever way.
+    // Finishing or resetting a zone makes room for another.
     EXPECT_EQ(act(Operation::finish, zones()[0]).status.code, StatusCode::ok);
     EXPECT_EQ(act(Operation::open, extra).status.code, StatusCode::ok);
     EXPECT_EQ(act(Operation::reset, extra).status.code, StatusCode::ok);
@@ -70,7 +71,7 @@ TEST_F(Resources, ImplicitlyOpenZonesMakeRoom) {
         ASSERT_LE(open_count(), *limit);
         ASSERT_EQ(active_count(), i + 1);
     }
-    // Back to those that were closed, and to one by its name.
+    // Appends to all of them, also those that were closed, and an explicit open.
     for (std::size_t i = 0; i < count; ++i)
         ASSERT_EQ(disk().append(start(zones()[i]), pattern(i, unit())).status.code, StatusCode::ok);
     EXPECT_EQ(act(Operation::open, zones()[0]).status.code, StatusCode::ok);
@@ -92,7 +93,7 @@ TEST_F(Resources, OneActiveZoneTooManyIsRefused) {
               StatusCode::too_many_active);
     EXPECT_EQ(zone(extra).state, ZoneState::empty);
     EXPECT_EQ(active_count(), *limit);
-    // Those that are active go on.
+    // Active zones can still be written.
     EXPECT_EQ(disk().append(start(zones()[0]), pattern(1, unit())).status.code, StatusCode::ok);
     EXPECT_EQ(act(Operation::finish, zones()[0]).status.code, StatusCode::ok);
     EXPECT_EQ(write(extra), StatusCode::ok);
@@ -107,7 +108,7 @@ TEST_F(Resources, WithoutALimitEveryZoneCanBeOpen) {
     EXPECT_EQ(open_count(), count);
 }
 
-// However many threads ask at once, those that are told yes are not more than there is room for.
+// However many threads open zones at once, no more opens succeed than the limit allows.
 TEST_F(Resources, ThreadsTogetherKeepTheLimits) {
     const auto limit = open_limit() ? open_limit() : active_limit();
     if (!limit) GTEST_SKIP() << "no limit that these zones reach";

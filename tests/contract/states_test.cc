@@ -1,5 +1,5 @@
-// Every action and every kind of write on a zone in every state it can be brought to, held against
-// the zone machine after each step; then actions over ranges and over all zones.
+// Every action and every kind of write on a zone in every state that a test can reach, checked
+// against the zone state machine after each step; then actions on ranges and on all zones.
 #include <algorithm>
 #include <array>
 
@@ -12,7 +12,7 @@ namespace {
 constexpr std::array actions = {Operation::open, Operation::close, Operation::finish,
                                 Operation::reset};
 
-/// How a zone is brought where a test wants it.
+/// The states that bring() puts a zone into.
 enum class From { empty, implicit_open, explicit_open, explicit_empty, closed, full, finished };
 
 const char* name_of(From from) {
@@ -42,8 +42,8 @@ class Checked : public ZonedContract {
         if (IsSkipped() || HasFatalFailure()) return;
         oracle_.emplace(limits(), report());
     }
-    /// Runs `request`, with data of its length where it moves any, and holds its end and every zone
-    /// against the oracle.
+    /// Runs `request`, with data if it needs any, and checks its completion and every zone against
+    /// the oracle.
     void step(Request request) {
         Bytes data;
         iovec buffer{};
@@ -76,7 +76,7 @@ class Checked : public ZonedContract {
     void step_write(std::uint32_t zone, std::uint64_t from, std::uint64_t length) {
         step(request_of(Operation::write, start(zone) + from, length));
     }
-    /// Brings the zone, which is empty, there.
+    /// Puts an empty zone into that state.
     void bring(std::uint32_t zone, From from) {
         switch (from) {
             case From::empty:
@@ -92,7 +92,7 @@ class Checked : public ZonedContract {
                 step_write(zone, 0, 2 * unit());
                 return step_action(Operation::close, zone);
             case From::full: {
-                // All but the last unit need no look at every zone.
+                // Only the last unit is written with a check of every zone.
                 const auto last = (capacity(zone) - 1) / unit() * unit();
                 fill(start(zone), last, stamp_ += 1 << 20);
                 oracle_.emplace(limits(), report());
@@ -120,7 +120,7 @@ TEST_P(States, TakeOrRefuseEachAction) {
         bring(zone, GetParam());
         if (HasFatalFailure()) return;
         step_action(action, zone);
-        step_action(action, zone);  // once more, from where that led
+        step_action(action, zone);  // again, in the state that the first led to
         if (HasFatalFailure()) return;
     }
     step_action(Operation::reset, zone);
@@ -206,7 +206,7 @@ TEST_F(Actions, OnAllZonesReachThoseTheyApplyTo) {
         std::size_t next = 0;
         for (const auto kind : kinds) {
             const auto takes = kind == From::empty || kind == From::finished ? 0 : 1;
-            // A finished zone is active while it is written.
+            // A zone is active while it is written, even if it is then finished.
             if (active + 1 > most_active() || next == zones().size()) continue;
             if (limits().max_open && active + 1 > *limits().max_open) continue;
             bring(zones()[next++], kind);

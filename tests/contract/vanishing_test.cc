@@ -1,5 +1,5 @@
-// The device goes away while requests are in flight: every one of them is answered, those that come
-// later are refused, and nothing hangs. Last of all, for there is no device afterwards.
+// The device is removed while requests are in flight: every request completes, later ones are
+// refused, and nothing hangs. These tests come last, because afterwards there is no device.
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -14,7 +14,7 @@ namespace {
 class Vanishing : public Contract, public ::testing::WithParamInterface<int> {
   protected:
     void TearDown() override {
-        // Closing may say what it likes; it only has to end.
+        // Closing may fail; it only has to return.
         forsake();
     }
 };
@@ -25,7 +25,7 @@ TEST_P(Vanishing, EveryRequestIsAnsweredAndLaterOnesAreRefused) {
     std::atomic<int> refused = 0;
     std::atomic<int> begun = 0;
     std::thread remover([&] {
-        // Not before requests of all are on their way; nor never, if a thread can't begin.
+        // Waits until every thread has begun, with a limit in case one can't.
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
         while ((served < 50 || begun < GetParam()) && std::chrono::steady_clock::now() < end)
             std::this_thread::yield();
@@ -61,7 +61,7 @@ TEST_P(Vanishing, EveryRequestIsAnsweredAndLaterOnesAreRefused) {
                     ++served;
                 else
                     ++refused;
-                // Nothing is left that could be written to.
+                // Once the device is gone, no write can succeed.
                 if (was_gone && requests[each.tag].operation != Operation::read &&
                     requests[each.tag].operation != Operation::flush) {
                     EXPECT_FALSE(each.status.ok()) << to_string(requests[each.tag].operation);
@@ -80,7 +80,7 @@ TEST_P(Vanishing, EveryRequestIsAnsweredAndLaterOnesAreRefused) {
     EXPECT_GT(refused, 0);
 }
 
-// GoogleTest runs tests with parameters behind all others, in the order they were linked.
+// GoogleTest runs parameterized tests last, in link order.
 INSTANTIATE_TEST_SUITE_P(Threads, Vanishing, ::testing::Values(4));
 
 }  // namespace

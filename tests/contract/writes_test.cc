@@ -1,4 +1,4 @@
-// Writes and flushes: what is refused and leaves no trace, what is taken and lies where it should.
+// Writes and flushes: refused writes change nothing, and accepted ones are read back.
 #include <algorithm>
 #include <random>
 
@@ -13,7 +13,7 @@ class Writes : public DataContract {
     StatusCode write(std::uint64_t offset, std::uint64_t length, bool fua = false) {
         return disk().write(offset, pattern(offset + 1, length), fua).code;
     }
-    /// Where the next data may go, on any kind of device.
+    /// An offset that can be written, on any kind of device.
     [[nodiscard]] std::uint64_t place() { return zoned() ? start(zones().front()) : 0; }
 };
 
@@ -26,8 +26,8 @@ class ZoneWrites : public Writes {
         if (!required()) GTEST_SKIP() << "the device's zones only prefer sequential writes";
         zone_ = zones()[zones().size() / 2];
     }
-    /// The refused left no trace: the pointer is `written` behind the start, and what lies there is
-    /// what fill() put there.
+    /// Expects that refused writes changed nothing: the pointer is `written` bytes behind the
+    /// start, and the data before it are those of fill().
     void expect_untouched(std::uint64_t written, std::uint64_t stamp) {
         EXPECT_EQ(zone(zone_).write_pointer, start(zone_) + written);
         expect_filled(disk(), start(zone_), written, stamp);

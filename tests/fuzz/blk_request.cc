@@ -1,4 +1,4 @@
-// virtio-blk requests to the device, over a disk in memory.
+// Fuzzes the virtio-blk device over a disk in memory with requests.
 #include "tests/fuzz/targets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

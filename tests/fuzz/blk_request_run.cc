@@ -1,8 +1,8 @@
-// Runs virtio-blk requests, mostly right ones, against the device over a disk in memory, by a ring
-// that is right; what is answered, and what becomes of the disk, is held against a plain model.
+// Runs virtio-blk requests, mostly valid ones, against the device over a disk in memory, by a valid
+// ring. Checks the responses and the disk against a plain model.
 //
-// Two bytes choose the disk, one the device's mode, one a zone its zones' states; then come steps of a
-// byte each and what it needs: a batch of requests, or something that happens to the disk.
+// Input: two bytes choose the disk, one byte the device's mode, one byte for each zone its state.
+// Then come steps, each a byte and its parameters: a batch of requests, or an event of the disk.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -33,10 +33,10 @@ constexpr std::uint64_t sector_size = 512;
 constexpr driver::RingOptions ring_options{
     .size = 16, .event_index = true, .indirect_entries = 20, .first_index = 0xFFF8};
 
-struct Flight {
+struct InFlight {
     BlkRequest request;
     driver::Block out;
-    driver::Block in;  // the reply and the status
+    driver::Block in;  // the reply, then the status
     std::size_t out_pieces = 0;
     std::size_t in_pieces = 0;
     std::uint16_t head = 0;
@@ -59,7 +59,7 @@ class Session {
         ring_.emplace(guest_.shared, ring_options);
         for (const auto* part : {&ring_->descriptors(), &ring_->available(), &ring_->used()})
             guest_.open(part->address, part->size);
-        // The tables lie behind the ring.
+        // The indirect tables lie behind the ring.
         const auto& used = ring_->used();
         guest_.open(used.address, used.size + 16 + 16 * 20 * ring_options.size);
         const auto made = input.byte();
@@ -118,62 +118,62 @@ class Session {
     }
 
     void batch(std::size_t count) {
-        std::vector<Flight> flights;
-        while (flights.size() < count && (flights.empty() || !input_.empty())) {
+        std::vector<InFlight> requests;
+        while (requests.size() < count && (requests.empty() || !input_.empty())) {
             if (!room_for_more()) break;
-            flights.push_back(add());
-            const auto type = flights.back().request.type;
-            // Asks the disk more than once: what comes behind it could get in between.
+            requests.push_back(add());
+            const auto type = requests.back().request.type;
+            // These send several requests to the disk, between which later requests could run.
             if (type == blk::discard || type == blk::write_zeroes || type == blk::report) break;
         }
-        if (flights.empty()) throw std::runtime_error("no memory for one request");
-        if (fail_ && flights.size() == 1) {
-            const auto type = flights[0].request.type;
+        if (requests.empty()) throw std::runtime_error("no memory for one request");
+        if (fail_ && requests.size() == 1) {
+            const auto type = requests[0].request.type;
             if (type == blk::in || type == blk::out || type == blk::append) {
                 disk_.fail_next = fail_;
-                flights[0].fault_waits = true;
+                requests[0].fault_waits = true;
             }
             fail_.reset();
         }
         static_cast<void>(ring_->publish());
-        carry_out(flights);
+        carry_out(requests);
         disk_.fail_next.reset();
-        for (const auto& flight : flights) judge(flight);
+        for (const auto& one : requests) judge(one);
         oracle_.require_same(disk_);
         room_ = 0;
     }
 
-    /// Buffers lie one after the other in the second region, and begin anew with each batch.
+    /// Buffers lie one after the other in the second region; each batch starts at its beginning.
     [[nodiscard]] bool room_for_more() const { return room_ + (140 << 10) <= Guest::region_size; }
     driver::Block place(std::size_t size, std::uint8_t fill) {
         const auto& region = guest_.shared.regions()[1];
         const driver::Block block{region.guest_address + room_, region.host + room_, size};
         std::memset(block.host, fill, size);
         guest_.open(block.address, size);
-        room_ += (size + 23) / 8 * 8;  // not the device's in between
+        room_ += (size + 23) / 8 * 8;  // the gap is not open to the device
         return block;
     }
 
-    Flight add() {
-        Flight flight;
-        flight.request = some_blk_request(input_, oracle_, ++stamps_);
+    InFlight add() {
+        InFlight one;
+        one.request = some_blk_request(input_, oracle_, ++stamps_);
         const auto out_cut = input_.byte();
         const auto in_cut = input_.byte();
-        const auto readable = flight.request.readable();
-        flight.out = place(readable.size(), 0);
-        std::memcpy(flight.out.host, readable.data(), readable.size());
-        flight.in = place(flight.request.in_length + 1, canary);
+        const auto readable = one.request.readable();
+        one.out = place(readable.size(), 0);
+        std::memcpy(one.out.host, readable.data(), readable.size());
+        one.in = place(one.request.in_length + 1, canary);
         std::vector<driver::Buffer> chain;
-        cut(chain, flight.out, false, out_cut);
-        flight.out_pieces = chain.size();
-        cut(chain, flight.in, true, in_cut);
-        flight.in_pieces = chain.size() - flight.out_pieces;
+        cut(chain, one.out, false, out_cut);
+        one.out_pieces = chain.size();
+        cut(chain, one.in, true, in_cut);
+        one.in_pieces = chain.size() - one.out_pieces;
         const auto head = ring_->add(chain);
         if (!head) throw std::runtime_error("the ring is full");
-        flight.head = *head;
-        return flight;
+        one.head = *head;
+        return one;
     }
-    /// At most eight pieces, so that a chain always fits its table.
+    /// Splits into at most eight pieces, so that a chain always fits its table.
     static void cut(std::vector<driver::Buffer>& chain, const driver::Block& block, bool writes,
                     std::uint8_t how) {
         const auto first = chain.size();
@@ -184,29 +184,28 @@ class Session {
             else if (how >= 0x40 && chain.size() - first < 7)
                 size = std::min<std::size_t>(size, (how >> 2) * std::size_t{13});
             else if (writes && how % 2 == 0 && size > 1 && chain.size() - first < 7)
-                --size;  // the status by itself
+                --size;  // the status in a buffer of its own
             chain.push_back({block.address + at, static_cast<std::uint32_t>(size), writes});
             at += size;
         }
     }
 
-    void carry_out(std::vector<Flight>& flights) {
+    void carry_out(std::vector<InFlight>& requests) {
         std::size_t answered = 0;
         auto waits = 0;
         static_cast<void>(device_->take(0));
         require(!device_->fault());
-        while (answered < flights.size()) {
+        while (answered < requests.size()) {
             require(waits < 1000);
             device_->complete();
             require(queue_->in_flight() == device_->in_flight(0));
             static_cast<void>(queue_->publish());
             auto any = false;
             while (const auto used = ring_->take_used()) {
-                const auto found =
-                    std::find_if(flights.begin(), flights.end(), [&](const auto& flight) {
-                        return flight.head == used->head && !flight.answered;
-                    });
-                require(found != flights.end());  // once
+                const auto found = std::find_if(
+                    requests.begin(), requests.end(),
+                    [&](const auto& one) { return one.head == used->head && !one.answered; });
+                require(found != requests.end());  // completed once
                 found->answered = any = true;
                 require(used->length == found->in.size);
                 ++answered;
@@ -228,43 +227,43 @@ class Session {
         require(ring_->in_flight() == 0);
     }
 
-    void judge(const Flight& flight) {
-        const auto& request = flight.request;
-        const auto status = flight.status();
+    void judge(const InFlight& one) {
+        const auto& request = one.request;
+        const auto status = one.status();
         require(status <= blk::active_resource);
         const auto sent = request.readable();
-        require(std::memcmp(flight.out.host, sent.data(), sent.size()) == 0);
+        require(std::memcmp(one.out.host, sent.data(), sent.size()) == 0);
         const auto ok = status == blk::ok;
         if (request.type < 256) ++(ok ? tally_.good : tally_.refused)[request.type];
         const auto answers = request.type == blk::in || request.type == blk::report ||
                              (ok && (request.type == blk::append || request.type == blk::get_id));
         if (!answers)
-            require(std::all_of(flight.reply().begin(), flight.reply().end(),
+            require(std::all_of(one.reply().begin(), one.reply().end(),
                                 [](auto byte) { return byte == canary; }));
         const auto offset = request.sector < oracle_.size() / sector_size
                                 ? request.sector * sector_size
                                 : oracle_.size();
         switch (request.type) {
             case blk::in:
-                return judge_read(flight, offset, ok);
+                return judge_read(one, offset, ok);
             case blk::out:
-                return judge_write(flight, offset, ok);
+                return judge_write(one, offset, ok);
             case blk::append:
-                return judge_append(flight, offset, ok);
+                return judge_append(one, offset, ok);
             case blk::report:
-                if (ok) judge_report(flight, offset);
+                if (ok) judge_report(one, offset);
                 return;
             case blk::discard:
             case blk::write_zeroes:
                 return judge_clear(request, ok);
             case blk::open:
-                return judge_action(flight, Operation::open, offset, ok);
+                return judge_action(one, Operation::open, offset, ok);
             case blk::close:
-                return judge_action(flight, Operation::close, offset, ok);
+                return judge_action(one, Operation::close, offset, ok);
             case blk::finish:
-                return judge_action(flight, Operation::finish, offset, ok);
+                return judge_action(one, Operation::finish, offset, ok);
             case blk::reset:
-                return judge_action(flight, Operation::reset, offset, ok);
+                return judge_action(one, Operation::reset, offset, ok);
             case blk::reset_all:
                 require(ok == (mode_.zoned && !shape_.read_only));
                 if (ok) require(oracle_.act_all(Operation::reset) == StatusCode::ok);
@@ -272,48 +271,48 @@ class Session {
             case blk::flush:
                 return require(ok != blind());
             case blk::get_id:
-                return require(ok && (flight.reply().empty() || flight.reply()[0] == 'Z'));
+                return require(ok && (one.reply().empty() || one.reply()[0] == 'Z'));
             default:
                 return require(status == blk::unsupported);
         }
     }
 
-    /// A host-managed disk whose driver knows no zones.
+    /// Whether the disk is host-managed and its driver does not use zones.
     [[nodiscard]] bool blind() const { return shape_.model == Model::host_managed && !mode_.zoned; }
     [[nodiscard]] bool fits(std::uint64_t length, std::size_t pieces) const {
         return length != 0 && length <= shape_.max_transfer && pieces <= shape_.max_segments &&
                length % shape_.logical_block_size == 0;
     }
 
-    void judge_read(const Flight& flight, std::uint64_t offset, bool ok) {
-        const auto length = flight.request.in_length;
+    void judge_read(const InFlight& one, std::uint64_t offset, bool ok) {
+        const auto length = one.request.in_length;
         if (!ok)
-            return require(blind() || flight.fault_waits || !fits(length, flight.in_pieces) ||
+            return require(blind() || one.fault_waits || !fits(length, one.in_pieces) ||
                            offset % shape_.logical_block_size != 0 ||
                            !oracle_.is_plain_read(offset, length) ||
                            oracle_.judge_read(offset, length) != StatusCode::ok);
-        require(!blind() && !flight.fault_waits && length != 0);
+        require(!blind() && !one.fault_waits && length != 0);
         require(oracle_.judge_read(offset, length) == StatusCode::ok);
         const auto expected = oracle_.read(offset, length);
-        require(std::equal(expected.begin(), expected.end(), flight.reply().begin()));
+        require(std::equal(expected.begin(), expected.end(), one.reply().begin()));
     }
 
-    void judge_write(const Flight& flight, std::uint64_t offset, bool ok) {
-        const auto& data = flight.request.out;
+    void judge_write(const InFlight& one, std::uint64_t offset, bool ok) {
+        const auto& data = one.request.out;
         const auto length = data.size();
         const auto allowed = !shape_.read_only && !blind() && length != 0 &&
                              oracle_.judge_write(offset, length) == StatusCode::ok;
-        if (!ok) return require(flight.fault_waits || !fits(length, flight.out_pieces) || !allowed);
-        require(allowed && !flight.fault_waits);
+        if (!ok) return require(one.fault_waits || !fits(length, one.out_pieces) || !allowed);
+        require(allowed && !one.fault_waits);
         oracle_.write(offset, data);
     }
 
-    void judge_append(const Flight& flight, std::uint64_t offset, bool ok) {
-        const auto& data = flight.request.out;
+    void judge_append(const InFlight& one, std::uint64_t offset, bool ok) {
+        const auto& data = one.request.out;
         const auto length = data.size();
         const auto possible =
             mode_.zoned && !shape_.read_only && max_append_ != 0 && length != 0 &&
-            length <= max_append_ && offset < oracle_.size() && flight.request.in_length >= 8 &&
+            length <= max_append_ && offset < oracle_.size() && one.request.in_length >= 8 &&
             oracle_.zone_at(offset).start == offset && !oracle_.zone_at(offset).conventional;
         if (!possible) return require(!ok);
         const auto& zone = oracle_.zone_at(offset);
@@ -321,14 +320,14 @@ class Session {
         const auto allowed = length <= zone.capacity - zone.written &&
                              oracle_.judge_write(at, length) == StatusCode::ok;
         if (!ok)
-            return require(flight.fault_waits || !fits(length, flight.out_pieces) || !allowed ||
+            return require(one.fault_waits || !fits(length, one.out_pieces) || !allowed ||
                            !oracle_.is_required(zone));
-        const auto went = ByteView(flight.reply()).le64(0) * sector_size;
-        require(allowed && !flight.fault_waits && went == at);
+        const auto went = ByteView(one.reply()).le64(0) * sector_size;
+        require(allowed && !one.fault_waits && went == at);
         oracle_.write(at, data);
     }
 
-    void judge_action(const Flight&, Operation operation, std::uint64_t offset, bool ok) {
+    void judge_action(const InFlight&, Operation operation, std::uint64_t offset, bool ok) {
         const auto possible = mode_.zoned && !shape_.read_only && offset < oracle_.size() &&
                               oracle_.zone_at(offset).start == offset &&
                               !oracle_.zone_at(offset).conventional;
@@ -347,7 +346,7 @@ class Session {
         for (const auto& range : ranges)
             if (!possible(range, discards)) return require(!ok);
         if (request.out.size() % 16 != 0 || ranges.empty() || shape_.read_only) return require(!ok);
-        // One by one, up to the first that the zones do not allow.
+        // One range after the other, up to the first that the zones do not allow.
         for (const auto& range : ranges) {
             if (discards) {
                 oracle_.discard(range.offset, range.length);
@@ -357,7 +356,7 @@ class Session {
                 return require(!ok);
             oracle_.write(range.offset, Bytes(range.length));
         }
-        // More ranges than one request may have are refused before the first.
+        // A request with too many ranges is refused before its first range.
         require(ok);
     }
     [[nodiscard]] bool possible(const ClearRange& range, bool discards) const {
@@ -371,9 +370,9 @@ class Session {
         return code != StatusCode::crosses_boundary;
     }
 
-    void judge_report(const Flight& flight, std::uint64_t offset) {
-        require(mode_.zoned && offset < oracle_.size() && flight.request.in_length >= 128);
-        const auto reply = flight.reply();
+    void judge_report(const InFlight& one, std::uint64_t offset) {
+        require(mode_.zoned && offset < oracle_.size() && one.request.in_length >= 128);
+        const auto reply = one.reply();
         const auto count = ByteView(reply).le64(0);
         const auto first =
             static_cast<std::size_t>(&oracle_.zone_at(offset) - oracle_.zones().data());

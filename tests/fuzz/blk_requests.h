@@ -1,6 +1,4 @@
-// virtio-blk requests that are mostly right, made of a fuzzer's bytes.
-//
-// Ownership: a BlkRequest owns its bytes.
+// Mostly valid virtio-blk requests, made from a fuzzer's bytes.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +13,20 @@ namespace zonebridge::fuzz {
 struct BlkRequest {
     std::uint32_t type = 0;
     std::uint64_t sector = 0;
-    std::vector<std::uint8_t> out;  ///< Behind the header.
-    std::uint64_t in_length = 0;    ///< Before the status.
+    std::vector<std::uint8_t> out;  ///< The bytes behind the header.
+    std::uint64_t in_length = 0;    ///< The number of writable bytes before the status.
 
-    /// The header and what is behind it, as the device reads them.
+    /// The header and `out`, as the device reads them.
     [[nodiscard]] std::vector<std::uint8_t> readable() const;
 };
 
-/// A request near something that `oracle` says is worth a try; `with` stamps its data.
+/// A request near a write pointer or a boundary of `oracle`'s zones; `with` stamps its data.
 [[nodiscard]] BlkRequest some_blk_request(Input& input, const DiskOracle& oracle,
                                           std::uint64_t with);
 
-/// One range of a discard or a write of zeroes, as its bytes have it.
+/// One range of a discard or a write of zeroes, decoded from its bytes.
 struct ClearRange {
-    std::uint64_t offset = 0;  ///< Bytes.
+    std::uint64_t offset = 0;  ///< In bytes.
     std::uint64_t length = 0;
     std::uint32_t flags = 0;
 };

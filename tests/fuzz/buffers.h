@@ -1,7 +1,5 @@
-// Buffers of a command, cut as a fuzzer likes, with bytes behind each that nobody may touch.
-//
-// Threads: one.
-// Ownership: owns its bytes.
+// A command's buffers, split by a fuzzer's input, each followed by canary bytes that must not
+// change.
 #pragma once
 
 #include <algorithm>
@@ -17,10 +15,10 @@ namespace zonebridge::fuzz {
 
 inline constexpr std::uint8_t canary = 0xC5;
 
-/// One way's.
+/// The buffers of one direction.
 class Buffers {
   public:
-    /// `total` bytes, in pieces as `cut` says, at most 24.
+    /// Makes buffers of `total` bytes; `cut` determines the pieces, of which there are at most 24.
     void make(std::uint64_t total, std::uint8_t cut) {
         while (total > 0 && pieces_.size() < 24) {
             const std::uint64_t most = (cut & 0xF) == 0 ? total : 1 + (cut & 0xF) * 331;
@@ -28,7 +26,7 @@ class Buffers {
             pieces_.emplace_back(size + slack, canary);
             lengths_.push_back(size);
             total -= size;
-            // An empty buffer is a buffer.
+            // An empty buffer is allowed, too.
             if ((cut & 0x10) != 0 && pieces_.size() == 1) {
                 pieces_.emplace_back(slack, canary);
                 lengths_.push_back(0);
@@ -37,7 +35,7 @@ class Buffers {
         for (std::size_t i = 0; i < pieces_.size(); ++i)
             list_.push_back({pieces_[i].data(), lengths_[i]});
     }
-    /// From the front on.
+    /// Copies bytes to the front of the buffers.
     void fill(std::span<const std::uint8_t> bytes) { copy_to(list_, 0, bytes); }
 
     [[nodiscard]] std::span<const iovec> list() const { return list_; }
@@ -47,7 +45,7 @@ class Buffers {
         copy_from(list_, 0, out);
         return out;
     }
-    /// Nothing behind any of the buffers was written to.
+    /// Requires that no byte behind any buffer was written.
     void require_canaries() const {
         for (std::size_t i = 0; i < pieces_.size(); ++i)
             require(std::all_of(pieces_[i].begin() + static_cast<std::ptrdiff_t>(lengths_[i]),

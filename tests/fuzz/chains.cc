@@ -11,9 +11,10 @@ namespace {
 constexpr std::uint16_t next_flag = 1, write_flag = 2, indirect_flag = 4;
 constexpr std::size_t max_pieces = 24;
 
-/// Memory for `length` bytes: mostly anywhere, sometimes across two regions.
+/// Memory for `length` bytes, sometimes across two regions.
 driver::Block place(Guest& guest, std::size_t length, std::uint8_t where) {
-    // The second region is used from its middle on, so that its front is there for what crosses.
+    // allocate() uses the second region from its middle on; its front is for buffers that cross the
+    // border.
     constexpr std::uint64_t border = Guest::first_address + Guest::region_size;
     if (where % 16 == 15 && length > 16 && guest.take_border()) {
         const auto before = 8 + where / 16 * std::uint64_t{24} % (length - 8);
@@ -74,7 +75,7 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
             pieces.push_back({address + at, static_cast<std::uint32_t>(part), flags, 0});
             at += part;
         }
-        // No buffer at all is allowed, wherever it claims to be.
+        // An empty buffer is allowed at any address.
         if ((layout & 0x10) != 0) pieces.push_back({address + 0x100000000, 0, flags, 0});
     };
     try {
@@ -92,7 +93,7 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
     }
     if (pieces.empty()) return std::nullopt;
 
-    // In the ring, in a table, or the one behind the other.
+    // All pieces in the ring, all in a table, or some in the ring and the rest in a table.
     const auto tables = indirect_ || layout % 16 == 15;
     const auto direct = !tables || layout % 4 == 0 ? pieces.size()
                         : layout % 4 == 3          ? std::min<std::size_t>(pieces.size() - 1, 2)
@@ -103,7 +104,8 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
         broken_ = true;
         made.sound = false;
     }
-    const auto harmed = harm >= 0xC0 ? std::optional(harm % 2 == 0) : std::nullopt;  // the table?
+    const auto harmed =
+        harm >= 0xC0 ? std::optional(harm % 2 == 0) : std::nullopt;  // true: in the table
     if (direct < pieces.size()) {
         std::vector<Piece> inner(pieces.begin() + static_cast<std::ptrdiff_t>(direct),
                                  pieces.end());
@@ -111,7 +113,7 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
         link(inner, {});
         driver::Block table;
         try {
-            // With a descriptor behind it that would be a good end of the chain.
+            // Behind the table lies a descriptor that would be a valid end of the chain.
             table =
                 place(guest_, 16 * (inner.size() + 1), static_cast<std::uint8_t>(layout ^ where));
         } catch (const std::bad_alloc&) {
@@ -164,18 +166,18 @@ void ChainRing::write_table(std::uint64_t table, std::span<const Piece> pieces) 
     }
 }
 
-/// One thing wrong with one descriptor; `broken_` where no device could take the chain.
+/// Corrupts one descriptor in one way; sets `broken_` if no device can accept the chain.
 void ChainRing::tamper(Input& input, std::vector<Piece>& pieces, bool in_table) {
     const auto how = input.byte();
     auto& piece = pieces[input.byte() % pieces.size()];
     auto& last = pieces.back();
     const auto indirect = (piece.flags & indirect_flag) != 0;
     switch (how % 16) {
-        case 0:  // round and round
+        case 0:  // a loop
             if ((last.flags & indirect_flag) != 0) break;
             last.flags |= next_flag;
             last.next = in_table ? 0 : static_cast<std::uint16_t>(how / 16);
-            // In the ring other chains' descriptors may follow, and an end.
+            // In the ring, descriptors of other chains may follow, and end the chain.
             broken_ = broken_ || in_table;
             break;
         case 1:
@@ -187,7 +189,7 @@ void ChainRing::tamper(Input& input, std::vector<Piece>& pieces, bool in_table) 
             break;
         case 3:
             piece.length = 0xFFFFFFFF;
-            broken_ = true;  // more than there is anywhere, or no table
+            broken_ = true;  // longer than any region, or an invalid table length
             break;
         case 4:
             piece.address = ~std::uint64_t{0} - how;
@@ -198,13 +200,13 @@ void ChainRing::tamper(Input& input, std::vector<Piece>& pieces, bool in_table) 
             break;
         case 6:
             piece.flags |= next_flag;
-            // Just behind its table, or far away.
+            // Just behind the table, or far out of range.
             piece.next = static_cast<std::uint16_t>(in_table ? pieces.size() : 0x8000 | how);
             broken_ = true;
             break;
-        case 7:  // a table in a table, or one that is none
+        case 7:  // a nested table, or data as a table
             if (in_table && how >= 0x80) {
-                // Which would be right by itself.
+                // The nested table is valid in itself.
                 const auto end = guest_.allocate(16);
                 auto whole = piece;
                 whole.flags &= write_flag;
@@ -264,7 +266,7 @@ void ChainRing::publish(std::uint16_t head) {
 void ChainRing::jump(std::uint16_t by) {
     next_available_ = static_cast<std::uint16_t>(next_available_ + by);
     ring_.set_available_index(next_available_);
-    // What the entries say that were passed over is what they said before.
+    // The skipped entries have their old contents.
     if (by > size) broken_ = true;
     available_ += by;
     for (std::uint16_t head = 0; head < size; ++head) outstanding_[head] += by;

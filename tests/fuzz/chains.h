@@ -1,7 +1,6 @@
-// Descriptor chains, mostly right ones, written to a ring descriptor by descriptor.
+// Mostly valid descriptor chains, written to a ring descriptor by descriptor.
 //
-// Threads: one.
-// Ownership: borrows the guest's memory and the ring's place in it.
+// Ownership: borrows the guest's memory.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +16,7 @@
 
 namespace zonebridge::fuzz {
 
-/// The driver's books of one ring whose chains may be wrong.
+/// The driver's side of a ring whose chains may be invalid.
 class ChainRing {
   public:
     static constexpr std::uint16_t size = 16;
@@ -28,28 +27,28 @@ class ChainRing {
 
     struct Made {
         std::uint16_t head = 0;
-        driver::Block in;   ///< What the device fills, where that is one piece of memory.
+        driver::Block in;   ///< The writable buffer, if it is one piece of memory.
         bool sound = true;  ///< No descriptor was tampered with.
     };
-    /// Makes a chain of what the device is to read and of room for what it writes, cut and laid out
-    /// as `input` says, now and then wrong, and available. Nothing if there is no room for it.
+    /// Makes a chain of `readable` and of `writable` bytes of room, and makes it available. `input`
+    /// determines its buffers and layout, and sometimes corrupts it. Nothing if there is no room.
     std::optional<Made> add(Input& input, std::span<const std::uint8_t> readable,
                             std::size_t writable);
-    /// Tampers with the available ring.
+    /// Corrupts the available ring: moves the index, or makes `head` available.
     void jump(std::uint16_t by);
     void name(std::uint16_t head);
 
-    /// Takes what the device used; requires of each that it was available, and was not used yet.
-    /// Returns how many.
+    /// Takes the used chains; requires that each was available and was not used before. Returns
+    /// their number.
     unsigned take_used();
     [[nodiscard]] bool outstanding(std::uint16_t head) const {
         const auto found = outstanding_.find(head);
         return found != outstanding_.end() && found->second != 0;
     }
-    /// Entries made available, and used, since the beginning.
+    /// The number of entries made available, and used, so far.
     [[nodiscard]] unsigned available() const noexcept { return available_; }
     [[nodiscard]] unsigned used() const noexcept { return used_; }
-    /// Something that no device can take was made available.
+    /// Whether an entry that no device can accept was made available.
     [[nodiscard]] bool broken() const noexcept { return broken_; }
 
   private:
@@ -62,7 +61,8 @@ class ChainRing {
 
     void publish(std::uint16_t head);
     void tamper(Input& input, std::vector<Piece>& pieces, bool in_table);
-    /// Links pieces through descriptors `numbers`, or one after the other in a table.
+    /// Links the pieces: by the descriptors `numbers`, or, if that is empty, in the order of a
+    /// table.
     static void link(std::vector<Piece>& pieces, std::span<const std::uint16_t> numbers);
     void write_table(std::uint64_t table, std::span<const Piece> pieces);
 

@@ -1,9 +1,6 @@
-// What a disk ought to hold and to allow: the plain model of zones beside the bytes themselves. It
-// shares no code with the disk, and knows nothing of commands; and it makes the small disks that the
-// fuzzers of requests drive.
-//
-// Threads: one at a time.
-// Ownership: owns its zones and bytes.
+// The expected contents and zone states of a disk: the plain model of zones, and the bytes. It
+// shares no code with the disk, and knows no commands. It also chooses the small disks for the
+// request fuzzers.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +13,7 @@
 
 namespace zonebridge::fuzz {
 
-/// A disk of a few small zones; `input` says with which gaps, limits and block sizes.
+/// A disk of a few small zones; `input` determines gaps, limits and block sizes.
 [[nodiscard]] test::MachineDiskShape some_shape(Input& input);
 
 class DiskOracle {
@@ -25,22 +22,22 @@ class DiskOracle {
 
     explicit DiskOracle(const test::MachineDiskShape& shape);
 
-    // ---- What would become of a request. Offsets and lengths in bytes, lengths not 0.
+    // ---- The expected outcome of a request. Offsets and lengths in bytes, lengths not 0.
 
     [[nodiscard]] StatusCode judge_write(std::uint64_t offset, std::uint64_t length) const;
     [[nodiscard]] StatusCode judge_read(std::uint64_t offset, std::uint64_t length) const;
-    /// Whether a read lies where no front end has a reason of its own to refuse it: within the
-    /// writable part of one zone.
+    /// Whether a read lies within the writable part of one zone, where no front end has a reason of
+    /// its own to refuse it.
     [[nodiscard]] bool is_plain_read(std::uint64_t offset, std::uint64_t length) const;
     [[nodiscard]] bool on_disk(std::uint64_t offset, std::uint64_t length) const {
         return offset < size_ && length <= size_ - offset;
     }
 
-    // ---- What did.
+    // ---- The effect of a successful request.
 
-    /// Requires that judge_write says ok.
+    /// Requires that judge_write returned ok.
     void write(std::uint64_t offset, std::span<const std::uint8_t> data);
-    /// Whatever was there is gone, as the disk in memory shows it.
+    /// Fills the range with the byte that the disk in memory shows after a discard.
     void discard(std::uint64_t offset, std::uint64_t length);
     [[nodiscard]] std::vector<std::uint8_t> read(std::uint64_t offset, std::uint64_t length) const;
     StatusCode act(Operation operation, std::size_t zone) {
@@ -48,22 +45,22 @@ class DiskOracle {
     }
     StatusCode act_all(Operation operation) { return model_.act_all(operation); }
 
-    /// Puts zones of the disk and of this into states that `input` chooses, with data in them.
+    /// Puts the zones of the disk and of this model into states that `input` chooses, with data.
     void begin(test::MachineDisk& disk, Input& input);
-    /// The zone goes bad; nothing if the disk does not take it.
+    /// Makes a zone read-only or offline, if the disk supports that.
     void spoil(test::MachineDisk& disk, std::size_t zone, ZoneState state);
-    /// Every zone of the disk, behind all front ends, is as it should be.
+    /// Requires that every zone of the disk itself is in the expected state.
     void require_same(test::MachineDisk& disk) const;
 
     [[nodiscard]] const std::vector<Zone>& zones() const noexcept { return model_.zones; }
     [[nodiscard]] const Zone& zone_at(std::uint64_t offset) const {
         return model_.zones[offset / zone_size_];
     }
-    /// What a report says of the write pointer, if anything; in bytes.
+    /// The write pointer that a report has, in bytes; nothing if it has none.
     [[nodiscard]] static std::optional<std::uint64_t> pointer_of(const Zone& zone);
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
     [[nodiscard]] const test::MachineDiskShape& shape() const noexcept { return shape_; }
-    /// Whether writes have to be at the pointer.
+    /// Whether writes must start at the pointer.
     [[nodiscard]] bool is_required(const Zone& zone) const {
         return !zone.conventional && shape_.model == Model::host_managed;
     }
@@ -78,7 +75,7 @@ class DiskOracle {
     std::vector<std::uint8_t> bytes_;
 };
 
-/// Bytes that hardly any other stamp or position has.
+/// Fills `bytes` with a pattern that differs between stamps and positions.
 void stamp(std::span<std::uint8_t> bytes, std::uint64_t with);
 
 }  // namespace zonebridge::fuzz

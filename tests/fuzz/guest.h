@@ -1,8 +1,5 @@
-// A guest's memory for fuzzers, seen by the driver and, mapped once more, by the device. Of its own
-// view the device may touch only what was opened to it: AddressSanitizer notices anything else.
-//
-// Threads: one.
-// Ownership: owns its files and both mappings of them.
+// A guest's memory for fuzzers, mapped once for the driver and once for the device. The device may
+// touch only the bytes that open() released: AddressSanitizer detects any other access.
 #pragma once
 
 #include <algorithm>
@@ -30,11 +27,11 @@ namespace zonebridge::fuzz {
 
 class Guest {
   public:
-    /// Two neighbouring regions, and one by itself.
+    /// Two adjacent regions, and one elsewhere.
     static constexpr std::uint64_t first_address = 0x100000, region_size = 0x40000;
     static constexpr std::uint64_t far_address = 0x40000000;
 
-    /// The one of this program: mapping memory anew would take longer than an input.
+    /// The program's only instance: mapping memory for each input would take longer than the input.
     [[nodiscard]] static Guest& get() {
         static Guest guest;
         return guest;
@@ -42,23 +39,23 @@ class Guest {
     Guest(const Guest&) = delete;
     Guest& operator=(const Guest&) = delete;
 
-    /// All memory is free, and nothing of it the device's.
+    /// Frees all memory and closes it to the device.
     void begin() {
         shared.reset();
         border_taken_ = false;
         for (const auto& region : shared.regions()) poison(region.guest_address, region.size, true);
     }
-    /// Lets the device touch `length` bytes at a guest address, or what of them is memory.
+    /// Lets the device touch `length` bytes at a guest address, as far as they lie in regions.
     void open(std::uint64_t address, std::uint64_t length) { poison(address, length, false); }
-    /// Memory of the guest's, the device's too.
+    /// Allocates memory and opens it to the device.
     [[nodiscard]] driver::Block allocate(std::size_t size, std::size_t region = 0) {
-        // What ends inside eight bytes ends there for AddressSanitizer, too.
+        // Aligned to 8 bytes, so that AddressSanitizer can detect an access right behind the end.
         const auto block = shared.allocate(size, 8, region);
         open(block.address, block.size);
         return block;
     }
 
-    /// Where the first two regions meet, there is room for one buffer at a time.
+    /// Reserves the border of the first two regions, which has room for one buffer at a time.
     [[nodiscard]] bool take_border() { return !std::exchange(border_taken_, true); }
     void free_border() { border_taken_ = false; }
 

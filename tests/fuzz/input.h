@@ -1,6 +1,5 @@
-// What a fuzzer thought up, taken apart bit by bit; and how a target says that something is wrong.
+// Reads a fuzzer's input piece by piece; and require(), which reports a violated condition.
 //
-// Threads: one at a time.
 // Ownership: borrows the bytes.
 #pragma once
 
@@ -26,7 +25,7 @@ class Input {
         return value;
     }
     [[nodiscard]] std::uint8_t byte() noexcept { return static_cast<std::uint8_t>(number(1)); }
-    /// At most so many.
+    /// At most `length` bytes.
     [[nodiscard]] std::span<const std::uint8_t> take(std::size_t length) noexcept {
         const auto taken = rest_.first(std::min(length, rest_.size()));
         rest_ = rest_.subspan(taken.size());
@@ -38,7 +37,8 @@ class Input {
     std::span<const std::uint8_t> rest_;
 };
 
-/// What must hold whatever the input; the fuzzer keeps the input for which it does not.
+/// A condition that must hold for every input. If it does not, the program aborts and the fuzzer
+/// keeps the input.
 inline void require(bool holds, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
     if (holds) return;
     std::fprintf(stderr, "%s:%d: this does not hold\n", file, line);

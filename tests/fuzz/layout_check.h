@@ -1,4 +1,4 @@
-// What every layout that a survey let through has to be, whatever the device said.
+// Conditions on every layout that a survey accepted, whatever the device reported.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ inline void require_sound(const Layout& layout) {
     require(end == layout.size());
 }
 
-/// `zones` are all that the survey was fed.
+/// Requires that the layout matches `zones`, which are all zones given to the survey.
 inline void require_same(const Layout& layout, std::span<const Zone> zones) {
     require_sound(layout);
     require(layout.zone_count() == zones.size());

@@ -1,4 +1,4 @@
-// What passes through to a SCSI disk, and what is changed in its replies.
+// Fuzzes the filter and the planning of passed-through commands, and the editing of replies.
 #include "tests/fuzz/targets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,9 +1,9 @@
-// Decides on CDBs, mostly right ones, whether they pass through to a disk, and edits replies to those
-// that do: nothing passes that nobody allowed, nothing moves more than its buffers and the path hold,
-// and an edit stays in its reply.
+// Plans mostly valid CDBs for passing through to a disk, and edits replies to those that pass.
+// Requires that only allowed commands pass, that no transfer exceeds its buffers or the path's
+// limit, and that an edit stays within its reply.
 //
-// A byte each: the facts, what is allowed, the command of the table, the buffers; then the CDB's bytes
-// and changes of it, and at last a reply.
+// Input: a byte each for the facts, the allowed commands, the buffers and the command of the table;
+// then the CDB's bytes, changes of the CDB, and a reply.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -27,7 +27,7 @@ constexpr std::array<std::string_view, 8> allow_lists{
     "0x9E/0x18", "variable-length,ata-pass-through,security-protocol-in",
     "0xC1,0x7F", "extended-copy,write-same,compare-and-write,format-unit"};
 
-/// Made once: reading them is another test's.
+/// Parsed once: other tests cover the parser.
 const zbc::Allowed& allowed_by(std::uint8_t choice) {
     static const auto sets = [] {
         std::vector<zbc::Allowed> made;
@@ -38,8 +38,8 @@ const zbc::Allowed& allowed_by(std::uint8_t choice) {
     return sets[choice % sets.size()];
 }
 
-/// What changes a disk, its settings or who may use it, or that nobody can tell about: whatever the
-/// table says, a guest has none of it unless it was allowed.
+/// Commands that change a disk, its settings or its access rights, or whose effect is unknown.
+/// Whatever the table says, they must not pass unless allowed.
 bool is_dangerous(std::span<const std::uint8_t> cdb) {
     const auto action = cdb.size() > 1 ? cdb[1] & 0x1F : 0;
     switch (cdb[0]) {
@@ -109,7 +109,7 @@ Bytes some_cdb(Input& input) {
     return cdb;
 }
 
-/// Bytes that the buffers have, of which mostly enough.
+/// The size of the buffers, which is mostly sufficient.
 std::uint64_t some_room(std::uint8_t choice, std::uint64_t moves) {
     switch (choice % 8) {
         case 0:
@@ -127,11 +127,11 @@ std::uint64_t some_room(std::uint8_t choice, std::uint64_t moves) {
 
 void require_reply(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
                    const zbc::Allowed& allowed, Input& input) {
-    const auto said = input.rest();
+    const auto received = input.rest();
     Bytes reply(plan.length, 0xC5);
-    auto arrived = std::min<std::size_t>(said.size(), reply.size());
+    auto arrived = std::min<std::size_t>(received.size(), reply.size());
     if (plan.edit == Edit::made_up_block_limits) arrived = 0;
-    std::copy_n(said.begin(), arrived, reply.begin());
+    std::copy_n(received.begin(), arrived, reply.begin());
     const auto length = zbc::edit_reply(plan, facts, allowed, reply, arrived);
     require(length <= reply.size() && length <= plan.reply_limit);
     const ByteView bytes(std::span<const std::uint8_t>(reply).first(length));
@@ -177,7 +177,7 @@ void require_plan(const zbc::Plan& plan, const zbc::PassthroughFacts& facts,
     require(!facts.read_only || (plan.command != nullptr && !plan.command->changes));
     require(plan.limit_ms != 0);
     require(plan.cdb_length >= 6 && plan.cdb_length <= zbc::Plan::max_cdb);
-    // As it is, but for the length of what is fetched to be edited.
+    // The CDB is unchanged, except for the length field if the reply is to be edited.
     for (std::size_t i = 0; i < plan.cdb_length; ++i) {
         const auto sent = plan.cdb[i] == (i < cdb.size() ? cdb[i] : 0);
         const std::size_t at = plan.command == nullptr ? 0 : plan.command->length.at;
@@ -240,7 +240,7 @@ Tally run_passthrough_plan(std::span<const std::uint8_t> bytes) {
     const auto by_default = allow_lists[choice % allow_lists.size()].empty();
     const auto buffers = input.byte();
     const auto cdb = some_cdb(input);
-    // Twice: with all the room there is, and with what it then says that it needs, or so.
+    // Twice: with ample room, and with about the room that the first plan needs.
     std::uint64_t moves = 0;
     for (const auto way : {0, 1}) {
         for (const auto room : {std::uint64_t{1} << 40, some_room(buffers, moves)}) {

@@ -1,12 +1,11 @@
-// A disk's answers as bytes, so that a fuzzer can change them: what one port got can be kept, and
-// given again by another.
+// A disk's answers as bytes, which a fuzzer can change: one port records answers, another replays
+// them.
 //
-// Threads: one at a time.
-// Ownership: ports borrow what they stand on.
+// Ownership: ports borrow the input or the port behind them.
 //
-// An answer is a byte that says how the command ended, then: 0 good, two bytes of length and the
-// data that came; 1 CHECK CONDITION, a byte of length and the sense data; 2 a byte, the error of the
-// operating system; 3 a byte, the SCSI status. Any other byte is taken modulo 4.
+// An answer begins with a byte for its kind, modulo 4: 0 GOOD, followed by two bytes of length and
+// the data; 1 CHECK CONDITION, followed by a byte of length and the sense data; 2 an error of the
+// operating system, one byte; 3 a SCSI status, one byte.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +20,7 @@
 
 namespace zonebridge::fuzz {
 
-/// Answers from the input, until it ends: then the disk is gone.
+/// Answers from the input. At its end, the disk is gone.
 class ReplyingPort final : public scsi::Port {
   public:
     explicit ReplyingPort(Input& input) noexcept : input_(input) {}
@@ -50,7 +49,7 @@ class ReplyingPort final : public scsi::Port {
                 answer.status = input_.byte();
                 break;
         }
-        // Nobody waits for a fuzzer's disk to become ready.
+        // No retries: the fuzzer must not wait for a disk to become ready.
         if (scsi::retry_of(answer) == scsi::Retry::later) answer.os_error = EIO;
         return answer;
     }
@@ -71,7 +70,7 @@ class ReplyingPort final : public scsi::Port {
     Input& input_;
 };
 
-/// Keeps what another port answers.
+/// Records the answers of another port.
 class RecordingPort final : public scsi::Port {
   public:
     explicit RecordingPort(scsi::Port& port) noexcept : port_(port) {}
@@ -79,29 +78,29 @@ class RecordingPort final : public scsi::Port {
     [[nodiscard]] scsi::Answer run(const scsi::Command& command) noexcept override {
         const auto answer = port_.run(command);
         if (answer.os_error != 0) {
-            kept.insert(kept.end(), {2, static_cast<std::uint8_t>(answer.os_error)});
+            recorded.insert(recorded.end(), {2, static_cast<std::uint8_t>(answer.os_error)});
         } else if (answer.status == 0x02) {
             const auto sense = answer.sense_bytes();
-            kept.insert(kept.end(), {1, static_cast<std::uint8_t>(sense.size())});
-            kept.insert(kept.end(), sense.begin(), sense.end());
+            recorded.insert(recorded.end(), {1, static_cast<std::uint8_t>(sense.size())});
+            recorded.insert(recorded.end(), sense.begin(), sense.end());
         } else if (answer.status != 0) {
-            kept.insert(kept.end(), {3, answer.status});
+            recorded.insert(recorded.end(), {3, answer.status});
         } else {
             const auto length = std::min<std::uint32_t>(command.length - answer.residual, 0xFFFF);
-            kept.insert(kept.end(), {0, static_cast<std::uint8_t>(length),
-                                     static_cast<std::uint8_t>(length >> 8)});
+            recorded.insert(recorded.end(), {0, static_cast<std::uint8_t>(length),
+                                             static_cast<std::uint8_t>(length >> 8)});
             auto left = length;
             for (const auto& buffer : command.data) {
                 const auto* from = static_cast<const std::uint8_t*>(buffer.iov_base);
                 const auto part = std::min<std::size_t>(buffer.iov_len, left);
-                kept.insert(kept.end(), from, from + part);
+                recorded.insert(recorded.end(), from, from + part);
                 left -= static_cast<std::uint32_t>(part);
             }
         }
         return answer;
     }
 
-    std::vector<std::uint8_t> kept;
+    std::vector<std::uint8_t> recorded;
 
   private:
     scsi::Port& port_;

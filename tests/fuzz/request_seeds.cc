@@ -11,7 +11,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// The disks to try: see some_shape().
+/// The disks: the input of some_shape().
 constexpr std::array<std::array<std::uint8_t, 2>, 8> shapes{{{0x00, 0x00},
                                                              {0x3F, 0x00},
                                                              {0x40, 0x08},
@@ -25,14 +25,14 @@ void append(Bytes& bytes, std::initializer_list<int> more) {
     for (const auto byte : more) bytes.push_back(static_cast<std::uint8_t>(byte));
 }
 
-/// A disk, and its zones: empty ones, or one of each state.
+/// A disk with empty zones, or with one zone in each state.
 Bytes disk(std::size_t shape, bool used) {
     Bytes bytes(shapes[shape].begin(), shapes[shape].end());
     for (int zone = 0; zone < 8; ++zone) bytes.push_back(used ? zone | 1 << 3 : 0);
     return bytes;
 }
 
-/// What is as it should be, and what has the same beginning and goes on with chance.
+/// Adds a seed of valid requests, and one with the same beginning and random bytes behind it.
 void add_plain_and_wild(std::vector<Seed>& seeds, std::size_t shape, bool used, const Bytes& begin,
                         const Bytes& plain) {
     const auto name = std::to_string(shape) + (used ? "-used" : "");
@@ -51,18 +51,18 @@ std::vector<Seed> scsi_target_seeds() {
         for (const auto used : {false, true}) {
             const auto zones = disk(shape, used);
             Bytes begin(zones.begin(), zones.begin() + 2);
-            append(begin, {used ? 1 : 0});  // what is read past a pointer
+            append(begin, {used ? 1 : 0});  // the unit: reads past the pointer
             begin.insert(begin.end(), zones.begin() + 2, zones.end());
-            // Every command in turn, with what mostly succeeds.
+            // Every command in turn, with parameters that mostly succeed.
             auto plain = begin;
             const auto count = static_cast<int>(test::target_commands().size());
             for (int i = 0; i < 2 * count; ++i) {
                 const auto command = i % count;
                 for (const int what : {3, 2, 0, 0x3F, 0x0A}) {
-                    // A step, the command, at the pointer or the zone's start, 1 physical block, 1
-                    // zone, or most of a reply; the zone, or the page.
+                    // The step, the command, the position (the pointer or the zone's start), the
+                    // length (1 physical block, 1 zone, or most of a reply), the zone or page.
                     append(plain, {0, command, 0, what > 3 ? 12 : 0x08, what, 0, 0});
-                    // What was sensed before; room as it should be, in one buffer.
+                    // The list for MODE SELECT unchanged; sufficient room, in one buffer.
                     append(plain, {0, 0, 0, 0});
                 }
             }
@@ -75,7 +75,7 @@ std::vector<Seed> scsi_target_seeds() {
 std::vector<Seed> passthrough_plan_seeds() {
     std::vector<Seed> seeds;
     const auto table = zbc::all_commands();
-    // Replies that are edited: the pages there are, page B0h, RSOC of all commands, in this order.
+    // Replies that are edited: the list of VPD pages, page B0h, and RSOC of all commands.
     Bytes pages, limits(68), opcodes;
     append(pages, {0x14, 0, 0, 6, 0x00, 0x80, 0x83, 0x89, 0xB1, 0xB6});
     limits[1] = 0xB0;
@@ -117,7 +117,7 @@ std::vector<Seed> blk_request_seeds() {
             Bytes begin(zones.begin(), zones.begin() + 2);
             append(begin, {used ? 0x10 : 0});  // the mode
             begin.insert(begin.end(), zones.begin() + 2, zones.end());
-            // Every type in turn, at zones of every kind, uncut and cut.
+            // Every type in turn, at zones of every kind, with whole and split buffers.
             auto plain = begin;
             for (const int cuts : {0, 3, 0x95})
                 for (int type = 0; type < 16; ++type)
@@ -142,7 +142,7 @@ std::vector<Seed> virtio_chain_seeds() {
         for (int i = 0; i < 3 * types; ++i) {
             append(plain, {0});
             if (scsi) append(plain, {i % 8 == 7 ? 13 : 0});
-            // The request; where to (scsi); not short; layout, cuts, places, no harm.
+            // The request; the address (scsi); not truncated; layout, cuts, places, no corruption.
             if (scsi && i % 8 == 7)
                 append(plain, {i});
             else if (scsi)

@@ -1,4 +1,4 @@
-// Inputs for the targets that drive whole devices: walks through everything they can ask for.
+// Seeds for the targets that drive whole devices; together they contain every kind of request.
 #pragma once
 
 #include <cstdint>

@@ -10,7 +10,7 @@
 namespace zonebridge::fuzz {
 namespace {
 
-/// Only the bits that the command evaluates.
+/// Sets a field, but only the bits that the command evaluates.
 void put(zbc::Cdb& cdb, const zbc::CommandInfo& info, std::size_t at, std::uint64_t value,
          std::size_t width) {
     for (std::size_t i = 0; i < width; ++i) {
@@ -63,7 +63,7 @@ std::uint64_t some_blocks(const DiskOracle& oracle, std::uint64_t lba, std::uint
         case 3:
             return amount;
         case 4:
-        case 5: {  // up to the end of what can be written there
+        case 5: {  // up to the end of the zone's capacity or length
             if (lba >= oracle.size() / block) return step;
             const auto& zone = oracle.zone_at(lba * block);
             const auto end = zone.start + (amount % 2 == 0 ? zone.capacity : zone.length);
@@ -137,13 +137,14 @@ ScsiCommand some_command(Input& input, const DiskOracle& oracle) {
         made.moves = report ? count : count * block;
         if (report || (action && (style & 0x80) != 0)) put(cdb, info, 14, third, 1);
     } else {
-        // Most of the rest have a byte that says what is wanted, and a length behind it.
+        // Most other commands have a byte that selects the data, and an allocation length behind
+        // it.
         put(cdb, info, 2, first, 1);
         if ((style & 1) != 0) put(cdb, info, 3, second, 1);
         if ((style & 2) != 0) put(cdb, info, 4, input.number(2), 2);
         const auto length = some_allocation(size);
         for (std::size_t at = 3; at < 14; ++at) {
-            // A field of two bytes or more at the end of what is evaluated, or byte 4 of six.
+            // The length: the last evaluated field of two or more bytes, or byte 4 of a 6-byte CDB.
             const auto width = info.cdb_length == 6 ? std::size_t{1} : std::size_t{2};
             if (info.cdb_length == 6
                     ? at == 4

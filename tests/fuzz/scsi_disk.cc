@@ -1,5 +1,5 @@
-// A whole SCSI disk, as it answers while it is discovered: by ZBC, by ZAC behind a SATL, or without
-// zones.
+// Fuzzes the discovery of a SCSI disk with the disk's answers: by ZBC, by ZAC behind a SATL, or
+// without zones.
 #include <bit>
 
 #include "tests/fuzz/input.h"

@@ -1,4 +1,4 @@
-// What a SCSI or ATA disk says of itself, page by page.
+// Fuzzes the decoders of a SCSI or ATA disk's descriptive data, page by page.
 #include <algorithm>
 #include <bit>
 #include <string_view>
@@ -48,7 +48,7 @@ void read_vpd(std::span<const std::uint8_t> bytes, std::uint8_t page) {
 
 }  // namespace
 
-/// A byte: which page it is; the page.
+/// Input: a byte with the page's number, then the page.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::Input input(data, size);
     const auto page = input.byte();

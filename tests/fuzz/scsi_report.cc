@@ -1,4 +1,4 @@
-// Zone reports of ZBC and ZAC disks, read descriptor by descriptor into a survey.
+// Fuzzes the decoders of zone reports of ZBC and ZAC disks, whose zones go to a survey.
 #include <vector>
 
 #include "tests/fuzz/input.h"
@@ -7,7 +7,8 @@
 #include "zbc/zac.h"
 #include "zone/survey.h"
 
-/// A byte: bit 0 ZAC, bits 2:1 the block size; 8 bytes: the disk's size in blocks; the report.
+/// Input: a byte with bit 0 ZAC and bits 2:1 the block size; 8 bytes: the disk's size in blocks;
+/// the report.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace zonebridge;
     fuzz::Input input(data, size);

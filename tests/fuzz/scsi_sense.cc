@@ -1,4 +1,5 @@
-// Sense data in both formats, with and without ATA registers, and what they are taken to mean.
+// Fuzzes the decoders of sense data in both formats, with and without ATA registers, and their
+// meaning.
 #include <array>
 
 #include "tests/fuzz/input.h"
@@ -15,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto registers = zbc::zac::decode_registers(bytes);
     require(!registers || sense);
     if (sense) {
-        // What was understood can be said again, and is understood in the same way.
+        // Decoded sense can be encoded again, and decodes to the same.
         std::array<std::uint8_t, 96> again{};
         const auto length = zbc::encode_sense(*sense, zbc::SenseFormat::descriptor, again);
         require(length <= again.size());
@@ -27,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
             require(more <= again.size());
             auto same = zbc::zac::decode_registers(std::span(again).first(more));
             require(same.has_value());
-            same->cut = registers->cut;  // only fixed format has the mark
+            same->cut = registers->cut;  // only the fixed format has this flag
             if (!registers->extend) same->count = registers->count;
             require(same == registers);
         }
@@ -42,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     for (const auto operation : {Operation::read, Operation::write, Operation::open}) {
         static_cast<void>(scsi::judge(answer, operation, 0));
         const auto status = scsi::ZacDialect(512).judge(answer, operation, 0);
-        // An ATA command whose registers say that it failed did fail.
+        // A command whose ATA registers report a failure must not count as a success.
         const auto told = zbc::zac::decode_registers(answer.sense_bytes());
         require(!told || told->ok() || !status.ok());
     }

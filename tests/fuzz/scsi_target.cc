@@ -1,4 +1,4 @@
-// SCSI commands to the target, over a disk in memory.
+// Fuzzes the SCSI target over a disk in memory with commands.
 #include "tests/fuzz/targets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

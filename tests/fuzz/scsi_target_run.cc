@@ -1,8 +1,9 @@
-// Runs SCSI commands, mostly right ones, against the target over a disk in memory; what it answers, and
-// what it does to the disk, is held against a plain model.
+// Runs mostly valid SCSI commands against the target over a disk in memory. Checks the results and
+// the disk against a plain model.
 //
-// Two bytes choose the disk, one the unit, one a zone its zones' states; then come steps of a byte each
-// and what it needs: a batch of commands, or something that happens to the target or to the disk.
+// Input: two bytes choose the disk, one byte the unit's options, one byte for each zone its state.
+// Then come steps, each a byte and its parameters: a batch of commands, or an event of the target
+// or the disk.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -34,14 +35,14 @@ zbc::UnitOptions some_options(Input& input, const Limits& limits) {
     return options;
 }
 
-/// What of it shows.
+/// The shape that the initiator sees.
 test::MachineDiskShape shape_of(test::MachineDiskShape shape, const zbc::UnitOptions& options) {
     shape.reads_past_pointer = options.reads_past_pointer.value_or(shape.reads_past_pointer);
     shape.read_only = shape.read_only || options.read_only;
     return shape;
 }
 
-struct Flight {
+struct InFlight {
     ScsiCommand command;
     Bytes cdb;
     Buffers in;
@@ -65,7 +66,7 @@ class Session {
     }
 
     Tally run() {
-        look();
+        check_report();
         for (int steps = 0; !input_.empty() && steps < 400; ++steps) step();
         return tally_;
     }
@@ -102,62 +103,62 @@ class Session {
     }
 
     void batch(std::size_t count) {
-        std::vector<std::unique_ptr<Flight>> flights;
-        while (flights.size() < count && (flights.empty() || !input_.empty())) {
-            flights.push_back(make());
-            const auto meaning = meaning_of(flights.back()->cdb);
-            // Asks the disk more than once: what comes behind it could get in between.
+        std::vector<std::unique_ptr<InFlight>> commands;
+        while (commands.size() < count && (commands.empty() || !input_.empty())) {
+            commands.push_back(make());
+            const auto meaning = meaning_of(commands.back()->cdb);
+            // These send several requests to the disk, between which later commands could run.
             if (meaning.effect == Effect::action && meaning.count > 1 && !meaning.all) break;
-            if (meaning.effect == Effect::verify || holds_reads()) break;
+            if (meaning.effect == Effect::verify || restricts_reads()) break;
         }
-        if (fail_ && flights.size() == 1) {
-            const auto effect = meaning_of(flights[0]->cdb).effect;
+        if (fail_ && commands.size() == 1) {
+            const auto effect = meaning_of(commands[0]->cdb).effect;
             if (effect == Effect::read || effect == Effect::write) {
                 disk_.fail_next = fail_;
-                flights[0]->fault_waits = true;
+                commands[0]->fault_waits = true;
             }
             fail_.reset();
         }
-        carry_out(flights);
+        carry_out(commands);
         disk_.fail_next.reset();
-        for (const auto& flight : flights) judge(*flight);
+        for (const auto& one : commands) judge(*one);
         oracle_.require_same(disk_);
-        look();
+        check_report();
     }
 
-    /// To what was written, on a disk that would read on.
-    [[nodiscard]] bool holds_reads() const {
+    /// Whether the target restricts reads to the write pointer, and the disk does not.
+    [[nodiscard]] bool restricts_reads() const {
         return !shape_.reads_past_pointer && disk_.limits().reads_past_pointer;
     }
 
-    std::unique_ptr<Flight> make() {
-        auto flight = std::make_unique<Flight>();
-        flight->command = some_command(input_, oracle_);
-        select_what_was_sensed(flight->command);
-        flight->cdb = flight->command.cdb;
+    std::unique_ptr<InFlight> make() {
+        auto one = std::make_unique<InFlight>();
+        one->command = some_command(input_, oracle_);
+        use_sensed_mode_data(one->command);
+        one->cdb = one->command.cdb;
         const auto room = input_.byte();
         const auto cut = input_.byte();
-        const auto moves = flight->command.moves;
+        const auto moves = one->command.moves;
         constexpr std::array<std::int64_t, 8> more{0, 0, 0, 0, 512, -1, -512, 3};
         const auto size = room >= 0xF8 ? 0
                                        : static_cast<std::uint64_t>(std::max<std::int64_t>(
                                              static_cast<std::int64_t>(moves) + more[room & 7], 0));
-        const auto meaning = meaning_of(flight->cdb);
-        if (meaning.effect != Effect::write || (room & 0x40) != 0) flight->in.make(size, cut);
+        const auto meaning = meaning_of(one->cdb);
+        if (meaning.effect != Effect::write || (room & 0x40) != 0) one->in.make(size, cut);
         if (meaning.effect == Effect::write) {
-            flight->sent.resize(size);
-            stamp(flight->sent, ++stamps_);
+            one->sent.resize(size);
+            stamp(one->sent, ++stamps_);
         } else if (meaning.effect == Effect::verify) {
-            flight->sent = to_verify(meaning, cut, size);
+            one->sent = to_verify(meaning, cut, size);
         } else if (meaning.effect == Effect::none) {
-            flight->sent = flight->command.parameters;
+            one->sent = one->command.parameters;
         }
-        flight->out.make(flight->sent.size(), cut);
-        flight->out.fill(flight->sent);
-        return flight;
+        one->out.make(one->sent.size(), cut);
+        one->out.fill(one->sent);
+        return one;
     }
 
-    /// What is there, or, now and then, what is not.
+    /// The disk's data, or sometimes other data.
     Bytes to_verify(const Meaning& meaning, std::uint8_t cut, std::uint64_t size) {
         const std::uint64_t block = shape_.logical_block_size;
         if (meaning.byte_check == 0) return {};
@@ -172,8 +173,8 @@ class Session {
         return data;
     }
 
-    /// A MODE SELECT that gives back what MODE SENSE said last, but for a byte.
-    void select_what_was_sensed(ScsiCommand& command) {
+    /// Makes a MODE SELECT send the data of the last MODE SENSE with one byte changed.
+    void use_sensed_mode_data(ScsiCommand& command) {
         const auto at = input_.byte();
         const auto with = input_.byte();
         if (at == 0xFF) return;
@@ -184,7 +185,7 @@ class Session {
         if (command.cdb.size() < (six ? 6 : 10) || list.empty()) return;
         const std::size_t header = six ? 4 : 8;
         std::fill_n(list.begin(), std::min<std::size_t>(six ? 1 : 2, list.size()),
-                    0);                                  // its length
+                    0);                                  // the length field
         if (list.size() > header) list[header] &= 0x7F;  // PS
         list[at % list.size()] ^= with;
         command.cdb[1] |= 0x10;  // PF
@@ -195,23 +196,23 @@ class Session {
             command.cdb[8] = static_cast<std::uint8_t>(list.size());
     }
 
-    void carry_out(std::vector<std::unique_ptr<Flight>>& flights) {
+    void carry_out(std::vector<std::unique_ptr<InFlight>>& commands) {
         std::vector<zbc::Task> tasks;
-        for (std::size_t i = 0; i < flights.size(); ++i) {
-            const auto& flight = *flights[i];
-            tasks.push_back({i, flight.cdb, flight.out.list(), flight.in.list()});
+        for (std::size_t i = 0; i < commands.size(); ++i) {
+            const auto& one = *commands[i];
+            tasks.push_back({i, one.cdb, one.out.list(), one.in.list()});
         }
         require(queue_->submit(tasks) == tasks.size());
         std::size_t ended = 0;
-        auto waits = 0;  // turns that ended nothing
+        auto waits = 0;  // turns without a completed task
         zbc::TaskResult result;
-        for (int turns = 0; ended < flights.size(); ++turns) {
+        for (int turns = 0; ended < commands.size(); ++turns) {
             require(turns < 10000);
             if (queue_->reap({&result, 1}) == 1) {
-                require(result.tag < flights.size());
-                auto& flight = *flights[result.tag];
-                require(!flight.result);  // once
-                flight.result = result;
+                require(result.tag < commands.size());
+                auto& one = *commands[result.tag];
+                require(!one.result);  // completed once
+                one.result = result;
                 ++ended;
                 continue;
             }
@@ -221,56 +222,56 @@ class Session {
                 disk_.reverse = false;
                 loop_.note_ready();
             }
-            require(loop_.ready() || waits == 1);  // or a real loop would sleep for ever
+            require(loop_.ready() || waits == 1);  // otherwise a real loop would never wake
             static_cast<void>(loop_.turn(Loop::Wait::poll));
         }
         require(queue_->reap({&result, 1}) == 0);
     }
 
-    void judge(const Flight& flight) {
-        const auto& result = *flight.result;
-        flight.in.require_canaries();
-        flight.out.require_canaries();
-        require(flight.out.contents() == flight.sent);
-        require(flight.cdb == flight.command.cdb);
-        require(result.data_in_length <= flight.in.total());
-        require(result.data_out_length <= flight.out.total());
+    void judge(const InFlight& one) {
+        const auto& result = *one.result;
+        one.in.require_canaries();
+        one.out.require_canaries();
+        require(one.out.contents() == one.sent);
+        require(one.cdb == one.command.cdb);
+        require(result.data_in_length <= one.in.total());
+        require(result.data_out_length <= one.out.total());
         require(result.sense_length <= result.sense.size());
-        const auto opcode = flight.cdb.empty() ? 0 : flight.cdb[0];
+        const auto opcode = one.cdb.empty() ? 0 : one.cdb[0];
         const auto good =
             result.delivery == zbc::Delivery::done && result.status == zbc::ScsiStatus::good;
         ++(good ? tally_.good : tally_.refused)[opcode];
-        const auto meaning = meaning_of(flight.cdb);
+        const auto meaning = meaning_of(one.cdb);
         if (good) {
             require(result.sense_length == 0);
-            const auto received = flight.in.contents();
+            const auto received = one.in.contents();
             const auto rest = std::span(received).subspan(result.data_in_length);
             require(
                 std::all_of(rest.begin(), rest.end(), [](auto byte) { return byte == canary; }));
-            return judge_good(flight, meaning, received);
+            return judge_good(one, meaning, received);
         }
         if (result.delivery == zbc::Delivery::overrun) {
             require(meaning.effect != Effect::action);
             const auto needs = meaning.count * shape_.logical_block_size;
-            if (meaning.effect == Effect::read) require(flight.in.total() < needs);
-            if (meaning.effect == Effect::write) require(flight.out.total() < needs);
+            if (meaning.effect == Effect::read) require(one.in.total() < needs);
+            if (meaning.effect == Effect::write) require(one.out.total() < needs);
             if (meaning.effect == Effect::verify)
-                require(meaning.byte_check != 0 && flight.out.total() < needs);
+                require(meaning.byte_check != 0 && one.out.total() < needs);
             return;
         }
         require(result.delivery == zbc::Delivery::done);
         require(result.status == zbc::ScsiStatus::check_condition);
         const auto sense = zbc::decode_sense(std::span(result.sense).first(result.sense_length));
         require(sense.has_value());
-        judge_refused(flight, meaning, *sense);
+        judge_refused(one, meaning, *sense);
     }
 
-    void judge_good(const Flight& flight, const Meaning& meaning, const Bytes& received) {
-        const auto& result = *flight.result;
+    void judge_good(const InFlight& one, const Meaning& meaning, const Bytes& received) {
+        const auto& result = *one.result;
         const std::uint64_t block = shape_.logical_block_size;
-        if (flight.cdb[0] == start_stop_unit) started_ = false;
-        if (flight.cdb[0] == mode_sense_6 || flight.cdb[0] == mode_sense_10)
-            sensed_[flight.cdb[0] == mode_sense_6 ? 0 : 1].assign(
+        if (one.cdb[0] == start_stop_unit) started_ = false;
+        if (one.cdb[0] == mode_sense_6 || one.cdb[0] == mode_sense_10)
+            sensed_[one.cdb[0] == mode_sense_6 ? 0 : 1].assign(
                 received.begin(),
                 received.begin() + static_cast<std::ptrdiff_t>(result.data_in_length));
         if (meaning.effect == Effect::none) return;
@@ -286,13 +287,13 @@ class Session {
             require(result.data_in_length == 0);
             if (length == 0) return;
             require(oracle_.judge_read(offset, length) == StatusCode::ok);
-            return require(!first_difference(flight, meaning));
+            return require(!first_difference(one, meaning));
         }
         const auto reads = meaning.effect == Effect::read;
         require(result.data_in_length == (reads ? length : 0));
         require(result.data_out_length == (reads ? 0 : length));
         if (length == 0) return;
-        require(!flight.fault_waits);
+        require(!one.fault_waits);
         if (reads) {
             require(oracle_.judge_read(offset, length) == StatusCode::ok);
             const auto expected = oracle_.read(offset, length);
@@ -300,17 +301,17 @@ class Session {
         } else {
             require(!shape_.read_only);
             require(oracle_.judge_write(offset, length) == StatusCode::ok);
-            oracle_.write(offset, std::span(flight.sent).first(length));
+            oracle_.write(offset, std::span(one.sent).first(length));
         }
     }
 
-    /// Where what a VERIFY sent is first not what is there; bytes from the start of what it sent
-    /// (SBC-4, "miscompare").
-    std::optional<std::uint64_t> first_difference(const Flight& flight, const Meaning& meaning) {
+    /// The first byte in which the data of a VERIFY differ from the disk's, counted from the start
+    /// of the sent data (SBC-4, "miscompare").
+    std::optional<std::uint64_t> first_difference(const InFlight& one, const Meaning& meaning) {
         const std::uint64_t block = shape_.logical_block_size;
         if (meaning.byte_check == 0) return std::nullopt;
         const auto there = oracle_.read(meaning.lba * block, meaning.count * block);
-        const auto& sent = flight.sent;
+        const auto& sent = one.sent;
         const auto length = meaning.byte_check == 1 ? there.size() : block;
         require(sent.size() >= length);
         for (std::size_t i = 0; i < there.size(); ++i)
@@ -318,7 +319,8 @@ class Session {
         return std::nullopt;
     }
 
-    /// Whether the zone actions of a command that succeeded were to be allowed; carries them out.
+    /// Applies the zone actions of a successful command to the model; false if the model forbids
+    /// them.
     bool act(const Meaning& meaning) {
         if (shape_.read_only) return false;
         if (meaning.all) return oracle_.act_all(meaning.operation) == StatusCode::ok;
@@ -327,7 +329,7 @@ class Session {
         for (auto zone = *first; zone < *first + meaning.count; ++zone) {
             if (oracle_.zones()[zone].conventional) return false;
             const auto code = oracle_.act(meaning.operation, zone);
-            // To ZBC there is nothing wrong with a zone that has nothing to open or close.
+            // ZBC does not treat a zone that needs no change as an error.
             if (code != StatusCode::ok && code != StatusCode::invalid_transition) return false;
         }
         return true;
@@ -340,34 +342,34 @@ class Session {
         return std::nullopt;
     }
 
-    void judge_refused(const Flight& flight, const Meaning& meaning, const zbc::Sense& sense) {
+    void judge_refused(const InFlight& one, const Meaning& meaning, const zbc::Sense& sense) {
         using enum zbc::SenseKey;
-        require(flight.result->data_in_length == 0);
-        require(flight.result->data_out_length == 0);
+        require(one.result->data_in_length == 0);
+        require(one.result->data_out_length == 0);
         if (sense.key == unit_attention) {
             require(attentions_ > 0);
             --attentions_;
             return;
         }
-        if (flight.fault_waits) return;  // whatever the disk was told to say
+        if (one.fault_waits) return;  // the disk was told to fail, with any status
         if (sense.key == not_ready) return require(!started_);
         if (sense.key == miscompare) {
             require(meaning.effect == Effect::verify);
             const auto block = shape_.logical_block_size;
             require(oracle_.on_disk(meaning.lba * block, meaning.count * block));
-            const auto different = first_difference(flight, meaning);
+            const auto different = first_difference(one, meaning);
             return require(different && sense.information == different);
         }
         require(sense.key == illegal_request || sense.key == data_protect);
         if (meaning.effect == Effect::none || meaning.odd) return;
         if (sense.asc == 0x24 && sense.field && sense.field->in_cdb)
-            require(sense.field->byte <= flight.cdb.size());
-        require(!must_succeed(flight, meaning));
+            require(sense.field->byte <= one.cdb.size());
+        require(!must_succeed(one, meaning));
     }
 
-    /// Whether nothing is wrong with the command; what an action did before it failed is done here,
-    /// too.
-    bool must_succeed(const Flight& flight, const Meaning& meaning) {
+    /// Whether nothing is wrong with the command. Also applies the part of an action that took
+    /// effect before it failed.
+    bool must_succeed(const InFlight& one, const Meaning& meaning) {
         if (shape_.model == Model::none && meaning.effect == Effect::action) return false;
         if (meaning.effect == Effect::action) {
             if (shape_.read_only) return false;
@@ -383,7 +385,7 @@ class Session {
         const auto offset = meaning.lba * block;
         const auto length = meaning.count * block;
         if (length > shape_.max_transfer) return false;
-        const auto& buffers = meaning.effect == Effect::read ? flight.in : flight.out;
+        const auto& buffers = meaning.effect == Effect::read ? one.in : one.out;
         if (buffers.list().size() > shape_.max_segments) return false;
         if (meaning.effect == Effect::verify && meaning.byte_check == 2) return false;
         if (meaning.effect != Effect::write)
@@ -392,31 +394,31 @@ class Session {
         return !shape_.read_only && oracle_.judge_write(offset, length) == StatusCode::ok;
     }
 
-    /// The zones as the initiator sees them.
-    void look() {
+    /// Checks REPORT ZONES against the model.
+    void check_report() {
         if (shape_.model == Model::none) return;
         const auto room = 64 + 128 * oracle_.zones().size();
         const auto cdb = zbc::encode_report_zones({0, static_cast<std::uint32_t>(room), false, 0});
-        std::vector<std::unique_ptr<Flight>> flights;
+        std::vector<std::unique_ptr<InFlight>> commands;
         for (auto tries = 0;; ++tries) {
             require(tries < 8);
-            flights.clear();
-            flights.push_back(std::make_unique<Flight>());
-            auto& flight = *flights[0];
-            flight.cdb.assign(cdb.begin(), cdb.end());
-            flight.in.make(room, 0);
-            carry_out(flights);
-            if (flight.result->status == zbc::ScsiStatus::good) break;
-            const auto sense = zbc::decode_sense(
-                std::span(flight.result->sense).first(flight.result->sense_length));
+            commands.clear();
+            commands.push_back(std::make_unique<InFlight>());
+            auto& one = *commands[0];
+            one.cdb.assign(cdb.begin(), cdb.end());
+            one.in.make(room, 0);
+            carry_out(commands);
+            if (one.result->status == zbc::ScsiStatus::good) break;
+            const auto sense =
+                zbc::decode_sense(std::span(one.result->sense).first(one.result->sense_length));
             require(sense && (sense->key == zbc::SenseKey::unit_attention ||
                               (sense->key == zbc::SenseKey::not_ready && !started_)));
             if (sense->key == zbc::SenseKey::not_ready) return;
             require(attentions_-- > 0);
         }
-        const auto bytes = flights[0]->in.contents();
+        const auto bytes = commands[0]->in.contents();
         const ByteView view(bytes);
-        const auto length = flights[0]->result->data_in_length;
+        const auto length = commands[0]->result->data_in_length;
         require(length >= 64 && length == 64 + view.be32(0));
         std::size_t at = 64;
         const auto block = shape_.logical_block_size;
@@ -433,7 +435,7 @@ class Session {
             at += 64;
             if (zone.capacity == zone.length) continue;
             require(at + 64 <= length);
-            require((view.u8(at) & 0xF) == 5);  // the gap behind it
+            require((view.u8(at) & 0xF) == 5);  // the gap behind the zone
             require(view.be64(at + 8) == (zone.length - zone.capacity) / block);
             at += 64;
         }

@@ -1,6 +1,6 @@
-// Writes what the fuzzers begin with: answers that are right, as disks in memory and a simulated ATA
-// disk give them, each put through its decoders first, so that a seed that went wrong is noticed here
-// and not in an aimless fuzzer; and requests (request_seeds.h), which seeds_test tries.
+// Writes the fuzzers' seeds: valid answers of disks in memory and of a simulated ATA disk, and
+// requests (request_seeds.h), which seeds_test runs. The answers are decoded here first, because a
+// fuzzer would not notice an invalid seed.
 //
 // usage: fuzz_seeds FOLDER        (FOLDER/TARGET/NAME)
 #include <cstdio>
@@ -55,7 +55,7 @@ void put(Bytes& bytes, std::size_t offset, std::uint64_t value, std::size_t widt
         bytes[offset + i] = static_cast<std::uint8_t>(value >> 8 * i);
 }
 
-/// The data of one command, which must succeed.
+/// Runs a command, which must succeed, and returns its data.
 Bytes ask(Seeds& seeds, scsi::Port& port, std::span<const std::uint8_t> cdb, std::uint32_t length) {
     Bytes bytes(length);
     const iovec data{bytes.data(), bytes.size()};
@@ -104,21 +104,21 @@ Bytes report_prefix(const Limits& limits, bool by_zac) {
     return front;
 }
 
-/// Discovers the disk behind `port`, and keeps what it said.
+/// Discovers the disk behind `port` and returns the recorded answers.
 Bytes discovered(Seeds& seeds, scsi::Port& port, Model model) {
     fuzz::RecordingPort recorder(port);
     const auto disk = scsi::discover(
         recorder, "/dev/seed",
         {.host_max_transfer = 1 << 20, .max_segments = 16, .find_zac = scsi::find_zac});
     seeds.require(disk.has_value() && disk->limits.model == model, "a disk's answers");
-    // Once more from the record: the fuzzer's port gives it as it was.
-    fuzz::Input input(recorder.kept.data(), recorder.kept.size());
+    // Discovers the disk again from the record, which the fuzzer's port must replay.
+    fuzz::Input input(recorder.recorded.data(), recorder.recorded.size());
     fuzz::ReplyingPort player(input);
     const auto again = scsi::discover(
         player, "/dev/seed",
         {.host_max_transfer = 1 << 20, .max_segments = 16, .find_zac = scsi::find_zac});
     seeds.require(again.has_value() && again->limits.model == model, "a disk's recorded answers");
-    return recorder.kept;
+    return recorder.recorded;
 }
 
 void add_zbc(Seeds& seeds) {
@@ -188,7 +188,8 @@ void add_sense(Seeds& seeds) {
 }
 
 void add_zns(Seeds& seeds) {
-    // 8 zones of 1000h blocks of 4 KiB, C00h of them writable; no emulation to ask, so by hand.
+    // 8 zones of 1000h blocks of 4 KiB, C00h of them writable; made by hand, for lack of an
+    // emulation.
     constexpr std::uint64_t zone_blocks = 0x1000;
     constexpr std::uint64_t count = 8;
     for (const std::size_t extension : {std::size_t{0}, std::size_t{64}}) {

@@ -1,7 +1,5 @@
-// The fuzz targets that drive whole devices with requests, as functions: the fuzzer calls them with
-// what it thought up, seeds_test with the seeds and with changes of them.
-//
-// Threads: one at a time.
+// The fuzz targets that drive whole devices, as functions: the fuzzer calls them with its inputs,
+// seeds_test with the seeds and with changed seeds.
 #pragma once
 
 #include <array>
@@ -10,11 +8,11 @@
 
 namespace zonebridge::fuzz {
 
-/// What an input came to; so that inputs which do nothing are noticed.
+/// The outcome of an input, so that tests notice inputs without effect.
 struct Tally {
     std::array<unsigned, 256> good{};     ///< Requests that succeeded, by opcode or request type.
-    std::array<unsigned, 256> refused{};  ///< And those that were answered otherwise.
-    unsigned faults = 0;                  ///< Sessions that a broken ring ended.
+    std::array<unsigned, 256> refused{};  ///< Requests that failed.
+    unsigned faults = 0;                  ///< Sessions that ended by a broken ring.
 
     void add(const Tally& other) {
         for (std::size_t i = 0; i < good.size(); ++i) {
@@ -25,13 +23,13 @@ struct Tally {
     }
 };
 
-/// SCSI commands to the target over a disk in memory.
+/// Sends SCSI commands to the target over a disk in memory.
 Tally run_scsi_target(std::span<const std::uint8_t> input);
-/// CDBs to what decides on passing them through, and replies to what edits them.
+/// Plans CDBs for passing through, and edits replies.
 Tally run_passthrough_plan(std::span<const std::uint8_t> input);
-/// virtio-blk requests to the device over a disk in memory, by a ring that is right.
+/// Sends virtio-blk requests to the device over a disk in memory, by a valid ring.
 Tally run_blk_request(std::span<const std::uint8_t> input);
-/// Descriptor chains, now and then broken, to the virtio-scsi and the virtio-blk device.
+/// Sends descriptor chains, some of them malformed, to the virtio-scsi or the virtio-blk device.
 Tally run_virtio_chain(std::span<const std::uint8_t> input);
 
 }  // namespace zonebridge::fuzz

@@ -1,4 +1,4 @@
-// Descriptor chains, right ones and broken ones, to the devices of both kinds.
+// Fuzzes the virtio-scsi and virtio-blk devices with valid and malformed descriptor chains.
 #include "tests/fuzz/targets.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -1,10 +1,10 @@
-// Runs descriptor chains, mostly right ones and now and then broken, through the virtio-scsi or the
-// virtio-blk device, over a disk in memory. What the commands come to is looked at elsewhere
-// (scsi_target, blk_request); here it is who may touch which memory, and that every chain which is
-// taken is answered once.
+// Runs descriptor chains, some of them malformed, through the virtio-scsi or the virtio-blk device,
+// over a disk in memory. Checks that the device touches only the memory that it may touch, and that
+// every chain completes once; scsi_target and blk_request check the commands' results.
 //
-// A byte chooses the device and the ring's features, two the disk, one a zone its zones' states; then
-// come sessions of steps, each a byte and what it needs. A session ends when the driver broke a ring.
+// Input: a byte chooses the device and the ring's features, two bytes the disk, one byte for each
+// zone its state. Then come sessions of steps, each a byte and its parameters. A broken ring ends
+// its session.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -35,9 +35,9 @@ namespace scsi = virtio_scsi;
 constexpr std::size_t head_size = scsi::RequestHeader::size + scsi::Config::default_cdb_size;
 constexpr std::size_t response_size = scsi::ResponseHeader::size + scsi::Config::default_sense_size;
 constexpr std::uint64_t max_data = 8 << 10;
-constexpr std::uint8_t blank = 0xEE;  // what the device fills, before it does
+constexpr std::uint8_t blank = 0xEE;  // the initial bytes of writable buffers
 constexpr std::uint16_t second_lun = 3;
-enum class UnitIs : std::uint8_t { there, going, gone };
+enum class SecondUnit : std::uint8_t { present, removing, absent };
 
 class Session {
   public:
@@ -94,7 +94,8 @@ class Session {
 
     void begin() {
         guest_.begin();
-        static_cast<void>(guest_.shared.allocate(16 << 10, 8, 1));  // for what crosses the border
+        // Reserves the front of the second region for buffers that cross the border.
+        static_cast<void>(guest_.shared.allocate(16 << 10, 8, 1));
         for (std::size_t i = 0; i <= first_request_ring(); ++i) {
             rings_.push_back(std::make_unique<ChainRing>(
                 guest_, (choice_ & 2) != 0, (choice_ & 4) == 0,
@@ -125,7 +126,7 @@ class Session {
         }
         for (std::size_t i = 0; i < rings_.size(); ++i)
             device_->detach(static_cast<std::uint16_t>(i));
-        require(!device_->fault());  // the next driver is not to blame
+        require(!device_->fault());  // the fault ends with its driver
         queues_.clear();
         rings_.clear();
         sent_.clear();
@@ -145,7 +146,7 @@ class Session {
         return count;
     }
 
-    /// False when the session is over.
+    /// Returns false when the session has ended.
     bool step() {
         const auto kind = input_.byte();
         auto chains = 1;
@@ -199,17 +200,17 @@ class Session {
         return !device_->fault();
     }
 
-    /// The second unit goes, once its commands are done, and comes again.
+    /// Removes the second unit, which takes until its commands complete, or adds it again.
     void change_units() {
-        if (unit_ == UnitIs::there) {
-            unit_ = UnitIs::going;
-            controller_->retire_unit(second_lun, [this] { unit_ = UnitIs::gone; });
-        } else if (unit_ == UnitIs::gone) {
+        if (unit_ == SecondUnit::present) {
+            unit_ = SecondUnit::removing;
+            controller_->retire_unit(second_lun, [this] { unit_ = SecondUnit::absent; });
+        } else if (unit_ == SecondUnit::absent) {
             controller_->forget_unit(second_lun);
             require(controller_->prepare_unit({.lun = second_lun, .logical_unit = target_.get()})
                         .has_value());
             controller_->commit_unit();
-            unit_ = UnitIs::there;
+            unit_ = SecondUnit::present;
         }
     }
 
@@ -239,7 +240,8 @@ class Session {
         }
     }
 
-    /// What the device wrote, while no chain can have been written into by another.
+    /// Checks the written bytes, unless the driver tampered with a chain: then another may have
+    /// overwritten them.
     void judge(const Sent& sent) {
         if (tampered_ || sent.made.in.host == nullptr || device_->fault()) return;
         const auto* const bytes = reinterpret_cast<const std::uint8_t*>(sent.made.in.host);
@@ -257,7 +259,7 @@ class Session {
         require(sense <= scsi::Config::default_sense_size && residual <= room);
         require(reply[11] <= static_cast<std::uint8_t>(scsi::Response::failure));
         require((reply[10] == 2) == (sense != 0));
-        // Nothing between the sense data and the data, nor behind it.
+        // The bytes between the sense data and the data, and behind the data, are untouched.
         require_untouched(reply.subspan(scsi::ResponseHeader::size + sense,
                                         scsi::Config::default_sense_size - sense));
         if (sent.readable == head_size && reply[10] == 0 && reply[11] == 0)
@@ -346,16 +348,16 @@ class Session {
     std::uint8_t choice_;
     test::MachineDiskShape shape_;
     test::MachineDisk disk_;
-    DiskOracle hints_;  // as the disk was in the beginning
+    DiskOracle hints_;  // the initial state of the disk
     test::HandLoop loop_;
     std::unique_ptr<zbc::LogicalUnit> target_;
     std::unique_ptr<virtio::Device> device_;
-    scsi::Controller* controller_ = nullptr;  // device_, if it is one
+    scsi::Controller* controller_ = nullptr;  // device_, if that is a controller
     std::vector<std::unique_ptr<ChainRing>> rings_;
     std::vector<std::unique_ptr<virtio::VirtQueue>> queues_;
     std::vector<Sent> sent_;
-    UnitIs unit_ = UnitIs::there;  // the second one
-    bool tampered_ = false;        // something was wrong in this session
+    SecondUnit unit_ = SecondUnit::present;  // the state of the second unit
+    bool tampered_ = false;                  // the driver sent something invalid in this session
     std::uint64_t stamps_ = 0;
     Tally tally_;
 };

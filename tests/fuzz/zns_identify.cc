@@ -1,12 +1,13 @@
-// Identify data of NVMe controllers and namespaces, and the limits made of them.
+// Fuzzes the decoders of Identify data of NVMe controllers and namespaces, and the limits made from
+// them.
 #include <bit>
 
 #include "tests/fuzz/input.h"
 #include "zns/identify.h"
 #include "zns/limits.h"
 
-/// A byte: ZASL; then three structures of 4096 bytes: the controller's, the namespace's and the
-/// zoned namespace's.
+/// Input: a byte: ZASL; then three structures of 4096 bytes: the controller's, the namespace's and
+/// the zoned namespace's.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace zonebridge;
     using fuzz::require;

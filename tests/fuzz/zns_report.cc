@@ -1,4 +1,4 @@
-// Zone reports of NVMe namespaces, read descriptor by descriptor into a survey.
+// Fuzzes the decoder of zone reports of NVMe namespaces, whose zones go to a survey.
 #include <vector>
 
 #include "tests/fuzz/input.h"
@@ -6,8 +6,8 @@
 #include "zns/report.h"
 #include "zone/survey.h"
 
-/// A byte: bits 1:0 the block size, bits 4:2 the descriptor extension; 4 bytes: the zone size less
-/// one, 6 bytes: the namespace's size less one, in blocks; the report.
+/// Input: a byte with bits 1:0 the block size and bits 4:2 the descriptor extension; 4 bytes: the
+/// zone size less one, 6 bytes: the namespace's size less one, in blocks; the report.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace zonebridge;
     fuzz::Input input(data, size);
