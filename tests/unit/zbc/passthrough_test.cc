@@ -350,7 +350,7 @@ TEST(Passthrough, ReadsAndWritesHaveTheirBlockRange) {
               blocks(reads, 7, 2));
 }
 
-TEST(Passthrough, ZoneActionsTellTheirZones) {
+TEST(Passthrough, ZoneActionsHaveTheirZones) {
     const auto acts = [](std::uint64_t lba, std::uint32_t zones, bool all,
                          std::optional<Operation> operation) {
         ZoneEffect effect;
@@ -368,11 +368,11 @@ TEST(Passthrough, ZoneActionsTellTheirZones) {
     EXPECT_EQ(effect("94 04 00*6 12 34 00 00 00 01 00 00"),
               acts(0x1234, 1, false, Operation::reset));
     EXPECT_EQ(effect("94 04 FF*8 00 00 FF FF 01 00"), acts(0, 1, true, Operation::reset))
-        << "ALL: the zone id and the count say nothing";
+        << "with ALL, the zone id and the count are ignored";
     EXPECT_EQ(effect("94 10 00*6 12 34 00*6"), acts(0x1234, 1, false, std::nullopt));
 }
 
-TEST(Passthrough, WhatIsNotToldByTheCdbMayTouchEverything) {
+TEST(Passthrough, CommandsOfUnknownEffectMayTouchEverything) {
     for (const auto* const cdb :
          {"C1 00*15", "04 00*5", "42 00*9", "48 03 00*8", "3B 00*9", "85 00*15", "83 01 00*14",
           "93 00*15", "93 01 00*14", "7F 00*6 18 80 00 00*22", "9F 12 00*14", "95 08 00*14",
