@@ -1,4 +1,4 @@
-# Messages, paths and small habits shared by every script. Source it; it runs nothing.
+# Messages, paths and helpers that all scripts share. Source this file.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 zb_repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
@@ -10,7 +10,7 @@ else
   zb_bold='' zb_dim='' zb_red='' zb_plain=''
 fi
 
-# Progress goes to stderr, so that what a script prints as its result stays clean.
+# Progress goes to stderr, so that stdout has only the script's result.
 zb_say() { printf '%s\n' "$*" >&2; }
 zb_note() { printf '%s%s%s\n' "$zb_dim" "$*" "$zb_plain" >&2; }
 zb_warn() { printf '%s%s%s\n' "$zb_red" "$*" "$zb_plain" >&2; }
@@ -19,7 +19,7 @@ zb_die() {
   exit 1
 }
 
-# zb_locked FILE COMMAND...: the command runs while nobody else holds FILE.
+# zb_locked FILE COMMAND...: runs the command under the lock FILE; waits while another process has it.
 zb_locked() {
   local lock=$1
   shift
@@ -29,12 +29,13 @@ zb_locked() {
       zb_note "waiting for another run to finish with $(dirname "$lock")"
       flock 9
     fi
-    # What runs under the lock must not hand it to a process that outlives it.
+    # The command does not get descriptor 9: a process that it leaves behind would keep the lock.
     "$@" 9>&-
   ) 9>"$lock"
 }
 
-# zb_quietly LOG COMMAND...: output goes to LOG, and to the screen only if it failed.
+# zb_quietly LOG COMMAND...: runs the command with its output in LOG, and prints the end of LOG only if
+# the command fails.
 zb_quietly() {
   local log=$1 status=0
   shift

@@ -1,21 +1,23 @@
-# The lab's kernel, QEMU and initramfs, kept in the cache folder. Source after common.sh, suite.sh.
+# The lab's kernel, QEMU and initramfs, in the cache folder. Source this file after common.sh and suite.sh.
 # shellcheck shell=bash disable=SC2034,SC2154,SC2317
 
 zb_lab=$zb_cache/lab
 zb_kernel=$zb_lab/kernel-${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}
 zb_initramfs=$zb_kernel.initramfs
-# The first suite with a QEMU (11; 10.2 would do) whose vhost-user-test-device-pci carries any
-# virtio device, a zoned virtio-blk one too. Its C library is newer than the machine's.
+# The first suite with a QEMU (11; 10.2 is enough) that has vhost-user-test-device-pci, which carries
+# any virtio device, a zoned virtio-blk disk too. This QEMU needs a newer C library than the machine's.
 zb_newer_qemu_suite=trixie-backports
 zb_qemu_suite=${ZONEBRIDGE_QEMU_SUITE:-bookworm-backports}
 zb_qemu=$zb_lab/qemu-$zb_qemu_suite
 zb_qemu_program=$zb_qemu/usr/bin/qemu-system-x86_64
 
-# Modules opened at every boot; they are kept decompressed, which software emulation notices.
+# Modules for every boot, and modules that many tests load. They are stored decompressed, because
+# decompressing them takes long under software emulation.
 zb_boot_modules=(9pnet_virtio 9p overlay)
 zb_usual_modules=(virtio_scsi sd_mod sg scsi_debug btrfs null_blk crc32c_intel xxhash_generic)
 
-# Fetches what is missing. Sub-second when everything is there; concurrent runs wait.
+# Fetches the missing parts of the lab. Takes less than a second if nothing is missing; concurrent runs
+# wait for each other.
 zb_lab_prepare() {
   zb_lab_ready && return 0
   mkdir -p "$zb_lab" "$zb_cache/log"
@@ -30,7 +32,7 @@ zb_lab_ready() {
 }
 
 zb_lab_fetch() {
-  # What an interrupted run left.
+  # Left behind by an interrupted run.
   rm -rf "$zb_lab"/.fetch-* "$zb_lab"/.initramfs-*
   if [ ! -e "$zb_kernel/vmlinuz" ]; then
     zb_say "lab: fetching a Linux kernel for the guest (once)"
@@ -45,8 +47,8 @@ zb_lab_fetch() {
   zb_lab_initramfs
 }
 
-# QEMU of the machine's own release leans on its libraries. One of a newer release brings every
-# library it needs, the C library too, so that it runs as if it were installed there.
+# A QEMU of the machine's own release uses the machine's libraries. With a QEMU of another release, all
+# libraries that it needs are fetched too, including the C library.
 zb_lab_fetch_qemu() {
   local only=''
   zb_lab_own_release || only='(lib|zlib|qemu-system-|seabios|ipxe-qemu).*'
@@ -60,8 +62,8 @@ zb_lab_own_release() {
   [ "${zb_qemu_suite%-backports}" = "$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")" ]
 }
 
-# zb_lab_kernel SUITE: $zb_kernel gets vmlinuz (uncompressed where possible: it boots
-# sooner) and lib/modules. The trixie packages split image and modules; both ways are known.
+# zb_lab_kernel SUITE: fetches vmlinuz (uncompressed where possible, because it boots sooner) and
+# lib/modules into $zb_kernel. In trixie, image and modules are separate packages; both forms work.
 zb_lab_kernel() {
   local raw=$zb_kernel.raw image version
   rm -rf "$raw" "$zb_kernel"
@@ -80,9 +82,9 @@ zb_lab_kernel() {
   mv -T "$raw" "$zb_kernel"
 }
 
-# A kernel image's payload (the boot protocol's payload_offset and payload_length) is an ELF
-# file that QEMU enters directly by PVH: a second less under software emulation. What is no
-# such file is taken as it is.
+# The payload of a kernel image (payload_offset and payload_length of the boot protocol) is an ELF file.
+# QEMU can start that file directly by PVH, which saves a second under software emulation. If the payload
+# can't be unpacked, the image itself is used.
 zb_lab_unpack_image() {
   local image=$1 target=$2 sectors offset length unpack
   sectors=$(od -An -tu1 -j 0x1f1 -N 1 "$image")
@@ -103,8 +105,8 @@ zb_lab_unpack_image() {
   cp "$image" "$target"
 }
 
-# Decompresses the modules in daily use and what they need, then writes modules.dep (which
-# takes seconds: hence only once, and dependencies are asked from the modules until then).
+# Decompresses the modules listed above and those they depend on, then writes modules.dep. depmod takes
+# seconds, so it runs only once, at the end; until then modinfo tells the dependencies.
 zb_lab_modules() {
   local raw=$1 version=$2 todo=("${zb_boot_modules[@]}" "${zb_usual_modules[@]}") name file needs
   declare -A files=() seen=()
@@ -144,11 +146,12 @@ zb_lab_initramfs() {
   rm -rf "$work"
 }
 
-# zb_lab_qemu ARGUMENTS...: becomes QEMU, from the cache.
+# zb_lab_qemu ARGUMENTS...: replaces this process with the QEMU of the cache.
 zb_lab_qemu() {
   local lib=$zb_qemu/usr/lib/x86_64-linux-gnu
   local libraries=$lib:$zb_qemu/lib/x86_64-linux-gnu run=("$zb_qemu_program")
-  # Libraries of another release go with their own loader, and reach no other program.
+  # Libraries of another release need that release's loader. LD_LIBRARY_PATH would give them to every
+  # program that QEMU starts.
   if zb_lab_own_release; then
     export LD_LIBRARY_PATH=$libraries
   else

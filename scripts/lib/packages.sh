@@ -1,21 +1,21 @@
-# What the build, the lab and the tests need from Debian. Source it after common.sh.
+# The Debian packages that the build, the lab and the tests need. Source this file after common.sh.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-# The program itself.
+# For the build.
 zb_packages_build=(
   g++ meson ninja-build pkg-config
   liburing-dev libsgutils2-dev libnvme-dev libnl-genl-3-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev libxxhash-dev
   libgtest-dev
 )
 
-# The lab: unpacking a kernel, an initramfs, and what runs inside the guest.
+# For the lab: tools that unpack the kernel and make the initramfs, and programs that run in the guest.
 zb_packages_lab=(
   busybox-static cpio kmod xz-utils zstd        # kernel and initramfs
   util-linux sg3-utils nvme-cli fio btrfs-progs # lsblk, blkzone; sg_*; nvme; fio; mkfs.btrfs
-  dmsetup strace                                # disks made of others; how data travel
+  dmsetup strace                                # device mapper; which system calls move data
 )
 
-# The tests: a second compiler with its sanitizer runtime, and the checkers.
+# For the tests: a second compiler with its sanitizer runtime, and the format checker.
 zb_packages_test=(
   clang libclang-rt-14-dev clang-format-14 git
 )
@@ -32,7 +32,7 @@ zb_missing_packages() {
   done
 }
 
-# zb_install PACKAGE...: installs what is missing; asks for root only then.
+# zb_install PACKAGE...: installs those packages that are missing. Needs root only if there are any.
 zb_install() {
   local missing=() as_root=() apt
   mapfile -t missing < <(zb_missing_packages "$@")
@@ -45,7 +45,7 @@ zb_install() {
   fi
   zb_say "installing ${#missing[@]} packages: ${missing[*]}"
   as_root+=(env DEBIAN_FRONTEND=noninteractive)
-  # A list that is there may still be too old to download from: refresh it and try again.
+  # apt's lists may name versions that the archive no longer has: refresh the lists and try again.
   zb_apt_knows "${missing[@]}" ||
     zb_quietly "$zb_cache/log/apt-update" "${as_root[@]}" apt-get update
   if ! "${as_root[@]}" "${apt[@]}" >"$zb_cache/log/apt-install" 2>&1 </dev/null; then

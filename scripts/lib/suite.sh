@@ -1,8 +1,8 @@
-# Packages of another Debian suite, unpacked into a folder of the cache: nothing is installed
-# and the machine's own apt set-up is only read. Source it after common.sh.
+# Unpacks packages of another Debian suite into a folder of the cache. Nothing is installed, and the
+# machine's own apt configuration is only read. Source this file after common.sh.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-# The machine's own Debian archive, as a deb822 stanza for the suites given.
+# zb_suite_stanza SUITE: a deb822 stanza for SUITE in the Debian archive that this machine uses.
 zb_suite_stanza() {
   local codename entry uri origin file nr options suites
   # shellcheck disable=SC1091
@@ -22,13 +22,14 @@ zb_suite_stanza() {
     *) options=$(sed -n "${nr}s/^ *deb *\[\([^]]*\)\].*/\1/p" "$file" | tr ' ' '\n' |
       sed -n 's/^\(signed-by\|trusted\|check-valid-until\|check-date\)=/\1: /Ip') ;;
   esac
-  # A backport leans on its own release, and what that lacks is in the machine's.
+  # A backport depends on packages of its own release, and those may depend on the machine's release.
   suites=$(printf '%s\n' "$1" "${1%-backports}" "$codename" | awk '!seen[$0]++' | paste -sd' ')
   printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$uri" "$suites"
   [ -z "$options" ] || printf '%s\n' "$options"
 }
 
-# zb_suite_apt SUITE ARCHIVES: options that give apt a world of its own in the cache.
+# zb_suite_apt SUITE ARCHIVES: sets zb_apt to options that make apt use its own sources, lists and
+# caches in the cache folder, and download to ARCHIVES.
 zb_suite_apt() {
   local root=$zb_cache/apt/$1
   zb_apt=(
@@ -41,7 +42,8 @@ zb_suite_apt() {
   )
 }
 
-# Package lists of SUITE, not older than an hour: an older one names files that may be gone.
+# zb_suite_refresh SUITE: fetches the package lists of SUITE, unless they are less than an hour old.
+# Older lists may name files that the archive no longer has.
 zb_suite_refresh() {
   local root=$zb_cache/apt/$1
   [ -z "$(find "$root/fresh" -mmin -60 2>/dev/null)" ] || return 0
@@ -53,9 +55,9 @@ zb_suite_refresh() {
 }
 
 # zb_suite_unpack FOLDER SUITE ONLY PACKAGE...
-# FOLDER gets the packages and their dependencies from SUITE. With ONLY empty: those the
-# machine does not have. With ONLY an extended regular expression: just the matching names.
-# FOLDER appears whole or not at all. Dependencies are never run or configured.
+# Unpacks the packages and their dependencies from SUITE into FOLDER. If ONLY is empty, this leaves out
+# dependencies that the machine has. Otherwise ONLY is an extended regular expression, and only packages
+# with matching names are unpacked. FOLDER is created complete or not at all. No package's scripts run.
 zb_suite_unpack() {
   local folder=$1 suite=$2 only=$3 root resolve=() found=() deb not=
   shift 3
@@ -74,13 +76,13 @@ zb_suite_unpack() {
     resolve+=(--reinstall)
   fi
   apt-get "${zb_apt[@]}" "${resolve[@]}" install "$@" >"$root/plan" 2>"$zb_cache/log/apt-$suite" ||
-    zb_die "apt finds no way to get $* from $suite: $(grep '^E:' "$zb_cache/log/apt-$suite")"
-  # "Inst NAME [OLD] (NEW ARCHIVE [ARCH])". What runs among the machine's libraries does so on the
-  # machine's C library; what is named is taken as it is named.
+    zb_die "apt can't get $* from $suite: $(grep '^E:' "$zb_cache/log/apt-$suite")"
+  # A line of the plan is "Inst NAME [OLD] (NEW ARCHIVE [ARCH])". Without ONLY the packages run on the
+  # machine's libraries, so they must also use the machine's C and C++ runtime.
   [ -n "$only" ] || not='libc6|libc-bin|libgcc-s1|libstdc\+\+6'
   mapfile -t found < <(sed -En 's/^Inst ([^ ]+)( \[[^]]*\])? \(([^ ]+) .*/\1=\3/p' "$root/plan" |
     grep -Ev "^($not)=" | grep -E "^(${only:-.*})=")
-  [ "${#found[@]}" -gt 0 ] || zb_die "$suite has nothing called $* (looked for ${only:-any})"
+  [ "${#found[@]}" -gt 0 ] || zb_die "$suite has no package for $* (names: ${only:-any})"
   (cd "$root/archives" &&
     zb_quietly "$zb_cache/log/apt-$suite" apt-get "${zb_apt[@]}" download "${found[@]}") || exit 1
   for deb in "$root"/archives/*.deb; do
