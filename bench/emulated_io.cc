@@ -1,5 +1,5 @@
-// Compares ways of moving data to a file on a buffered file system, in turn (A B C A B C), and
-// prints the median of each.
+// Compares ways of moving data to and from a file through the page cache. Runs them in turn (A B C A B
+// C), and prints the median of each.
 //
 // Usage: emulated_io FILE [MEBIBYTES]. Creates, uses and removes the file.
 #include <algorithm>

@@ -1,4 +1,4 @@
-// Measures the sequencer's cost per request: the same work on a device that does nothing, without
+// Measures the sequencer's cost per request. Runs the same work on a device that does nothing, without
 // and with the sequencer in turn (A B A B), and prints the median of each.
 //
 // Usage: sequencer

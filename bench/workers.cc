@@ -1,6 +1,6 @@
-// Measures what several workers, and polling before sleeping, gain for a virtio-blk disk: a driver
-// in this process, without session or guest, in turn (A B A B); prints the median of each. Only the
-// ratios mean anything.
+// Measures how much faster a virtio-blk disk is with several workers, and with workers that poll before
+// they sleep. The driver is in this process, without a session or a guest. Runs both settings in turn
+// (A B A B), and prints the ratios of the medians, which alone can be compared between machines.
 //
 // Usage: workers [FOLDER]    a folder, not on tmpfs, for a disk of 64 MiB (default: the working directory)
 #include <algorithm>
@@ -48,8 +48,8 @@ struct Work {
     std::uint16_t queues;
     std::uint16_t depth;  // submitted and waited for together, on each queue
     std::uint32_t bytes;
-    bool polls;  // whether the driver polls; otherwise it sleeps until the last answer
-    bool apart;  // the driver's CPU is not the worker's
+    bool polls;  // the driver polls; otherwise it sleeps until the last answer
+    bool apart;  // the driver and the worker have different CPUs
     int batches;
 };
 
@@ -60,7 +60,7 @@ struct Setting {
 
 struct Cost {
     double wall;  // ns per request
-    double cpu;   // of the workers
+    double cpu;   // ns of the workers' CPU time per request
 };
 
 SharedFd shared_copy(int fd) {
@@ -119,7 +119,7 @@ class Driver {
                 (void)queues_[i]->ring.add(chains_[i * work_.depth + n]);
             if (work_.polls)
                 queues_[i]->ring.disarm();
-            else  // the last answer calls, no other
+            else  // only the last answer interrupts
                 queues_[i]->ring.set_used_event(
                     static_cast<std::uint16_t>(queues_[i]->ring.used_index() + work_.depth - 1));
             queues_[i]->submit();
@@ -143,8 +143,7 @@ class Driver {
     std::vector<std::array<driver::Buffer, 3>> chains_;
 };
 
-/// `apart`: the driver on one CPU and one worker on another, as with a spare CPU; otherwise on any
-/// CPU.
+/// With `apart` the driver runs on one CPU and all workers on another; otherwise all run on any CPU.
 void place(const service::Workers& workers, bool apart) {
     cpu_set_t all;
     CPU_ZERO(&all);
@@ -194,7 +193,7 @@ double median(std::vector<double> values) {
 }
 
 void compare(Transport& disk, const Work& work, const Setting& a, const Setting& b) {
-    std::array<std::array<std::vector<double>, 2>, 2> found;  // of a and b: wall, CPU
+    std::array<std::array<std::vector<double>, 2>, 2> found;  // for a and b: wall and CPU times
     for (int round = 0; round < rounds; ++round) {
         for (std::size_t which : {0u, 1u}) {
             const auto cost = measure(disk, work, which == 0 ? a : b);
@@ -235,7 +234,7 @@ int main(int count, char** arguments) {
              1000},
     };
     std::printf(
-        "One worker that looks for 50 us before it sleeps, against one that sleeps at once:\n");
+        "One worker that polls for 50 us before it sleeps, against one that sleeps at once:\n");
     for (const auto& work : works)
         compare(work.emulated ? **emulated : **nothing, work, {1, microseconds{0}},
                 {1, service::Spin::usual});
@@ -247,7 +246,7 @@ int main(int count, char** arguments) {
         Work{"emulated, 2 queues, 64 reads of 64 KiB together", true, 2, 64, 65536, false, false,
              100},
     };
-    std::printf("Two workers against one, none of them looking:\n");
+    std::printf("Two workers against one, none of them polling:\n");
     for (const auto& work : spread)
         compare(work.emulated ? **emulated : **nothing, work, {1, microseconds{0}},
                 {2, microseconds{0}});
