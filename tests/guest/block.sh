@@ -1,5 +1,5 @@
 #!/bin/bash
-# Linux's block devices (null_blk, scsi_debug, ZNS, device mapper) by block:, and who holds them.
+# Linux's block devices (null_blk, scsi_debug, ZNS, device mapper) by block:, and disks that are in use.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"

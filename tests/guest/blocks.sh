@@ -1,5 +1,5 @@
 #!/bin/bash
-# 512e and 4Kn disks: the numbers, the write granularity, and the same refusals.
+# 512e and 4Kn disks: sizes and limits in Linux, the write granularity, and refused commands.
 . "$(dirname "$0")/host.sh"
 for sizes in '512 4096' '4096 4096'; do
   read -r ZB_BLOCK ZB_PHYSICAL <<<"$sizes"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A zoned btrfs on the disk, and the pointers it leaves are those the program reports.
+# A zoned btrfs on the disk: afterwards zonebridge reports the write pointers that the guest saw.
 . "$(dirname "$0")/host.sh"
 create_disk
 serve_disk

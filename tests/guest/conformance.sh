@@ -1,5 +1,5 @@
 #!/bin/bash
-# What strict suites expect of a ZBC disk, in a guest, by SG_IO: 512e and 4Kn, URSWRZ 1 and 0.
+# The rules that strict conformance suites check on a ZBC disk, by SG_IO: 512e and 4Kn, URSWRZ 1 and 0.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "only with served disks"
 ZB_SIZE=$((64 << 20)) ZB_ZONE_SIZE=$((1 << 20)) ZB_MAX_OPEN=4 ZB_PHYSICAL=4096

@@ -10,8 +10,8 @@ mkdir -p "$work/shared" "$log"
 rows=$work/shared/rows
 : >"$rows"
 
-# Two namespaces: one with all that Linux takes as a block device, and one whose zones are no
-# power of two. The third is pulled out by QEMU.
+# Three namespaces: one for which Linux has a block device, one whose zone size is not a power of two,
+# and one that QEMU removes during the test.
 namespaces=()
 # namespace NUMBER SIZE PROPERTIES [BUS]
 namespace() {
@@ -26,7 +26,7 @@ namespace 1 48M zoned.zone_size=3M,zoned.zone_capacity=3M,zoned.max_open=5,zoned
 namespaces+=(--qemu-arg -device --qemu-arg pcie-root-port,id=port2,slot=2,chassis=2)
 namespace 2 32M zoned.zone_size=2M,zoned.zone_capacity=2M port2
 
-# When the guest asks for it, QEMU takes the third controller away.
+# pull_out: when the guest creates the file "pull", makes QEMU remove the third controller.
 pull_out() {
   exec setpriv --pdeathsig KILL python3 - "$work/monitor" "$work/shared/pull" <<'PYTHON'
 import json, os, socket, sys, time
@@ -53,12 +53,12 @@ common=(--share "$work/shared" --env "ZB_CONTRACT=$contract" --env "ZB_SHARED=$w
   --env "ZONEBRIDGE=$zonebridge" --env "ZB_ONLY=${ZB_ONLY:-}" --memory 1536M)
 in_guest contract "${common[@]}" "${namespaces[@]}" --monitor "$work/monitor" --timeout 600
 
-# SCSI commands in the ring need a kernel that the machine's own release does not have.
+# SCSI commands in io_uring need a newer kernel than the machine's own release has.
 if [ -z "${ZB_SKIP_NEWER:-}" ] && ZONEBRIDGE_KERNEL_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1; then
   ZONEBRIDGE_KERNEL_SUITE=trixie-backports in_guest contract-uring "${common[@]}" --timeout 300
 else
   skipped "SCSI commands by io_uring" \
-    "$([ -n "${ZB_SKIP_NEWER:-}" ] && echo "not asked for" || tail -n 1 "$work/newer")"
+    "$([ -n "${ZB_SKIP_NEWER:-}" ] && echo "ZB_SKIP_NEWER is set" || tail -n 1 "$work/newer")"
 fi
 
 "$here/../contract/table" "$rows" | tee "$log/contract-table"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# fio --zonemode=zbd: depth 32, four jobs, verified.
+# fio --zonemode=zbd: four jobs at depth 32 write zones and verify the data.
 . "$(dirname "$0")/host.sh"
 create_disk
 serve_disk

@@ -4,9 +4,10 @@
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 needs_server
 transports_namespace
-# There is no network inside.
+# The lab guest has no network, so fetch the newer QEMU before.
 ZONEBRIDGE_QEMU_SUITE=trixie-backports "$here/run" --prepare >/dev/null 2>&1
-# The limits of the inner guests come first, so that theirs is the console that is printed.
+# This limit is longer than those of the inner guests. So an inner guest that hangs ends first, and its
+# console is printed.
 in_guest guest-in-guest "${namespace[@]}" --memory 2560M --timeout 3000 \
   --env "ZONEBRIDGE=$zonebridge" --env "ZONEBRIDGE_CACHE=$(readlink -f "${ZONEBRIDGE_CACHE:-$here/../../.cache}")" \
   --env "ZB_ONLY=${ZB_ONLY:-}"

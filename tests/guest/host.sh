@@ -1,4 +1,5 @@
-# For tests outside the guest: disks, servers, guests. Source it first; end with "finish".
+# Helpers for tests that run outside the guest: disks, servers, guests. Source this file first, and end
+# the test with "finish".
 # shellcheck shell=bash disable=SC2034
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -12,7 +13,7 @@ declare -A servers=()
 host_cleanup() {
   local server
   trap - EXIT
-  # The runner's own trap ends its QEMU.
+  # ./run ends its QEMU itself.
   [ -z "$guest" ] || { kill "$guest" && wait "$guest"; } 2>/dev/null
   for server in "${servers[@]}"; do
     { kill -KILL "$server" && wait "$server"; } 2>/dev/null
@@ -24,20 +25,21 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 if [ -n "${ZB_PEER:-}" ]; then
-  # Nothing to serve: the guest has a disk of its own.
+  # The guest uses a disk of its own, so no server is needed.
   needs_server() { skip "only with a served disk"; }
 else
   needs_server() { [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"; }
 fi
 
-# The common disk: small zones and few of them, an open limit that is soon reached.
+# The disk of most tests. It has few and small zones, and a limit of open zones that is easy to reach.
 export ZB_SIZE=$((512 << 20)) ZB_ZONE_SIZE=$((4 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8
 export ZB_BLOCK=512 ZB_PHYSICAL=512
 disk=$work/disk.zb socket=$work/socket
-# What the guest sees, and the option of ./run that attaches it, with properties (",NAME=VALUE").
+# The device that the guest sees, the option of ./run that attaches it, and the device's properties
+# (",NAME=VALUE").
 virtio=scsi attach=--disk properties=''
 
-# create_disk [OPTION...]: $disk as the environment describes it.
+# create_disk [OPTION...]: creates $disk with the sizes and limits in the environment.
 create_disk() {
   [ -z "${ZB_PEER:-}" ] || return 0
   needs_server
@@ -47,8 +49,8 @@ create_disk() {
     --physical-block-size "$ZB_PHYSICAL" "$@" 2>&1) || give_up "zonebridge create" "$output"
 }
 
-# start_server NAME ARGUMENT...: `zonebridge serve`, its words in $work/NAME.log; returns when it is
-# ready. A server that does not get there is the end of the test.
+# start_server NAME ARGUMENT...: starts `zonebridge serve` with its output in $work/NAME.log, and waits
+# until the server is ready. If the server does not become ready within 20 seconds, the test ends.
 start_server() {
   local name=$1 log=$work/$1.log patience=200
   shift
@@ -59,7 +61,7 @@ start_server() {
     server_runs "$name" && [ "$patience" -gt 0 ] || {
       kill -KILL "${servers[$name]}" 2>/dev/null
       unset "servers[$name]"
-      give_up "zonebridge serve gets ready" "of: $*" "$(cat "$log")"
+      give_up "zonebridge serve becomes ready" "arguments: $*" "$(cat "$log")"
     }
     sleep 0.1
     patience=$((patience - 1))
@@ -67,13 +69,13 @@ start_server() {
 }
 server_runs() { kill -0 "${servers[$1]:-none}" 2>/dev/null; }
 
-# serve_disk [OPTION...]: $disk at $socket.
+# serve_disk [OPTION...]: serves $disk at $socket.
 serve_disk() {
   [ -z "${ZB_PEER:-}" ] || return 0
   start_server server --virtio "$virtio" --socket "$socket" "emulated:$disk" "$@"
 }
 
-# server_alive WHAT [NAME]
+# server_alive WHAT [NAME]: checks that the server still runs.
 server_alive() {
   local name=${2:-server}
   [ -n "${ZB_PEER:-}" ] && return 0
@@ -86,7 +88,7 @@ server_alive() {
   fi
 }
 
-# stop_server [NAME]: the polite way; its exit status is checked.
+# stop_server [NAME]: sends SIGTERM, and checks that the server ends within ten seconds, with status 0.
 stop_server() {
   local name=${1:-server} status=0 patience=100
   [ -n "${servers[$name]:-}" ] || return 0
@@ -97,11 +99,11 @@ stop_server() {
   done
   if server_runs "$name"; then
     kill -KILL "${servers[$name]}"
-    fail "$name ends on SIGTERM" "it did not within ten seconds" "$(tail -n 20 "$work/$name.log")"
+    fail "$name ends on SIGTERM" "it still ran after ten seconds" "$(tail -n 20 "$work/$name.log")"
   fi
   wait "${servers[$name]}" || status=$?
   unset "servers[$name]"
-  equal "$name ends clean" 0 "$status"
+  equal "$name ends with status 0" 0 "$status"
   rm -f "$socket"
 }
 kill_server() {
@@ -111,7 +113,7 @@ kill_server() {
   rm -f "$socket"
 }
 
-# guest_options: fills the array with what attaches the disk and tells the guest about it.
+# guest_options: sets the array options to those that attach the disk and describe it to the guest.
 guest_options() {
   local variable
   options=()
@@ -121,8 +123,8 @@ guest_options() {
   done
 }
 
-# transports_namespace: fills the array with what gives the guest the namespace of
-# inside/devices.sh's make_transports.
+# transports_namespace: sets the array namespace to options that give the guest the NVMe namespace for
+# make_transports of inside/devices.sh.
 transports_namespace() {
   truncate -s 304M "$work/namespace"
   namespace=(--qemu-arg -blockdev --qemu-arg "driver=file,filename=$work/namespace,node-name=ns"
@@ -130,7 +132,7 @@ transports_namespace() {
     --qemu-arg -device --qemu-arg "nvme-ns,drive=ns,bus=nvme0,zoned=on,zoned.zone_size=4M,zoned.zone_capacity=3M,zoned.max_open=8,zoned.max_active=12")
 }
 
-# in_guest SCRIPT [OPTION...]: one boot; the script's lines are the test's lines.
+# in_guest SCRIPT [OPTION...]: boots a guest, runs inside/SCRIPT.sh in it, and counts its checks.
 in_guest() {
   local script=$1 options
   shift
@@ -140,9 +142,9 @@ in_guest() {
   count_guest "$script"
 }
 
-# on_both_kernels SCRIPT [OPTION...]: once with SCSI commands by SG_IO, and once on the first kernel that
-# has them in io_uring; ZB_DATA_PATH says which to the script. The archive keeps a suite's newest kernel
-# only, and may not be within reach.
+# on_both_kernels SCRIPT [OPTION...]: runs the script on a kernel that takes SCSI commands by SG_IO only,
+# and on a newer kernel that takes them in io_uring. ZB_DATA_PATH tells the script which. The second run
+# is skipped if that kernel can't be fetched.
 on_both_kernels() {
   local script=$1 suite
   shift
@@ -158,7 +160,7 @@ on_both_kernels() {
   done
 }
 
-# count_guest SCRIPT: until the guest is done. What the script counted inside counts here.
+# count_guest SCRIPT: waits until the guest has ended, prints its lines and counts its checks.
 count_guest() {
   local script=$1 log status=0
   wait "$guest" || status=$?
@@ -170,7 +172,7 @@ count_guest() {
     0 | 1) ;;
     77) return 77 ;;
     *)
-      fail "$script: the guest finishes" "status $status"
+      fail "$script: the guest ends normally" "status $status"
       tail -n 60 "$work/run"
       for log in "$work"/*.log; do
         [ ! -s "$log" ] || { echo "the log of $(basename "$log" .log):" && tail -n 20 "$log"; }
@@ -178,8 +180,8 @@ count_guest() {
   esac
 }
 
-# start_guest SCRIPT [OPTION...]: one boot in the background; its output grows in $work/lines, for
-# wait_line, and ends with count_guest or kill_guest.
+# start_guest SCRIPT [OPTION...]: boots a guest in the background. Its output goes to $work/lines, where
+# wait_line finds it. End the guest with count_guest or kill_guest.
 start_guest() {
   local script=$1 options
   shift
@@ -190,16 +192,17 @@ start_guest() {
     "$here/inside/$script.sh" ${ZB_PEER:+"$ZB_PEER"} >"$work/lines" 2>"$work/run" &
   guest=$!
 }
-# wait_line SECONDS REGEX COUNT: until the guest has printed that many such lines.
+# wait_line SECONDS REGEX COUNT: waits until the guest has printed COUNT lines that match. The test ends
+# if the guest does not print them in time.
 wait_line() {
   local end=$((SECONDS + $1))
   until [ "$(grep -cE "$2" "$work/lines")" -ge "$3" ]; do
     kill -0 "$guest" 2>/dev/null && [ "$SECONDS" -lt "$end" ] ||
-      give_up "the guest gets to: $2" "$(tail -n 20 "$work/lines" "$work/run")"
+      give_up "the guest prints: $2" "$(tail -n 20 "$work/lines" "$work/run")"
     sleep 0.05
   done
 }
-# kill_guest: as a power cut does it.
+# kill_guest: kills QEMU, so that the guest stops as in a power cut.
 kill_guest() {
   kill -KILL "$(cat "$work/qemu-pid")"
   wait "$guest" 2>/dev/null
@@ -208,7 +211,7 @@ kill_guest() {
   equal "the guest was killed" 137 "$status"
 }
 
-# zones_json: what zonebridge says of every zone, one "START POINTER STATE" a line.
+# zones_of_disk: one line "START POINTER STATE" for each zone, as zonebridge reports it.
 zones_of_disk() {
   "$zonebridge" report "$disk" --json |
     python3 -c 'import json, sys
@@ -216,10 +219,10 @@ for z in json.load(sys.stdin)["zones"]:
     print(z["start"], z["write_pointer"], z["state"])'
 }
 
-# same_pointers FILE: what the guest's blkzone reported last is what the disk has.
+# same_pointers FILE: checks that the disk has the write pointers of FILE, a report of the guest's blkzone.
 same_pointers() {
   [ -z "${ZB_PEER:-}" ] || return 0
   local tool=$here/../../scripts/lib/zone-pointers
-  equal "outside: every write pointer is what the guest saw" "$("$tool" blkzone <"$1")" \
+  equal "outside: every write pointer is as the guest saw it" "$("$tool" blkzone <"$1")" \
     "$("$zonebridge" report "$disk" --json | "$tool" json)"
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A guest killed in mid-write: a new one, on the same server, finds all that was synced.
+# A guest is killed while it writes: a new guest on the same server finds all synced data.
 . "$(dirname "$0")/host.sh"
 needs_server
 create_disk
@@ -8,7 +8,7 @@ start_guest write-forever
 wait_line 90 '^synced ' 24
 kill_guest
 server_alive "the server outlives a killed guest"
-# For each zone the furthest position that was promised.
+# The position up to which each zone was synced.
 synced=$(awk '$1 == "synced" { if ($3 > most[$2]) most[$2] = $3 }
   END { for (zone in most) printf "%s %s;", zone, most[zone] }' "$work/lines")
 echo "synced before the kill: $synced"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Real disks of all kinds: list, the transport that is picked, create --like, bench, --force.
+# Real disks of all kinds: list, the choice of a transport, create --like, bench, --force.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 needs_server
@@ -17,13 +17,13 @@ namespace 0 64M ,zoned=on,zoned.zone_size=4M,zoned.zone_capacity=3M,zoned.max_op
 # Linux has no block device for zones of this size.
 namespace 1 48M ,zoned=on,zoned.zone_size=3M,zoned.zone_capacity=3M
 namespace 2 16M ''
-# Nothing in Linux simulates a disk that says it is host-aware (scsi_debug's says nothing since 6.8):
-# it is one of ours, which is to the guest a SCSI disk like any other.
+# Linux simulates no disk that reports itself as host-aware (scsi_debug does not since 6.8). So zonebridge
+# serves one, which the guest sees as a SCSI disk like any other.
 ZB_SIZE=$((64 << 20))
 create_disk --model host-aware
 serve_disk
 
 in_guest list --env "ZONEBRIDGE=$zonebridge" "${devices[@]}" --timeout 300
-server_alive "the server of the host-aware disk is there"
+server_alive "the server of the host-aware disk outlives the guest"
 stop_server
 finish

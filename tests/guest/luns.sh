@@ -1,5 +1,5 @@
 #!/bin/bash
-# Several LUNs: disks added, removed and grown by `zonebridge lun` under a guest that does I/O.
+# Several LUNs: `zonebridge lun` adds, removes and grows disks while the guest does I/O.
 . "$(dirname "$0")/host.sh"
 needs_server
 control=$work/control
@@ -19,7 +19,7 @@ match "lun list" "^LUN 2: $work/late.zb \(64 MiB, host-managed, 16 zones of 4M\)
 wait_line 60 '^ask: remove' 1
 check "lun remove" lun remove 1
 head -c 64K /dev/urandom >"$work/data"
-check "the removed disk is another's now" "$zonebridge" write "$work/plain.zb" --offset 0 --input "$work/data"
+check "another program can write to the removed disk" "$zonebridge" write "$work/plain.zb" --offset 0 --input "$work/data"
 wait_line 60 '^ask: add again' 1
 check "lun add again" lun add "1=$work/plain.zb" --read-only
 wait_line 60 '^ask: grow' 1
@@ -29,11 +29,11 @@ wait_line 60 '^ask: tear out' 1
 check "lun remove --now, under I/O" lun remove 2 --now
 count_guest luns
 server_alive "the server outlives the guest"
-equal "lun list --json: what is left" "0 1 3" \
+equal "lun list --json: the remaining LUNs" "0 1 3" \
   "$(lun list --json | python3 -c 'import json, sys
 print(*[lun["lun"] for lun in json.load(sys.stdin)["luns"]])')"
 stop_server
-check "outside: the disk that was torn out is whole" "$zonebridge" report "$work/late.zb"
-equal "outside: what the guest wrote to it" "$(grep '^late ' "$work/lines")" \
+check "outside: the disk removed with --now can be read" "$zonebridge" report "$work/late.zb"
+equal "outside: that disk has the data that the guest read" "$(grep '^late ' "$work/lines")" \
   "late $("$zonebridge" read "$work/late.zb" --offset 0 --length 1M | sha256sum | cut -d' ' -f1)"
 finish

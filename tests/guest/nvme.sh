@@ -1,5 +1,5 @@
 #!/bin/bash
-# nvme: on real namespaces by NVMe commands: QEMU's, one with zones of 3 MiB, Linux's target by loop and TCP.
+# nvme: on real namespaces: QEMU's, one of them with zones of 3 MiB, and Linux's target by loop and TCP.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A SCSI disk passed through, driven without a guest of its own: scsi_debug on two kernels.
+# A SCSI disk (scsi_debug) passed through on two kernels, and driven by a test program instead of a guest.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on a disk of its own"
 needs_server

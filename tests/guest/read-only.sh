@@ -1,5 +1,5 @@
 #!/bin/bash
-# serve --read-only: the guest knows, and the disk's file does not change by a byte.
+# serve --read-only: the guest sees a read-only disk, and the disk's file does not change.
 . "$(dirname "$0")/host.sh"
 needs_server
 create_disk
@@ -7,5 +7,5 @@ before=$(sha256sum <"$disk")
 serve_disk --read-only
 in_guest read-only
 stop_server
-equal "the file is as it was" "$before" "$(sha256sum <"$disk")"
+equal "outside: the file has not changed" "$before" "$(sha256sum <"$disk")"
 finish

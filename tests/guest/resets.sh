@@ -1,5 +1,5 @@
 #!/bin/bash
-# sg_reset while fio writes on four queues of two workers: no command is lost, every byte is right.
+# sg_reset while fio writes on four queues of two workers: no command is lost, and all data is verified.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || needs_server
 create_disk

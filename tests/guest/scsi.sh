@@ -1,5 +1,5 @@
 #!/bin/bash
-# An emulated host-managed disk on virtio-scsi: Linux's numbers, sg3_utils, every refusal.
+# An emulated host-managed disk on virtio-scsi: Linux's view, sg3_utils, and every kind of refusal.
 . "$(dirname "$0")/host.sh"
 create_disk
 serve_disk

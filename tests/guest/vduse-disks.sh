@@ -1,5 +1,5 @@
 #!/bin/bash
-# VDUSE: emulated, scsi_debug, null_blk and ZNS disks as /dev/vdX of the host, and every zone the same.
+# VDUSE: emulated, scsi_debug, null_blk and ZNS disks as /dev/vdX of the host, with the same zones.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 needs_server

@@ -1,5 +1,5 @@
 #!/bin/bash
-# serve --vduse in a kernel that has it: joining and leaving the vDPA bus, being killed, what is missing, in words.
+# serve --vduse: joins and leaves the vDPA bus, continues after a kill, and says which module is missing.
 . "$(dirname "$0")/host.sh"
 [ -z "${ZB_PEER:-}" ] || skip "runs on devices of its own"
 [ -x "$zonebridge" ] || give_up "the program is built" "there is no $zonebridge"

@@ -2,7 +2,8 @@
 # Zoned virtio-blk by vhost-user in a guest: both limits, 512e and 4Kn, capacity below the zone size.
 . "$(dirname "$0")/host.sh"
 
-# Two disks in one boot, the first on two workers. Of the second, no more zones may be active than open, and none is conventional.
+# Two disks in one boot. The first has two workers. The second has equal limits of open and active zones,
+# and no conventional zones.
 described=(
   "ZB_SIZE=$((512 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_OPEN=8 ZB_MAX_ACTIVE=12 ZB_BLOCK=512 ZB_PHYSICAL=4096"
   "ZB_SIZE=$((256 << 20)) ZB_CAPACITY=$((3 << 20)) ZB_CONVENTIONAL=0 ZB_MAX_OPEN=10 ZB_MAX_ACTIVE=10 ZB_BLOCK=4096 ZB_PHYSICAL=4096"
@@ -17,7 +18,7 @@ needs_server
 ZONEBRIDGE_QEMU_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1 ||
   skip "no QEMU from trixie-backports: $(tail -n 1 "$work/newer")"
 
-# serve_described NUMBER OPTION...: that disk, of that description, from a server disk0 or disk1.
+# serve_described NUMBER OPTION...: creates and serves disk NUMBER as described; the server is diskNUMBER.
 serve_described() {
   local ZB_CAPACITY=$ZB_ZONE_SIZE ZB_MAX_ACTIVE=0
   disk=$work/disk$1.zb
@@ -28,17 +29,18 @@ serve_described() {
 }
 serve_described 0 --workers 2
 serve_described 1 --queues 2
-# What serve says for QEMU attaches the first, word for word; the other has just two queues.
+# The first disk is attached with exactly the arguments that serve prints for QEMU. The second disk has
+# two queues.
 read -ra said <<<"$(sed -n 's/^qemu: .*\(-chardev .*\)/\1/p' "$work/disk0.log")"
-equal "serve says what to tell QEMU" "-chardev -device 4" "${said[0]:-} ${said[2]:-} ${#said[@]}"
+equal "serve prints the arguments for QEMU" "-chardev -device 4" "${said[0]:-} ${said[2]:-} ${#said[@]}"
 for word in "${said[@]}"; do common+=(--qemu-arg "$word"); done
 common+=(--zoned-blk-disk "$work/socket1,num_vqs=2")
 
 mkdir "$work/reports"
 in_guest zoned-blk "${common[@]}" --timeout 600 --share "$work/reports" --env "ZB_REPORTS=$work/reports"
-# A guest's firmware accepts no zones, where it looks at all; what comes last is the kernel's word.
+# The guest's firmware may be the first driver, and accepts no zones. The last line is about the kernel.
 for number in 0 1; do
-  match "the log of disk $number does not end with a refusal" '^$|VIRTIO_BLK_F_ZONED is accepted now' \
+  match "the last driver of disk $number accepted zones" '^$|VIRTIO_BLK_F_ZONED is accepted now' \
     "$(grep F_ZONED "$work/disk$number.log" | tail -n 1)"
 done
 # shellcheck disable=SC2317,SC2329
