@@ -1,5 +1,5 @@
 #!/bin/bash
-# A disk without zones as virtio-blk: Linux's numbers, a file system, fio's verification at depth.
+# A disk without zones as virtio-blk: sizes and limits in Linux, discards, a file system, fio at depth 32.
 . "$(dirname "$0")/lib.sh"
 disk=/dev/vda queue=/sys/block/vda/queue
 until_there 20 test -b "$disk" || give_up "a virtio-blk disk appears" "$(dmesg | tail -n 20)"
@@ -15,27 +15,27 @@ equal "write cache" "write through" "$(cat "$queue/write_cache")"
 check "durable writes" dd if=/dev/zero of="$disk" bs=64k count=8 oflag=direct status=none
 check "write cache on" sh -c 'echo "write back" >/sys/block/vda/cache_type'
 
-# Ranges: what Linux was told, zeroes where they are asked for, nothing else touched. Of this disk a
-# discard's are zeroes too.
+# Discards and writes of zeroes: the limits in Linux, zeroes in the range, and no change outside it. On
+# this disk a discarded range reads as zeroes, too.
 mib=$((1 << 20))
 tmp=$(mktemp -d)
 equal "largest discard" $((64 * mib)) "$(cat "$queue/discard_max_bytes")"
 equal "discard granularity" 4096 "$(cat "$queue/discard_granularity")"
 equal "largest write of zeroes" $((64 * mib)) "$(cat "$queue/write_zeroes_max_bytes")"
-# bytes OFFSET LENGTH: of the disk, past the page cache.
+# bytes OFFSET LENGTH: reads from the disk, past the page cache.
 bytes() { dd if="$disk" bs=4k skip=$(($1 / 4096)) count=$(($2 / 4096)) iflag=direct status=none; }
 head -c $((8 * mib)) /dev/urandom >"$tmp/data"
 for way in --zeroout ''; do
   name="blkdiscard${way:+ $way}"
-  check "$name: data" dd if="$tmp/data" of="$disk" bs=1M oflag=direct status=none
+  check "$name: data is written before" dd if="$tmp/data" of="$disk" bs=1M oflag=direct status=none
   check "$name" blkdiscard $way --force --offset $((mib + 4096)) --length $((4 * mib)) "$disk"
-  check "$name: zeroes" sh -c "cmp -n $((4 * mib)) /dev/zero -" < <(bytes $((mib + 4096)) $((4 * mib)))
-  check "$name: what is before" cmp -n $((mib + 4096)) "$tmp/data" <(bytes 0 $((mib + 4096)))
-  check "$name: what is behind" cmp -n $((2 * mib)) -i $((5 * mib + 4096)):0 "$tmp/data" \
+  check "$name: the range reads as zeroes" sh -c "cmp -n $((4 * mib)) /dev/zero -" < <(bytes $((mib + 4096)) $((4 * mib)))
+  check "$name: the data before the range is unchanged" cmp -n $((mib + 4096)) "$tmp/data" <(bytes 0 $((mib + 4096)))
+  check "$name: the data behind the range is unchanged" cmp -n $((2 * mib)) -i $((5 * mib + 4096)):0 "$tmp/data" \
     <(bytes $((5 * mib + 4096)) $((2 * mib)))
 done
 check "the whole disk is zeroed" blkdiscard --zeroout --force "$disk"
-check "and reads so" sh -c "cmp -n $((16 * mib)) /dev/zero -" < <(bytes $((40 * mib)) $((16 * mib)))
+check "it reads as zeroes" sh -c "cmp -n $((16 * mib)) /dev/zero -" < <(bytes $((40 * mib)) $((16 * mib)))
 check "the whole disk is discarded" blkdiscard --force "$disk"
 
 modprobe ext4
@@ -54,6 +54,6 @@ check "fstrim" fstrim -v /mnt/blk
 check "the files are still the same" cmp /mnt/blk/a /mnt/blk/b
 check "unmount again" umount /mnt/blk
 check "fsck again" /sbin/e2fsck -fn "$disk"
-equal "the kernel complains of nothing" "" \
+equal "the kernel logs no error" "" \
   "$(dmesg | grep -E 'vda|virtio_blk|EXT4' | grep -Ei 'error|fail|warn|bug|corrupt' || true)"
 finish

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A host-managed disk through a front end that knows no zones: errors, and nothing ordinary.
+# A host-managed disk through a front end without support for zones: every request gets an error.
 . "$(dirname "$0")/lib.sh"
 disk=/dev/vda
 until_there 20 test -b "$disk" || give_up "a virtio-blk disk appears" "$(dmesg | tail -n 20)"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Numbers and violations on one disk in one boot.
+# Runs numbers.sh and violations.sh on one disk in one boot.
 here=$(dirname "$0")
 status=0
 for script in numbers violations; do

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A zoned btrfs: made, written, synced, scrubbed, mounted again, and every file as it was.
+# A zoned btrfs: made, written, synced, scrubbed and mounted again; every file is as written.
 . "$(dirname "$0")/lib.sh"
 use_disk "$@"
 mount=/mnt/zoned
@@ -10,8 +10,8 @@ made=$(mkfs.btrfs --force --metadata single --data single --features zoned --csu
   give_up "mkfs.btrfs" "$made"
 pass "mkfs.btrfs"
 match "mkfs.btrfs: zoned mode" 'Zoned device: +yes' "$made"
-# Zone appends as they are issued to the disk: the requests with data that the kernel traces as neither
-# read nor write ("N" to Linux 6.12, "ZA" later), and that go to a zone's start.
+# Trace the zone appends that the kernel issues to the disk: requests with data, to the start of a zone,
+# that are traced as "N" (up to Linux 6.12) or "ZA" (later).
 trace=/sys/kernel/tracing
 if [ -n "${ZB_NATIVE_APPEND:-}" ]; then
   mountpoint -q $trace || mount -t tracefs none $trace
@@ -30,7 +30,7 @@ mkdir "$mount/many"
 for i in $(seq 100); do echo "small file $i" >"$mount/many/$i"; done
 (cd "$mount" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >/tmp/sums
 check "sync" btrfs filesystem sync "$mount"
-# Overwriting makes garbage in zones, and new writes elsewhere.
+# Overwritten and removed files leave old data in zones, and new data goes to other zones.
 head -c 3000000 /dev/urandom >"$mount/file8"
 rm "$mount/file1" && sed -i '\|\./file1$|d; \|\./file8$|d' /tmp/sums
 (cd "$mount" && sha256sum ./file8) >>/tmp/sums
@@ -43,16 +43,16 @@ if [ -n "${ZB_NATIVE_APPEND:-}" ]; then
   appends=$(awk -v zone="$zone_sectors" '/block_rq_issue:/ {
       for (i = 2; i < NF; i++) if ($i == "+" && $(i - 1) % zone == 0) count++
     } END { print count + 0 }' $trace/trace)
-  check "its data went by zone appends ($appends)" test "$appends" -gt 0
+  check "btrfs used zone appends ($appends)" test "$appends" -gt 0
 else
-  skipped "its data goes by zone appends" "the kernel makes writes of them for this disk"
+  skipped "btrfs used zone appends" "the kernel turns them into writes on this disk"
 fi
 check "btrfs check" btrfs check "$disk"
 check "mount again" mount -t btrfs "$disk" "$mount"
 check "every file is as written" bash -c "cd $mount && sha256sum --quiet --check /tmp/sums"
 no_match "device statistics are clean" ' [1-9][0-9]*$' "$(btrfs device stats "$mount")"
 check "unmount again" umount "$mount"
-# For outside, to compare.
+# The host compares this report with the disk.
 [ -z "${ZB_REPORT:-}" ] || blkzone report "$disk" >"$ZB_REPORT"
-no_match "no complaint from the kernel" . "$(kernel_complaints)"
+no_match "the kernel logs no error" . "$(kernel_complaints)"
 finish

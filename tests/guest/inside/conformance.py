@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""What strict conformance suites for ZBC disks expect, asked of /dev/sgN by SG_IO: the sense of each
-refusal, and the condition and write pointer a zone has after each command.
+"""Checks the rules of strict conformance suites for ZBC disks on /dev/sgN, by SG_IO: the sense of each
+refusal, and the condition and write pointer of a zone after each command.
 
-conformance.py DEVICE...   each line names the disk by its blocks and URSWRZ; prints PASS: and FAIL: lines
+usage: conformance.py DEVICE...
+
+Prints PASS: and FAIL: lines, each with the disk's block format and URSWRZ.
 """
 import ctypes
 import fcntl
@@ -51,7 +53,7 @@ class Disk:
         self.name = "%s %d" % ("512e" if self.block == 512 else "4Kn", self.unrestricted)
 
     def run(self, cdb, out=None, room=0):
-        """'good' or the sense in words, and what came in."""
+        """'good', or the sense as KEY/ASC/ASCQ; and the data that was read."""
         head = Header(interface_id=ord("S"), cdb_length=len(cdb), sense_room=64, timeout=20000)
         command = ctypes.create_string_buffer(cdb, len(cdb))
         sense = ctypes.create_string_buffer(64)
@@ -75,7 +77,7 @@ class Disk:
         return self.run(self.cdb16(0x88, lba, blocks, 0x10), room=blocks * self.block)[0]
 
     def write(self, lba, blocks):
-        """In pieces, since a whole zone is more than one command takes."""
+        """Writes in pieces, because one command can't write a whole zone."""
         most = PIECE // self.block
         while True:
             part = min(blocks, most)
@@ -89,7 +91,7 @@ class Disk:
         return self.run(self.cdb16(0x94, lba, 0, action)[:14] + bytes([int(every), 0]))[0]
 
     def report(self, lba, count, options=0):
-        """(type, condition, start, length, write pointer) of each zone; or the sense."""
+        """(type, condition, start, length, write pointer) of each zone, or the sense."""
         words, raw = self.run(self.cdb16(0x95, lba, 64 * (count + 1))[:14] + bytes([0x80 | options, 0]), room=64 * (count + 1))
         if words != "good":
             return words
@@ -156,7 +158,7 @@ def senses(disk):
     for lba in disk.others[:disk.max_open + 1]:
         disk.bring(lba, "closed")
     disk.equal("OPEN ALL over the limit", "7/55/0E", disk.act(OPEN, 0, True))
-    disk.equal("... opens nothing", {CL}, {disk.condition(lba) for lba in disk.others[:disk.max_open + 1]})
+    disk.equal("OPEN ALL over the limit opens no zone", {CL}, {disk.condition(lba) for lba in disk.others[:disk.max_open + 1]})
     disk.act(RESET, 0, True)
 
     past = "good" if disk.unrestricted else "5/21/06"
@@ -182,7 +184,7 @@ def senses(disk):
         disk.bring(a, before)
         there = disk.condition(a), disk.pointer(a)
         disk.equal("WRITE %s, at %d" % (before, at), "5/21/04", disk.write(a + at, blocks))
-        disk.equal("... changes nothing", there, (disk.condition(a), disk.pointer(a)))
+        disk.equal("WRITE %s, at %d, changes nothing" % (before, at), there, (disk.condition(a), disk.pointer(a)))
     if p > 1:
         disk.bring(a, "empty")
         disk.equal("WRITE of half a physical block", "5/21/04", disk.write(a, p // 2))

@@ -1,5 +1,6 @@
 #!/bin/bash
-# Every served disk of ZB_KINDS, by SCSI generic: Linux itself takes no disk with URSWRZ 0.
+# Runs conformance.py on all ZB_KINDS served disks, by their generic nodes: Linux has no block device for
+# a disk with URSWRZ 0.
 . "$(dirname "$0")/lib.sh"
 modprobe sg 2>/dev/null
 all_there() { [ "$(ls -d /dev/sg[0-9]* | wc -l)" -ge "$ZB_KINDS" ]; }

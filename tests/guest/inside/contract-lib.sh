@@ -1,10 +1,9 @@
-# For the contract suite in the lab guest: running it, and the devices it is run on. Source it
-# first.
+# Helpers that run the contract suite in the lab guest, and make devices for it. Source this file first.
 # shellcheck shell=bash
 
 . "$(dirname "${BASH_SOURCE[0]}")/devices.sh"
 
-# contract NAME OPTION...: one run; its lines are this script's lines.
+# contract NAME OPTION...: runs the suite on one device, prints its lines and counts its checks.
 contract() {
   local name=$1 status=0 begin=$SECONDS
   shift
@@ -15,7 +14,7 @@ contract() {
     0) ;;
     1) failures=$((failures + 1)) ;;
     *)
-      fail "$name: the contract suite ends" "status $status" "$(tail -n 8 /tmp/run)"
+      fail "$name: the contract suite ends normally" "status $status" "$(tail -n 8 /tmp/run)"
       printf '%s\t-\t-\t%d\t1\t0\tFAIL died with status %d after%s\n' "$name" \
         "$(grep -c '^PASS: ' /tmp/run)" "$status" "$(grep '^  run: ' /tmp/run | tail -n 1)" \
         >>"$ZB_SHARED/rows" ;;

@@ -4,7 +4,7 @@ here=$(dirname "$0")
 . "$here/contract-lib.sh"
 . "$here/nvmet.sh"
 
-# ZB_ONLY: an extended regular expression of the devices wanted.
+# wanted NAME: whether ZB_ONLY, an extended regular expression, selects this device.
 wanted() { grep -Eq -- "${ZB_ONLY:-.}" <<<"$1"; }
 
 if wanted emulated; then
@@ -12,7 +12,7 @@ if wanted emulated; then
 fi
 
 if wanted null_blk; then
-  # Zones 20 and 21 break.
+  # Zone 20 becomes read-only, zone 21 offline.
   make_nullb zbnull size=44 zone_size=2 zone_capacity=1 zone_nr_conv=2 zone_max_open=3 \
     zone_max_active=5 blocksize=512 zoned=1 || give_up "null_blk"
   echo $((20 * 4096)) >/sys/kernel/config/nullb/zbnull/zone_readonly
@@ -22,7 +22,7 @@ if wanted null_blk; then
   rmdir /sys/kernel/config/nullb/zbnull
 fi
 
-# Without zones: discards that are there, zeroes that Linux or the device writes.
+# Disks without zones: with discards, and with zeroes written by Linux or by the device.
 if wanted 'plain null_blk'; then
   make_nullb zbplain size=44 blocksize=512 discard=1 || give_up "null_blk without zones"
   contract "plain null_blk" --device block:/dev/zbplain
@@ -60,7 +60,7 @@ if wanted 'scsi_debug 4Kn'; then
     --vanish "echo 1 >/sys/block/${scsi_block#/dev/}/device/delete"
   remove_scsi_disk
 fi
-# Without sd there is no block device, and data goes through the named node itself.
+# Without sd there is no block device, so data goes through the sg or bsg node.
 if wanted 'scsi_debug alone'; then
   ! grep -q '^sd_mod ' /proc/modules || rmmod sd_mod || give_up "sd_mod can't be unloaded"
   echo 'install sd_mod /bin/false' >/etc/modprobe.d/no-sd.conf
@@ -83,7 +83,7 @@ if wanted 'scsi_debug alone'; then
   rm /etc/modprobe.d/no-sd.conf
 fi
 
-# A multipath head tells Linux no limits on open and active zones.
+# Without multipath: a multipath head has no limits of open and active zones in sysfs.
 modprobe nvme_core multipath=N
 modprobe nvme
 until_there 10 test -e /sys/class/nvme/nvme2
@@ -99,7 +99,7 @@ if wanted 'zns 3M'; then
   contract "ZNS of QEMU, zones of 3 MiB" --device "nvme:$generic" --vanish "echo 1 >$pci/remove"
 fi
 if wanted 'zns pulled'; then
-  until_there 10 find_namespace ZB-NS-2 || give_up "QEMU's namespace that is pulled out"
+  until_there 10 find_namespace ZB-NS-2 || give_up "QEMU's namespace that QEMU will remove"
   contract "ZNS of QEMU, pulled out" --device "nvme:$generic" --gtest_filter='Geometry*:*Vanishing*' \
     --vanish "touch $ZB_SHARED/pull; while [ -e $generic ]; do sleep 0.1; done"
 fi
@@ -112,18 +112,18 @@ if wanted nvmet; then
   nvmet_offer zbnvmet /dev/zbtarget && nvmet_offer zbnvmetfree /dev/zbfree &&
     nvmet_port loop zbnvmet zbnvmetfree && nvmet_port tcp zbnvmet zbnvmetfree ||
     give_up "nvmet" "$(dmesg | tail -n 5)"
-  # Linux's target says of a zone too many what it says of everything: the command failed. What
-  # comes from that at random is tried where there are no limits.
+  # If a write exceeds a limit, Linux's target reports only an internal error. The random tests, which
+  # depend on the cause, run on a disk without limits.
   untold='Random.*:Resources.OneExplicitlyOpen*:Resources.OneActive*:Resources.ThreadsTogether*'
-  # The block layer under the target now and then refuses a right write behind an append, before
-  # null_blk sees it (traced on 6.12: one at a time, to a bio's end with -EIO and no request).
+  # The block layer under the target sometimes refuses a correct write behind an append, before null_blk
+  # sees the write (traced on 6.12: a bio ends with -EIO, and no request was made).
   mixed='ZoneQueues.WritesAppendsAndActions*:ZoneQueues.CanBeClosedWithWrites*:Appends.GoOnWhereWrites*'
   for way in loop TCP; do
     left_out=$untold only='Random.*:Resources.WithoutALimit*' vanish=()
-    skipped "nvmet, $way, with limits: $untold" "Linux's target calls a zone too many an internal error"
+    skipped "nvmet, $way, with limits: $untold" "Linux's target reports an exceeded limit as an internal error"
     if [ "$way" = loop ]; then
       left_out+=:$mixed only='Resources.WithoutALimit*'
-      skipped "nvmet, loop: Random.*:$mixed" "Linux 6.12 at times refuses a write behind an append of its zone"
+      skipped "nvmet, loop: Random.*:$mixed" "Linux 6.12 sometimes refuses a write behind an append of the same zone"
     else
       vanish=(--vanish "nvme disconnect -n zbnvmet")
     fi

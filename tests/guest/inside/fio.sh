@@ -1,14 +1,14 @@
 #!/bin/bash
-# fio, zone by zone: four jobs, 32 deep, every byte read back and verified.
+# fio with --zonemode=zbd: four jobs at depth 32, all data verified.
 . "$(dirname "$0")/zoned-lib.sh"
 offset=$((ZB_CONVENTIONAL * ZB_ZONE_SIZE))
-# As many as the disk lets be open, or eight.
+# The disk's limit of open zones, else its limit of active zones, else eight.
 open=$ZB_MAX_OPEN
 [ "$open" -gt 0 ] || open=$ZB_MAX_ACTIVE
 [ "$open" -gt 0 ] || open=8
 blkzone reset "$disk"
 
-# run_fio NAME OPTION...: the jobs have regions of their own and share the open limit.
+# run_fio NAME OPTION...: runs four jobs in regions of their own. The jobs share the open limit.
 run_fio() {
   local name=$1 output status=0
   shift
@@ -20,7 +20,7 @@ run_fio() {
     pass "$name"
     grep -E '^ *(READ|WRITE):' <<<"$output" | sed 's/^ */      /'
   else
-    # Its statistics, at the end, do not tell what went wrong.
+    # Without the statistics at the end, which do not show the error.
     fail "$name" "status $status" "$(grep -E '^fio: |err=|verify:|error' <<<"$output")"
   fi
 }
@@ -35,10 +35,10 @@ check "reset again" blkzone reset "$disk"
 run_fio "fio: random zones, reads and writes at once" --ioengine=libaio --rw=randrw --bs=16k \
   --time_based --runtime="${ZB_FIO_SECONDS:-4}"
 check "reset at the end" blkzone reset "$disk"
-equal "all empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in em)"
+equal "all sequential zones are empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in em)"
 if [ "$ZB_CONVENTIONAL" -gt 0 ]; then
   check "fio: random writes in conventional zones, verified" fio --name=job --filename="$disk" --direct=1 \
     --ioengine=libaio --iodepth=32 --rw=randwrite --bs=4k --size="$ZB_ZONE_SIZE" --io_size=2M "${verify[@]}"
 fi
-no_match "no complaint from the kernel" . "$(kernel_complaints)"
+no_match "the kernel logs no error" . "$(kernel_complaints)"
 finish

@@ -1,13 +1,13 @@
 #!/bin/bash
-# The outer of two guests: makes the disks, serves them all, boots the inner guest on them, and
-# compares what that saw with the disks.
+# Runs in the outer of two guests: makes the disks, serves them, boots the inner guest on them, and
+# compares the zones that the inner guest saw with the disks.
 . "$(dirname "$0")/../host.sh"
 . "$(dirname "$0")/devices.sh"
 
 # wanted FRONT-END NAME: whether ZB_ONLY, an extended regular expression, asks for that pair.
 wanted() { grep -Eq -- "${ZB_ONLY:-.}" <<<"$1 $2"; }
 
-# QEMU emulates a processor that can have guests of its own: theirs is then emulated once, not twice.
+# QEMU's emulated processor can run guests (SVM). With it the inner guest is emulated once, not twice.
 modprobe kvm_amd 2>/dev/null && [ -c /dev/kvm ] && export ZONEBRIDGE_ACCEL=kvm
 echo "the inner guests run by ${ZONEBRIDGE_ACCEL:-emulation twice}"
 
@@ -20,11 +20,11 @@ for name in "${transports[@]}"; do
     /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["size"])')
 done
 "$zonebridge" create "$work/plain.zb" --size "${bytes[plain]}" --model none >/dev/null 2>&1 ||
-  give_up "a disk without zones is made"
+  give_up "a disk without zones is created"
 spec[plain]=emulated:$work/plain.zb
 
-# inner_guest FRONT-END NAME...: serves these disks, those wanted, and boots a guest with them.
-# The function "offer_FRONT-END NAME" serves one and adds to the array attach what ./run is told.
+# inner_guest FRONT-END NAME...: serves those of these disks that are wanted, and boots a guest with them.
+# The function "offer_FRONT-END NAME" serves one disk, and adds the options for ./run to the array attach.
 inner_guest() {
   local front=$1 name names=() disks=() begin=$SECONDS
   shift
@@ -39,7 +39,7 @@ inner_guest() {
     "offer_$front" "$name"
   done
   echo "$front:"
-  # One processor: emulated twice, two make the boot twice as long.
+  # One processor: if emulated twice, a guest with two processors needs twice as long to boot.
   in_guest nested "${attach[@]}" --smp 1 --memory 512M --timeout 900 --share "$share" \
     --env "ZB_SHARED=$share" --env "ZB_DISKS=${disks[*]}"
   for name in "${names[@]}"; do
@@ -63,7 +63,8 @@ offer_vhost_user_scsi() {
   fi
 }
 
-# The disk itself: what it tells this host goes along, to be compared with.
+# The disk is passed through. Its replies to this host go to the inner guest, which compares them with the
+# replies that it gets.
 offer_passed_through() {
   start_server "$1" --virtio scsi --socket "$work/$1.sock" --lun "0=${spec[$1]}"
   attach+=(--disk "$work/$1.sock")
@@ -72,7 +73,7 @@ offer_passed_through() {
   host_words "$1" identification 12 01 83 04 00 00
   host_words "$1" capacity 9e 10 00 00 00 00 00 00 00 00 00 00 00 20 00 00
 }
-# host_words NAME WHAT CDB...: for own_words of nested.sh.
+# host_words NAME WHAT CDB...: saves the disk's reply to a command, for own_words of nested.sh.
 host_words() {
   local file=$share/$1.$2 device=${spec[$1]#scsi:}
   shift 2
@@ -81,7 +82,7 @@ host_words() {
   echo "$@" >"$file.cdb"
 }
 
-# A front end that carries any virtio device; its QEMU is newer.
+# vhost-user-test-device-pci carries any virtio device, but needs the newer QEMU.
 offer_vhost_user_blk() {
   start_server "$1" --virtio blk --socket "$work/$1.sock" "${spec[$1]}"
   attach+=(--zoned-blk-disk "$work/$1.sock")
@@ -98,7 +99,7 @@ offer_vhost_vdpa() {
 inner_guest vhost_user_scsi "${transports[@]}" plain
 inner_guest passed_through scsi_debug
 if wanted passed_through scsi_debug; then
-  match "the log tells what was refused, and how to allow it" 'refused WRITE BUFFER.*--allow write-buffer' \
+  match "the log names the refused command and the option that allows it" 'refused WRITE BUFFER.*--allow write-buffer' \
     "$(<"$work/scsi_debug.log")"
 fi
 if ZONEBRIDGE_QEMU_SUITE=trixie-backports "$here/run" --prepare >"$work/newer" 2>&1; then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Leaves one zone of each state behind, with the pattern in what is written.
+# Leaves one zone in each state, and writes the pattern to them, for find-zones.sh.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/pattern.sh"
 use_disk "$@"

@@ -1,10 +1,9 @@
-# For scripts that run inside the lab guest: finding the disk under test, and the zone
-# arithmetic they share. Source it first.
+# Helpers for scripts in the lab guest: find the disk under test, and compute with zones. Source this file
+# first.
 #
-# A script is called as SCRIPT [DEVICE]: DEVICE is a block device, "scsi_debug" (the kernel's
-# own simulated disk, to compare with) or absent (the served disk). What the disk should look
-# like is in the environment: ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK
-# ZB_PHYSICAL, sizes in bytes.
+# Call a script as SCRIPT [DEVICE]. DEVICE is a block device, or "scsi_debug" for the kernel's own
+# simulated disk; without DEVICE the script uses the served disk. The environment describes the disk:
+# ZB_SIZE ZB_ZONE_SIZE ZB_CONVENTIONAL ZB_MAX_OPEN ZB_BLOCK ZB_PHYSICAL, sizes in bytes.
 # shellcheck shell=bash disable=SC2034
 
 ZB_SIZE=${ZB_SIZE:-$((512 << 20))} ZB_ZONE_SIZE=${ZB_ZONE_SIZE:-$((4 << 20))}
@@ -13,7 +12,7 @@ ZB_BLOCK=${ZB_BLOCK:-512} ZB_PHYSICAL=${ZB_PHYSICAL:-$ZB_BLOCK}
 
 . "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
-# until_there SECONDS COMMAND...: waits for something the kernel does in its own time.
+# until_there SECONDS COMMAND...: waits until the command succeeds; fails after that many seconds.
 until_there() {
   local end=$((SECONDS + $1))
   shift
@@ -23,7 +22,7 @@ until_there() {
   done
 }
 
-# processes NAME: the numbers of those that run that program. (pgrep is not everywhere.)
+# processes NAME: the ids of the processes that run this program. (Not every machine has pgrep.)
 processes() {
   local process name
   for process in /proc/[0-9]*; do
@@ -32,8 +31,7 @@ processes() {
   true
 }
 
-# find_disk [TYPE]: the first attached disk of that SCSI peripheral type; host-managed (14h), if none is
-# named.
+# find_disk [TYPE]: the first disk of this SCSI peripheral type. The default is 20, host-managed (14h).
 find_disk() {
   local place
   for place in /sys/block/sd*; do
@@ -77,24 +75,24 @@ exponent() {
   printf '%d\n' "$result"
 }
 
-# zone_lba N: the first block of zone N. zone_at N: "CONDITION WRITE-POINTER", by SCSI.
+# zone_lba N: the first block of zone N. zone_at N: "CONDITION WRITE-POINTER", from REPORT ZONES.
 zone_lba() { printf '%d\n' $(($1 * zone_blocks)); }
 zone_at() {
   sg_rep_zones --readonly --num=1 --start="$(zone_lba "$1")" "$disk" |
     sed -n 's/^ *Zone condition: //p; s/^ *Write pointer LBA: //p' | paste -sd' ' |
     { read -r line; printf '%s %d\n' "${line% *}" "${line##* }"; }
 }
-# count_zones OPTION: how many zones REPORT ZONES gives for a reporting option.
+# count_zones OPTION: how many zones REPORT ZONES lists for a reporting option.
 count_zones() { sg_rep_zones --readonly --maxlen=65536 --report="$1" "$disk" | grep -c 'Zone descriptor'; }
 
-# CDBs as sg_raw takes them: OPERATION(16) LBA COUNT.
+# cdb16 OPCODE LBA COUNT: a CDB of 16 bytes in the form that sg_raw takes.
 cdb16() {
   local lba count
   lba=$(printf '%016x' "$2") count=$(printf '%08x' "$3")
   # shellcheck disable=SC2001
   printf '%s 00 %s %s 00 00\n' "$1" "$(sed 's/../& /g' <<<"$lba")" "$(sed 's/../& /g' <<<"$count")"
 }
-# raw_write LBA BLOCKS, raw_read LBA BLOCKS: straight to the disk, past the block layer.
+# raw_write LBA BLOCKS, raw_read LBA BLOCKS: SCSI commands to the disk, past the block layer.
 raw_write() {
   # shellcheck disable=SC2046
   head -c $(($2 * ZB_BLOCK)) /dev/urandom | sg_raw -s $(($2 * ZB_BLOCK)) "$disk" $(cdb16 8a "$1" "$2")
@@ -104,8 +102,8 @@ raw_read() {
   sg_raw -b -r $(($2 * ZB_BLOCK)) -o /dev/null "$disk" $(cdb16 88 "$1" "$2")
 }
 
-# What the kernel complained about, about this disk: since the boot, or since the last part of a
-# script of many parts began.
+# kernel_complaints: the kernel's errors and warnings about this disk, since the boot or since the last
+# line "zonebridge: part ... begins".
 kernel_complaints() {
   dmesg | awk '/zonebridge: part .* begins/ { text = "" } { text = text $0 "\n" } END { printf "%s", text }' |
     grep -E "$name|sd [0-9]|scsi|virtio|BTRFS|zonefs|WARNING|BUG|hung task|blocked for" |

@@ -1,14 +1,14 @@
 #!/bin/bash
-# Every kind of zoned disk in one guest: what zonebridge makes of each.
+# Every kind of zoned disk in one guest: list, info, create --like, the other commands, and bench.
 . "$(dirname "$0")/lib.sh"
 zb=$ZONEBRIDGE
 temporary=$(mktemp -d)
 
-# json EXPRESSION: of the document on standard input, called d.
+# json EXPRESSION: prints the Python expression, in which d is the JSON document on standard input.
 json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 
-# ---- The disks: null_blk (capacity below size, conventional zones, both limits), scsi_debug, what
-# QEMU has: two ZNS namespaces and an ordinary one; and a host-aware disk that zonebridge serves.
+# ---- The disks: null_blk (capacity below size, conventional zones, both limits), scsi_debug, QEMU's two
+# ZNS namespaces and one ordinary namespace, and a host-aware disk that zonebridge serves.
 modprobe -a sd_mod sg nvme loop
 modprobe configfs
 mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
@@ -31,7 +31,7 @@ until_there 20 aware_disk >/dev/null || give_up "the host-aware disk appears"
 aware=$(aware_disk)
 null=/dev/zbnull
 until_there 10 test -b $null
-# Controllers are found in any order: the serial numbers tell which is which.
+# Linux finds the controllers in any order, so identify them by their serial numbers.
 controller() { basename "$(dirname "$(grep -l "ZB-NS-$1" /sys/class/nvme/nvme*/serial)")"; }
 until_there 20 controller 2 >/dev/null
 zns=$(controller 0) odd=$(controller 1) plain=$(controller 2)
@@ -55,18 +55,18 @@ equal "list: a namespace without a block device by nvme" "nvme:$odd_generic" "$(
 equal "list: sizes from sysfs" "('host-managed', 67108864, 4194304, 16)" "$(shape_of "$sd")"
 equal "list: sizes asked of the disk" "('host-managed', 50331648, 3145728, 16)" "$(shape_of "$odd_generic")"
 match "list --all: an ordinary namespace has no zones" "no zones" "$(reason_of "$plain_block")"
-match "list --all: loop devices are named as such" "loop" "$(reason_of /dev/loop0)"
+match "list --all: a loop device is named as one" "loop" "$(reason_of /dev/loop0)"
 nobody=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list 2>&1)
-match "list: needs no privilege for what sysfs tells" "^$sd: host-managed" "$nobody"
-match "list: says what it could not look at" "could not be examined" "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list --all 2>&1)"
+match "list: needs no privilege for what is in sysfs" "^$sd: host-managed" "$nobody"
+match "list --all: names the disks that it may not examine" "could not be examined" "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list --all 2>&1)"
 
 # ---- Which transport, and why
-# picked NAME DEVICE TRANSPORT REASON
+# picked NAME DEVICE TRANSPORT REASON: checks which transport info shows, and why.
 picked() {
   local answer
   answer=$("$zb" info "$2" 2>&1)
   match "open: $1" "^transport +$3 \(.*$4" "$answer"
-  match "open: $1, its data path" "^data path +[^ ]" "$answer"
+  match "open: $1: the data path" "^data path +[^ ]" "$answer"
 }
 picked "a SCSI disk" "$sd" block "host-managed SCSI disk"
 picked "a SCSI generic node" "$sg" scsi "SCSI generic"
@@ -76,19 +76,19 @@ picked "a ZNS namespace" "$zns_block" nvme "ZNS namespace with a generic node, $
 picked "a ZNS namespace's generic node" "$zns_generic" nvme "ZNS namespace"
 picked "a ZNS namespace without a block device" "$odd_generic" nvme "namespace"
 picked "an ordinary namespace" "$plain_block" block "without zones"
-picked "the user's word" "block:$zns_block" block "prefix block:"
-# Who may not send commands is given the block device, and told.
+picked "a prefix of the user" "block:$zns_block" block "prefix block:"
+# A user who may not send NVMe commands gets the block device, and a reason.
 chmod o+r "$zns_block"
 answer=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" info "$zns_block" 2>&1)
 match "open: falls back where nvme: is not permitted" "^transport +block \(.*nvme: was tried first" "$answer"
-refused "open: who asks for a data path is not given another transport" "Permission denied" \
+refused "open: with --data-path there is no fallback" "Permission denied" \
   setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" info --data-path ioctl "$zns_block"
 answer=$("$zb" info --data-path ioctl "$zns_block" 2>&1)
 match "open: --data-path ioctl" "^data path .*ioctl" "$answer"
 answer=$("$zb" info --data-path io_uring "$zns_block" 2>&1)
 match "open: --data-path io_uring" "^data path .*io_uring" "$answer"
 
-# ---- create --like: the twin has everything that an emulated disk can have.
+# ---- create --like: the new disk has all properties that an emulated disk can copy.
 alike='[d[k] for k in ("model", "size", "zone_size", "zone_count", "zone_capacity", "logical_block_size", "physical_block_size")] + [d["limits"]["max_open"], d["limits"]["max_active"], d["zones"]["by_type"]]'
 for device in "$sd" "$sg" "$null" "$zns_block" "$odd_generic" "$plain_block"; do
   twin=$temporary/twin$(tr / - <<<"$device")
@@ -97,7 +97,7 @@ for device in "$sd" "$sg" "$null" "$zns_block" "$odd_generic" "$plain_block"; do
     "$("$zb" info "$twin" --json | json "$alike")"
 done
 
-# ---- The same verbs on each
+# ---- The same commands on each disk
 for device in "block:$sd" "scsi:$sg" "$null" "block:$zns_block" "nvme:$zns_generic" "$odd_generic"; do
   "$zb" reset "$device" --all >"$temporary/out" 2>&1 || fail "reset $device" "$(cat "$temporary/out")"
   zone=5
@@ -105,22 +105,22 @@ for device in "block:$sd" "scsi:$sg" "$null" "block:$zns_block" "nvme:$zns_gener
   head -c 65536 /dev/urandom >"$temporary/data"
   equal "append to $device" "$start" "$("$zb" append "$device" --zone $zone --input "$temporary/data" 2>&1)"
   check "read from $device" "$zb" read "$device" --offset "$start" --length 65536 --output "$temporary/back"
-  check "what was read from $device" cmp "$temporary/data" "$temporary/back"
-  refused "a write elsewhere on $device" "write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
+  check "the data read from $device is as written" cmp "$temporary/data" "$temporary/back"
+  refused "a write not at the pointer on $device" "write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
   check "finish on $device" "$zb" finish "$device" --zone $zone
   equal "the zone's state on $device" full "$("$zb" report "$device" --json | json "d['zones'][$zone]['state']")"
   refused "a write to a full zone on $device" "full" "$zb" write "$device" --offset "$start" --input "$temporary/data"
   check "reset on $device" "$zb" reset "$device" --zone $zone
 done
 
-# ---- bench: it runs, it is refused where data would be lost, its numbers are there.
-# Every work once natively and once by the block layer, two of them on the others.
+# ---- bench: it runs, prints numbers, and is refused where data would be lost.
+# All works run on one native transport and on the block layer, and two works on the other disks.
 for device in "block:$sd" "nvme:$zns_generic" "scsi:$sg" "$null" "$odd_generic"; do
   works=(seqwrite randread)
   case $device in block:* | nvme:*) works+=(append report) ;; esac
   for work in "${works[@]}"; do
     check "bench $work on $device" "$zb" bench "$device" --work "$work" --depth 8 --runtime 1 --force --json "$temporary/result"
-    # The numbers, if they are any: the rate, and a latency that is not nothing.
+    # The rate and the latency must not be zero.
     match "bench $work on $device: numbers" '^[1-9][0-9]* IOPS, p99 [1-9]' \
       "$(json "'%.0f IOPS, p99 %.3f us' % ((r := d['results'][0])['iops'], r['latency']['p99'] / 1000)" <"$temporary/result" |
         tee "$temporary/numbers")"
@@ -129,31 +129,31 @@ for device in "block:$sd" "nvme:$zns_generic" "scsi:$sg" "$null" "$odd_generic";
 done
 refused "bench refuses to destroy data" "would be lost.*--force" "$zb" bench "block:$sd" --work append --runtime 1
 
-# ---- Disks that others use
+# ---- Disks in use by other programs
 "$zb" reset "$null" --all >"$temporary/out" 2>&1
 exec 9<>"$null"
-refused "a disk that another writes is refused, with its name" "open for writing in .* \(process $$\)" "$zb" write "$null" --offset 0 --input "$temporary/data"
+refused "a disk open for writing elsewhere: the message names the process" "open for writing in .* \(process $$\)" "$zb" write "$null" --offset 0 --input "$temporary/data"
 check "--force writes all the same" "$zb" write "$null" --offset 0 --input "$temporary/data" --force
-match "list tells who uses it" "in use: .*open" "$("$zb" list)"
+match "list names the user of a disk" "in use: .*open" "$("$zb" list)"
 exec 9>&-
 
-# ---- A host-aware disk, which this kernel takes for an ordinary one.
+# ---- A host-aware disk, which this kernel shows as an ordinary disk.
 name=${aware#/dev/} aware_sg=/dev/$(basename "/sys/block/${aware#/dev/}"/device/scsi_generic/*)
 equal "the kernel shows a host-aware disk without zones" none "$(cat "/sys/block/$name/queue/zoned")"
 equal "list: a host-aware disk by scsi only" "scsi:$aware_sg" "$(devices_of "$aware")"
 equal "list: its model and zones are asked of the disk" "('host-aware', 67108864, 4194304, 16)" "$(shape_of "$aware")"
-match "list: says why not by block" "note: this kernel's block layer shows it without zones" "$(cat "$temporary/list")"
+match "list: a note says why there is no block: name" "note: this kernel's block layer shows it without zones" "$(cat "$temporary/list")"
 picked "a host-aware disk" "$aware" scsi "host-aware SCSI disk whose zones this kernel"
-match "open: its model" "^model +host-aware" "$("$zb" info "$aware" 2>&1)"
+match "open: a host-aware disk: the model" "^model +host-aware" "$("$zb" info "$aware" 2>&1)"
 answer=$("$zb" info "block:$aware" 2>&1)
-match "open: by block: it has no zones" "^model +none" "$answer"
-match "open: by block: a note says where they are" "^notice .*host-aware.* scsi:$aware " "$answer"
+match "open: a host-aware disk by block: has no zones" "^model +none" "$answer"
+match "open: a host-aware disk by block: a notice names the scsi: name" "^notice .*host-aware.* scsi:$aware " "$answer"
 start=$((5 << 22))
 head -c 65536 /dev/urandom >"$temporary/data"
 check "write to a host-aware disk" "$zb" write "$aware" --offset $start --input "$temporary/data"
-check "write elsewhere in a zone of it" "$zb" write "$aware" --offset $((start + 131072)) --input "$temporary/data"
+check "write elsewhere in the same zone" "$zb" write "$aware" --offset $((start + 131072)) --input "$temporary/data"
 dd if="$aware" of="$temporary/back" bs=64k skip=$((start / 65536)) count=1 iflag=direct 2>/dev/null
-check "the block layer reads what was written" cmp "$temporary/data" "$temporary/back"
+check "the block layer reads the same data" cmp "$temporary/data" "$temporary/back"
 check "finish on a host-aware disk" "$zb" finish "$aware" --zone 5
 equal "the zone's state" full "$("$zb" report "$aware" --json | json "d['zones'][5]['state']")"
 check "reset on a host-aware disk" "$zb" reset "$aware" --zone 5

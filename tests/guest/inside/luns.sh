@@ -1,5 +1,6 @@
 #!/bin/bash
-# What Linux sees of LUNs that come, go and grow; luns.sh outside makes them do so, asked by "ask:" lines.
+# Checks how Linux sees LUNs that are added, removed and grown. luns.sh on the host does this, one step for
+# each line "ask: ...".
 . "$(dirname "$0")/lib.sh"
 
 # of_lun N: the block device of that LUN.
@@ -21,12 +22,12 @@ until_there 20 of_lun 0 >/dev/null && until_there 20 of_lun 1 >/dev/null &&
   give_up "LUN 0, 1 and 3 appear" "$(ls /sys/class/scsi_device)"
 use_disk "$(of_lun 0)"
 plain=$(of_lun 1) file=$(of_lun 3)
-pass "three disks, by their LUNs"
+pass "LUN 0, 1 and 3 appear"
 equal "LUN 0 is host-managed" host-managed "$(cat "$queue/zoned")"
 equal "LUN 1 has no zones" none "$(cat "/sys/block/${plain#/dev/}/queue/zoned")"
-equal "REPORT LUNS" 3 "$(sg_luns --quiet "$sg" | grep -cE '[0-9a-f]{16}')"
+equal "REPORT LUNS lists three LUNs" 3 "$(sg_luns --quiet "$sg" | grep -cE '[0-9a-f]{16}')"
 
-# LUN 0 is written and verified, round after round, all the while.
+# LUN 0 is written and verified, round after round, until the end.
 rounds() {
   while [ ! -e /tmp/enough ]; do
     blkzone reset "$disk" &&
@@ -50,13 +51,13 @@ equal "LUN 2: zones" 16 "$(blkzone report "$late" | wc -l)"
 check "LUN 2: written and verified" fio --name=late --filename="$late" --direct=1 --zonemode=zbd \
   --ioengine=libaio --iodepth=8 --rw=write --bs=64k --size=8M --verify=crc32c --do_verify=1 --eta=never
 printf 'late %s\n' "$(head -c 1M "$late" | sha256sum | cut -d' ' -f1)"
-equal "REPORT LUNS has it" 4 "$(sg_luns --quiet "$sg" | grep -cE '[0-9a-f]{16}')"
+equal "REPORT LUNS lists LUN 2" 4 "$(sg_luns --quiet "$sg" | grep -cE '[0-9a-f]{16}')"
 
-# What is in memory only is written out while the disk is on its way out.
+# This data is only in the guest's page cache. Linux writes it out while the disk is being removed.
 check "LUN 1: written, not synced" dd if=/dev/urandom of="$plain" bs=64k count=32 seek=16 status=none
 echo "ask: remove"
-until_there 30 gone 1 || give_up "LUN 1 goes by itself" "$(dmesg | tail -n 20)"
-pass "LUN 1 goes by itself"
+until_there 30 gone 1 || give_up "LUN 1 disappears by itself" "$(dmesg | tail -n 20)"
+pass "LUN 1 disappears by itself"
 echo "ask: add again"
 until_there 30 of_lun 1 >/dev/null || give_up "LUN 1 comes back" "$(dmesg | tail -n 20)"
 plain=$(of_lun 1)
@@ -80,10 +81,10 @@ if wait "$filling"; then
 else
   fail "LUN 3: no command is lost while it grows" "$(tail -n 12 /tmp/file.log)"
 fi
-check "LUN 3: its new end is written" dd if=/dev/zero of="$file" bs=1M seek=47 count=1 oflag=direct status=none
-no_match "no complaint so far" . "$(kernel_complaints)"
+check "LUN 3: a write to the new end" dd if=/dev/zero of="$file" bs=1M seek=47 count=1 oflag=direct status=none
+no_match "the kernel logs no error so far" . "$(kernel_complaints)"
 
-# From zone 4 on: what is there before stays.
+# This job writes from zone 4 on, so the first 8 MiB stay as written before.
 fio --name=torn --filename="$late" --direct=1 --zonemode=zbd --ioengine=libaio --iodepth=8 --rw=randwrite \
   --bs=64k --offset=16M --time_based --runtime=60 --eta=never >/tmp/torn.log 2>&1 &
 torn=$!
@@ -92,15 +93,15 @@ echo "ask: tear out"
 if wait "$torn"; then fail "LUN 2: its writer gets an error" "$(tail -n 5 /tmp/torn.log)"; else
   pass "LUN 2: its writer gets an error"
 fi
-if until_there 30 gone 2; then pass "LUN 2 goes"; else fail "LUN 2 goes" "$(dmesg | tail -n 20)"; fi
+if until_there 30 gone 2; then pass "LUN 2 disappears"; else fail "LUN 2 disappears" "$(dmesg | tail -n 20)"; fi
 
 touch /tmp/enough
 if wait "$zoned"; then
-  pass "LUN 0 was written and verified all the while"
+  pass "LUN 0 was written and verified until the end"
 else
-  fail "LUN 0 was written and verified all the while" "$(tail -n 12 /tmp/zoned.log)"
+  fail "LUN 0 was written and verified until the end" "$(tail -n 12 /tmp/zoned.log)"
 fi
 echo "rounds: $(wc -l </tmp/rounds)"
-no_match "the kernel is well" 'WARNING|BUG|hung task|blocked for' "$(dmesg)"
-no_match "no complaint about LUN 0" . "$(kernel_complaints | grep -E "$name|:0:0\]")"
+no_match "the kernel logs no warning" 'WARNING|BUG|hung task|blocked for' "$(dmesg)"
+no_match "the kernel logs no error about LUN 0" . "$(kernel_complaints | grep -E "$name|:0:0\]")"
 finish

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Makes a zonefs of a zoned disk, as zonefs-tools' mkzonefs would (Debian has it from trixie on).
+"""Makes a zonefs on a zoned disk, as mkzonefs of zonefs-tools does (in Debian from trixie on).
 
 usage: make-zonefs.py DEVICE
 
-All there is on the disk is one super block of 4096 bytes in the first zone, little-endian
-(Linux: Documentation/filesystems/zonefs.rst, "On-disk metadata"; the fields in fs/zonefs/zonefs.h):
-magic "ZOFS" at 0, checksum 4, label 8 (64 bytes), UUID 72 (16), features 88 (8), owner 96, group 100,
-permissions 104, then zeroes. The checksum is CRC-32 of all with itself as zero, not inverted at the
-end. Every other zone is a file, and its pointer the file's length.
+The metadata is one super block of 4096 bytes in the first zone, little-endian (Linux:
+Documentation/filesystems/zonefs.rst, "On-disk metadata"; the fields in fs/zonefs/zonefs.h): magic "ZOFS"
+at 0, checksum 4, label 8 (64 bytes), UUID 72 (16), features 88 (8), owner 96, group 100, permissions 104,
+then zeroes. The checksum is the CRC-32 of the block with zero in the checksum's place, without the final
+inversion. Every other zone is a file, whose length is the zone's write pointer.
 """
 import mmap
 import os
@@ -29,7 +29,7 @@ def super_block():
 
 
 def main():
-    # Direct: a sequential zone takes it nowhere but at its pointer. Hence memory of whole pages.
+    # A sequential zone takes only direct writes, which need memory aligned to pages.
     page = mmap.mmap(-1, SIZE)
     page.write(super_block())
     disk = os.open(sys.argv[1], os.O_RDWR | os.O_DIRECT)

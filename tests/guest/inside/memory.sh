@@ -1,12 +1,13 @@
 #!/bin/bash
-# Two jobs of fio that never stop, verified, on the zoned SCSI disk and on /dev/vda, until the file
-# "stop" is in ZB_SHARED. Their buffers are where the kernel puts a program's memory first: in memory
-# that was plugged, if there is any. Each round prints a line, and so does a look at where they are.
+# Runs two jobs of fio, with verification, on the zoned SCSI disk and on /dev/vda, until the file "stop"
+# appears in ZB_SHARED. The kernel prefers plugged memory for fio's buffers. The script prints a line for
+# each round of a job, and lines with the number of fio's pages that are in plugged memory.
 . "$(dirname "$0")/lib.sh"
 use_disk "$@"
 until_there 20 test -b /dev/vda || give_up "a virtio-blk disk appears" "$(dmesg | tail -n 20)"
 
-# Of a job's pages, how many lie in plugged memory: behind 4 GiB, where none was at the boot.
+# Prints how many pages of these processes lie in plugged memory: above 4 GiB, where the guest had no
+# memory when it booted.
 cat >/tmp/plugged.py <<'END'
 import os, struct, sys
 plugged = 0
@@ -26,7 +27,7 @@ for pid in sys.argv[1:]:
         pass
 print(plugged)
 END
-# job NAME OPTION...: rounds of fio; how each went.
+# job NAME OPTION...: runs fio round after round, and prints a line for each round.
 job() {
   local name=$1 output status
   shift
@@ -51,7 +52,7 @@ plain_job() {
   job plain --filename=/dev/vda --ioengine=io_uring --rw=randwrite --bs=64k --size=8M
 }
 
-# memory_blocks: how many pieces of memory the kernel has.
+# memory_blocks: how many blocks of memory the kernel has.
 memory_blocks() { find /sys/devices/system/memory -maxdepth 1 -name 'memory[0-9]*' | wc -l; }
 blocks=$(memory_blocks)
 zoned_job >/tmp/zoned 2>&1 &
@@ -66,12 +67,12 @@ while [ ! -e "$ZB_SHARED/stop" ]; do
   sleep 0.3
 done
 wait "$zoned"
-equal "fio verified every zone of every round" "0 0" "$? $(grep -c failed /tmp/zoned)"
+equal "fio verified the zoned disk in every round" "0 0" "$? $(grep -c failed /tmp/zoned)"
 wait "$plain"
 equal "fio verified the plain disk in every round" "0 0" "$? $(grep -c failed /tmp/plain)"
 kill "$told"
 grep -h -A8 failed /tmp/zoned /tmp/plain
-no_match "no I/O error, nothing aborted" . \
+no_match "the kernel logs no I/O error and no abort" . \
   "$(dmesg | grep -E 'I/O error|[Ss]ense [Kk]ey|blk_update|abort|resetting|BUG:|WARNING:|hung task')"
-equal "all of the plugged memory is gone" "$blocks" "$(memory_blocks)"
+equal "all plugged memory is unplugged" "$blocks" "$(memory_blocks)"
 finish

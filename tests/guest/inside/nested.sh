@@ -1,11 +1,11 @@
 #!/bin/bash
-# A guest in a guest: each zoned disk of ZB_DISKS ("NAME=BYTES ...") works, a plain one too. Small
-# amounts: everything here may be emulated twice. The zones it leaves go to ZB_SHARED.
+# Runs in a guest in a guest: checks each disk of ZB_DISKS ("NAME=BYTES ..."), zoned or plain, with small
+# amounts of data, because everything here may be emulated twice. The last reports go to ZB_SHARED.
 . "$(dirname "$0")/lib.sh"
 
-# Few programs: each one started may take a second or more in here.
+# The script starts few programs, because starting one may take a second or more here.
 
-# The disk of that many bytes.
+# disk_of BYTES: finds the disk of this size; sets disk.
 # shellcheck disable=SC2317
 disk_of() {
   local place
@@ -17,21 +17,22 @@ disk_of() {
   done
   return 1
 }
-# state_of LINE: "CONDITION WRITTEN" of a line of blkzone's, in sectors.
+# state_of LINE: "CONDITION POINTER" from a line of blkzone's report; POINTER is in sectors from the start.
 state_of() { [[ $1 =~ wptr\ 0x([0-9a-f]+)\ .*zcond:\ *[0-9]+\((..)\) ]] && echo "${BASH_REMATCH[2]} $((16#${BASH_REMATCH[1]}))"; }
-# state ZONE
+# state ZONE: the same for one zone of the disk.
 state() { state_of "$(blkzone report --offset $(($1 * sectors)) --count 1 "$disk")"; }
-# action ACTION ZONE
+# action ACTION ZONE: checks that blkzone can do this action.
 action() { check "$name: $1" blkzone "$1" --offset $(($2 * sectors)) --count 1 "$disk"; }
-# put BYTES: 64 KiB at that place of the disk.
+# put OFFSET: writes 64 KiB there.
 put() { dd if=/tmp/data of="$disk" bs=64k count=1 seek="$1" oflag=direct,seek_bytes conv=notrunc status=none; }
 
 verify=(--direct=1 --ioengine=libaio --iodepth=8 --bs=64k --verify=crc32c --verify_fatal=1
   --do_verify=1 --minimal)
 head -c 65536 /dev/urandom >/tmp/data
 
-# A disk that is passed through says of itself what it says to the host, which is in ZB_SHARED as
-# NAME.WHAT, with the command as NAME.WHAT.cdb; and refuses what would change it for good.
+# own_words: for a disk that is passed through, checks that it gives the guest the same replies as the
+# host. These are in ZB_SHARED: the reply as NAME.WHAT, the command as NAME.WHAT.cdb. Also checks that a
+# command which could change the disk permanently is refused.
 own_words() {
   local file cdb answer
   for file in "$ZB_SHARED/$name".*.cdb; do
@@ -39,7 +40,7 @@ own_words() {
     file=${file%.cdb} cdb=$(<"$file.cdb")
     # shellcheck disable=SC2086
     sg_raw -r 1024 -o /tmp/answer "$disk" $cdb >/dev/null 2>&1
-    check "$name: ${file##*.} is the disk's own, byte by byte" cmp "$file" /tmp/answer
+    check "$name: the reply ${file##*.} is the same as on the host" cmp "$file" /tmp/answer
   done
   answer=$(sg_raw -s 16 -i /tmp/data "$disk" 3b 02 00 00 00 00 00 00 10 00 2>&1)
   match "$name: WRITE BUFFER is refused" 'Invalid command operation code' "$answer"
@@ -55,15 +56,15 @@ zoned_disk() {
   while [[ ${lines[first]} == *'type: 1'* ]]; do first=$((first + 1)); done
   at=$((first * sectors * 512))
   check "$name: a write" put $at
-  equal "$name: moves the pointer" "oi 128" "$(state "$first")"
+  equal "$name: the write moved the pointer" "oi 128" "$(state "$first")"
   dd if="$disk" of=/tmp/back bs=64k count=1 skip=$at iflag=direct,skip_bytes status=none
-  check "$name: it is read back" cmp /tmp/data /tmp/back
+  check "$name: the data reads back the same" cmp /tmp/data /tmp/back
   refused "$name: a write behind the pointer" 'Input/output error' put $at
   action reset "$first"
-  equal "$name: it is empty" "em 0" "$(state "$first")"
+  equal "$name: the zone is empty" "em 0" "$(state "$first")"
   check "$name: fio verifies a zone at depth" fio --name=verify --filename="$disk" --zonemode=zbd \
     --rw=write --offset=$at --size=$((sectors * 512)) "${verify[@]}"
-  # Left behind, to be found by whoever has the disk next: one full, one closed, one finished.
+  # Leave a full, a closed and a finished zone, which the outer guest compares with the disk's.
   put $((at + sectors * 512)) && action close $((first + 1))
   put $((at + 2 * sectors * 512)) && action finish $((first + 2))
   mapfile -t lines < <(blkzone report "$disk")
@@ -84,6 +85,6 @@ for pair in $ZB_DISKS; do
     zoned_disk
   fi
 done
-equal "the kernel complains of nothing" "" "$(dmesg | grep -E ' sd |[sv]d[a-z]|virtio|BUG|WARNING' |
+equal "the kernel logs no error" "" "$(dmesg | grep -E ' sd |[sv]d[a-z]|virtio|BUG|WARNING' |
   grep -Ei 'fail|warn|bug|abort|timing|offline' | grep -Ev 'Mode Sense|write behind' || true)"
 finish

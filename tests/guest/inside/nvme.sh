@@ -1,22 +1,22 @@
 #!/bin/bash
-# The nvme transport on every kind of namespace that the lab has.
+# The nvme transport on every kind of namespace in the lab.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/nvmet.sh"
 zb=$ZONEBRIDGE
 tmp=$(mktemp -d)
 
-# field DEVICE KEY[.KEY...]: of `info --json`.
+# field DEVICE KEY[.KEY...]: a value of `info --json`.
 field() { "$zb" info "nvme:$1" --json | python3 -c 'import json, sys
 value = json.load(sys.stdin)
 for key in sys.argv[1].split("."):
     value = value[key]
 print(value)' "$2"; }
 
-# same_report DEVICE WHEN: both tools' words for the same zones.
+# same_report DEVICE WHEN: checks that zonebridge and nvme-cli report the same zones.
 same_report() {
   "$zb" report "nvme:$1" --json >"$tmp/ours"
   nvme zns report-zones "$1" -o json >"$tmp/theirs" 2>/dev/null
-  check "${1#/dev/}: report is what nvme-cli says, $2" "$(dirname "$0")/same-zones.py" \
+  check "${1#/dev/}: report agrees with nvme-cli, $2" "$(dirname "$0")/same-zones.py" \
     "$tmp/ours" "$tmp/theirs" "$(field "$1" logical_block_size)"
 }
 
@@ -28,7 +28,7 @@ pointer = zone["write_pointer"]
 print(zone["state"], "-" if pointer is None else pointer - zone["start"])' "$2"
 }
 
-# through_the_verbs DEVICE ZONE-SIZE [OPTION...]
+# through_the_verbs DEVICE ZONE-SIZE [OPTION...]: writes, reads, appends, and applies actions to zones.
 through_the_verbs() {
   local node=$1 disk=nvme:$1 size=$2 name=${1#/dev/}${3:+ $3} start block
   local options=("${@:3}")
@@ -41,26 +41,26 @@ through_the_verbs() {
   nvme read "$node" --start-block=$((start / block)) --block-count=$((65536 / block - 1)) \
     --data-size=65536 --data="$tmp/back" >/dev/null 2>&1
   check "$name: nvme-cli reads the same" cmp "$tmp/data" "$tmp/back"
-  refused "$name: not at the pointer" 'write pointer' \
+  refused "$name: a write not at the pointer" 'write pointer' \
     "$zb" write "$disk" "${options[@]}" --offset $((start + 131072)) --input "$tmp/data"
-  equal "$name: the pointer is behind what was written" "implicit-open 65536" "$(state_of "$node" 3)"
+  equal "$name: the pointer is behind the written data" "implicit-open 65536" "$(state_of "$node" 3)"
   head -c "$block" "$tmp/data" >"$tmp/piece"
-  equal "$name: an append says where it went" $((start + 65536)) \
+  equal "$name: an append reports the place of its data" $((start + 65536)) \
     "$("$zb" append "$disk" "${options[@]}" --zone 3 --input "$tmp/piece")"
-  equal "$name: and so does the next" $((start + 65536 + block)) \
+  equal "$name: the next append reports the place behind it" $((start + 65536 + block)) \
     "$("$zb" append "$disk" "${options[@]}" --zone 3 --input "$tmp/piece")"
   check "$name: open" "$zb" open "$disk" "${options[@]}" --zone 3
   same_report "$node" "with zone 3 open"
   check "$name: close" "$zb" close "$disk" "${options[@]}" --zone 3
-  check "$name: finish another" "$zb" finish "$disk" "${options[@]}" --zone 5
+  check "$name: finish another zone" "$zb" finish "$disk" "${options[@]}" --zone 5
   same_report "$node" "with zones closed and full"
-  refused "$name: a full zone takes nothing" full \
+  refused "$name: a write to a full zone" full \
     "$zb" write "$disk" "${options[@]}" --offset $((5 * size)) --input "$tmp/data"
   check "$name: reset" "$zb" reset "$disk" "${options[@]}" --zone 5
-  equal "$name: it is empty" "empty 0" "$(state_of "$node" 5)"
+  equal "$name: the zone is empty" "empty 0" "$(state_of "$node" 5)"
 }
 
-# on_device DEVICE: the transport itself, both ways.
+# on_device DEVICE: runs the transport's own tests with both data paths.
 on_device() {
   local way output
   for way in io_uring ioctl; do
@@ -76,40 +76,40 @@ modprobe nvme
 until_there 20 test -e /sys/class/nvme/nvme3
 for serial in 0 1 2 3; do until_there 10 find_namespace "ZB-NVME-$serial" || give_up "namespace $serial appears"; done
 
-# ---- A namespace that Linux takes as a block device, too.
+# ---- A namespace for which Linux has a block device, too.
 find_namespace ZB-NVME-0
 equal "MDTS bounds a transfer" 131072 "$(field "$generic" limits.max_transfer)"
 equal "ZASL bounds an append" 65536 "$(field "$generic" limits.max_append)"
 equal "MOR and MAR" "6 10" "$(field "$generic" limits.max_open) $(field "$generic" limits.max_active)"
 equal "the data path" "io_uring commands" "$(field "$generic" data_path)"
-equal "by its block node it is the same" "$(field "$generic" identity.unique_id)" "$(field "$block" identity.unique_id)"
+equal "the block node has the same unique id" "$(field "$generic" identity.unique_id)" "$(field "$block" identity.unique_id)"
 same_report "$generic" "at first"
 through_the_verbs "$generic" $((4 << 20))
 through_the_verbs "$generic" $((4 << 20)) --data-path ioctl
 on_device "$generic"
 
-# ---- Its block node in other hands.
+# ---- Another program uses the block node.
 "$zb" reset "nvme:$generic" --all >/dev/null
 sleep 1000 <>"$block" &
 holder=$!
-refused "not while another writes to the block node" "process $holder" "$zb" reset "nvme:$generic" --zone 1
-check "reading is free" "$zb" info "nvme:$generic"
-check "unless it is forced" "$zb" reset "nvme:$generic" --zone 1 --force
+refused "a reset while another process has the block node open for writing" "process $holder" "$zb" reset "nvme:$generic" --zone 1
+check "info meanwhile" "$zb" info "nvme:$generic"
+check "a reset meanwhile with --force" "$zb" reset "nvme:$generic" --zone 1 --force
 kill "$holder"
 wait "$holder" 2>/dev/null
 find_namespace ZB-NVME-2
 if mke2fs -q -F "$block" 2>/dev/null; then
   mkdir -p /tmp/mounted
   modprobe ext4
-  check "it is mounted" mount -t ext4 "$block" /tmp/mounted
+  check "mount the block node" mount -t ext4 "$block" /tmp/mounted
   head -c 4096 /dev/zero >"$tmp/zeroes"
-  refused "not while it is mounted" "mounted at /tmp/mounted" \
+  refused "a write while the block node is mounted" "mounted at /tmp/mounted" \
     "$zb" write "nvme:$generic" --offset 0 --input "$tmp/zeroes"
-  refused "not even by force" "mounted at /tmp/mounted" \
+  refused "a write while the block node is mounted, with --force" "mounted at /tmp/mounted" \
     "$zb" write "nvme:$generic" --offset 0 --input "$tmp/zeroes" --force
   umount /tmp/mounted
 else
-  fail "a file system to mount"
+  fail "mke2fs makes a file system to mount"
 fi
 
 # ---- A namespace without zones is an ordinary disk; one with metadata is refused.
@@ -119,9 +119,9 @@ check "without zones: write" "$zb" write "nvme:$generic" --offset 1M --input "$t
 "$zb" read "nvme:$generic" --offset 1M --length 65536 >"$tmp/back"
 check "without zones: it reads back the same" cmp "$tmp/data" "$tmp/back"
 find_namespace ZB-NVME-3
-refused "metadata" '8 bytes of metadata' "$zb" info "nvme:$generic"
+refused "a namespace with metadata" '8 bytes of metadata' "$zb" info "nvme:$generic"
 
-# ---- Zones that are no power of two: Linux has no block device for these.
+# ---- Zones whose size is not a power of two: Linux has no block device for these.
 find_namespace ZB-NVME-1
 check "3 MiB: there is no block device" test ! -e "$block"
 equal "3 MiB: the zone size" $((3 << 20)) "$(field "$generic" zone_size)"
@@ -129,17 +129,17 @@ same_report "$generic" "at first"
 through_the_verbs "$generic" $((3 << 20))
 on_device "$generic"
 
-# ---- A process without privileges: the right to the node is enough, and named where it is missing.
+# ---- A process without privileges needs only the right to the node. An error message names that right.
 nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups)
-refused "no right to the node" 'Permission denied.*root' "${nobody[@]}" "$zb" info "nvme:$generic"
+refused "info without the right to read the node" 'Permission denied.*root' "${nobody[@]}" "$zb" info "nvme:$generic"
 chmod 644 "$generic"
-check "the right to read it is enough to look" "${nobody[@]}" "$zb" report "nvme:$generic"
-refused "and not to write" 'Permission denied.*root' "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
+check "report with the right to read the node" "${nobody[@]}" "$zb" report "nvme:$generic"
+refused "reset without the right to write to the node" 'Permission denied.*root' "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
 chmod 666 "$generic"
-check "the right to write it is enough to write" "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
+check "reset with the right to write to the node" "${nobody[@]}" "$zb" reset "nvme:$generic" --zone 1
 chmod 600 "$generic"
 
-# ---- The namespace goes away while requests are in flight: everything ends.
+# ---- The namespace is removed while requests are in flight.
 "$zb" reset "nvme:$generic" --all >/dev/null
 head -c 3M /dev/urandom >"$tmp/zone"
 for zone in 0 1 2 3; do "$zb" write "nvme:$generic" --offset $((zone * (3 << 20))) --input "$tmp/zone" >/dev/null; done
@@ -153,9 +153,9 @@ else
   fail "removed under a reader: the reader ends"
   kill -9 "$reader"
 fi
-match "and says that the device is gone" 'gone|No such|ENODEV|ENOENT|ENXIO' "$(cat "$tmp/gone")"
+match "removed under a reader: the message says that the device is gone" 'gone|No such|ENODEV|ENOENT|ENXIO' "$(cat "$tmp/gone")"
 
-# ---- Another controller: Linux's own target over a zoned null_blk, local and by TCP.
+# ---- Another controller: Linux's own target over a zoned null_blk, by loop and by TCP.
 make_nullb zbtarget size=64 zoned=1 zone_size=4 zone_capacity=3 zone_max_open=6 zone_max_active=8 ||
   give_up "a zoned null_blk"
 nvmet_offer zbtarget /dev/zbtarget && nvmet_port loop zbtarget && nvmet_port tcp zbtarget ||

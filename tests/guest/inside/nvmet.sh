@@ -1,6 +1,5 @@
-# For scripts inside the lab guest: zoned null_blk disks, and Linux's own NVMe target that offers
-# them as namespaces over nvme-loop and nvme-tcp. Source it after lib.sh or checks.sh; until_there
-# comes from lib.sh.
+# Helpers for scripts in the lab guest: null_blk disks, and Linux's own NVMe target, which offers them as
+# namespaces by nvme-loop and nvme-tcp. Source this file after lib.sh, which has until_there.
 # shellcheck shell=bash
 
 nvmet_config=/sys/kernel/config/nvmet
@@ -11,8 +10,8 @@ need_configfs() {
   mountpoint -q /sys/kernel/config || mount -t configfs none /sys/kernel/config
 }
 
-# make_nullb NAME [ATTRIBUTE=VALUE...]: a memory-backed null_blk disk /dev/NAME; its attributes are
-# null_blk's (size and zone_size in MiB).
+# make_nullb NAME [ATTRIBUTE=VALUE...]: makes a null_blk disk /dev/NAME with its data in memory. The
+# attributes are null_blk's own; size and zone_size are in MiB.
 make_nullb() {
   local folder=$nullb_config/$1 pair
   need_configfs
@@ -25,8 +24,8 @@ make_nullb() {
   echo 1 >"$folder/power"
 }
 
-# nvmet_offer NQN BLOCK-DEVICE: a subsystem with that device as its namespace 1. A size limit for
-# appends and transfers is the block device's own.
+# nvmet_offer NQN BLOCK-DEVICE: makes a subsystem with this device as its namespace 1. The limits of
+# transfers and appends are the block device's.
 nvmet_offer() {
   local subsystem=$nvmet_config/subsystems/$1
   need_configfs
@@ -37,7 +36,7 @@ nvmet_offer() {
   echo 1 >"$subsystem/namespaces/1/enable"
 }
 
-# nvmet_port loop|tcp NQN...: the subsystems are there on that way.
+# nvmet_port loop|tcp NQN...: offers the subsystems by loop or TCP.
 nvmet_port() {
   local transport=$1 number port nqn
   shift
@@ -61,7 +60,7 @@ nvmet_port() {
   done
 }
 
-# nvmet_connect loop|tcp NQN: the host's side; prints the namespace's generic node, /dev/ngXnY.
+# nvmet_connect loop|tcp NQN: connects as a host, and prints the namespace's generic node, /dev/ngXnY.
 nvmet_connect() {
   local address=()
   [ "$1" != tcp ] || address=(-a 127.0.0.1 -s 4420)
@@ -72,7 +71,7 @@ nvmet_connect() {
 }
 nvmet_disconnect() { nvme disconnect -n "$1" >/dev/null; }
 
-# nvmet_node NQN: the generic node of that subsystem's namespace, with multipathing or without.
+# nvmet_node NQN: the generic node of the subsystem's namespace, with or without multipathing.
 nvmet_node() {
   local generic
   for generic in /sys/class/nvme-generic/ng*; do
@@ -91,7 +90,7 @@ find_namespace() {
   for controller in /sys/class/nvme/nvme*; do
     [ "$(tr -d ' ' <"$controller/serial")" = "$1" ] || continue
     generic=/dev/$(basename "$(ls -d "$controller"/ng*n1 2>/dev/null | head -n 1)")
-    # With multipathing the nodes are the subsystem's.
+    # With multipathing the nodes belong to the subsystem.
     [ -c "$generic" ] || generic=$(nvmet_node "$(cat "$controller/subsysnqn")")
     # shellcheck disable=SC2034
     block=/dev/nvme${generic#/dev/ng} pci=$(readlink -f "$controller/device")

@@ -1,8 +1,10 @@
 #!/bin/bash
-# scsi_debug passed through by the real program, driven by tests/driver: by each node, and unplugged.
+# The real program passes scsi_debug through, and tests/driver drives it: by each node, by a user without
+# privileges, and unplugged.
 . "$(dirname "$0")/devices.sh"
 
-# passed NAME PLACE OPTION...: one run of the tests, by way of the command in the array "by".
+# passed NAME PLACE OPTION...: runs the tests on the node PLACE, with the command in the array "by" in
+# front.
 by=()
 passed() {
   local name=$1 place=$2
@@ -11,7 +13,7 @@ passed() {
   local status=$?
   grep -E '^\[ +(OK|SKIPPED) ' /tmp/run | sed "s/^\[ *\(OK\|SKIPPED\) *\]/PASS: $name:/"
   if [ "$status" = 0 ]; then
-    pass "$name: all of $(grep -c '^\[ RUN' /tmp/run)"
+    pass "$name: no failure in $(grep -c '^\[ RUN' /tmp/run)"
   else
     fail "$name" "status $status"
     grep -v "^\[ RUN\|^\[       OK" /tmp/run
@@ -31,7 +33,7 @@ passed "sg" "$scsi_sg"
 passed "bsg" "$scsi_bsg" --gtest_filter='Passed.W*:Passed.D*'
 passed "sd" "$scsi_block" --gtest_filter='Passed.W*:Passed.D*'
 chmod 666 "$scsi_sg" "$scsi_bsg" "$scsi_block"
-# The tree may lie where only root looks.
+# The program may be in a folder that only root may enter.
 cp "$ZONEBRIDGE" /tmp/zonebridge
 by=(env ZONEBRIDGE=/tmp/zonebridge setpriv --reuid 65534 --regid 65534 --clear-groups)
 passed "sg by a user without rights" "$scsi_sg" --gtest_also_run_disabled_tests --gtest_filter='*ForbidsAUser*'

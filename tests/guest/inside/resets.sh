@@ -1,15 +1,16 @@
 #!/bin/bash
-# Resets of the logical unit under I/O: Linux sends LOGICAL UNIT RESET, gets the unit attention once and
-# sends again what that hit.
+# Resets of the logical unit under I/O. Linux sends LOGICAL UNIT RESET, gets the unit attention once, and
+# repeats the command that got it.
 . "$(dirname "$0")/zoned-lib.sh"
 modprobe sg
 sg=/dev/$(ls "/sys/block/$name/device/scsi_generic")
 offset=$((ZB_CONVENTIONAL * ZB_ZONE_SIZE))
-equal "as many hardware queues as asked for" "${ZB_QUEUES:-4}" "$(ls "/sys/block/$name/mq" | wc -l)"
+equal "the number of hardware queues" "${ZB_QUEUES:-4}" "$(ls "/sys/block/$name/mq" | wc -l)"
 blkzone reset "$disk"
 
-# reset_until FILE: resets, one after the other, from the first write until FILE is there; how many, and how
-# many failed. Not before: fio's first report of zones goes past the part of Linux that tries again.
+# reset_until FILE: resets the unit again and again, from the first write until FILE exists. Prints how many
+# resets succeeded and how many failed. It waits for the first write, because Linux does not repeat fio's
+# first report of zones.
 reset_until() {
   local good=0 bad=0 before
   before=$(writes)
@@ -18,13 +19,13 @@ reset_until() {
     if sg_reset -N -d "$sg" >/dev/null 2>&1; then good=$((good + 1)); else bad=$((bad + 1)); fi
     sleep 0.02
   done
-  # Whatever attention is left is this command's.
+  # This command gets a unit attention that may still be pending.
   dd if="$disk" of=/dev/null bs=4k count=1 iflag=direct status=none
   echo "$good $bad"
 }
 writes() { awk '{ print $5 }' "/sys/block/$name/stat"; }
 
-# under_resets WHAT FIO-OPTION...
+# under_resets WHAT FIO-OPTION...: runs fio while the unit is reset.
 under_resets() {
   local what=$1 output status=0 done=/tmp/over
   shift
@@ -52,11 +53,11 @@ equal "24 zones are full" 24 "$(zones_in fu)"
 check "reset of all zones" blkzone reset "$disk"
 under_resets "fio: 4-128 KiB, io_uring, verified" --ioengine=io_uring --iodepth=32 --rw=write \
   --bssplit=4k/30:16k/40:128k/30
-# The driver has no other resets than a unit's: they fail in the guest, and harm nothing.
+# Linux's driver can reset only a unit. Other resets fail in the guest and must not disturb the disk.
 for kind in --target --bus; do
   sg_reset -N "$kind" "$sg" >/dev/null 2>&1
   check "a read after sg_reset $kind" dd if="$disk" of=/dev/null bs=64k count=16 iflag=direct status=none
 done
-no_match "no command failed, nothing hangs, no disk is gone" \
+no_match "the kernel logs no failed command, no hang and no lost disk" \
   'I/O error|rejecting I/O|hung|offlined|timing out|BUG|Oops' "$(dmesg)"
 finish

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""Whether two reports tell the same of every zone, each as far as its tool says it.
+"""Checks that two reports agree about every zone. Fields that a tool does not report are not compared.
 
 usage: same-zones.py REPORT REPORT [BLOCK-SIZE]
 
 A REPORT is the output of `zonebridge report --json`, `blkzone report`, `nvme zns report-zones
 -o json` or `sg_rep_zones`; the last two count in blocks of BLOCK-SIZE bytes. Prints the number of
-zones, or the first one that differs.
+zones, or the first difference.
 """
 import json
 import re
@@ -26,7 +26,7 @@ SG3_STATES = {'implicitly-opened': 'implicit-open', 'explicitly-opened': 'explic
 
 
 def pointer_in(state, pointer):
-    # Elsewhere a pointer means nothing, and the tools print whatever there is.
+    # In other states the pointer is not valid, and each tool prints something else.
     return pointer if state in ('empty', 'implicit-open', 'explicit-open', 'closed') else None
 
 
@@ -55,7 +55,7 @@ def from_sg3(text, block):
     for zone in re.split(r'Zone descriptor: \d+', text)[1:]:
         field = dict(re.findall(r'^\s*([A-Za-z ]+?): *(\S.*?) *$', zone, re.M))
         kind = field['Zone type'].lower().replace(' ', '-')
-        # What it calls a gap belongs to the zone before it.
+        # A gap zone is the end of the zone before it.
         if 'gap' in kind:
             continue
         state = re.sub('[ -]+', '-', field['Zone condition'].lower())

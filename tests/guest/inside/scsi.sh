@@ -1,10 +1,10 @@
 #!/bin/bash
-# Numbers, sg3_utils and violations one after the other, on one disk in one boot.
+# Runs numbers.sh, sg3.sh and violations.sh on one disk in one boot.
 here=$(dirname "$0")
 status=0
 for script in numbers sg3 violations; do
   "$here/$script.sh" "$@" || status=1
-  # By the block layer, which would not notice a reset past it.
+  # Through the block layer, which has write pointers of its own and would not notice a SCSI command.
   blkzone reset "$(ls /dev/sd? | head -n 1)"
 done
 exit $status

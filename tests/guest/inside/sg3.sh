@@ -1,5 +1,5 @@
 #!/bin/bash
-# sg3_utils, the tools people use on real disks, find everything they ask for.
+# The tools of sg3_utils, which people use on real disks, get valid answers.
 . "$(dirname "$0")/lib.sh"
 use_disk "$@"
 first=$ZB_CONVENTIONAL
@@ -13,7 +13,7 @@ match "sg_inq: vendor and product" 'Product identification: .*[^ ]' "$inquiry"
 pages=$(sg_vpd -p sv -r "$disk" | od -An -tx1 -v | paste -sd' ' | tr -s ' ')
 case ${1:-} in
   scsi_debug) match "sg_vpd: the zoned page is listed" ' b6' "$pages" ;;
-  *) equal "sg_vpd: the pages Linux and the tools read, in order" " 14 00 00 09 00 80 83 86 87 b0 b1 b2 b6" "$pages" ;;
+  *) equal "sg_vpd: the pages that Linux and the tools read, in order" " 14 00 00 09 00 80 83 86 87 b0 b1 b2 b6" "$pages" ;;
 esac
 match "sg_vpd bl: maximum transfer length" 'Maximum transfer length: [1-9][0-9]* blocks' "$(sg_vpd -p bl "$disk")"
 match "sg_vpd bdc: ZONED is 0 for type 14h" 'ZONED=0' "$(sg_vpd -p bdc "$disk")"
@@ -40,7 +40,7 @@ for command in 'Test Unit Ready' 'Request Sense' Inquiry 'Mode sense.10.' 'Read 
   'Close zone' 'Finish zone' 'Open zone' 'Reset write pointer' 'Report supported operation codes'; do
   match "sg_opcodes: ${command//./ }" " $command" "$opcodes"
 done
-match "sg_opcodes: one command asked for" 'Report zones|Operation code=0x95' "$(sg_opcodes --opcode=0x95,0 "$disk")"
+match "sg_opcodes: one command" 'Report zones|Operation code=0x95' "$(sg_opcodes --opcode=0x95,0 "$disk")"
 
 equal "sg_rep_zones: all zones" "$zones" "$(count_zones 0)"
 equal "sg_rep_zones: empty ones" "$sequential" "$(count_zones 1)"
@@ -57,32 +57,32 @@ refused "sg_rep_zones: an unknown option" 'Illegal request|Invalid field' sg_rep
 start=$(zone_lba "$first")
 equal "a fresh zone" "Empty $start" "$(zone_at "$first")"
 check "sg_zone --open" sg_zone --open --zone="$start" "$disk"
-equal "opened" "Explicitly opened $start" "$(zone_at "$first")"
+equal "the zone is explicitly open" "Explicitly opened $start" "$(zone_at "$first")"
 check "sg_zone --close of an empty zone" sg_zone --close --zone="$start" "$disk"
-equal "closed with nothing written is empty" "Empty $start" "$(zone_at "$first")"
+equal "the zone without data is empty" "Empty $start" "$(zone_at "$first")"
 check "write 16 blocks" raw_write "$start" 16
-equal "implicitly open" "Implicitly opened $((start + 16))" "$(zone_at "$first")"
+equal "the zone is implicitly open" "Implicitly opened $((start + 16))" "$(zone_at "$first")"
 check "sg_zone --close" sg_zone --close --zone="$start" "$disk"
-equal "closed" "Closed $((start + 16))" "$(zone_at "$first")"
+equal "the zone is closed" "Closed $((start + 16))" "$(zone_at "$first")"
 check "sg_zone --finish" sg_zone --finish --zone="$start" "$disk"
-match "full" '^Full ' "$(zone_at "$first")"
+match "the zone is full" '^Full ' "$(zone_at "$first")"
 equal "REPORT ZONES: full ones" 1 "$(count_zones 5)"
 check "sg_zone --open of a full zone changes nothing" sg_zone --open --zone="$start" "$disk"
-match "still full" '^Full ' "$(zone_at "$first")"
+match "the zone is still full" '^Full ' "$(zone_at "$first")"
 check "sg_reset_wp" sg_reset_wp --zone="$start" "$disk"
-equal "reset" "Empty $start" "$(zone_at "$first")"
+equal "the zone is empty after the reset" "Empty $start" "$(zone_at "$first")"
 
 for ((zone = first; zone < first + 3; zone++)); do
   raw_write "$(zone_lba "$zone")" 8 >/dev/null 2>&1
 done
-equal "three implicitly open" 3 "$(count_zones 2)"
+equal "three zones are implicitly open" 3 "$(count_zones 2)"
 check "sg_zone --close --all" sg_zone --close --all "$disk"
-equal "three closed" 3 "$(count_zones 4)"
+equal "three zones are closed" 3 "$(count_zones 4)"
 check "sg_zone --open --all" sg_zone --open --all "$disk"
-equal "three explicitly open" 3 "$(count_zones 3)"
+equal "three zones are explicitly open" 3 "$(count_zones 3)"
 check "sg_zone --finish --all" sg_zone --finish --all "$disk"
-equal "three full" 3 "$(count_zones 5)"
+equal "three zones are full" 3 "$(count_zones 5)"
 check "sg_reset_wp --all" sg_reset_wp --all "$disk"
-equal "all empty" "$sequential" "$(count_zones 1)"
-no_match "no complaint from the kernel" . "$(kernel_complaints)"
+equal "all sequential zones are empty" "$sequential" "$(count_zones 1)"
+no_match "the kernel logs no error" . "$(kernel_complaints)"
 finish
