@@ -1,10 +1,10 @@
 #!/bin/bash
-# A disk of each transport, by VDUSE the host's own /dev/vdX.
+# Serves a disk of each transport by VDUSE, as /dev/vdX of the lab guest itself.
 . "$(dirname "$0")/../host.sh"
 . "$(dirname "$0")/devices.sh"
 make_transports "$work"
 
-# node_of NAME: the block device that the kernel made of that vdpa device.
+# node_of NAME: the block device that the kernel made for this vDPA device.
 node_of() {
   local place
   for place in "/sys/bus/vdpa/devices/$1"/virtio*/block/vd*; do
@@ -20,11 +20,12 @@ for name in "${transports[@]}"; do
   until_there 10 test -n "$(node_of "zb$number")"
   vd[$name]=$(node_of "zb$number")
   [ -n "${vd[$name]}" ] || { fail "$name: a disk appears" "$(dmesg | tail -n 8)"; continue; }
-  match "$name: the server names it" "^ready: .*${vd[$name]}" "$(cat "$work/$name.log")"
+  match "$name: the line ready: names the disk" "^ready: .*${vd[$name]}" "$(cat "$work/$name.log")"
   disks+=("${vd[$name]} ${shape[$name]}") served+=("$name")
   number=$((number + 1))
 done
-# What is written out now is also in the emulated disk's file.
+# blkzone_same NAME WHEN: checks that the served disk has the zones of the disk below. The sync makes the
+# emulated disk's file show the latest state.
 blkzone_same() {
   sync "${vd[$1]}"
   blkzone report "${vd[$1]}" >"$work/$1.zones"
@@ -32,7 +33,7 @@ blkzone_same() {
 }
 for name in "${served[@]}"; do blkzone_same "$name" "at first,"; done
 
-# What it counts is added here.
+# zoned-blk.sh runs in a process of its own, so its checks are counted from its output.
 export ZB_PARTS=${ZB_PARTS:-numbers actions refusals limits fio zonefs btrfs leave}
 "$(dirname "$0")/zoned-blk.sh" "${disks[@]}" 2>&1 | tee "$work/lines"
 checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
@@ -40,12 +41,12 @@ failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
 
 for name in "${served[@]}"; do
   blkzone_same "$name" "at last,"
-  server_alive "$name: the server is there" "$name"
+  server_alive "$name: the server still runs" "$name"
   stop_server "$name"
   check "$name: the disk is gone" test ! -b "${vd[$name]}"
   same_as_own "$name" "afterwards" "$work/$name.zones"
 done
-equal "nothing is left on the vDPA bus" "" "$(ls /sys/bus/vdpa/devices)"
-equal "nor of VDUSE's devices" control "$(ls /dev/vduse)"
-no_match "the kernel is well" 'WARNING|BUG|Oops|hung task|blocked for' "$(dmesg)"
+equal "no device is left on the vDPA bus" "" "$(ls /sys/bus/vdpa/devices)"
+equal "no VDUSE device is left" control "$(ls /dev/vduse)"
+no_match "the kernel logs no warning" 'WARNING|BUG|Oops|hung task|blocked for' "$(dmesg)"
 finish

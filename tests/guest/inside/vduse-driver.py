@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""A virtio-blk driver in user space, by /dev/vhost-vdpa-0: puts to a VDUSE device what no kernel driver
-does. Written from linux/vhost.h and the standard. Prints PASS and FAIL lines.
+"""A virtio-blk driver in user space, by /dev/vhost-vdpa-0, that does to a VDUSE device what no kernel
+driver does. Written from linux/vhost.h and the virtio standard. Prints PASS: and FAIL: lines.
 
-vduse-driver.py SERVER FILE: kills the process SERVER in the end, and makes FILE when another may come.
+usage: vduse-driver.py SERVER FILE
+
+At the end, kills the process SERVER, and then creates FILE to ask for another server.
 """
 import ctypes
 import fcntl
@@ -74,7 +76,7 @@ class Device:
         try:
             fcntl.ioctl(self.fd, SET_STATUS, bytes([value]))
         except OSError:
-            pass  # the status tells
+            pass  # the caller reads the status
 
     def negotiate(self, features):
         for status in (0, 1, 3):
@@ -94,7 +96,7 @@ class Device:
         self.tell_map(3, iova, memory.SIZE, 0, 0)
 
     def start(self, features=GOOD, late=False):
-        """From a reset to a running queue; `late`: ready only after DRIVER_OK."""
+        """Resets the device and starts the queue. With `late` the queue is enabled only after DRIVER_OK."""
         self.ring[0:HEADER] = bytes(HEADER)
         if not self.negotiate(features):
             return False
@@ -119,7 +121,7 @@ class Device:
         fcntl.ioctl(self.fd, SET_VRING_ENABLE, struct.pack("II", 0, 1))
 
     def answer(self, seconds):
-        """The status of the request in the ring, or None."""
+        """The status of the request in the ring, or None if there is no answer in time."""
         end = time.time() + seconds
         while time.time() < end:
             if self.ring[USED + 2 : USED + 4] == struct.pack("<H", (self.used + 1) & 0xFFFF):
@@ -150,43 +152,43 @@ server, again = int(sys.argv[1]), sys.argv[2]
 ring, data, rom = Memory(), Memory(), Memory()
 device = Device(ring)
 offered = device.features()
-check("offers zones and the kernel's addresses", offered & ZONED and offered & PLATFORM, hex(offered))
-check("offers no switch of the write cache", not offered & CONFIG_WCE, hex(offered))
-check("refuses a driver that knows no zones", not device.negotiate(GOOD & ~ZONED), device.status())
-check("refuses one with addresses of its own", not device.negotiate(GOOD & ~PLATFORM), device.status())
-check("refuses a legacy one", not device.negotiate(GOOD & ~VERSION_1), device.status())
+check("the device offers ZONED and ACCESS_PLATFORM", offered & ZONED and offered & PLATFORM, hex(offered))
+check("the device does not offer CONFIG_WCE", not offered & CONFIG_WCE, hex(offered))
+check("a driver without ZONED is refused", not device.negotiate(GOOD & ~ZONED), device.status())
+check("a driver without ACCESS_PLATFORM is refused", not device.negotiate(GOOD & ~PLATFORM), device.status())
+check("a legacy driver is refused", not device.negotiate(GOOD & ~VERSION_1), device.status())
 
 device.map(RING, ring)
 device.map(DATA, data)
 device.map(ROM, rom, 1)
-check("takes one that accepts what it needs", device.start(), device.status())
+check("a driver that accepts the needed features starts", device.start(), device.status())
 data.bytes[0:512] = b"\xaa" * 512
-check("reads", device.run(IN, 0, DATA, 512) == 0 and data.bytes[0:512] == bytes(512))
+check("a read", device.run(IN, 0, DATA, 512) == 0 and data.bytes[0:512] == bytes(512))
 rom.bytes[0:4096] = b"R" * 4096
-check("writes from read-only memory", device.run(OUT, 0, ROM, 4096) == 0)
-check("has what it wrote", device.run(IN, 0, DATA, 4096) == 0 and data.bytes[0:4096] == b"R" * 4096)
-check("interrupts", bool(select.select([device.call], [], [], 20)[0]))
+check("a write from read-only memory", device.run(OUT, 0, ROM, 4096) == 0)
+check("the written data reads back", device.run(IN, 0, DATA, 4096) == 0 and data.bytes[0:4096] == b"R" * 4096)
+check("the device interrupts", bool(select.select([device.call], [], [], 20)[0]))
 
 device.unmap(DATA, data)
 device.map(ELSEWHERE, data)
 data.bytes[0:512] = bytes(512)
-check("follows memory that moves", device.run(IN, 0, ELSEWHERE, 512) == 0 and data.bytes[0:4] == b"RRRR")
-check("takes nothing outside memory", device.run(IN, 0, DATA, 512, 1) is None)
-check("nor anything after that", device.run(IN, 0, ELSEWHERE, 512, 1) is None)
-check("works after a reset", device.start() and device.run(IN, 0, ELSEWHERE, 512) == 0)
-check("fills no read-only memory", device.run(IN, 8, ROM, 512, 1) is None and rom.bytes[0:4] == b"RRRR")
-check("lives on", device.start() and device.run(IN, 0, ELSEWHERE, 512) == 0)
-check("finds a queue that becomes ready late", device.start(late=True) and device.run(IN, 0, ELSEWHERE, 512) == 0)
+check("a read into memory that moved", device.run(IN, 0, ELSEWHERE, 512) == 0 and data.bytes[0:4] == b"RRRR")
+check("a buffer outside the memory gets no answer", device.run(IN, 0, DATA, 512, 1) is None)
+check("requests after that fault get no answer", device.run(IN, 0, ELSEWHERE, 512, 1) is None)
+check("the device works after a reset", device.start() and device.run(IN, 0, ELSEWHERE, 512) == 0)
+check("read-only memory is not written", device.run(IN, 8, ROM, 512, 1) is None and rom.bytes[0:4] == b"RRRR")
+check("the device works after another reset", device.start() and device.run(IN, 0, ELSEWHERE, 512) == 0)
+check("a queue that is enabled after DRIVER_OK works", device.start(late=True) and device.run(IN, 0, ELSEWHERE, 512) == 0)
 base = struct.unpack("II", fcntl.ioctl(device.fd, GET_VRING_BASE, struct.pack("II", 0, 0)))[1]
-check("tells where a queue stands", base == 1, base)
-check("goes on from there", device.run(IN, 0, ELSEWHERE, 512) == 0)
+check("the kernel knows the queue's index", base == 1, base)
+check("the queue continues from that index", device.run(IN, 0, ELSEWHERE, 512) == 0)
 
 os.kill(server, 9)
 time.sleep(0.5)
-check("is killed", device.run(OUT, 16, ELSEWHERE, 512, 1) is None)
+check("a killed server gives no answer", device.run(OUT, 16, ELSEWHERE, 512, 1) is None)
 open(again, "w").close()
 status = device.answer(60)
-check("the next process answers what was left", status == 0, status)
-check("and what follows", device.run(IN, 16, ELSEWHERE, 512) == 0 and data.bytes[0:4] == b"RRRR")
+check("the next server answers the waiting request", status == 0, status)
+check("the next server answers later requests", device.run(IN, 16, ELSEWHERE, 512) == 0 and data.bytes[0:4] == b"RRRR")
 device.set_status(0)
 sys.exit(failures != 0)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Inside: serves a disk by VDUSE for a driver in user space, and once more when that has killed the server;
-# then one for this kernel's driver, and kills the server under it while writes to zones are in flight.
+# Serves a disk by VDUSE for a driver in user space, and once more after the driver has killed the server.
+# Then serves a disk for this kernel's driver, and kills the server while writes to zones are in flight.
 . "$(dirname "$0")/lib.sh"
 work=$(mktemp -d)
 "$ZONEBRIDGE" create "$work/disk.zb" --size 64M --zone-size 4M --conventional 2 >/dev/null ||
@@ -8,18 +8,18 @@ work=$(mktemp -d)
 serve() { exec "$ZONEBRIDGE" serve --vduse disk0 --attach guest "$work/disk.zb"; }
 serve >"$work/log" 2>&1 </dev/null &
 server=$!
-until_there 60 grep -q '^ready:' "$work/log" || give_up "serve --vduse gets ready" "$(cat "$work/log")"
+until_there 60 grep -q '^ready:' "$work/log" || give_up "serve --vduse becomes ready" "$(cat "$work/log")"
 (
   until_there 150 [ -e "$work/again" ] && serve >"$work/log2" 2>&1 </dev/null
 ) &
 second=$!
 driver=$(timeout 180 python3 "$(dirname "$0")/vduse-driver.py" "$server" "$work/again" 2>&1)
-equal "the driver comes to its end" 0 $?
+equal "the driver ends with status 0" 0 $?
 printf '%s\n' "$driver"
-match "the server says what is wrong with each driver it refuses" 'ZONED.*ACCESS_PLATFORM.*VERSION_1' \
+match "the log says which feature each refused driver lacks" 'ZONED.*ACCESS_PLATFORM.*VERSION_1' \
   "$(grep refused "$work/log" | tr '\n' ' ')"
-match "it says what a faulty driver did" 'outside the guest.*read-only' "$(tr '\n' ' ' <"$work/log")"
-match "the second one took over" 'took over|going on' "$(cat "$work/log2" "$work/log")"
+match "the log describes the driver's faults" 'outside the guest.*read-only' "$(tr '\n' ' ' <"$work/log")"
+match "the second server took over" 'took over|going on' "$(cat "$work/log2" "$work/log")"
 kill -TERM "$second"
 wait "$second"
 
@@ -30,7 +30,7 @@ serve_disk() {
   "$ZONEBRIDGE" serve --vduse disk1 "$disk" >"$work/log" 2>&1 </dev/null &
   server=$!
   until_there 60 grep -q '^ready:' "$work/log" ||
-    give_up "serve --vduse gets ready" "$(cat "$work/log")" "$(dmesg | tail -n 20)"
+    give_up "serve --vduse becomes ready" "$(cat "$work/log")" "$(dmesg | tail -n 20)"
 }
 serve_disk
 node=$(sed -n 's/^ready: .* at \(\/dev\/[^ ,]*\).*/\1/p' "$work/log")
@@ -47,10 +47,10 @@ for time in 1 2 3; do
 done
 status=0
 wait "$writer" || status=$?
-equal "no write is lost, refused or done twice" 0 "$status"
+equal "fio verifies all writes: none is lost or refused" 0 "$status"
 [ "$status" -eq 0 ] || cat "$work/fio" "$work/log"
 kill -TERM "$server"
 status=0
 wait "$server" || status=$?
-equal "SIGTERM ends it clean" 0 "$status"
+equal "after SIGTERM the server ends with status 0" 0 "$status"
 finish

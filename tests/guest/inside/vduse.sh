@@ -1,7 +1,7 @@
 #!/bin/bash
-# Inside: serve --vduse from the first missing module to a disk that goes away under a file system.
+# serve --vduse: missing modules, a disk of this host, killed servers, a mounted disk, a guest's disk.
 . "$(dirname "$0")/lib.sh"
-# Where nobody may run it, too.
+# Copy the program to a folder where the user nobody can run it, too.
 zonebridge=/usr/local/bin/zonebridge
 cp "$ZONEBRIDGE" "$zonebridge" && chmod 755 "$zonebridge"
 work=$(mktemp -d) && chmod 755 "$work"
@@ -11,7 +11,7 @@ zoned=$work/zoned.zb plain=$work/plain.zb
   give_up "zonebridge create"
 dmesg -C
 
-# start DISK [OPTION...]: serves it as disk0; sets server.
+# start DISK [OPTION...]: starts a server for the disk as disk0; sets server.
 start() {
   local file=$1
   shift
@@ -20,18 +20,18 @@ start() {
   "$zonebridge" serve --vduse disk0 "$@" "$file" >"$work/out" 2>"$work/log" </dev/null &
   server=$!
 }
-# up DISK [OPTION...]: and waits; sets node.
+# up DISK [OPTION...]: starts a server and waits until it is ready; sets node.
 up() {
   start "$@"
   until_there 60 eval 'grep -q "^ready:" "$work/out" || ! kill -0 $server' || true
   node=$(sed -n 's/^ready: .* at \(\/dev\/[^ ,]*\).*/\1/p' "$work/out")
-  [ -n "$node" ] || give_up "serve --vduse $* gets ready" "$(cat "$work/log")" "$(dmesg | tail -n 20)"
+  [ -n "$node" ] || give_up "serve --vduse $* becomes ready" "$(cat "$work/log")" "$(dmesg | tail -n 20)"
 }
-# ended NAME STATUS: the server has ended within a minute, with that status.
+# ended NAME STATUS: checks that the server ends within a minute, with this status.
 ended() {
   local status=0
   until_there 60 eval '! kill -0 $server' || {
-    fail "$1" "it still runs" "$(cat "$work/log")" "$(cat /proc/$server/task/*/stack)"
+    fail "$1" "the server still runs" "$(cat "$work/log")" "$(cat /proc/$server/task/*/stack)"
     kill -KILL "$server"
   }
   wait "$server" || status=$?
@@ -40,7 +40,7 @@ ended() {
 }
 down() {
   kill -TERM "$server"
-  ended "$1: SIGTERM ends it clean" 0
+  ended "$1: after SIGTERM the server ends with status 0" 0
   nothing_left "$1"
 }
 kill_server() {
@@ -54,24 +54,25 @@ nothing_left() {
     find /run/zonebridge -mindepth 1 2>/dev/null
     processes zonebridge
   )
-  equal "$1: nothing is left" "" "$left"
+  equal "$1: no device, file or process is left" "" "$left"
 }
-# refuses NAME REGEX [OPTION...]: serving $zoned fails with such words and leaves nothing.
+# refuses NAME REGEX [OPTION...]: checks that serving $zoned fails, with a message that matches, and leaves
+# no device, file or process.
 refuses() {
   local name=$1 words=$2
   shift 2
   start "$zoned" "$@"
-  ended "$name: fails" 1
-  match "$name: says what to do" "$words" "$(cat "$work/log")"
+  ended "$name: the server fails" 1
+  match "$name: the message says what to do" "$words" "$(cat "$work/log")"
   nothing_left "$name"
 }
 
-# ---- What is missing, one thing after the other.
+# ---- One requirement after the other is missing.
 refuses "without vduse" 'modprobe vduse'
 modprobe vduse
 output=$(setpriv --reuid=nobody --clear-groups "$zonebridge" serve --vduse disk0 "$zoned" 2>&1)
-equal "as nobody: fails" 1 $?
-match "as nobody: says that it takes root" '/dev/vduse/control .*root' "$output"
+equal "as the user nobody: the server fails" 1 $?
+match "as the user nobody: the message says that it needs root" '/dev/vduse/control .*root' "$output"
 refuses "without virtio_vdpa" 'modprobe virtio_vdpa'
 refuses "without vhost_vdpa" 'modprobe vhost_vdpa' --attach guest
 modprobe virtio_vdpa
@@ -80,19 +81,19 @@ if [ ! -e /sys/bus/virtio/drivers/virtio_blk ]; then
 fi
 modprobe virtio_blk
 
-# ---- This host's own disk.
+# ---- A disk of this host.
 up "$zoned"
-match "the announcement has the disk" "^ready: $zoned .*host-managed.* at /dev/vd[a-z]+\$" "$(cat "$work/out")"
-no_match "a disk of this host needs no QEMU" '^qemu:' "$(cat "$work/out")"
-equal "it is host-managed" host-managed "$(cat "/sys/block/${node#/dev/}/queue/zoned")"
-check "it takes a write" dd if=/dev/urandom of="$node" bs=4k count=4 seek=2048 oflag=direct
+match "the line ready: names the disk and the node" "^ready: $zoned .*host-managed.* at /dev/vd[a-z]+\$" "$(cat "$work/out")"
+no_match "there are no arguments for QEMU" '^qemu:' "$(cat "$work/out")"
+equal "the disk is host-managed" host-managed "$(cat "/sys/block/${node#/dev/}/queue/zoned")"
+check "a write at the pointer" dd if=/dev/urandom of="$node" bs=4k count=4 seek=2048 oflag=direct
 output=$("$zonebridge" serve --vduse disk0 "$plain" 2>&1)
-equal "the name of a living server: fails" 1 $?
-match "the name of a living server: says so" 'disk0.*(process|serve|use)' "$output"
-check "which goes on" dd if=/dev/urandom of="$node" bs=4k count=4 seek=2052 oflag=direct
-refused "its disk is not served twice" 'process|writ|use|lock' "$zonebridge" serve --vduse disk1 "$zoned"
+equal "a second server with the same name: fails" 1 $?
+match "a second server with the same name: the message says why" 'disk0.*(process|serve|use)' "$output"
+check "the first server still works" dd if=/dev/urandom of="$node" bs=4k count=4 seek=2052 oflag=direct
+refused "a second server for the same disk" 'process|writ|use|lock' "$zonebridge" serve --vduse disk1 "$zoned"
 down "SIGTERM"
-match "outside: what was written is there" '"write_pointer": 8421376' \
+match "both writes are in the disk's file" '"write_pointer": 8421376' \
   "$("$zonebridge" report "$zoned" --json)"
 
 # ---- Killed and started again.
@@ -101,13 +102,13 @@ held=$node
 kill_server
 check "killed: the kernel keeps the disk" test -b "$held"
 up "$zoned"
-match "killed: the next one takes it over" "^ready: .* at $held, took over\$" "$(cat "$work/out")"
-check "and it works" dd if=/dev/urandom of="$node" bs=4k count=4 seek=3072 oflag=direct
+match "killed: the next server takes the disk over" "^ready: .* at $held, took over\$" "$(cat "$work/out")"
+check "killed: the disk works again" dd if=/dev/urandom of="$node" bs=4k count=4 seek=3072 oflag=direct
 kill_server
 start "$zoned" --attach guest
-ended "killed: as another's driver it is not taken over" 1
-match "and the words say how it is" "driven by virtio_vdpa.*--attach host.*vdpa dev del disk0" "$(cat "$work/log")"
-check "the disk stays" test -b "$held"
+ended "killed: the next server must have the same --attach" 1
+match "killed: the message names the driver and the ways out" "driven by virtio_vdpa.*--attach host.*vdpa dev del disk0" "$(cat "$work/log")"
+check "killed: the disk stays" test -b "$held"
 up "$zoned"
 down "killed twice"
 
@@ -120,14 +121,14 @@ for round in 1 2 3; do
   kill_server
   sleep 1
   up "$plain"
-  match "killed $round under fio: took over" 'took over' "$(cat "$work/out")"
+  match "killed under fio ($round): the next server took over" 'took over' "$(cat "$work/out")"
 done
 wait "$writer"
-equal "every write that fio made is there" 0 $?
+equal "killed under fio: fio verifies all its writes" 0 $?
 [ -s "$work/fio" ] && ! grep -q 'err= *0' "$work/fio" && tail -n 30 "$work/fio"
 down "killed under fio"
 
-# ---- Under a file system.
+# ---- A mounted disk.
 up "$plain"
 modprobe ext4 2>/dev/null
 mkdir "$work/mnt"
@@ -135,32 +136,32 @@ mkfs.ext4 -q -F "$node" && mount "$node" "$work/mnt" || give_up "a file system o
 head -c 5M /dev/urandom >"$work/data"
 cp "$work/data" "$work/mnt/data"
 kill -TERM "$server"
-ended "mounted: SIGTERM ends it" 0
-match "mounted: the log says by whom" "$node is removed although it is mounted at $work/mnt" "$(cat "$work/log")"
+ended "mounted: after SIGTERM the server ends with status 0" 0
+match "mounted: the log says where the disk is mounted" "$node is removed although it is mounted at $work/mnt" "$(cat "$work/log")"
 nothing_left "mounted"
 umount -l "$work/mnt"
 "$zonebridge" read "$plain" --offset 0 --length 96M >"$work/image"
 e2fsck -fy "$work/image" >"$work/fsck" 2>&1 # the journal is not empty
-check "mounted: what was in memory is on the disk" \
+check "mounted: the data in the page cache was written to the disk" \
   cmp "$work/data" <(debugfs -R 'cat /data' "$work/image" 2>/dev/null)
 rm "$work/image"
 
 # ---- A virtual machine's disk.
 modprobe vhost_vdpa
 up "$zoned" --attach guest
-equal "guest: both drivers are there, and the right one has it" vhost_vdpa \
+equal "guest: both drivers are loaded, and vhost_vdpa has the device" vhost_vdpa \
   "$(basename "$(readlink /sys/bus/vdpa/devices/disk0/driver)")"
-match "guest: QEMU's words" "^qemu: .*memfd.*share=on.* vhost-vdpa-device-pci,vhostdev=$node\$" "$(cat "$work/out")"
-check "guest: the node is there" test -c "$node"
+match "guest: the arguments for QEMU" "^qemu: .*memfd.*share=on.* vhost-vdpa-device-pci,vhostdev=$node\$" "$(cat "$work/out")"
+check "guest: the node exists" test -c "$node"
 sleep 1000 3<>"$node" &
 opener=$!
 until_there 5 test -e /proc/$opener/fd/3
 kill -TERM "$server"
 until_there 10 grep -q 'is open in' "$work/log"
-match "guest: SIGTERM waits for who has it open" "$node is open in .* \(process $opener\)" "$(cat "$work/log")"
-check "guest: and serves on" kill -0 "$server"
+match "guest: after SIGTERM the server waits for the process that has the node open" "$node is open in .* \(process $opener\)" "$(cat "$work/log")"
+check "guest: the server still runs meanwhile" kill -0 "$server"
 kill "$opener"
-ended "guest: then it ends clean" 0
+ended "guest: when the node is closed, the server ends with status 0" 0
 nothing_left "guest"
 up "$zoned" --attach guest
 sleep 1000 3<>"$node" &
@@ -169,16 +170,16 @@ until_there 5 test -e /proc/$opener/fd/3
 kill -TERM "$server"
 until_there 10 grep -q 'is open in' "$work/log"
 kill -TERM "$server"
-ended "guest: a second SIGTERM does not wait" 1
-match "guest: and tells what stays" 'serve it again' "$(cat "$work/log")"
+ended "guest: after a second SIGTERM the server does not wait" 1
+match "guest: the message says that the device stays" 'serve it again' "$(cat "$work/log")"
 up "$zoned" --attach guest
-match "guest: the next one takes it over" 'took over' "$(cat "$work/out")"
+match "guest: the next server takes the device over" 'took over' "$(cat "$work/out")"
 kill "$opener"
 wait "$opener" 2>/dev/null
 down "guest, taken over"
 up "$zoned"
-equal "host: both drivers are there, and the right one has it" virtio_vdpa \
+equal "host: both drivers are loaded, and virtio_vdpa has the device" virtio_vdpa \
   "$(basename "$(readlink /sys/bus/vdpa/devices/disk0/driver)")"
 down "host, with both drivers"
-no_match "the kernel complains of nothing" 'WARNING:|BUG:|Oops|hung task|refuses features' "$(dmesg)"
+no_match "the kernel logs no warning" 'WARNING:|BUG:|Oops|hung task|refuses features' "$(dmesg)"
 finish

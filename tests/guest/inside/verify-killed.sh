@@ -1,6 +1,6 @@
 #!/bin/bash
-# After a guest was killed: what it had synced is there, what lies below a pointer is the
-# pattern, and the zones take writes where their pointers are. ZB_SYNCED: "ZONE BYTES;...".
+# Checks the disk after a guest was killed: synced data is there, all data below a write pointer is the
+# pattern, and zones take writes at their pointers. ZB_SYNCED ("ZONE BYTES;...") says what was synced.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/pattern.sh"
 use_disk "$@"
@@ -22,15 +22,15 @@ while read -r zone bytes; do
   pattern "$zone" | head -c "$written" >/tmp/expected
   dd if="$disk" bs=1M iflag=skip_bytes,count_bytes,direct skip=$((zone * ZB_ZONE_SIZE)) count="$written" \
     status=none >/tmp/found
-  check "zone $zone: everything below the pointer is what was written" cmp /tmp/expected /tmp/found
-  equal "zone $zone: nothing above it" 0 "$(dd if="$disk" bs=1M iflag=skip_bytes,count_bytes \
+  check "zone $zone: all data below the pointer is as written" cmp /tmp/expected /tmp/found
+  equal "zone $zone: there is no data above the pointer" 0 "$(dd if="$disk" bs=1M iflag=skip_bytes,count_bytes \
     skip=$((zone * ZB_ZONE_SIZE + written)) count=$((ZB_ZONE_SIZE - written)) status=none | tr -d '\0' | wc -c)"
   if [ "$written" -lt "$ZB_ZONE_SIZE" ]; then
-    check "zone $zone: goes on at its pointer" raw_write "$pointer" 8
+    check "zone $zone: a write at the pointer" raw_write "$pointer" 8
   fi
   [ "$zone" -le "$last" ] || last=$zone
 done </tmp/synced
 equal "zones never written are empty" $((zones - last - 3)) \
   "$(blkzone report -o $(((last + 3) * zone_sectors)) "$disk" | grep -c 'zcond: 1(em)')"
-no_match "no complaint from the kernel" . "$(kernel_complaints)"
+no_match "the kernel logs no error" . "$(kernel_complaints)"
 finish

@@ -1,5 +1,5 @@
 #!/bin/bash
-# What a host-managed disk forbids is refused, with the standard's own words.
+# A host-managed disk refuses violations with the standard's sense.
 . "$(dirname "$0")/lib.sh"
 use_disk "$@"
 first=$(zone_lba "$ZB_CONVENTIONAL")
@@ -19,7 +19,7 @@ elif [ "$physical" -gt 1 ]; then
   refused "write of half a physical block" 'Unaligned write command' raw_write $((first + 8)) $((physical / 2))
 fi
 
-# Up to eight blocks before the zone's end, as the kernel does it, then across.
+# Fill the zone through the kernel up to eight blocks before its end, then write across the end.
 check "fill a zone but for 8 blocks" dd if=/dev/zero of="$disk" bs="$ZB_ZONE_SIZE" count=1 iflag=fullblock \
   iflag=count_bytes count=$((ZB_ZONE_SIZE - 8 * ZB_BLOCK)) seek=$((second * ZB_BLOCK)) \
   oflag=direct,seek_bytes conv=notrunc status=none
@@ -39,16 +39,16 @@ check "all zones reset" sg_reset_wp --all "$disk"
 for ((zone = ZB_CONVENTIONAL; zone < ZB_CONVENTIONAL + ZB_MAX_OPEN; zone++)); do
   sg_zone --open --zone="$(zone_lba "$zone")" "$disk" || fail "explicit open number $((zone - ZB_CONVENTIONAL + 1))"
 done
-equal "as many explicitly open as allowed" "$ZB_MAX_OPEN" "$(count_zones 3)"
+equal "the limit of open zones is reached" "$ZB_MAX_OPEN" "$(count_zones 3)"
 next=$(zone_lba "$zone")
-refused "one more open" 'Insufficient zone resources' sg_zone --open -v --zone="$next" "$disk"
-refused "one more write" 'Insufficient zone resources' raw_write "$next" 8
+refused "an open of one more zone" 'Insufficient zone resources' sg_zone --open -v --zone="$next" "$disk"
+refused "a write to one more zone" 'Insufficient zone resources' raw_write "$next" 8
 check "a write to an open zone" raw_write "$first" 8
-check "close one" sg_zone --close --zone="$first" "$disk"
-check "then the other opens" sg_zone --open --zone="$next" "$disk"
+check "close one zone" sg_zone --close --zone="$first" "$disk"
+check "afterwards the other zone can be opened" sg_zone --open --zone="$next" "$disk"
 check "all zones reset again" sg_reset_wp --all "$disk"
 for ((zone = ZB_CONVENTIONAL; zone <= ZB_CONVENTIONAL + ZB_MAX_OPEN; zone++)); do
   raw_write "$(zone_lba "$zone")" 8 >/dev/null 2>&1 || fail "implicit open number $((zone - ZB_CONVENTIONAL + 1))"
 done
-equal "an implicitly open zone made room" "$ZB_MAX_OPEN 1" "$(count_zones 2) $(count_zones 4)"
+equal "an implicitly open zone was closed to make room" "$ZB_MAX_OPEN 1" "$(count_zones 2) $(count_zones 4)"
 finish

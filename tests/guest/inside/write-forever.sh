@@ -1,5 +1,5 @@
 #!/bin/bash
-# Fills zone after zone with the pattern, from two writers at once, saying what is synced.
+# Two writers fill zone after zone with the pattern, and print the positions that are synced.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/pattern.sh"
 use_disk "$@"

@@ -1,12 +1,12 @@
 #!/bin/bash
-# What a guest does with zoned virtio-blk disks, part by part; or, as a peer, with null_blk's.
+# Checks zoned virtio-blk disks in a guest, part by part; or null_blk disks, to compare with.
 #
 # usage: zoned-blk.sh [null_blk] ['DEVICE [NAME=VALUE...]'...]
 #
-# DEVICE is a block device and NAME=VALUE what it should look like (zoned-lib.sh and lib.sh tell the
-# names); without any, they come from ZB_DISKS, separated by semicolons. With null_blk first, null_blk
-# disks as described are made, under the same names. ZB_PARTS: which parts to run, and in which order.
-# With ZB_REPORTS, a folder, it gets each disk's last report.
+# DEVICE is a block device. NAME=VALUE describes the device (zoned-lib.sh and lib.sh list the names).
+# Without arguments, the descriptions come from ZB_DISKS, separated by semicolons. With null_blk as the
+# first argument, the script makes null_blk disks with these names and descriptions. ZB_PARTS lists the
+# parts to run, in order. If ZB_REPORTS names a folder, each disk's last report goes there.
 here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/nvmet.sh"
@@ -16,7 +16,7 @@ peer=''
 disks=("$@")
 [ $# -gt 0 ] || IFS=';' read -ra disks <<<"${ZB_DISKS:-}"
 
-# value NAME DEFAULT: of the disk described in $description.
+# value NAME DEFAULT: the value of NAME in $description, or DEFAULT.
 value() {
   local word found=$2
   for word in "${description[@]:1}"; do
@@ -33,7 +33,7 @@ make_peer() {
     zone_nr_conv="$(value ZB_CONVENTIONAL "$ZB_CONVENTIONAL")" \
     zone_max_open="$(value ZB_MAX_OPEN "$ZB_MAX_OPEN")" zone_max_active="$(value ZB_MAX_ACTIVE 0)" \
     blocksize="$(value ZB_BLOCK "$ZB_BLOCK")" max_sectors=2560 || give_up "a null_blk ${description[*]}"
-  # It has one block size and no cache.
+  # null_blk has one block size and no write cache.
   description+=("ZB_PHYSICAL=$(value ZB_BLOCK "$ZB_BLOCK")" 'ZB_CACHE=write through')
 }
 
@@ -47,12 +47,12 @@ for text in "${disks[@]}"; do
   for part in $parts; do
     script=$here/zoned-$part.sh
     [ -e "$script" ] || script=$here/$part.sh
-    # What the kernel says from here on, of this part (lib.sh looks for it).
+    # kernel_complaints of lib.sh looks for this line in the kernel's log.
     echo "zonebridge: part $part begins" >/dev/kmsg
     started=$SECONDS
     env ZB_NATIVE_APPEND=1 ZB_FIO_SECONDS=2 "${description[@]:1}" "$script" "$disk" || [ $? -eq 77 ] || status=1
     echo "$part: $((SECONDS - started)) s"
   done
 done
-[ "${#disks[@]}" -gt 0 ] || give_up "there is a disk to look at"
+[ "${#disks[@]}" -gt 0 ] || give_up "a disk is named"
 exit $((status | (failures > 0)))

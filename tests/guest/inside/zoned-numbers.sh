@@ -1,5 +1,5 @@
 #!/bin/bash
-# A zoned disk's numbers in sysfs, and its zones in reports from anywhere and of any length.
+# A zoned disk's sizes and limits in sysfs, and reports from any position and of any length.
 . "$(dirname "$0")/zoned-lib.sh"
 check "reset all zones" blkzone reset "$disk"
 
@@ -20,19 +20,19 @@ if [ "$append" -gt 0 ] && [ $((append % ZB_PHYSICAL)) -eq 0 ] && [ "$append" -le
 else
   fail "queue: appends of whole physical blocks within a zone" "zone_append_max_bytes is $append"
 fi
-match "queue: more than one segment a request" '^([2-9]|[0-9]{2,})$' "$(cat "$queue/max_segments")"
+match "queue: more than one segment per request" '^([2-9]|[0-9]{2,})$' "$(cat "$queue/max_segments")"
 
-# report FROM-SECTOR [COUNT]
+# report FROM-SECTOR [COUNT]: blkzone's report.
 report() { blkzone report -o "$1" ${2:+-c "$2"} "$disk"; }
-# starts: of the zones reported, in sectors.
+# starts: the starts of the zones in a report, in sectors.
 starts() { sed -En 's/.*start: (0x[0-9a-f]+),.*/\1/p' | while read -r start; do echo $((start)); done; }
 
 whole=$(report 0)
 equal "report: every zone" "$zones" "$(wc -l <<<"$whole")"
-equal "report: they follow each other" "$(seq 0 $zone_sectors $(((zones - 1) * zone_sectors)))" "$(starts <<<"$whole")"
+equal "report: the zones follow each other" "$(seq 0 $zone_sectors $(((zones - 1) * zone_sectors)))" "$(starts <<<"$whole")"
 equal "report: conventional zones, of full length" "$ZB_CONVENTIONAL" \
   "$(grep -c "$(printf 'len 0x%06x, cap 0x%06x, .*zcond: 0(nw) .type: 1(CONVENTIONAL)' $zone_sectors $zone_sectors)" <<<"$whole")"
-equal "report: all else sequential, empty and of the capacity" $((zones - ZB_CONVENTIONAL)) \
+equal "report: all other zones are sequential and empty, with the capacity" $((zones - ZB_CONVENTIONAL)) \
   "$(grep -c "$(printf 'len 0x%06x, cap 0x%06x, wptr 0x000000 .*zcond: 1(em) .type: 2(SEQ_WRITE_REQUIRED)' \
     $zone_sectors $capacity_sectors)" <<<"$whole")"
 middle=$((zones / 2))
@@ -41,11 +41,11 @@ equal "report: from inside a zone" "$((middle * zone_sectors))" "$(report $((mid
 equal "report: from a zone's last block" "$((middle * zone_sectors))" \
   "$(report $(((middle + 1) * zone_sectors - ZB_BLOCK / 512)) 1 | starts)"
 equal "report: to the end" $((zones - middle)) "$(report $((middle * zone_sectors)) | wc -l)"
-equal "report: as many as asked for" 7 "$(report $((3 * zone_sectors)) 7 | wc -l)"
-equal "report: not beyond the last" 2 "$(report $(((zones - 2) * zone_sectors)) 7 | wc -l)"
-refused "report: nothing past the end" . report $((zones * zone_sectors))
+equal "report: as many zones as requested" 7 "$(report $((3 * zone_sectors)) 7 | wc -l)"
+equal "report: no zone beyond the last" 2 "$(report $(((zones - 2) * zone_sectors)) 7 | wc -l)"
+refused "report: from past the end" . report $((zones * zone_sectors))
 
-# The kernel reads what it reports, again.
+# This report reads the zones from the disk again.
 equal "a reset all leaves every zone empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in em)"
-no_match "no complaint from the kernel" . "$(kernel_complaints)"
+no_match "the kernel logs no error" . "$(kernel_complaints)"
 finish
