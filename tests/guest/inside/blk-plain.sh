@@ -35,7 +35,7 @@ for way in --zeroout ''; do
     <(bytes $((5 * mib + 4096)) $((2 * mib)))
 done
 check "the whole disk is zeroed" blkdiscard --zeroout --force "$disk"
-check "it reads as zeroes" sh -c "cmp -n $((16 * mib)) /dev/zero -" < <(bytes $((40 * mib)) $((16 * mib)))
+check "the zeroed disk reads as zeroes" sh -c "cmp -n $((16 * mib)) /dev/zero -" < <(bytes $((40 * mib)) $((16 * mib)))
 check "the whole disk is discarded" blkdiscard --force "$disk"
 
 modprobe ext4

@@ -188,7 +188,7 @@ numbers /dev/plain
 head -c 100000 /dev/urandom | head -c 99840 >"$tmp/data"
 check "a write inside a plain disk" "$zb" write block:/dev/plain --offset 1536 --input "$tmp/data"
 "$zb" read block:/dev/plain --offset 1536 --length 99840 >"$tmp/back"
-check "it reads back the same" cmp "$tmp/data" "$tmp/back"
+check "the plain disk reads back the same" cmp "$tmp/data" "$tmp/back"
 refused "a reset on a plain disk" 'no zones|unsupported|zone' "$zb" reset block:/dev/plain --all
 equal "a device without discards: no limits of discards" "None None" \
   "$(info /dev/plain limits.max_discard) $(info /dev/plain limits.discard_granularity)"

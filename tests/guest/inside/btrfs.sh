@@ -21,7 +21,7 @@ if [ -n "${ZB_NATIVE_APPEND:-}" ]; then
 fi
 mount -t btrfs "$disk" "$mount" || give_up "mount" "$(dmesg | tail -n 12)"
 pass "mount"
-match "the kernel mounts it zoned" 'BTRFS.*zoned mode enabled' "$(dmesg)"
+match "the kernel mounts btrfs in zoned mode" 'BTRFS.*zoned mode enabled' "$(dmesg)"
 
 for i in 1 2 3 4 5 6 7 8; do
   head -c $((i * 300000)) /dev/urandom >"$mount/file$i"

@@ -55,7 +55,7 @@ equal "list: a namespace without a block device by nvme" "nvme:$odd_generic" "$(
 equal "list: sizes from sysfs" "('host-managed', 67108864, 4194304, 16)" "$(shape_of "$sd")"
 equal "list: sizes asked of the disk" "('host-managed', 50331648, 3145728, 16)" "$(shape_of "$odd_generic")"
 match "list --all: an ordinary namespace has no zones" "no zones" "$(reason_of "$plain_block")"
-match "list --all: a loop device is named as one" "loop" "$(reason_of /dev/loop0)"
+match "list --all: the reason for a loop device" "loop" "$(reason_of /dev/loop0)"
 nobody=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list 2>&1)
 match "list: needs no privilege for what is in sysfs" "^$sd: host-managed" "$nobody"
 match "list --all: names the disks that it may not examine" "could not be examined" "$(setpriv --reuid=65534 --regid=65534 --clear-groups "$zb" list --all 2>&1)"
@@ -141,7 +141,7 @@ exec 9>&-
 name=${aware#/dev/} aware_sg=/dev/$(basename "/sys/block/${aware#/dev/}"/device/scsi_generic/*)
 equal "the kernel shows a host-aware disk without zones" none "$(cat "/sys/block/$name/queue/zoned")"
 equal "list: a host-aware disk by scsi only" "scsi:$aware_sg" "$(devices_of "$aware")"
-equal "list: its model and zones are asked of the disk" "('host-aware', 67108864, 4194304, 16)" "$(shape_of "$aware")"
+equal "list: the model and zones of a host-aware disk" "('host-aware', 67108864, 4194304, 16)" "$(shape_of "$aware")"
 match "list: a note says why there is no block: name" "note: this kernel's block layer shows it without zones" "$(cat "$temporary/list")"
 picked "a host-aware disk" "$aware" scsi "host-aware SCSI disk whose zones this kernel"
 match "open: a host-aware disk: the model" "^model +host-aware" "$("$zb" info "$aware" 2>&1)"

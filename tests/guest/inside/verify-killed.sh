@@ -15,9 +15,9 @@ while read -r zone bytes; do
     *) written=$(((pointer - $(zone_lba "$zone")) * ZB_BLOCK)) ;;
   esac
   if [ "$written" -ge "$bytes" ]; then
-    pass "zone $zone: the pointer is at or past what was synced"
+    pass "zone $zone: the pointer is at or past the synced position"
   else
-    fail "zone $zone: the pointer is at or past what was synced" "synced $bytes, pointer at $written ($condition)"
+    fail "zone $zone: the pointer is at or past the synced position" "synced $bytes, pointer at $written ($condition)"
   fi
   pattern "$zone" | head -c "$written" >/tmp/expected
   dd if="$disk" bs=1M iflag=skip_bytes,count_bytes,direct skip=$((zone * ZB_ZONE_SIZE)) count="$written" \

@@ -21,7 +21,7 @@ else
   equal "open limit: the refused zone is empty" "em 0" "$(zone_is $next)"
   check "open limit: a write to an open zone" put "$first" 0 $kib4
   equal "open limit: the written zone is open" "oe 8" "$(zone_is "$first")"
-  refused "open limit: after the write, an open of one more zone" "$error" on_zones open $next
+  refused "open limit: an open of one more zone after that write" "$error" on_zones open $next
   check "open limit: close a zone without data" on_zones close $((first + 1))
   check "open limit: afterwards another zone can be opened" on_zones open $next
   check "open limit: finish a zone" on_zones finish "$first"
@@ -58,7 +58,7 @@ else
   equal "active limit: the refused zone is still empty" "em 0" "$(zone_is $next)"
   check "active limit: finish a zone" on_zones finish "$first"
   check "active limit: afterwards another zone can be written" put $next 0 $kib4
-  refused "active limit: but only one" "$too_many_active" put $((next + 1)) 0 $kib4
+  refused "active limit: a write to a second zone" "$too_many_active" put $((next + 1)) 0 $kib4
   equal "active limit: the zone refused last is empty" "em 0" "$(zone_is $((next + 1)))"
   check "active limit: reset a zone" on_zones reset $((first + 1))
   check "active limit: after the reset another zone can be written" put $((next + 1)) 0 $kib4
