@@ -134,7 +134,7 @@ modprobe scsi_debug zbc=host-managed dev_size_mb=96 zone_size_mb=4 zone_nr_conv=
 modprobe sd_mod
 if until_there 20 find_disk >/dev/null; then
   scsi=$(find_disk)
-  until_there 10 test "$(cat "/sys/block/${scsi#/dev/}/queue/nr_zones")" -gt 0
+  until_there 20 has_zones "$scsi" || give_up "the kernel reads the zones of $scsi" "$(dmesg | tail -n 5)"
   numbers "$scsi"
   equal "scsi_debug's vendor and product" "Linux scsi_debug" "$(info "$scsi" identity.vendor) $(info "$scsi" identity.product)"
   through_the_verbs "$scsi" $((4 * mib))

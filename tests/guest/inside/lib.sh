@@ -12,7 +12,8 @@ ZB_BLOCK=${ZB_BLOCK:-512} ZB_PHYSICAL=${ZB_PHYSICAL:-$ZB_BLOCK}
 
 . "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
-# until_there SECONDS COMMAND...: waits until the command succeeds; fails after that many seconds.
+# until_there SECONDS COMMAND...: waits until the command succeeds; fails after that many seconds. The shell
+# expands the arguments only once, before the wait: a value that changes must be read by the command.
 until_there() {
   local end=$((SECONDS + $1))
   shift
@@ -43,6 +44,9 @@ find_disk() {
   return 1
 }
 
+# has_zones DISK: whether the kernel has read the disk's zones, which it does just after the node appears.
+has_zones() { [ "$(<"/sys/block/${1#/dev/}/queue/nr_zones")" -gt 0 ]; }
+
 # use_disk [DEVICE]: sets disk (/dev/sdX), name (sdX), queue (its sysfs folder), sg, and zones.
 use_disk() {
   case ${1:-} in
@@ -62,8 +66,7 @@ use_disk() {
       disk=$(find_disk) ;;
   esac
   name=${disk#/dev/} queue=/sys/block/${disk#/dev/}/queue
-  # The zones are revalidated just after the node appears.
-  until_there 10 test "$(cat "$queue/nr_zones")" -gt 0
+  until_there 20 has_zones "$disk" || give_up "the kernel reads the zones of $disk" "$(dmesg | tail -n 20)"
   sg=/dev/$(basename "/sys/block/$name"/device/scsi_generic/*)
   zones=$((ZB_SIZE / ZB_ZONE_SIZE))
   zone_blocks=$((ZB_ZONE_SIZE / ZB_BLOCK)) zone_sectors=$((ZB_ZONE_SIZE / 512))
