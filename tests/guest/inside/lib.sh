@@ -32,6 +32,31 @@ processes() {
   true
 }
 
+# gtest NAME COMMAND...: runs a GoogleTest program. A test that passes is a PASS line, and one that is skipped
+# is a SKIP line with its reason. The run fails if it has no tests, because then the filter matches none.
+gtest() {
+  local name=$1 status=0 good=0 none=0 word test reason
+  shift
+  "$@" --gtest_color=no >/tmp/gtest 2>&1 || status=$?
+  while IFS=$'\t' read -r word test reason; do
+    case $word in
+      OK) pass "$name: $test"; good=$((good + 1)) ;;
+      SKIPPED) skipped "$name: $test" "${reason:-the test gives no reason}"; none=$((none + 1)) ;;
+    esac
+  done < <(awk -v OFS='\t' '
+    /^\[ RUN / { reason = ""; next }
+    /^\[ +(OK|SKIPPED) +\] .* ms\)$/ { sub(/,$/, "", $4); print $2, $4, reason; next }
+    NF && !/: Skipped$/ { reason = reason (reason ? " " : "") $0 }' /tmp/gtest)
+  if [ "$status" -ne 0 ]; then
+    fail "$name" "status $status"
+    grep -v '^\[ RUN\|^\[       OK' /tmp/gtest
+  elif [ $((good + none)) -eq 0 ]; then
+    fail "$name" "no test ran: $*"
+  elif [ "$good" -gt 0 ]; then
+    pass "$name: no failure in $good"
+  fi
+}
+
 # find_disk [TYPE]: the first disk of this SCSI peripheral type. The default is 20, host-managed (14h).
 find_disk() {
   local place

@@ -62,13 +62,9 @@ through_the_verbs() {
 
 # on_device DEVICE: runs the transport's own tests with both data paths.
 on_device() {
-  local way output
+  local way
   for way in io_uring ioctl; do
-    if output=$("$ZB_ON_DEVICE" "$1" "$way" 2>&1); then
-      pass "${1#/dev/}: nvme_on_device by $way"
-    else
-      fail "${1#/dev/}: nvme_on_device by $way" "$(grep -vE '^\[ *(OK|RUN|-)' <<<"$output")"
-    fi
+    gtest "${1#/dev/}: nvme_on_device by $way" "$ZB_ON_DEVICE" "$1" "$way"
   done
 }
 
