@@ -78,6 +78,8 @@ refuses "without vhost_vdpa" 'modprobe vhost_vdpa' --attach guest
 modprobe virtio_vdpa
 if [ ! -e /sys/bus/virtio/drivers/virtio_blk ]; then
   refuses "without virtio_blk" 'modprobe virtio_blk'
+else
+  skipped "without virtio_blk" "this kernel has the driver built in"
 fi
 modprobe virtio_blk
 
