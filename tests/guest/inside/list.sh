@@ -109,10 +109,10 @@ for device in "block:$sd" "scsi:$sg" "$null" "block:$zns_block" "nvme:$zns_gener
   equal "append to $device" "$start" "$("$zb" append "$device" --zone $zone --input "$temporary/data" 2>&1)"
   check "read from $device" "$zb" read "$device" --offset "$start" --length 65536 --output "$temporary/back"
   check "the data read from $device is as written" cmp "$temporary/data" "$temporary/back"
-  refused "a write not at the pointer on $device" "write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
+  refused "a write not at the pointer on $device" "not at the zone's write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
   check "finish on $device" "$zb" finish "$device" --zone $zone
   equal "the zone's state on $device" full "$("$zb" report "$device" --json | json "d['zones'][$zone]['state']")"
-  refused "a write to a full zone on $device" "full" "$zb" write "$device" --offset "$start" --input "$temporary/data"
+  refused "a write to a full zone on $device" "the zone is full" "$zb" write "$device" --offset "$start" --input "$temporary/data"
   check "reset on $device" "$zb" reset "$device" --zone $zone
 done
 
