@@ -38,8 +38,11 @@ for name in "${served[@]}"; do blkzone_same "$name" "at first,"; done
 # zoned-blk.sh runs in a process of its own, so its checks are counted from its output.
 export ZB_PARTS=${ZB_PARTS:-numbers actions refusals limits fio zonefs btrfs leave}
 "$(dirname "$0")/zoned-blk.sh" "${disks[@]}" 2>&1 | tee "$work/lines"
+status=${PIPESTATUS[0]}
 checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
 failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
+[ "$status" -eq 0 ] || grep -q '^FAIL: ' "$work/lines" ||
+  fail "zoned-blk.sh ends with status 0" "status $status, but no check failed"
 
 for name in "${served[@]}"; do
   blkzone_same "$name" "at last,"
