@@ -1,4 +1,4 @@
-#include "transports/block/errors.h"
+#include "transports/block/disk.h"
 
 #include <cerrno>
 
