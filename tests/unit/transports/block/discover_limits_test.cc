@@ -1,5 +1,3 @@
-#include "transports/block/geometry.h"
-
 #include <filesystem>
 #include <fstream>
 
@@ -7,6 +5,7 @@
 
 #include "tests/unit/support/temporary.h"
 #include "tests/unit/transports/block/made_up_zones.h"
+#include "transports/block/discover.h"
 
 namespace zonebridge::block {
 namespace {

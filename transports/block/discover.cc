@@ -1,4 +1,4 @@
-#include "transports/block/geometry.h"
+#include "transports/block/discover.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,11 +1,10 @@
-#include "transports/block/identity.h"
-
 #include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
 
 #include "tests/unit/support/temporary.h"
+#include "transports/block/identity.h"
 
 namespace zonebridge::block {
 namespace {
