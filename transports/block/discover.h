@@ -1,4 +1,4 @@
-// Derives a block device's limits from its sysfs folder and its zone report.
+// Derives a block device's limits and identity from its sysfs folder and its zone report.
 #pragma once
 
 #include <cstdint>
@@ -30,5 +30,12 @@ inline constexpr std::uint32_t max_segments = 256;
 
 /// The kernel's zone model of the disk; up to Linux 6.7 that includes host-aware.
 [[nodiscard]] Model model_of(const host::Node& disk);
+
+/// Vendor, product, revision, serial and unique_id of the whole disk `disk`; without a serial or
+/// the like, `path` and `size` identify it. For a partition, `path` must be the partition's.
+[[nodiscard]] Identity identify(const std::string& path, const host::Node& disk,
+                                std::uint64_t size);
+/// The same for a plain file.
+[[nodiscard]] Identity identify_file(const std::string& path, std::uint64_t size);
 
 }  // namespace zonebridge::block

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/support/temporary.h"
-#include "transports/block/identity.h"
+#include "transports/block/discover.h"
 
 namespace zonebridge::block {
 namespace {
