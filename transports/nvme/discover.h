@@ -26,8 +26,4 @@ struct Discovery {
 [[nodiscard]] tl::expected<Discovery, Error> discover(Port& port, const std::string& path,
                                                       const zns::HostBounds& host);
 
-/// Why a command failed, as the end of a message: "not permitted; ...", "Invalid Field in Command
-/// (NVMe status 0/02)".
-[[nodiscard]] std::string words_of(std::int32_t value);
-
 }  // namespace zonebridge::nvme

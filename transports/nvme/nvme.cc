@@ -14,7 +14,6 @@
 #include "transports/nvme/discover.h"
 #include "transports/nvme/probe.h"
 #include "transports/nvme/queue.h"
-#include "transports/nvme/status.h"
 
 namespace zonebridge::nvme {
 namespace {

@@ -1,10 +1,8 @@
-#include "transports/nvme/status.h"
+#include "transports/nvme/port.h"
 
 #include <cerrno>
 
 #include <gtest/gtest.h>
-
-#include "transports/nvme/discover.h"
 
 namespace zonebridge::nvme {
 namespace {
