@@ -3,7 +3,7 @@
 
 #include "tests/fuzz/input.h"
 #include "transports/scsi/answer.h"
-#include "transports/scsi/zac_dialect.h"
+#include "transports/scsi/dialect.h"
 #include "zbc/sense.h"
 #include "zbc/zac_sense.h"
 

@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 
 #include "transports/scsi/answer.h"
-#include "transports/scsi/zac_dialect.h"
 #include "zbc/commands.h"
 #include "zbc/inquiry_decode.h"
 #include "zbc/zac.h"
