@@ -5,7 +5,6 @@
 #include "transports/scsi/discover.h"
 #include "transports/scsi/queue.h"
 #include "transports/scsi/route.h"
-#include "transports/scsi/zac_find.h"
 
 namespace zonebridge::scsi {
 namespace {

@@ -1,5 +1,4 @@
-#include "transports/scsi/zac_find.h"
-
+// Finds the zones of an ATA disk whose SATL does not translate ZBC, by ATA PASS-THROUGH(16).
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "transports/scsi/answer.h"
+#include "transports/scsi/discover.h"
 #include "zbc/commands.h"
 #include "zbc/inquiry_decode.h"
 #include "zbc/zac.h"
