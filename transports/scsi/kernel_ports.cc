@@ -1,4 +1,4 @@
-#include "transports/scsi/data_port.h"
+#include "transports/scsi/kernel_ports.h"
 
 #include <algorithm>
 #include <cerrno>
