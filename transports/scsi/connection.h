@@ -11,7 +11,6 @@
 
 #include "base/unique_fd.h"
 #include "transports/host/node.h"
-#include "transports/scsi/control_port.h"
 #include "transports/scsi/kernel_ports.h"
 #include "zone/status.h"
 

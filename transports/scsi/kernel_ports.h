@@ -1,13 +1,8 @@
-// A Port that uses the SG_IO ioctl directly, for data: passes a request's buffers to the kernel
-// without a copy, in any number.
+// The ports of a real disk: one by libsgutils2 for commands of Zonebridge's own, one by the SG_IO
+// ioctl for a request's data.
 //
 // Threads: run() from any thread, concurrently.
-// Ownership: borrows the file descriptor; owns its bounce buffers.
-//
-// The kind of node matters. The block node's SG_IO maps scattered buffers without a copy. The sg
-// node takes scattered buffers but copies them in the kernel. A bsg node takes one buffer only.
-// This port copies scattered data where necessary: on bsg nodes, and if the buffers touch more
-// separate pages than the host adapter takes in one command.
+// Ownership: a port borrows its file descriptor; a DataPort owns its bounce buffers.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +19,24 @@
 
 namespace zonebridge::scsi {
 
+/// For discovery, reports and zone actions on any node of a SCSI disk (sg, bsg, sd). Flat data only.
+class ControlPort final : public Port {
+  public:
+    explicit ControlPort(int fd) noexcept : fd_(fd) {}
+
+    /// EOPNOTSUPP for more than one buffer. Allocates a small libsgutils2 object.
+    [[nodiscard]] Answer run(const Command& command) noexcept override;
+
+  private:
+    int fd_;
+};
+
+/// Passes a request's buffers to the kernel without a copy, in any number.
+///
+/// The kind of node matters. The block node's SG_IO maps scattered buffers without a copy. The sg
+/// node takes scattered buffers but copies them in the kernel. A bsg node takes one buffer only.
+/// This port copies scattered data where necessary: on bsg nodes, and if the buffers touch more
+/// separate pages than the host adapter takes in one command.
 class DataPort final : public Port {
     struct Private {};
 
