@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "transports/make_loop.h"
+
 namespace zonebridge {
 
 /// A multishot poll. After unwatch() it lives until the kernel has released it.
@@ -201,6 +203,12 @@ bool Ring::dispatch() noexcept {
         if (operation != nullptr) operation->complete(copy);
     }
     return found != 0;
+}
+
+tl::expected<std::unique_ptr<Loop>, Error> make_loop(Loop::Use use) {
+    auto ring = Ring::create(512, use);
+    if (!ring) return tl::unexpected(std::move(ring.error()));
+    return std::unique_ptr<Loop>(std::move(*ring));
 }
 
 }  // namespace zonebridge
