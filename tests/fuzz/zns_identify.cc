@@ -3,7 +3,6 @@
 
 #include "tests/fuzz/input.h"
 #include "zns/identify.h"
-#include "zns/limits.h"
 
 /// A byte: ZASL; then three structures of 4096 bytes: the controller's, the namespace's and the
 /// zoned namespace's.

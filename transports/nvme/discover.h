@@ -10,7 +10,6 @@
 
 #include "transports/nvme/port.h"
 #include "zns/identify.h"
-#include "zns/limits.h"
 #include "zone/limits.h"
 #include "zone/status.h"
 

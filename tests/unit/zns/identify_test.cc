@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/zns/made_up.h"
-#include "zns/limits.h"
 
 namespace zonebridge::zns {
 namespace {
