@@ -4,9 +4,9 @@
 #include <array>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "base/list.h"
+#include "layers/tag_table.h"
 
 namespace zonebridge {
 namespace {
@@ -48,7 +48,7 @@ class TracingQueue final : public Queue {
         std::array<Zone, 4> zones = {};
     };
     static constexpr std::size_t most_inquiries = 4;
-    // Tags below are the address of a slot or, with this mark, of an inquiry.
+    // Tags below are those of slots or, with this mark, the address of an inquiry.
     static constexpr std::uint64_t inquiry_mark = 1;
 
     void accept(std::span<const Request> requests) noexcept override;
@@ -63,12 +63,10 @@ class TracingQueue final : public Queue {
     void finish(Slot& slot, const Completion& completion) noexcept;
 
     RefusalSink& sink_;
-    std::vector<Slot> slots_;
-    List<Slot> idle_;
+    TagTable<Slot> slots_;
     std::array<Inquiry, most_inquiries> inquiries_;
     List<Inquiry> idle_inquiries_;
     RingBuffer<Completion> done_;
-    std::array<Completion, 64> returned_ = {};
     std::unique_ptr<Queue> inner_;  // last: destroyed first, while the zone buffers above still
                                     // exist
 };
@@ -80,12 +78,11 @@ TracingQueue::TracingQueue(Loop& loop, const Limits& limits, RefusalSink& sink,
       slots_(inner->depth()),
       done_(inner->depth()),
       inner_(std::move(inner)) {
-    for (auto& slot : slots_) idle_.push(slot);
     for (auto& inquiry : inquiries_) idle_inquiries_.push(inquiry);
 }
 
 TracingQueue::Slot& TracingQueue::remember(const Request& request) noexcept {
-    auto& slot = *idle_.pop();  // there is a slot for each request in flight
+    auto& slot = slots_.take();
     slot.tag = request.tag;
     slot.operation = request.operation;
     slot.scope = request.scope;
@@ -100,7 +97,7 @@ void TracingQueue::accept(std::span<const Request> requests) noexcept {
         const auto count = std::min(batch.size(), requests.size());
         for (std::size_t i = 0; i < count; ++i) {
             batch[i] = requests[i];
-            batch[i].tag = reinterpret_cast<std::uintptr_t>(&remember(batch[i]));
+            batch[i].tag = slots_.tag_of(remember(batch[i]));
         }
         inner_->take_checked(std::span(batch).first(count));
         requests = requests.subspan(count);
@@ -114,16 +111,13 @@ bool TracingQueue::take_refused(const Request& request, StatusCode code) noexcep
 }
 
 std::size_t TracingQueue::collect(std::span<Completion> out) noexcept {
-    for (auto count = returned_.size(); count == returned_.size();) {
-        count = inner_->reap(returned_);
-        for (const auto& completion : std::span(returned_).first(count)) {
-            const auto address = static_cast<std::uintptr_t>(completion.tag);
-            if ((address & inquiry_mark) != 0)
-                answered(*reinterpret_cast<Inquiry*>(address & ~inquiry_mark), completion);
-            else
-                ended(*reinterpret_cast<Slot*>(address), completion);
-        }
-    }
+    slots_.reap(*inner_, [this](const Completion& completion) {
+        const auto address = static_cast<std::uintptr_t>(completion.tag);
+        if ((address & inquiry_mark) != 0)
+            answered(*reinterpret_cast<Inquiry*>(address & ~inquiry_mark), completion);
+        else
+            ended(slots_.slot_of(completion.tag), completion);
+    });
     const auto count = done_.take(out);
     if (!done_.empty()) loop().note_ready();
     return count;
@@ -188,7 +182,7 @@ void TracingQueue::log(const Slot& slot, Status status, const Zone* zone) noexce
 
 void TracingQueue::finish(Slot& slot, const Completion& completion) noexcept {
     done_.push({slot.tag, completion.status, completion.result});
-    idle_.push(slot);
+    slots_.give_back(slot);
 }
 
 class ExplainedDisk final : public Transport {
