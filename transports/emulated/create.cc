@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "transports/emulated/emulated.h"
-#include "transports/emulated/table.h"
+#include "transports/emulated/table_sector.h"
 
 namespace zonebridge::emulated {
 namespace {

@@ -29,7 +29,7 @@
 #include "transports/emulated/format.h"
 #include "transports/emulated/ledger.h"
 #include "transports/emulated/slots.h"
-#include "transports/emulated/table.h"
+#include "transports/emulated/table_sector.h"
 #include "zone/limits.h"
 #include "zone/machine.h"
 #include "zone/request.h"
@@ -55,7 +55,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
 
-    // ---- Opening and closing (load.cc, disk.cc).
+    // ---- Opening and closing (loader.cc, disk.cc).
 
     /// Reads the zone table; after an unclean end determines what is durable and, if writable,
     /// repairs.
@@ -178,7 +178,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     void settle_ledger() noexcept;
     [[nodiscard]] int write_superblock(bool clean) noexcept;
     [[nodiscard]] std::uint64_t digest() const noexcept;
-    // load.cc
+    // loader.cc
     [[nodiscard]] tl::expected<void, Error> repair();
     void discard_leftovers();
 

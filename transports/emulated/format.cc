@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
-#include "transports/emulated/table.h"
+#include "transports/emulated/table_sector.h"
 
 namespace zonebridge::emulated {
 namespace {

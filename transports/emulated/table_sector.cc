@@ -1,4 +1,4 @@
-#include "transports/emulated/table.h"
+#include "transports/emulated/table_sector.h"
 
 #include <algorithm>
 
