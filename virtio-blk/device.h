@@ -89,7 +89,7 @@ class BlockDevice final : public virtio::Device {
     void start_flush(Slot& slot) noexcept;
     void answer_id(Slot& slot) noexcept;
 
-    // Requests that an earlier server took and never answered, in recover.cc.
+    // Requests that an earlier server took and never answered, in recovery.cc.
     /// Takes as many as there are pieces for; complete() takes the rest.
     void recover(Port& port) noexcept;
     /// Whether a request that may have been carried out can be repeated: it changes nothing, or
