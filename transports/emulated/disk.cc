@@ -86,6 +86,139 @@ tl::expected<void, Error> Disk::close() {
     return {};
 }
 
+Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
+                        std::uint64_t length) noexcept {
+    Grant grant;
+    bool ask_for_commit = false;
+    {
+        const std::lock_guard guard(lock_);
+        const auto start = limits_.layout.start_of(zone);
+        if (offset) {
+            grant.offset = *offset;
+            grant.status.code = machine_.begin_write(*offset, length);
+        } else if (const auto at = machine_.begin_append(start, length)) {
+            grant.offset = *at;
+        } else {
+            grant.status.code = at.error();
+        }
+        if (!grant.status.ok()) return grant;
+
+        const auto written = written_of(zone);
+        auto* entry = ledger_.find(zone);
+        if (entry == nullptr) {
+            entry = ledger_.add(zone, written);
+            if (entry != nullptr) entry->finished = machine_.state(zone) == ZoneState::full;
+        }
+        if (entry == nullptr) {
+            grant.wait = Grant::Wait::commit;
+            return grant;
+        }
+        ask_for_commit = ledger_.count() == ledger_.capacity() - ledger_.capacity() / 4;
+        auto slot = slots_.of(zone);
+        if (!slot) {
+            slot = slots_.allocate(zone);
+            if (!slot) {
+                if (slots_.awaits_commit())
+                    grant.wait = Grant::Wait::commit;
+                else
+                    grant.status = {StatusCode::no_space, NativeCause::os_error(ENOSPC)};
+                return grant;
+            }
+            // The slot's old data may be unpunched yet; readers of its last owner must notice the
+            // change.
+            ++reuse_epoch_;
+        }
+        entry->pinned = true;
+        stripes_[zone % stripes_.size()].writing = zone;
+        grant.file_at = geometry_.slot_offset(*slot) + (grant.offset - start);
+        if (grant.offset - start > written) grant.gap = grant.offset - start - written;
+    }
+    if (ask_for_commit) committer_->request();
+    return grant;
+}
+
+Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t length,
+                    std::uint64_t hash) noexcept {
+    Status status;
+    {
+        const std::lock_guard guard(lock_);
+        stripes_[zone % stripes_.size()].writing.reset();
+        auto* entry = ledger_.find(zone);
+        entry->pinned = false;
+        if (length != 0) {
+            // Another zone's write may have closed this zone meanwhile to make room: open it again.
+            const auto state = machine_.state(zone);
+            if (state != ZoneState::implicit_open && state != ZoneState::explicit_open &&
+                state != ZoneState::full)
+                status.code = machine_.begin_write(offset, length);
+            if (status.ok()) {
+                entry->hash += hash;
+                machine_.advance(offset, length);
+            }
+        }
+        // This slot has no data: free it, so that the next write tries another.
+        if (written_of(zone) == 0) slots_.give_back(zone);
+        forget_if_empty(zone);
+    }
+    if (length != 0) note_change(length);
+    return status;
+}
+
+Status Disk::discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcept {
+    const auto zone = limits_.layout.zone_of(offset);
+    // A reset takes it too, so that the slot stays this zone's during the punch.
+    const std::lock_guard stripe_guard(stripe(zone));
+    std::uint64_t file_at = 0;
+    {
+        const std::lock_guard guard(lock_);
+        const auto start = limits_.layout.start_of(zone);
+        const auto end = machine_.written_end(zone);
+        const auto slot = slots_.of(zone);
+        if (!slot || offset >= end) return {};
+        length = std::min(length, end - offset);
+        file_at = geometry_.slot_offset(*slot) + (offset - start);
+    }
+    const auto error = file_->punch(file_at, length);
+    return error == 0 ? Status{} : Status{status_of_errno(error), NativeCause::os_error(error)};
+}
+
+int Disk::clear(const Request& request, std::uint64_t file_at, std::uint64_t length) noexcept {
+    return may_give_back(request) ? file_->punch(file_at, length) : file_->zero(file_at, length);
+}
+
+Status Disk::before_change() noexcept {
+    if (committer_)
+        if (const auto error = committer_->failure())
+            return {StatusCode::io_error, NativeCause::os_error(*error)};
+    if (marked_unclean_.load()) return {};
+    const std::lock_guard guard(mark_lock_);
+    if (marked_unclean_.load()) return {};
+    if (const auto error = write_superblock(false))
+        return {status_of_errno(error), NativeCause::os_error(error)};
+    marked_unclean_ = true;
+    return {};
+}
+
+void Disk::note_change(std::uint64_t bytes) noexcept {
+    changed_ = true;
+    if (bytes == 0) return;
+    bool enough = false;
+    {
+        const std::lock_guard guard(lock_);
+        unflushed_ += bytes;
+        if (unflushed_ >= options_.commit_after) {
+            unflushed_ = 0;
+            enough = true;
+        }
+    }
+    if (enough) committer_->request();
+}
+
+bool Disk::space_will_return() noexcept {
+    const std::lock_guard guard(lock_);
+    return slots_.awaits_commit() || slots_.awaits_punch();
+}
+
 std::uint64_t Disk::act(const Request& request, Status& status) noexcept {
     status = before_change();
     if (!status.ok()) return 0;
@@ -127,6 +260,57 @@ std::size_t Disk::report(std::uint64_t offset, std::span<Zone> out) noexcept {
     return done;
 }
 
+StatusCode Disk::check_read(std::uint64_t offset, std::uint64_t length) noexcept {
+    if (limits_.layout.zone_count() == 0) return StatusCode::ok;
+    const std::lock_guard guard(lock_);
+    return machine_.check_read(offset, length);
+}
+
+Disk::Extent Disk::extent_at(std::uint64_t offset, std::uint64_t length) noexcept {
+    const auto& layout = limits_.layout;
+    Extent extent;
+    if (layout.zone_count() == 0) {
+        extent.length = length;
+        extent.file_at = plain_at(offset);
+        return extent;
+    }
+    extent.zone = layout.zone_of(offset);
+    if (layout.is_conventional(extent.zone)) {
+        const auto end = layout.start_of(layout.conventional_count());
+        extent.length = std::min(length, end - offset);
+        extent.file_at = plain_at(offset);
+        return extent;
+    }
+    const auto start = layout.start_of(extent.zone);
+    const auto end = start + layout.length_of(extent.zone);
+    const std::lock_guard guard(lock_);
+    const auto written_end = machine_.written_end(extent.zone);
+    if (offset < written_end) extent.slot = slots_.of(extent.zone);
+    if (extent.slot) {
+        extent.length = std::min(length, written_end - offset);
+        extent.file_at = geometry_.slot_offset(*extent.slot) + (offset - start);
+    } else {
+        extent.length = std::min(length, end - offset);
+    }
+    return extent;
+}
+
+bool Disk::still_there(const Extent& extent) noexcept {
+    if (!extent.slot) return true;
+    const auto index = static_cast<std::uint32_t>(extent.zone / records_per_sector);
+    std::optional<TableSector> newest;
+    std::optional<ZoneRecord> record;
+    for (std::size_t copy = 0; copy < 2; ++copy) {
+        SectorBytes bytes;
+        if (file_->read_all(bytes, geometry_.table_sector(index, copy)) != 0) continue;
+        const auto sector = decode_sector(bytes, index, copy, superblock_.seed());
+        if (!sector || (newest && newest->generation > sector->generation)) continue;
+        newest = sector;
+        record = decode_record(bytes, extent.zone % records_per_sector);
+    }
+    return record && record->slot == extent.slot;
+}
+
 // Called by the machine, under lock_.
 void Disk::zone_changed(std::uint32_t zone) noexcept {
     if (loading_) return;
@@ -147,39 +331,6 @@ void Disk::forget_if_empty(std::uint32_t zone) noexcept {
         return;
     slots_.release(zone);
     ledger_.remove(zone);
-}
-
-Status Disk::before_change() noexcept {
-    if (committer_)
-        if (const auto error = committer_->failure())
-            return {StatusCode::io_error, NativeCause::os_error(*error)};
-    if (marked_unclean_.load()) return {};
-    const std::lock_guard guard(mark_lock_);
-    if (marked_unclean_.load()) return {};
-    if (const auto error = write_superblock(false))
-        return {status_of_errno(error), NativeCause::os_error(error)};
-    marked_unclean_ = true;
-    return {};
-}
-
-void Disk::note_change(std::uint64_t bytes) noexcept {
-    changed_ = true;
-    if (bytes == 0) return;
-    bool enough = false;
-    {
-        const std::lock_guard guard(lock_);
-        unflushed_ += bytes;
-        if (unflushed_ >= options_.commit_after) {
-            unflushed_ = 0;
-            enough = true;
-        }
-    }
-    if (enough) committer_->request();
-}
-
-bool Disk::space_will_return() noexcept {
-    const std::lock_guard guard(lock_);
-    return slots_.awaits_commit() || slots_.awaits_punch();
 }
 
 }  // namespace zonebridge::emulated

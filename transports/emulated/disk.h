@@ -74,7 +74,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     /// Table sectors read from their older copy because the newer one is damaged.
     [[nodiscard]] std::uint32_t older_sectors() const noexcept { return older_sectors_; }
 
-    // ---- Writing (write.cc). The caller holds the zone's stripe from grant to settle.
+    // ---- Writing. The caller holds the zone's stripe from grant to settle.
 
     [[nodiscard]] std::mutex& stripe(std::uint32_t zone) noexcept {
         return stripes_[zone % stripes_.size()].lock;
@@ -124,13 +124,13 @@ class Disk final : private Machine::Observer, private Committer::Work {
         return is_plain(offset) && is_plain(offset + length - 1);  // conventional zones come first
     }
 
-    // ---- Zone actions and reports (disk.cc).
+    // ---- Zone actions and reports.
 
     /// Returns the number of zones acted on.
     [[nodiscard]] std::uint64_t act(const Request& request, Status& status) noexcept;
     [[nodiscard]] std::size_t report(std::uint64_t offset, std::span<Zone> out) noexcept;
 
-    // ---- Reading (read.cc).
+    // ---- Reading.
 
     /// A range of the disk that is contiguous in the file, or reads as zeroes.
     struct Extent {
