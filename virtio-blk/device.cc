@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "virtio-blk/slot.h"
-#include "virtio-blk/status.h"
 #include "zone/check.h"
 
 namespace zonebridge::virtio_blk {
