@@ -1,9 +1,9 @@
-// Recovery of requests that an earlier server took and never answered: which can be repeated, and
-// what the zone shows of the others. docs/decisions/inflight.md.
+#include "virtio-blk/recovery.h"
 
-#include <algorithm>
-#include <cstring>
+#include <span>
+#include <utility>
 
+#include "base/iovec.h"
 #include "virtio-blk/slot.h"
 #include "zone/check.h"
 
@@ -13,44 +13,9 @@ namespace {
 // Enough for every transport.
 constexpr std::size_t readback_alignment = 4096;
 
-std::uint64_t data_length(const virtio::Chain& chain) noexcept {
-    return chain.readable_length - RequestHeader::size;
-}
-
-/// Whether the data behind the header equal `bytes`.
-bool same_data(const virtio::Chain& chain, std::span<const std::byte> bytes) noexcept {
-    std::size_t skip = RequestHeader::size;
-    for (const auto& piece : chain.readable) {
-        const auto* begin = static_cast<const std::byte*>(piece.iov_base);
-        const auto skipped = std::min(skip, piece.iov_len);
-        skip -= skipped;
-        const auto length = std::min(piece.iov_len - skipped, bytes.size());
-        if (std::memcmp(begin + skipped, bytes.data(), length) != 0) return false;
-        bytes = bytes.subspan(length);
-    }
-    return bytes.empty();
-}
-
 }  // namespace
 
-void BlockDevice::recover(Port& port) noexcept {
-    while (auto* const slot = port.slots.pop_recovered(port.queue)) {
-        if (!parse(*slot)) {
-            port.queue.push(slot->chain, 0);
-            port.slots.give_back(*slot);
-            loop_.note_ready();
-        } else if (may_repeat(*slot)) {
-            start(*slot);
-        } else if (zone_tells(*slot)) {
-            ask_zone(*slot);
-        } else {
-            answer(*slot, RequestStatus::io_error);
-        }
-    }
-    submit();
-}
-
-bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
+bool Recovery::may_repeat(const Slot& slot) const noexcept {
     if (!slot.header.type) return true;
     switch (slot.type) {
         case RequestType::in:
@@ -65,7 +30,7 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
             if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
             // A range over several zones is refused if it touches a sequential write required one.
             return !layout.is_required(layout.zone_of(slot.offset)) &&
-                   !leaves_required_zone(limits_.layout, slot.offset, data_length(slot.chain));
+                   !leaves_required_zone(limits_.layout, slot.offset, slot.data_length());
         }
         case RequestType::zone_append:
         case RequestType::zone_open:
@@ -78,91 +43,84 @@ bool BlockDevice::may_repeat(const Slot& slot) const noexcept {
     return false;
 }
 
-bool BlockDevice::zone_tells(const Slot& slot) const noexcept {
-    if (!mode_.zoned || slot.type != RequestType::out || slot.offset >= limits_.size())
-        return false;
-    const auto length = data_length(slot.chain);
+bool Recovery::zone_tells(const Slot& slot) const noexcept {
+    if (slot.type != RequestType::out || slot.offset >= limits_.size()) return false;
+    const auto length = slot.data_length();
     return length != 0 && length <= limits_.max_transfer &&
            length <= limits_.size() - slot.offset &&
            !leaves_required_zone(limits_.layout, slot.offset, length);
 }
 
-void BlockDevice::ask_zone(Slot& slot) noexcept {
-    slot.next_waiting = nullptr;
-    if (recovering_ != nullptr) {
-        last_recovering_->next_waiting = &slot;
-        last_recovering_ = &slot;
-        return;
+std::optional<Request> Recovery::add(Slot& slot) noexcept {
+    slot.next_recovered = nullptr;
+    if (first_ != nullptr) {
+        last_->next_recovered = &slot;
+        last_ = &slot;
+        return std::nullopt;
     }
-    recovering_ = last_recovering_ = &slot;
-    slot.recovery = Recovery::asking_zone;
+    first_ = last_ = &slot;
+    return ask_zone();
+}
+
+std::optional<Request> Recovery::end() noexcept {
+    first_ = first_->next_recovered;
+    if (first_ != nullptr) return ask_zone();
+    last_ = nullptr;
+    bytes_.reset();
+    size_ = 0;
+    return std::nullopt;
+}
+
+Request Recovery::ask_zone() noexcept {
+    step_ = Step::asking_zone;
     Request request;
-    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.tag = first_->tag();
     request.operation = Operation::report;
-    request.offset = slot.offset;
-    request.zones = std::span(&readback_->zone, 1);
-    enqueue(request);
+    request.offset = first_->offset;
+    request.zones = std::span(&zone_, 1);
+    return request;
 }
 
-void BlockDevice::ask_next_zone() noexcept {
-    auto* const next = recovering_->next_waiting;
-    auto* const last = last_recovering_;
-    recovering_ = nullptr;
-    if (next == nullptr) {
-        readback_->bytes.reset();
-        readback_->size = 0;
-        return;
-    }
-    auto* const behind = next->next_waiting;
-    ask_zone(*next);
-    next->next_waiting = behind;
-    last_recovering_ = last;
+std::variant<Recovery::Verdict, Request> Recovery::take(const Completion& completion) noexcept {
+    const auto asked = std::exchange(step_, Step::judged);
+    if (!completion.status.ok()) return Verdict::unknown;
+    if (asked != Step::asking_zone) return same_data() ? Verdict::done : Verdict::unknown;
+    if (completion.result != 1) return Verdict::unknown;
+    return judge_by_pointer();
 }
 
-void BlockDevice::finish_recovery(Slot& slot, const Completion& completion) noexcept {
-    const auto asked = std::exchange(slot.recovery, Recovery::none);
-    if (!completion.status.ok() || (asked == Recovery::asking_zone && completion.result != 1))
-        return answer(slot, RequestStatus::io_error);
-    if (asked == Recovery::asking_zone) return judge_by_pointer(slot);
-    const auto length = data_length(slot.chain);
-    if (!same_data(slot.chain, {readback_->bytes.get(), static_cast<std::size_t>(length)}))
-        return answer(slot, RequestStatus::io_error);
-    // The data are on the disk. Whether they would survive a power cut is unknown.
-    if (!mode_.write_through) return answer(slot, RequestStatus::ok);
-    slot.flushing = true;
-    start_flush(slot);
-}
-
-void BlockDevice::judge_by_pointer(Slot& slot) noexcept {
-    const auto& zone = readback_->zone;
-    const auto end = slot.offset + data_length(slot.chain);
-    const auto full = zone.state == ZoneState::full;
-    if (!full && !zone.write_pointer) return answer(slot, RequestStatus::io_error);
-    const auto pointer = full ? zone.start + zone.capacity : *zone.write_pointer;
-    // Not carried out, and the zone accepts it.
-    if (pointer == slot.offset) return start(slot);
-    if (pointer < end) return answer(slot, RequestStatus::io_error);
+std::variant<Recovery::Verdict, Request> Recovery::judge_by_pointer() noexcept {
+    const auto offset = first_->offset;
+    const auto end = offset + first_->data_length();
+    const auto full = zone_.state == ZoneState::full;
+    if (!full && !zone_.write_pointer) return Verdict::unknown;
+    const auto pointer = full ? zone_.start + zone_.capacity : *zone_.write_pointer;
+    if (pointer == offset) return Verdict::not_done;
+    if (pointer < end) return Verdict::unknown;
 
     // Other data may be there: it was this write only if the bytes are equal. A zone may also be
     // full because it was finished, or contain an append's data.
-    auto& readback = *readback_;
-    const auto length = static_cast<std::size_t>(end - slot.offset);
-    if (readback.size < length) {
+    const auto length = static_cast<std::size_t>(end - offset);
+    if (size_ < length) {
         const auto rounded = (length + readback_alignment - 1) & ~(readback_alignment - 1);
-        readback.bytes.reset(
-            static_cast<std::byte*>(std::aligned_alloc(readback_alignment, rounded)));
-        readback.size = readback.bytes ? rounded : 0;
-        if (!readback.bytes) return answer(slot, RequestStatus::io_error);
+        bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(readback_alignment, rounded)));
+        size_ = bytes_ ? rounded : 0;
+        if (!bytes_) return Verdict::unknown;
     }
-    readback.piece = {readback.bytes.get(), length};
-    slot.recovery = Recovery::reading_back;
+    piece_ = {bytes_.get(), length};
+    step_ = Step::reading_back;
     Request request;
-    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.tag = first_->tag();
     request.operation = Operation::read;
-    request.offset = slot.offset;
+    request.offset = offset;
     request.length = length;
-    request.data = std::span(&readback.piece, 1);
-    enqueue(request);
+    request.data = std::span(&piece_, 1);
+    return request;
+}
+
+bool Recovery::same_data() const noexcept {
+    const std::span found(reinterpret_cast<const std::uint8_t*>(bytes_.get()), piece_.iov_len);
+    return !IovecCursor(first_->chain.readable, RequestHeader::size).compare(found);
 }
 
 }  // namespace zonebridge::virtio_blk
