@@ -1,5 +1,4 @@
-#include "transports/emulated/create.h"
-
+// Creates a disk in a new file of the host.
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -9,7 +8,8 @@
 #include <fmt/format.h>
 
 #include "transports/emulated/emulated.h"
-#include "transports/emulated/table_sector.h"
+#include "transports/emulated/file.h"
+#include "transports/emulated/format.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -35,55 +35,6 @@ tl::expected<Uuid, int> random_uuid() {
 }
 
 }  // namespace
-
-int format(File& file, const Shape& shape, const Uuid& uuid) {
-    const Geometry geometry(shape);
-    Superblock superblock;
-    superblock.uuid = uuid;
-    superblock.shape = shape;
-    superblock.clean = true;
-
-    constexpr std::size_t per_piece = 2048;
-    std::vector<std::uint8_t> buffer(std::min<std::size_t>(per_piece, geometry.table_sectors) *
-                                     sector_size);
-    for (std::uint64_t generation = 0; generation < 2; ++generation) {
-        for (std::uint32_t first = 0; first < geometry.table_sectors; first += per_piece) {
-            const auto count = std::min<std::uint32_t>(per_piece, geometry.table_sectors - first);
-            for (std::uint32_t i = 0; i < count; ++i) {
-                std::array<ZoneRecord, records_per_sector> records;
-                const auto zone = (first + i) * static_cast<std::uint32_t>(records_per_sector);
-                const auto zones =
-                    std::min<std::size_t>(records_per_sector, geometry.layout.zone_count() - zone);
-                for (std::uint32_t k = 0; k < zones; ++k)
-                    if (geometry.layout.is_conventional(zone + k))
-                        records[k].state = ZoneState::not_write_pointer;
-                encode(TableSector{first + i, generation, 0}, std::span(records).first(zones),
-                       superblock.seed(),
-                       std::span<std::uint8_t, sector_size>(buffer.data() + i * sector_size,
-                                                            sector_size));
-            }
-            if (const auto error = file.write_all(std::span(buffer).first(count * sector_size),
-                                                  geometry.table_sector(first, generation)))
-                return error;
-        }
-    }
-    for (std::uint32_t i = 0; i < geometry.table_sectors; ++i)
-        superblock.table_digest += digest_part(i, 1);
-    // The file extends to the end of the table, even if that is padding.
-    const std::uint8_t zero = 0;
-    if (const auto error = file.write_all({&zero, 1}, geometry.plain_offset - 1)) return error;
-    superblock.file_size = geometry.plain_offset;
-    // The superblock is written last: a file without one is not a disk.
-    if (const auto error = file.sync()) return error;
-    for (superblock.generation = 0; superblock.generation < 2; ++superblock.generation) {
-        std::array<std::uint8_t, page_size> page{};
-        const auto sector = encode(superblock);
-        std::copy(sector.begin(), sector.end(), page.begin());
-        if (const auto error = file.write_all(page, superblock.generation * page_size))
-            return error;
-    }
-    return file.sync();
-}
 
 tl::expected<void, Error> create(const std::string& path, const Shape& shape) {
     if (auto valid = validate(shape); !valid) {

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "transports/emulated/loader.h"
+
 namespace zonebridge::emulated {
 namespace {
 
@@ -14,7 +16,6 @@ constexpr std::uint32_t max_segments = 1024;  // IOV_MAX
 // write does.
 constexpr std::uint64_t max_clear = 64 << 20;
 constexpr std::uint32_t discard_granularity = 4096;  // a host file system's block
-constexpr std::size_t table_chunk = 128;             // sectors encoded while holding the lock once
 
 Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
     Limits limits;
@@ -48,22 +49,56 @@ Disk::Disk(std::unique_ptr<File> file, std::string path, const FoundSuperblock& 
            std::unique_ptr<ZeroSource> zeroes, Options options)
     : file_(std::move(file)),
       path_(std::move(path)),
-      superblock_(found.superblock),
-      both_superblocks_(found.both_good),
       zeroes_(std::move(zeroes)),
       options_(options),
-      geometry_(superblock_.shape),
-      limits_(limits_of(superblock_.shape, geometry_, options.writable)),
+      superblocks_(*file_, found),
+      geometry_(found.superblock.shape),
+      limits_(limits_of(found.superblock.shape, geometry_, options.writable)),
       machine_(limits_, this),
       slots_(geometry_),
       ledger_(std::min<std::size_t>(options.ledger_capacity,
                                     std::max(geometry_.layout.zone_count(), 1u))),
-      dirty_sectors_(geometry_.table_sectors),
-      generations_(geometry_.table_sectors),
-      table_buffer_(table_chunk * sector_size) {}
+      table_(*file_, geometry_, found.superblock.seed()) {}
 
 Disk::~Disk() {
     if (committer_) committer_->stop();
+}
+
+tl::expected<void, Error> Disk::load() {
+    const auto trusted = options_.in_use || superblocks_.trusted();
+    if (!trusted && options_.writable) {
+        // The state found now must not be lost later: after a kill it may be in memory only.
+        if (const auto error = file_->sync())
+            return tl::make_unexpected(
+                os_failure(error, fmt::format("cannot make {} durable", path_)));
+    }
+    Loader loader({.file = *file_,
+                   .path = path_,
+                   .geometry = geometry_,
+                   .trusted = trusted,
+                   .least_size = trusted ? superblocks_.newest().file_size : 0,
+                   .hashed_block_size = limits_.physical_block_size},
+                  table_, machine_, slots_);
+    if (auto loaded = loader.load(); !loaded) return loaded;
+    if (trusted && !options_.in_use && table_.digest() != superblocks_.newest().table_digest)
+        return damaged(path_, "its zone table is older than its superblock");
+    if (trusted || !options_.writable) return {};
+    if (auto repaired = repair(); !repaired) return repaired;
+    loader.discard_leftovers();
+    return {};
+}
+
+// Writes the zones' records as found, under the number of the commit that they come from: if this
+// is interrupted, the next load() checks that commit's records again.
+tl::expected<void, Error> Disk::repair() {
+    const auto failed = [&](int error) {
+        return tl::make_unexpected(os_failure(error, fmt::format("cannot repair {}", path_)));
+    };
+    if (const auto error = superblocks_.mark_unclean()) return failed(error);
+    if (!table_.any_marked()) return {};
+    if (const auto error = table_.write(table_.newest_commit(), *this, lock_)) return failed(error);
+    if (const auto error = file_->sync()) return failed(error);
+    return {};
 }
 
 void Disk::start() {
@@ -74,7 +109,7 @@ void Disk::start() {
 tl::expected<void, Error> Disk::close() {
     if (!options_.writable || closed_) return {};
     closed_ = true;
-    if (!committer_ || !marked_unclean_) return {};
+    if (!committer_ || !superblocks_.marked_unclean()) return {};
     const auto failed = [&](int error) {
         return tl::make_unexpected(os_failure(
             error, fmt::format("{}: the data written last could not be made durable", path_)));
@@ -82,7 +117,7 @@ tl::expected<void, Error> Disk::close() {
     if (const auto error = committer_->wait(committer_->request())) return failed(error);
     committer_->stop();
     while (reclaim()) continue;
-    if (const auto error = write_superblock(true)) return failed(error);
+    if (const auto error = superblocks_.mark_clean(table_.digest())) return failed(error);
     return {};
 }
 
@@ -190,12 +225,8 @@ Status Disk::before_change() noexcept {
     if (committer_)
         if (const auto error = committer_->failure())
             return {StatusCode::io_error, NativeCause::os_error(*error)};
-    if (marked_unclean_.load()) return {};
-    const std::lock_guard guard(mark_lock_);
-    if (marked_unclean_.load()) return {};
-    if (const auto error = write_superblock(false))
+    if (const auto error = superblocks_.mark_unclean())
         return {status_of_errno(error), NativeCause::os_error(error)};
-    marked_unclean_ = true;
     return {};
 }
 
@@ -295,26 +326,16 @@ Disk::Extent Disk::extent_at(std::uint64_t offset, std::uint64_t length) noexcep
     return extent;
 }
 
-bool Disk::still_there(const Extent& extent) noexcept {
+bool Disk::still_there(const Extent& extent) const noexcept {
     if (!extent.slot) return true;
-    const auto index = static_cast<std::uint32_t>(extent.zone / records_per_sector);
-    std::optional<TableSector> newest;
-    std::optional<ZoneRecord> record;
-    for (std::size_t copy = 0; copy < 2; ++copy) {
-        SectorBytes bytes;
-        if (file_->read_all(bytes, geometry_.table_sector(index, copy)) != 0) continue;
-        const auto sector = decode_sector(bytes, index, copy, superblock_.seed());
-        if (!sector || (newest && newest->generation > sector->generation)) continue;
-        newest = sector;
-        record = decode_record(bytes, extent.zone % records_per_sector);
-    }
+    const auto record = table_.find(extent.zone);
     return record && record->slot == extent.slot;
 }
 
 // Called by the machine, under lock_.
 void Disk::zone_changed(std::uint32_t zone) noexcept {
     if (loading_) return;
-    dirty_sectors_.set(zone / records_per_sector);
+    table_.mark(zone);
     if (machine_.state(zone) == ZoneState::full &&
         written_of(zone) != limits_.layout.capacity_of(zone))
         if (auto* entry = ledger_.find(zone)) entry->finished = true;

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
+#include "transports/emulated/file.h"
 #include "transports/emulated/table_sector.h"
 
 namespace zonebridge::emulated {
@@ -54,25 +55,28 @@ std::optional<std::uint32_t> limit_at(ByteView fields, std::size_t at) noexcept 
     return value;
 }
 
-Error damaged(std::string message) {
+// The caller adds the path.
+Error bad_superblock(std::string message) {
     return {StatusCode::media_error, std::move(message), {}};
 }
 
 tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     if (std::memcmp(sector, magic.data(), magic.size()) != 0)
-        return tl::make_unexpected(damaged("is not an emulated zoned disk (no magic number)"));
+        return tl::make_unexpected(
+            bad_superblock("is not an emulated zoned disk (no magic number)"));
     const ByteView fields({sector, sector_size});
     // Check the version before the checksum: a newer format may have that elsewhere.
     const auto version = fields.le32(at_version);
     if (version > format_version && version < 0x10000)
-        return tl::make_unexpected(damaged(fmt::format(
+        return tl::make_unexpected(bad_superblock(fmt::format(
             "has format version {}, but this program knows only version {}: use a newer zonebridge",
             version, format_version)));
     if (fields.le64(at_checksum) != checksum_of(sector))
-        return tl::make_unexpected(damaged("is damaged: the superblock's checksum is wrong"));
+        return tl::make_unexpected(
+            bad_superblock("is damaged: the superblock's checksum is wrong"));
     if (version != format_version)
         return tl::make_unexpected(
-            damaged(fmt::format("is damaged: there is no format version {}", version)));
+            bad_superblock(fmt::format("is damaged: there is no format version {}", version)));
 
     Superblock result;
     std::copy_n(sector + at_uuid, result.uuid.size(), result.uuid.begin());
@@ -92,11 +96,11 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     shape.physical_block_size = fields.le32(at_physical);
     if (sector[at_model] > static_cast<std::uint8_t>(Model::host_managed))
         return tl::make_unexpected(
-            damaged(fmt::format("is damaged: there is no zone model {}", sector[at_model])));
+            bad_superblock(fmt::format("is damaged: there is no zone model {}", sector[at_model])));
     shape.model = static_cast<Model>(sector[at_model]);
     if (auto valid = validate(shape); !valid)
         return tl::make_unexpected(
-            damaged("is damaged: its geometry is invalid: " + valid.error().message));
+            bad_superblock("is damaged: its geometry is invalid: " + valid.error().message));
     return result;
 }
 
@@ -158,11 +162,11 @@ tl::expected<FoundSuperblock, Error> choose_superblock(
     for (std::size_t copy = 0; copy < 2; ++copy)
         if (copies[copy] && copies[copy]->generation % 2 != copy)
             copies[copy] = tl::make_unexpected(
-                damaged("is damaged: a superblock lies where the other copy belongs"));
+                bad_superblock("is damaged: a superblock lies where the other copy belongs"));
     if (copies[0] && copies[1]) {
         if (copies[0]->uuid != copies[1]->uuid)
             return tl::make_unexpected(
-                damaged("is damaged: its two superblocks belong to different disks"));
+                bad_superblock("is damaged: its two superblocks belong to different disks"));
         const auto& newer = copies[0]->generation > copies[1]->generation ? *copies[0] : *copies[1];
         return FoundSuperblock{newer, true};
     }
@@ -176,6 +180,62 @@ tl::expected<FoundSuperblock, Error> choose_superblock(
 bool has_magic(std::span<const std::uint8_t, 2 * page_size> start) noexcept {
     return std::equal(magic.begin(), magic.end(), start.begin()) ||
            std::equal(magic.begin(), magic.end(), start.begin() + page_size);
+}
+
+int format(File& file, const Shape& shape, const Uuid& uuid) {
+    const Geometry geometry(shape);
+    Superblock superblock;
+    superblock.uuid = uuid;
+    superblock.shape = shape;
+    superblock.clean = true;
+
+    constexpr std::size_t per_piece = 2048;
+    std::vector<std::uint8_t> buffer(std::min<std::size_t>(per_piece, geometry.table_sectors) *
+                                     sector_size);
+    for (std::uint64_t generation = 0; generation < 2; ++generation) {
+        for (std::uint32_t first = 0; first < geometry.table_sectors; first += per_piece) {
+            const auto count = std::min<std::uint32_t>(per_piece, geometry.table_sectors - first);
+            for (std::uint32_t i = 0; i < count; ++i) {
+                std::array<ZoneRecord, records_per_sector> records;
+                const auto zone = (first + i) * static_cast<std::uint32_t>(records_per_sector);
+                const auto zones =
+                    std::min<std::size_t>(records_per_sector, geometry.layout.zone_count() - zone);
+                for (std::uint32_t k = 0; k < zones; ++k)
+                    if (geometry.layout.is_conventional(zone + k))
+                        records[k].state = ZoneState::not_write_pointer;
+                encode(TableSector{first + i, generation, 0}, std::span(records).first(zones),
+                       superblock.seed(),
+                       std::span<std::uint8_t, sector_size>(buffer.data() + i * sector_size,
+                                                            sector_size));
+            }
+            if (const auto error = file.write_all(std::span(buffer).first(count * sector_size),
+                                                  geometry.table_sector(first, generation)))
+                return error;
+        }
+    }
+    for (std::uint32_t i = 0; i < geometry.table_sectors; ++i)
+        superblock.table_digest += digest_part(i, 1);
+    // The file extends to the end of the table, even if that is padding.
+    const std::uint8_t zero = 0;
+    if (const auto error = file.write_all({&zero, 1}, geometry.plain_offset - 1)) return error;
+    superblock.file_size = geometry.plain_offset;
+    // The superblock is written last: a file without one is not a disk.
+    if (const auto error = file.sync()) return error;
+    for (superblock.generation = 0; superblock.generation < 2; ++superblock.generation) {
+        std::array<std::uint8_t, page_size> page{};
+        const auto sector = encode(superblock);
+        std::copy(sector.begin(), sector.end(), page.begin());
+        if (const auto error = file.write_all(page, superblock.generation * page_size))
+            return error;
+    }
+    return file.sync();
+}
+
+tl::unexpected<Error> damaged(const std::string& path, std::string_view what) {
+    return tl::make_unexpected(
+        Error{StatusCode::media_error,
+              fmt::format("{} is damaged: {}; restore it from a copy", path, what),
+              {}});
 }
 
 }  // namespace zonebridge::emulated

@@ -18,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <tl/expected.hpp>
 
@@ -81,6 +82,14 @@ struct FoundSuperblock {
     std::span<const std::uint8_t, 2 * page_size> start);
 /// Whether either copy begins with the magic number.
 [[nodiscard]] bool has_magic(std::span<const std::uint8_t, 2 * page_size> start) noexcept;
+
+class File;
+
+/// Writes an empty disk of a valid shape and makes it durable; 0 or an errno.
+[[nodiscard]] int format(File& file, const Shape& shape, const Uuid& uuid);
+
+/// The error for a disk of which a part is lost: "PATH is damaged: `what`; ...".
+[[nodiscard]] tl::unexpected<Error> damaged(const std::string& path, std::string_view what);
 
 /// "2 MiB", "513 bytes".
 [[nodiscard]] std::string in_words(std::uint64_t bytes);

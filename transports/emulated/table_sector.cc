@@ -85,4 +85,12 @@ std::uint64_t digest_part(std::uint32_t index, std::uint64_t generation) noexcep
     return XXH3_64bits_withSeed(bytes, sizeof bytes, index);
 }
 
+std::uint64_t hash_blocks(std::span<const std::uint8_t> data, std::uint64_t position,
+                          std::uint32_t block_size) noexcept {
+    std::uint64_t sum = 0;
+    for (std::size_t done = 0; done + block_size <= data.size(); done += block_size)
+        sum += XXH3_64bits_withSeed(data.data() + done, block_size, position + done);
+    return sum;
+}
+
 }  // namespace zonebridge::emulated

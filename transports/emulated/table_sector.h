@@ -15,7 +15,7 @@ inline constexpr std::size_t records_per_sector = 15;
 
 /// One zone. `written` counts the bytes from the zone's start that hold data. The first `proven` of
 /// them were durable before the commit that wrote this record; the rest is valid only if it has the
-/// hash (block_hash.h), because the record may have reached the disk without its data.
+/// hash (hash_blocks()), because the record may have reached the disk without its data.
 struct ZoneRecord {
     ZoneState state = ZoneState::empty;
     std::optional<std::uint32_t> slot;  ///< The slot of the data; absent if nothing is written.
@@ -48,5 +48,13 @@ void encode(const TableSector& sector, std::span<const ZoneRecord> records, std:
 /// A sector's part of the table's digest: the sum of all parts, saved in a clean superblock, shows
 /// when a durable sector was lost.
 [[nodiscard]] std::uint64_t digest_part(std::uint32_t index, std::uint64_t generation) noexcept;
+
+/// The hash of a range of a zone's data: the sum, modulo 2^64, of each block's XXH3 seeded with its
+/// position in the zone. It can be built piece by piece in any order, whatever the writes'
+/// boundaries, and the part that a commit has covered can be subtracted.
+///
+/// `data` is whole blocks; `position` is the first one's distance from the zone's start, in bytes.
+[[nodiscard]] std::uint64_t hash_blocks(std::span<const std::uint8_t> data, std::uint64_t position,
+                                        std::uint32_t block_size) noexcept;
 
 }  // namespace zonebridge::emulated

@@ -13,8 +13,8 @@
 #include "tests/unit/transports/emulated/history.h"
 #include "tests/unit/transports/emulated/lossy_store.h"
 #include "tests/unit/transports/emulated/support.h"
-#include "transports/emulated/create.h"
-#include "transports/emulated/open.h"
+#include "transports/emulated/disk.h"
+#include "transports/emulated/format.h"
 #include "transports/emulated/queue.h"
 
 namespace zonebridge::emulated {
