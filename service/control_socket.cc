@@ -12,10 +12,8 @@
 #include <optional>
 #include <poll.h>
 #include <string_view>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -24,7 +22,6 @@
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "service/log.h"
-#include "virtio/notifier.h"
 #include "virtio/vhost_user/listener.h"
 
 namespace zonebridge::service {
@@ -86,8 +83,7 @@ class ControlSocket::CommandRunner {
     /// Readable when take_done() has answers.
     [[nodiscard]] int done_fd() const noexcept { return done_fd_.get(); }
     [[nodiscard]] std::vector<Done> take_done() {
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got = ::read(done_fd_.get(), &count, sizeof count);
+        drain_event(done_fd_);
         const std::lock_guard guard(lock_);
         return std::exchange(done_, {});
     }
@@ -104,7 +100,7 @@ class ControlSocket::CommandRunner {
             auto answer = carry_out(job.line);
             lock.lock();
             done_.push_back({job.peer, std::move(answer)});
-            virtio::notify(done_fd_);
+            signal_event(done_fd_);
         }
     }
     [[nodiscard]] ControlProtocol::Answer carry_out(const std::string& line) const {
@@ -142,7 +138,7 @@ class ControlSocket::Connections {
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
     ~Connections() {
-        virtio::notify(stop_);
+        signal_event(stop_);
         if (thread_.joinable()) thread_.join();
     }
 
@@ -321,8 +317,8 @@ tl::expected<std::unique_ptr<ControlSocket>, Error> ControlSocket::open(
     const ControlLimits& limits) {
     auto listener = virtio::Listener::bind(path);
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
-    UniqueFd done(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    auto done = make_event_fd();
+    auto stop = make_event_fd();
     if (!done || !stop) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     auto control = std::make_unique<ControlSocket>(Private{});
     control->runner_ = std::make_unique<CommandRunner>(std::move(done), protocol, luns);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/eventfd.h>
 
 #include "base/thread.h"
 
@@ -122,7 +121,7 @@ void Committer::run() noexcept {
 void Committer::wake_all() noexcept {
     ended_.notify_all();
     for (auto* waker : wakers_)
-        if (waker->waiting.exchange(false)) ::eventfd_write(waker->event_fd, 1);
+        if (waker->waiting.exchange(false)) signal_event(waker->event);
 }
 
 }  // namespace zonebridge::emulated

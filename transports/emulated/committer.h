@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/unique_fd.h"
+
 namespace zonebridge::emulated {
 
 class Committer {
@@ -35,7 +37,7 @@ class Committer {
     /// Signalled once, through its eventfd, when the next commit or punching ends. To miss no end,
     /// set `waiting` before reading durable(), reclaimed() and failure().
     struct Waker {
-        int event_fd = -1;
+        UniqueFd event;
         std::atomic<bool> waiting = false;
     };
 

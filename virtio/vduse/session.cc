@@ -5,7 +5,6 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
-#include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
 
@@ -146,7 +145,7 @@ LiveSession::~LiveSession() {
 
 LiveSession::Result LiveSession::prepare() {
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
-        UniqueFd kick(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        auto kick = make_event_fd();
         if (!kick)
             return tl::unexpected(fmt::format("can't make an eventfd: {}", std::strerror(errno)));
         queues_[i].kick = std::make_shared<const UniqueFd>(std::move(kick));
@@ -341,8 +340,7 @@ void LiveSession::take_events() {
 void LiveSession::take_kicks(std::span<const pollfd> waits) {
     for (std::uint16_t i = 0; i < queues_.size(); ++i) {
         if (waits[i].revents == 0 || queues_[i].running) continue;
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got = ::read(queues_[i].kick->get(), &count, sizeof count);
+        drain_event(*queues_[i].kick);
         queues_[i].held = false;
         look(i);
     }

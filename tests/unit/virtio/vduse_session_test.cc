@@ -21,7 +21,6 @@
 #include "tests/unit/support/temporary.h"
 #include "tests/unit/virtio/echo_backend.h"
 #include "virtio/device_status.h"
-#include "virtio/notifier.h"
 #include "virtio/ring.h"
 #include "virtio/vduse/live_session.h"
 
@@ -94,7 +93,7 @@ class VduseSession : public testing::Test {
     static constexpr auto good = VDUSE_REQ_RESULT_OK;
     static constexpr auto failed = VDUSE_REQ_RESULT_FAILED;
 
-    VduseSession() : stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    VduseSession() : stop_(make_event_fd()) {
         EXPECT_TRUE(memory_.add(0, memory_size));
         int pair[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
@@ -141,7 +140,7 @@ class VduseSession : public testing::Test {
     }
     ~VduseSession() override {
         backend_.hang(false);
-        notify(stop_);
+        signal_event(stop_);
         thread_.join();
         session_.reset();
         kernel = {};
