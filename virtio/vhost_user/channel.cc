@@ -167,4 +167,25 @@ tl::expected<void, std::string> Channel::send(const MessageHeader& header,
     return {};
 }
 
+tl::expected<void, std::string> BackendChannel::open(Message& message) {
+    if (message.fds.size() != 1)
+        return tl::unexpected(std::string("came without a file descriptor"));
+    struct stat info {};
+    if (::fstat(message.fds[0].get(), &info) != 0 || !S_ISSOCK(info.st_mode))
+        return tl::unexpected(std::string("its file descriptor is not a socket"));
+    socket_ = std::move(message.fds[0]);
+    return {};
+}
+
+void BackendChannel::send_config_change() noexcept {
+    if (!socket_) return;
+    const MessageHeader header{.request = static_cast<std::uint32_t>(BackendRequest::config_change),
+                               .flags = MessageHeader::version,
+                               .size = 0};
+    // A front end that lets this channel fill up has enough pending messages to read the
+    // configuration again. A partly sent message would make the channel useless.
+    const ssize_t sent = ::send(socket_.get(), &header, sizeof header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof header) socket_.close();
+}
+
 }  // namespace zonebridge::virtio

@@ -1,9 +1,10 @@
-// One vhost-user socket: receives whole messages with their descriptors, and sends replies; waits
-// for the peer no longer than a given limit.
+// The two sockets of a vhost-user connection. A Channel receives the front end's messages with
+// their descriptors, and sends replies; it waits for the peer no longer than a given limit. A
+// BackendChannel tells the front end of events.
 //
-// Threads: belongs to one thread.
-// Ownership: owns the socket, and every descriptor received until the message is taken; closes the
-// others.
+// Threads: both belong to one thread.
+// Ownership: each owns its socket, and a Channel every descriptor received until the message is
+// taken; it closes the others.
 #pragma once
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -70,6 +72,21 @@ class Channel {
     std::array<std::byte, sizeof(MessageHeader)> header_bytes_{};
     std::size_t received_ = 0;  // of header and payload together
     Message message_;
+};
+
+/// The channel of SET_BACKEND_REQ_FD, on which a back end sends requests of its own.
+class BackendChannel {
+  public:
+    /// Takes the socket that came with SET_BACKEND_REQ_FD.
+    [[nodiscard]] tl::expected<void, std::string> open(Message& message);
+    void close() noexcept { socket_.close(); }
+
+    /// Tells the front end to read the configuration again; does nothing without a channel. Asks
+    /// for no reply and never waits.
+    void send_config_change() noexcept;
+
+  private:
+    UniqueFd socket_;
 };
 
 }  // namespace zonebridge::virtio
