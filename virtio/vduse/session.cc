@@ -12,7 +12,7 @@
 
 #include "virtio/device_status.h"
 #include "virtio/ring.h"
-#include "virtio/vduse/live_session.h"
+#include "virtio/vduse/queues.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {

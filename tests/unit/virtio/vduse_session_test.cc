@@ -22,7 +22,7 @@
 #include "tests/unit/virtio/echo_backend.h"
 #include "virtio/device_status.h"
 #include "virtio/ring.h"
-#include "virtio/vduse/live_session.h"
+#include "virtio/vduse/queues.h"
 
 namespace {
 

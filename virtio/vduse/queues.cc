@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 
 #include "virtio/ring.h"
-#include "virtio/vduse/live_session.h"
+#include "virtio/vduse/queues.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {
