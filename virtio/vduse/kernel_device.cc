@@ -1,17 +1,12 @@
-// Checks the host and the options before a session opens.
-#include <algorithm>
-#include <bit>
+#include "virtio/vduse/kernel_device.h"
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <string>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
-
-#include "virtio/vduse/device.h"
-#include "virtio/vduse/session.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {
@@ -31,6 +26,35 @@ std::optional<bool> kernel_has_vduse() {
             if (line.find("/vduse.ko") < line.find(':')) known = true;
     }
     return known;
+}
+
+/// Makes the device, or finds one of the same shape (then true).
+tl::expected<bool, std::string> make_or_find(const Control& control, Record& record,
+                                             const Shape& shape) {
+    auto made = control.create(shape);
+    if (!made) return tl::unexpected(std::move(made.error()));
+    if (!*made && record.fits(shape)) return true;
+    if (!*made) {
+        // The device has another or an unknown shape: destroy it if it is unused.
+        auto ended = control.destroy(shape.name);
+        if (!ended) return tl::unexpected(std::move(ended.error()));
+        if (!*ended)
+            return tl::unexpected(fmt::format(
+                "there is a VDUSE device {0} already, and it was not made for this disk with these "
+                "options. Choose another name; or, if nothing needs it, take it off the vDPA bus "
+                "(vdpa dev del {0}) and try again",
+                shape.name));
+        made = control.create(shape);
+        if (!made) return tl::unexpected(std::move(made.error()));
+        if (!*made)
+            return tl::unexpected(
+                fmt::format("another process made the VDUSE device {} just now", shape.name));
+    }
+    if (auto written = record.write(shape); !written) {
+        (void)control.destroy(shape.name);
+        return tl::unexpected(std::move(written.error()));
+    }
+    return false;
 }
 
 }  // namespace
@@ -53,14 +77,6 @@ std::optional<std::string> missing() {
     return std::string("the kernel's module vduse is not loaded; load it with: modprobe vduse");
 }
 
-WaitLimits fitting(WaitLimits limits, std::chrono::seconds message_timeout) {
-    if (message_timeout.count() == 0) return limits;
-    // A message may arrive while the session waits between two messages, and then has to wait
-    // itself.
-    const std::chrono::milliseconds most = message_timeout;
-    return {std::min(limits.message, most * 2 / 3), std::min(limits.between, most / 6)};
-}
-
 std::optional<std::string> bad_name(std::string_view name) {
     constexpr std::string_view good =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
@@ -71,6 +87,72 @@ std::optional<std::string> bad_name(std::string_view name) {
             "0-9 _ . -, does not start with a dot, and is not \"control\"",
             name, longest_name);
     return std::nullopt;
+}
+
+tl::expected<KernelDevice, std::string> KernelDevice::open(const Shape& shape,
+                                                           const std::string& state_folder) {
+    auto record = Record::open(state_folder, shape.name);
+    if (!record) return tl::unexpected(std::move(record.error()));
+    auto control = Control::open();
+    if (!control) return tl::unexpected(std::move(control.error()));
+    const auto resumed = make_or_find(*control, *record, shape);
+    if (!resumed) return tl::unexpected(resumed.error());
+    // Remove a device that was made in vain.
+    const auto give_up = [&](std::string why) {
+        if (!*resumed && control->destroy(shape.name).value_or(false)) record->remove();
+        return tl::unexpected(std::move(why));
+    };
+    auto node = Node::open(shape.name);
+    if (!node) return give_up(std::move(node.error()));
+    auto inflight = record->area(shape);
+    if (!inflight) return give_up(std::move(inflight.error()));
+    return KernelDevice(shape, {.control = std::move(*control),
+                                .record = std::move(*record),
+                                .node = std::move(*node),
+                                .inflight = std::move(*inflight),
+                                .resumed = *resumed});
+}
+
+KernelDevice::KernelDevice(const Shape& shape, Parts parts)
+    : config_(shape.config.begin(), shape.config.end()),
+      shape_(shape),
+      control_(std::move(parts.control)),
+      record_(std::move(parts.record)),
+      node_(std::move(parts.node)),
+      inflight_(std::move(parts.inflight)),
+      resumed_(parts.resumed) {
+    shape_.config = config_;
+}
+
+std::chrono::seconds KernelDevice::message_timeout() const {
+    std::ifstream file(fmt::format("/sys/class/vduse/{}/msg_timeout", shape_.name));
+    unsigned seconds = 0;
+    file >> seconds;
+    return std::chrono::seconds{file ? seconds : 0};
+}
+
+KernelDevice::Result KernelDevice::set_config(std::vector<std::byte> config) {
+    config_ = std::move(config);
+    shape_.config = config_;
+    return node_->set_config(config_);
+}
+
+KernelDevice::Result KernelDevice::destroy() {
+    node_.reset();
+    auto ended = control_.destroy(shape_.name);
+    if (ended && *ended) {
+        record_.remove();
+        return {};
+    }
+    auto why = ended ? fmt::format(
+                           "the VDUSE device {0} is still on the vDPA bus; take it off first (vdpa "
+                           "dev del {0})",
+                           shape_.name)
+                     : ended.error();
+    auto again = Node::open(shape_.name);
+    if (!again) return tl::unexpected(why + "; and it can't be served any more: " + again.error());
+    node_ = std::move(*again);
+    return tl::unexpected(std::move(why));
 }
 
 }  // namespace zonebridge::virtio::vduse

@@ -1,50 +1,82 @@
-// The implementation of session.h: the state of the kernel's device, of its driver and of each
-// queue.
+// The queues of a VDUSE device, and the driver's memory that they lie in.
 //
 // A queue is started when its ring holds a chain, and not before. With virtio_vdpa the driver's
 // buffers are in no memory map before the first of them exists, and no message announces it; with
 // vhost_vdpa a queue may become ready after DRIVER_OK without a message. The first kick comes after
 // both, so the session watches the kicks of queues that do not run.
 //
-// Threads: belongs to one thread.
-// Ownership: owns the node, the record and the kick descriptors; borrows the Backend.
+// Queues run only while a driver has accepted features, and has not broken the rules since its
+// last reset. A running queue lies in the memory that the Backend has. A queue whose requests the
+// disk did not return in time still runs, but takes no more chains.
+//
+// Threads: belongs to the session's thread.
+// Ownership: owns the kick descriptors and the memory; borrows the device, the Backend and the log.
 #pragma once
 
-#include <memory>
+#include <chrono>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <poll.h>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "virtio/vduse/device.h"
+#include <tl/expected.hpp>
+
+#include "virtio/backend.h"
 #include "virtio/vduse/iotlb.h"
-#include "virtio/vduse/record.h"
-#include "virtio/vduse/session.h"
+#include "virtio/vduse/kernel_device.h"
 
 namespace zonebridge::virtio::vduse {
 
-class LiveSession final : public Session {
+/// Log lines about events that do not end the session; called on the session's thread.
+using Log = std::function<void(std::string_view)>;
+
+class Queues {
     using Result = tl::expected<void, std::string>;
 
   public:
-    struct Parts {
-        DeviceOptions options;
-        Control control;
-        Record record;
-        Node node;
-        std::shared_ptr<const InflightArea> inflight;
-        bool resumed;
-    };
+    Queues(const KernelDevice& device, Backend& backend, const Log& log);
 
-    LiveSession(Parts parts, Shape shape, Backend& backend, Log log);
-    ~LiveSession() override;
-
-    /// Sets up the queues and their kick descriptors.
+    /// Sets up the queues in the kernel's device, with kick descriptors.
     [[nodiscard]] Result prepare();
+    /// Sets the kick descriptors, which the kernel drops at each reset.
+    [[nodiscard]] Result set_kicks() const;
 
-    [[nodiscard]] bool resumed() const noexcept override { return resumed_; }
-    [[nodiscard]] SessionEnd run(int stop) override;
-    [[nodiscard]] Result destroy() override;
+    /// From now on, until the next call, all waits for the disk end after `limit`.
+    void begin_wait(std::chrono::milliseconds limit);
+
+    /// A driver accepted features and was not let go since.
+    [[nodiscard]] bool has_driver() const noexcept { return features_.has_value(); }
+    /// Queues may start from now on, with these features.
+    void attach_driver(std::uint64_t features) noexcept { features_ = features; }
+    /// Releases the driver's memory and queues, and resets the Backend. An error while the disk
+    /// holds requests: their memory stays in use.
+    [[nodiscard]] Result let_go(ResetCause cause);
+    /// The driver's faults and indices are forgotten: its reset is complete.
+    void forget();
+
+    /// Moves to the driver's memory as the kernel has it now.
+    [[nodiscard]] Result map_memory();
+
+    /// Starts every queue whose ring holds a chain.
+    void look_at_all();
+    /// The driver or the disk broke the rules: all queues stop until the driver's reset.
+    void fault(std::string_view why);
+
+    /// Adds an entry for each queue: those that do not run may have to start when they are kicked.
+    void watch_kicks(std::vector<pollfd>& waits) const;
+    void take_kicks(std::span<const pollfd> waits);
+
+    /// VDUSE_GET_VQ_STATE: the queue stays stopped until it is kicked; the index to continue from.
+    /// Nothing: there is no such queue, or the queue could not be stopped.
+    [[nodiscard]] std::optional<std::uint16_t> suspend(std::uint32_t index);
+
+    /// A driver has made some queue ready.
+    [[nodiscard]] bool any_ready() const;
+    void interrupt_all() const noexcept;
 
   private:
     struct Queue {
@@ -61,28 +93,8 @@ class LiveSession final : public Session {
         VirtQueue::Config ring;  ///< Valid while the queue runs.
     };
 
-    // session.cc
-    [[nodiscard]] Result answer_requests();
-    [[nodiscard]] Result answer(const vduse_dev_request& request);
-    [[nodiscard]] bool set_status(std::uint8_t status);
-    [[nodiscard]] bool accept_features();
-    [[nodiscard]] bool driver_ok();
-    [[nodiscard]] std::optional<std::uint16_t> queue_state(std::uint32_t index);
-    void resume();
-    void take_events();
-    void take_kicks(std::span<const pollfd> waits);
-    [[nodiscard]] Result set_kicks();
-    /// False: the disk holds requests, and the reset stays due as long as it does.
-    [[nodiscard]] bool reset();
-    /// Releases the driver's memory and queues. An error while the disk holds requests: their
-    /// memory stays in use.
-    [[nodiscard]] Result let_go(ResetCause cause);
-
-    // session_queues.cc
-    [[nodiscard]] Result map_memory();
     void look(std::uint16_t index);
-    void look_at_all();
-    [[nodiscard]] tl::expected<bool, std::string> start_if_busy(std::uint16_t index);
+    [[nodiscard]] Result start_if_busy(std::uint16_t index);
     [[nodiscard]] std::uint16_t base_of(std::uint16_t index, const vduse_vq_info& info,
                                         std::uint16_t used_index) const;
     void await_interrupts(std::uint16_t index) const noexcept;
@@ -90,29 +102,15 @@ class LiveSession final : public Session {
     /// more; call stop() again to wait once more.
     [[nodiscard]] Result stop(std::uint16_t index);
     [[nodiscard]] Result stop_all();
-    /// The deadline of a wait for the disk that begins now.
-    [[nodiscard]] Deadline deadline(std::chrono::milliseconds limit) const;
-    void fault(std::string_view why);
 
-    DeviceOptions options_;
-    Shape shape_;  ///< Its config refers to options_.
-    Control control_;
-    Record record_;
-    std::optional<Node> node_;  ///< Empty once destroyed.
-    std::shared_ptr<const InflightArea> inflight_;
+    const KernelDevice& device_;
     Backend& backend_;
-    Log log_;
-    bool resumed_;
-    bool to_resume_;
-
+    const Log& log_;
     std::vector<Queue> queues_;
     std::optional<std::uint64_t> features_;  ///< Accepted by the driver, without access_platform.
-    bool faulty_ = false;                    ///< The driver broke the rules; until its reset.
-    bool reset_due_ = false;                 ///< The driver's reset waits for the disk.
-    Deadline drained_by_;                    ///< The deadline of the current wait for the disk.
-    bool unknown_logged_ = false;
-    std::vector<Extent> extents_;  ///< What memory_ was built from.
-    GuestMemory::Table memory_;
+    bool faulty_ = false;
+    DriverMemory memory_;
+    Deadline drained_by_;  ///< The deadline of the current wait for the disk.
 };
 
 }  // namespace zonebridge::virtio::vduse
