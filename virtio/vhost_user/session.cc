@@ -103,7 +103,7 @@ const Session::Handlers::Row* Session::Handlers::find(Request request) noexcept 
 Session::Session(Channel channel, Backend& backend, SessionOptions options)
     : channel_(std::move(channel)),
       backend_(backend),
-      options_(options),
+      drain_(options.drain),
       negotiation_(backend),
       memory_(backend),
       rings_(backend, negotiation_, memory_) {}
@@ -114,7 +114,7 @@ Session::~Session() {
 
 tl::expected<std::unique_ptr<Session>, std::string> Session::over(UniqueFd socket, Backend& backend,
                                                                   SessionOptions options) {
-    auto channel = Channel::over(std::move(socket));
+    auto channel = Channel::over(std::move(socket), options.patience);
     if (!channel) return tl::unexpected(std::move(channel.error()));
     struct Access : Session {
         Access(Channel channel, Backend& backend, SessionOptions options)
@@ -130,9 +130,9 @@ SessionEnd Session::run(std::optional<int> stop) {
         if (auto ended = step(more)) return std::move(*ended);
 
         int timeout = more ? 0 : -1;
-        if (!more && message_began_) {
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                *message_began_ + options_.patience - Clock::now());
+        if (const auto due = channel_.due(); due && !more) {
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(*due - Clock::now());
             timeout = static_cast<int>(std::max<std::int64_t>(left.count() + 1, 0));
         }
         std::array<pollfd, 3> waits{{{channel_.fd(), POLLIN, 0},
@@ -155,16 +155,10 @@ std::optional<SessionEnd> Session::step(bool& more) {
         case Channel::Progress::closed:
             return finish(SessionEnd::Reason::disconnected, {});
         case Channel::Progress::more:
-            if (!channel_.in_message()) return std::nullopt;
-            if (!message_began_) message_began_ = Clock::now();
-            if (Clock::now() - *message_began_ >= options_.patience)
-                return finish(SessionEnd::Reason::failed,
-                              "the front end began a message and did not finish it");
             return std::nullopt;
         case Channel::Progress::message:
             break;
     }
-    message_began_.reset();
     more = true;
     Message message = channel_.take();
     if (auto handled = handle(message); !handled)
@@ -182,7 +176,7 @@ SessionEnd Session::finish(SessionEnd::Reason reason, std::string message) {
 void Session::end() noexcept {
     if (std::exchange(ended_, true)) return;
     // Do not wait a second time if a drain timeout ended the session.
-    if (!rings_.undrained() && !memory_.undrained()) drained_by_ = Clock::now() + options_.drain;
+    if (!rings_.undrained() && !memory_.undrained()) drained_by_ = Clock::now() + drain_;
     (void)reset_device(ResetCause::session_end);
     // Last: a front end that sees the close may reuse its memory.
     backend_channel_.close();
@@ -204,7 +198,7 @@ Session::Result Session::drain_events() {
 }
 
 Session::Result Session::handle(Message& message) {
-    drained_by_ = Clock::now() + options_.drain;
+    drained_by_ = Clock::now() + drain_;
     const auto request = parse_request(message.header.request);
     const auto* const row = request ? Handlers::find(*request) : nullptr;
     if (row == nullptr)
@@ -236,7 +230,7 @@ Session::Result Session::reply(const Message& to, std::span<const std::byte> pay
     const MessageHeader header{.request = to.header.request,
                                .flags = MessageHeader::version | MessageHeader::reply,
                                .size = static_cast<std::uint32_t>(payload.size())};
-    return channel_.send(header, payload, fd, options_.patience, stop_);
+    return channel_.send(header, payload, fd, stop_);
 }
 
 Session::Result Session::reply_u64(const Message& to, std::uint64_t value) {

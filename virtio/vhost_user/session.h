@@ -89,12 +89,11 @@ class Session {
     Channel channel_;
     BackendChannel backend_channel_;
     Backend& backend_;
-    SessionOptions options_;
+    std::chrono::milliseconds drain_;
     Negotiation negotiation_;
     FrontEndMemory memory_;
     Rings rings_;
     std::optional<int> stop_;
-    std::optional<Clock::time_point> message_began_;
     Deadline drained_by_;  // the deadline for the disk in the current message
     bool ended_ = false;
 };
