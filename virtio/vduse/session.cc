@@ -9,7 +9,6 @@
 
 #include <fmt/format.h>
 
-#include "virtio/device_status.h"
 #include "virtio/ring.h"
 
 namespace zonebridge::virtio::vduse {

@@ -25,7 +25,6 @@
 #include <tl/expected.hpp>
 
 #include "virtio/backend.h"
-#include "virtio/session_end.h"
 #include "virtio/vduse/kernel_device.h"
 #include "virtio/vduse/queues.h"
 

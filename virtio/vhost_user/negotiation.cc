@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "virtio/device_status.h"
+#include "virtio/ring.h"
 
 namespace zonebridge::virtio {
 namespace {

@@ -23,7 +23,6 @@
 #include <tl/expected.hpp>
 
 #include "virtio/backend.h"
-#include "virtio/session_end.h"
 #include "virtio/vhost_user/channel.h"
 #include "virtio/vhost_user/front_end_memory.h"
 #include "virtio/vhost_user/negotiation.h"

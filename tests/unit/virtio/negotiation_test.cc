@@ -5,7 +5,7 @@
 
 #include "tests/unit/virtio/echo_backend.h"
 #include "tests/unit/virtio/messages.h"
-#include "virtio/device_status.h"
+#include "virtio/ring.h"
 
 namespace zonebridge::virtio {
 namespace {

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/virtio/played_kernel.h"
-#include "virtio/device_status.h"
+#include "virtio/ring.h"
 #include "virtio/vduse/session.h"
 
 namespace zonebridge::virtio::vduse {
