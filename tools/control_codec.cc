@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tools/failure.h"
 #include "transports/open.h"
 
 namespace zonebridge::tools {
@@ -233,13 +232,12 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     const auto* const known = std::find_if(commands.begin(), commands.end(),
                                            [&](const Known& one) { return one.word == word; });
     if (known == commands.end())
-        return bad(
-            fmt::format("there is no command '{}'; the commands are list, add, remove, refresh",
-                        one_line(word)));
+        return bad(fmt::format(
+            "there is no command '{}'; the commands are list, add, remove, refresh", word));
     for (const auto& [name, value] : json->items())
         if (name != "version" && name != "command" &&
             std::find(known->fields.begin(), known->fields.end(), name) == known->fields.end())
-            return bad(fmt::format("the command '{}' has no field '{}'", word, one_line(name)));
+            return bad(fmt::format("the command '{}' has no field '{}'", word, name));
 
     ControlRequest request;
     request.command = known->command;
@@ -304,7 +302,7 @@ tl::expected<void, std::string> check_greeting(std::string_view line) {
         return tl::unexpected(fmt::format(
             "the server there speaks version {} of the control protocol, and this program speaks "
             "version {}: use the zonebridge program that started the server",
-            one_line(to_line(json["version"])), control_version));
+            to_line(json["version"]), control_version));
     return {};
 }
 
@@ -320,7 +318,7 @@ service::ControlProtocol::Answer ControlCodec::answer(std::string_view line,
     const auto request = parse_request(line);
     if (!request) return {refused(request.error().message), request.error().hopeless};
     auto done = carry_out(*request, luns);
-    if (!done) return {refused(failure_of(done.error()).message), false};
+    if (!done) return {refused(to_string(done.error())), false};
     return {to_line(success(std::move(*done))), false};
 }
 
