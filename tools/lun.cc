@@ -19,10 +19,10 @@
 namespace zonebridge::tools {
 namespace {
 
-using Command = ControlRequest::Command;
+using Command = service::ControlRequest::Command;
 
 struct Options {
-    ControlRequest request;
+    service::ControlRequest request;
     std::optional<std::string> socket;
     bool now = false;
     bool json = false;
@@ -43,14 +43,14 @@ std::string absolute(const std::string& device) {
     return fmt::format("{}:{}", prefix_word(name->kind), path);
 }
 
-std::string in_words(const ControlLun& lun) {
+std::string in_words(const service::ControlLun& lun) {
     return fmt::format("LUN {}: {} ({}{}{})", lun.number, one_line(lun.device),
                        describe_disk(lun.size, lun.model, lun.zone_count, lun.zone_size),
                        lun.passed_through ? ", passed through" : "",
                        lun.read_only ? ", read-only" : "");
 }
 
-void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
+void print_list(Output& out, const service::ControlAnswer& answer, bool as_json) {
     if (as_json) {
         nlohmann::ordered_json document;
         document["luns"] = nlohmann::ordered_json::array();
@@ -63,7 +63,7 @@ void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
 }
 
 /// The refreshed disk and its change in size.
-std::string change_of(const ControlLun& lun) {
+std::string change_of(const service::ControlLun& lun) {
     if (!lun.size_before || *lun.size_before == lun.size) return "its size did not change";
     return fmt::format("it was {}, and is {} now", readable_size(*lun.size_before),
                        readable_size(lun.size));

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tools/control_codec.h"
+#include "service/control_protocol.h"
 #include "tools/files.h"
 #include "tools/lun_number.h"
 #include "tools/notify.h"
@@ -168,7 +168,7 @@ Outcome run(ServeArguments options) {
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
-    const ControlCodec codec;
+    const service::ControlCodec codec;
     options.serve.control_protocol = &codec;
     const auto served = service::serve(
         options.serve, [&options](const service::Ready& ready) { announce(options.serve, ready); });

@@ -1,4 +1,4 @@
-#include "tools/control_codec.h"
+#include "service/control_protocol.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 
 #include "transports/open.h"
 
-namespace zonebridge::tools {
+namespace zonebridge::service {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -116,7 +116,7 @@ std::optional<std::string> wrong_device(const std::string& device) {
     return std::nullopt;
 }
 
-ControlLun lun_of(const service::LunInfo& info) {
+ControlLun lun_of(const LunInfo& info) {
     const auto& layout = info.limits.layout;
     return {.number = info.number,
             .device = info.device,
@@ -146,7 +146,7 @@ std::string refused(std::string_view why) {
     return to_line(answer);
 }
 
-tl::expected<Json, Error> carry_out(const ControlRequest& request, service::LunTable& luns) {
+tl::expected<Json, Error> carry_out(const ControlRequest& request, LunTable& luns) {
     Json list = Json::array();
     switch (request.command) {
         case Command::list:
@@ -201,7 +201,7 @@ std::optional<std::string> encode(const ControlRequest& request) {
         json["force"] = request.options.force;
         json["allow"] = request.options.allow;
     }
-    if (request.command == Command::remove) json["now"] = request.removal == service::Removal::now;
+    if (request.command == Command::remove) json["now"] = request.removal == Removal::now;
     try {
         return json.dump();
     } catch (const Json::type_error&) {
@@ -244,7 +244,7 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     if (request.command != Command::list) fields.need("lun");
     if (request.command == Command::add) fields.need("device");
     bool now = false;
-    fields.take_number("lun", request.lun, service::LunTable::most_number);
+    fields.take_number("lun", request.lun, LunTable::most_number);
     fields.take("device", request.device);
     fields.take("read_only", request.options.read_only);
     fields.take("translate", request.options.translate);
@@ -254,7 +254,7 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     if (request.command == Command::add && !fields.wrong())
         if (auto wrong = wrong_device(request.device)) fields.blame(std::move(*wrong));
     if (fields.wrong()) return bad(*fields.wrong());
-    if (now) request.removal = service::Removal::now;
+    if (now) request.removal = Removal::now;
     return request;
 }
 
@@ -275,7 +275,7 @@ std::optional<tl::expected<ControlAnswer, std::string>> parse_answer(std::string
         for (const auto* name : {"lun", "device", "read_only", "passed_through", "model", "size",
                                  "block_size", "zone_size", "zone_count"})
             fields.need(name);
-        fields.take_number("lun", lun.number, service::LunTable::most_number);
+        fields.take_number("lun", lun.number, LunTable::most_number);
         fields.take("device", lun.device);
         fields.take("read_only", lun.read_only);
         fields.take("passed_through", lun.passed_through);
@@ -313,8 +313,7 @@ std::string ControlCodec::greeting() const {
     return to_line(greeting);
 }
 
-service::ControlProtocol::Answer ControlCodec::answer(std::string_view line,
-                                                      service::LunTable& luns) const {
+ControlProtocol::Answer ControlCodec::answer(std::string_view line, LunTable& luns) const {
     const auto request = parse_request(line);
     if (!request) return {refused(request.error().message), request.error().hopeless};
     auto done = carry_out(*request, luns);
@@ -326,4 +325,4 @@ std::string ControlCodec::complaint(std::string_view what) const {
     return refused(what);
 }
 
-}  // namespace zonebridge::tools
+}  // namespace zonebridge::service

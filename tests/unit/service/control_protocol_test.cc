@@ -1,9 +1,9 @@
 // The control socket's lines: what is said comes back, and what is wrong is named.
-#include "tools/control_codec.h"
+#include "service/control_protocol.h"
 
 #include <gtest/gtest.h>
 
-namespace zonebridge::tools {
+namespace zonebridge::service {
 namespace {
 
 using Command = ControlRequest::Command;
@@ -27,10 +27,10 @@ TEST(ControlCodec, RequestsComeBackAsTheyWere) {
     request = {};
     request.command = Command::remove;
     request.lun = 3;
-    request.removal = service::Removal::now;
+    request.removal = Removal::now;
     got = parse_request(encode(request).value());
     ASSERT_TRUE(got);
-    EXPECT_EQ(got->removal, service::Removal::now);
+    EXPECT_EQ(got->removal, Removal::now);
     for (const auto command : {Command::list, Command::refresh}) {
         request = {};
         request.command = command;
@@ -39,7 +39,7 @@ TEST(ControlCodec, RequestsComeBackAsTheyWere) {
         EXPECT_EQ(got->command, command);
     }
     EXPECT_EQ(parse_request(R"({"version":1,"command":"remove","lun":3})")->removal,
-              service::Removal::announced);
+              Removal::announced);
 }
 
 TEST(ControlCodec, ANameThatJsonCanNotCarryIsNoRequest) {
@@ -113,7 +113,7 @@ TEST(ControlCodec, DisksThatHaveNoPathNeedNone) {
 
 TEST(ControlCodec, TheServersWordsAreUnderstoodByItsClient) {
     const ControlCodec codec;
-    service::LunTable luns{service::DiskOptions{}};
+    LunTable luns{DiskOptions{}};
     EXPECT_TRUE(check_greeting(codec.greeting()));
     ASSERT_TRUE(luns.open(4, "null:1G"));
     auto answer = codec.answer(encode({}).value(), luns);
@@ -157,4 +157,4 @@ TEST(ControlCodec, AnswersAndGreetingsOfOthersAreNone) {
 }
 
 }  // namespace
-}  // namespace zonebridge::tools
+}  // namespace zonebridge::service

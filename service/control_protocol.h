@@ -16,7 +16,7 @@
 #include "service/control_socket.h"
 #include "service/lun_table.h"
 
-namespace zonebridge::tools {
+namespace zonebridge::service {
 
 inline constexpr unsigned control_version = 1;
 
@@ -24,10 +24,10 @@ struct ControlRequest {
     enum class Command : std::uint8_t { list, add, remove, refresh };
 
     Command command = Command::list;
-    std::uint16_t lun = 0;                                   ///< Of all but list.
-    std::string device;                                      ///< Of add; paths are absolute.
-    service::LunOptions options;                             ///< Of add.
-    service::Removal removal = service::Removal::announced;  ///< Of remove.
+    std::uint16_t lun = 0;                 ///< Of all but list.
+    std::string device;                    ///< Of add; paths are absolute.
+    LunOptions options;                    ///< Of add.
+    Removal removal = Removal::announced;  ///< Of remove.
 };
 
 /// Nothing if `device` is not UTF-8, which JSON can't carry.
@@ -69,11 +69,11 @@ struct ControlAnswer {
 [[nodiscard]] tl::expected<void, std::string> check_greeting(std::string_view line);
 
 /// The server's side.
-class ControlCodec final : public service::ControlProtocol {
+class ControlCodec final : public ControlProtocol {
   public:
     [[nodiscard]] std::string greeting() const override;
-    [[nodiscard]] Answer answer(std::string_view line, service::LunTable& luns) const override;
+    [[nodiscard]] Answer answer(std::string_view line, LunTable& luns) const override;
     [[nodiscard]] std::string complaint(std::string_view what) const override;
 };
 
-}  // namespace zonebridge::tools
+}  // namespace zonebridge::service
