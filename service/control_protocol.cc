@@ -130,53 +130,7 @@ ControlLun lun_of(const LunInfo& info) {
             .size_before = std::nullopt};
 }
 
-Json success(Json luns) {
-    Json answer;
-    answer["version"] = control_version;
-    answer["ok"] = true;
-    answer["luns"] = std::move(luns);
-    return answer;
-}
-
-std::string refused(std::string_view why) {
-    Json answer;
-    answer["version"] = control_version;
-    answer["ok"] = false;
-    answer["error"] = why;
-    return to_line(answer);
-}
-
-tl::expected<Json, Error> carry_out(const ControlRequest& request, LunTable& luns) {
-    Json list = Json::array();
-    switch (request.command) {
-        case Command::list:
-            for (const auto& info : luns.list()) list.push_back(to_json(lun_of(info)));
-            break;
-        case Command::add: {
-            const auto added = luns.add(request.lun, request.device, request.options);
-            if (!added) return tl::unexpected(added.error());
-            list.push_back(to_json(lun_of(*added)));
-            break;
-        }
-        case Command::remove:
-            if (const auto removed = luns.remove(request.lun, request.removal); !removed)
-                return tl::unexpected(removed.error());
-            break;
-        case Command::refresh: {
-            const auto refreshed = luns.refresh(request.lun);
-            if (!refreshed) return tl::unexpected(refreshed.error());
-            auto one = to_json(lun_of(refreshed->info));
-            one["size_before"] = refreshed->size_before;
-            list.push_back(std::move(one));
-            break;
-        }
-    }
-    return list;
-}
-
-}  // namespace
-
-Json to_json(const ControlLun& lun) {
+Json object_of(const ControlLun& lun) {
     return {{"lun", lun.number},
             {"device", lun.device},
             {"read_only", lun.read_only},
@@ -187,6 +141,44 @@ Json to_json(const ControlLun& lun) {
             {"zone_size", lun.zone_size},
             {"zone_count", lun.zone_count}};
 }
+
+Json success(Json luns) {
+    Json answer;
+    answer["version"] = control_version;
+    answer["ok"] = true;
+    answer["luns"] = std::move(luns);
+    return answer;
+}
+
+tl::expected<Json, Error> carry_out(const ControlRequest& request, LunTable& luns) {
+    Json list = Json::array();
+    switch (request.command) {
+        case Command::list:
+            for (const auto& info : luns.list()) list.push_back(object_of(lun_of(info)));
+            break;
+        case Command::add: {
+            const auto added = luns.add(request.lun, request.device, request.options);
+            if (!added) return tl::unexpected(added.error());
+            list.push_back(object_of(lun_of(*added)));
+            break;
+        }
+        case Command::remove:
+            if (const auto removed = luns.remove(request.lun, request.removal); !removed)
+                return tl::unexpected(removed.error());
+            break;
+        case Command::refresh: {
+            const auto refreshed = luns.refresh(request.lun);
+            if (!refreshed) return tl::unexpected(refreshed.error());
+            auto one = object_of(lun_of(refreshed->info));
+            one["size_before"] = refreshed->size_before;
+            list.push_back(std::move(one));
+            break;
+        }
+    }
+    return list;
+}
+
+}  // namespace
 
 std::optional<std::string> encode(const ControlRequest& request) {
     Json json;
@@ -306,23 +298,34 @@ tl::expected<void, std::string> check_greeting(std::string_view line) {
     return {};
 }
 
-std::string ControlCodec::greeting() const {
+std::string to_json(const std::vector<ControlLun>& luns) {
+    Json document;
+    document["luns"] = Json::array();
+    for (const auto& lun : luns) document["luns"].push_back(object_of(lun));
+    return document.dump(2);
+}
+
+std::string control_greeting() {
     Json greeting;
     greeting["server"] = "zonebridge";
     greeting["version"] = control_version;
     return to_line(greeting);
 }
 
-ControlProtocol::Answer ControlCodec::answer(std::string_view line, LunTable& luns) const {
+ControlReply answer_request(std::string_view line, LunTable& luns) {
     const auto request = parse_request(line);
-    if (!request) return {refused(request.error().message), request.error().hopeless};
+    if (!request) return {control_complaint(request.error().message), request.error().hopeless};
     auto done = carry_out(*request, luns);
-    if (!done) return {refused(to_string(done.error())), false};
+    if (!done) return {control_complaint(to_string(done.error())), false};
     return {to_line(success(std::move(*done))), false};
 }
 
-std::string ControlCodec::complaint(std::string_view what) const {
-    return refused(what);
+std::string control_complaint(std::string_view what) {
+    Json answer;
+    answer["version"] = control_version;
+    answer["ok"] = false;
+    answer["error"] = what;
+    return to_line(answer);
 }
 
 }  // namespace zonebridge::service

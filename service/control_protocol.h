@@ -1,7 +1,5 @@
 // The protocol of a server's control socket: one JSON object a line, with a version that both sides
 // state (docs/control-socket.md).
-//
-// Threads: ControlCodec::answer() as service/lun_table.h.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
 #include <tl/expected.hpp>
 
-#include "service/control_socket.h"
 #include "service/lun_table.h"
 
 namespace zonebridge::service {
@@ -54,9 +50,6 @@ struct ControlLun {
     std::optional<std::uint64_t> size_before;  ///< Of refresh.
 };
 
-/// The form in answers and in `zonebridge lun list --json`, without size_before.
-[[nodiscard]] nlohmann::ordered_json to_json(const ControlLun& lun);
-
 struct ControlAnswer {
     std::vector<ControlLun> luns;
 };
@@ -68,12 +61,22 @@ struct ControlAnswer {
 /// Whether the line is a greeting of this protocol and version; the error says what is wrong.
 [[nodiscard]] tl::expected<void, std::string> check_greeting(std::string_view line);
 
-/// The server's side.
-class ControlCodec final : public ControlProtocol {
-  public:
-    [[nodiscard]] std::string greeting() const override;
-    [[nodiscard]] Answer answer(std::string_view line, LunTable& luns) const override;
-    [[nodiscard]] std::string complaint(std::string_view what) const override;
+/// The document of `zonebridge lun list --json`: the disks as in an answer, indented.
+[[nodiscard]] std::string to_json(const std::vector<ControlLun>& luns);
+
+/// The server's first line.
+[[nodiscard]] std::string control_greeting();
+
+struct ControlReply {
+    std::string line;
+    bool last = false;  ///< The request makes no sense: close the connection after this line.
 };
+
+/// Carries out a request, on the thread that changes the disks (service/lun_table.h). Bad input
+/// gets a reply, too.
+[[nodiscard]] ControlReply answer_request(std::string_view line, LunTable& luns);
+
+/// The last line sent to a client that broke the socket's own rules.
+[[nodiscard]] std::string control_complaint(std::string_view what);
 
 }  // namespace zonebridge::service

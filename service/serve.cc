@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "service/control_socket.h"
 #include "service/ending_limit.h"
 #include "service/limits.h"
 #include "service/log.h"
@@ -119,7 +120,7 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
     std::unique_ptr<ControlSocket> control;  // destroyed before the device
     if (options.control) {
         luns.run(*device->units);
-        auto opened = ControlSocket::open(*options.control, *options.control_protocol, luns);
+        auto opened = ControlSocket::open(*options.control, luns);
         if (!opened) return tl::unexpected(std::move(opened.error()));
         control = std::move(*opened);
     }

@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/size.h"
 #include "tools/control_client.h"
@@ -52,10 +51,7 @@ std::string in_words(const service::ControlLun& lun) {
 
 void print_list(Output& out, const service::ControlAnswer& answer, bool as_json) {
     if (as_json) {
-        nlohmann::ordered_json document;
-        document["luns"] = nlohmann::ordered_json::array();
-        for (const auto& lun : answer.luns) document["luns"].push_back(to_json(lun));
-        out.print("{}\n", document.dump(2));
+        out.print("{}\n", to_json(answer.luns));
         return;
     }
     for (const auto& lun : answer.luns) out.print("{}\n", in_words(lun));

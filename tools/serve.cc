@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "service/control_protocol.h"
 #include "tools/files.h"
 #include "tools/lun_number.h"
 #include "tools/notify.h"
@@ -168,8 +167,6 @@ Outcome run(ServeArguments options) {
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
-    const service::ControlCodec codec;
-    options.serve.control_protocol = &codec;
     const auto served = service::serve(
         options.serve, [&options](const service::Ready& ready) { announce(options.serve, ready); });
     notify_manager("STOPPING=1\n");

@@ -8,7 +8,7 @@ namespace {
 
 using Command = ControlRequest::Command;
 
-TEST(ControlCodec, RequestsComeBackAsTheyWere) {
+TEST(ControlProtocol, RequestsComeBackAsTheyWere) {
     ControlRequest request;
     request.command = Command::add;
     request.lun = 255;
@@ -42,14 +42,14 @@ TEST(ControlCodec, RequestsComeBackAsTheyWere) {
               Removal::announced);
 }
 
-TEST(ControlCodec, ANameThatJsonCanNotCarryIsNoRequest) {
+TEST(ControlProtocol, ANameThatJsonCanNotCarryIsNoRequest) {
     ControlRequest request;
     request.command = Command::add;
     request.device = "/\xff";
     EXPECT_FALSE(encode(request));
 }
 
-TEST(ControlCodec, WhatIsWrongIsNamed) {
+TEST(ControlProtocol, WhatIsWrongIsNamed) {
     const std::pair<const char*, const char*> wrong[] = {
         {R"({"command":"list"})", "'version'"},
         {R"({"version":2,"command":"list"})", "version 1"},
@@ -89,7 +89,7 @@ TEST(ControlCodec, WhatIsWrongIsNamed) {
     }
 }
 
-TEST(ControlCodec, WhatIsNotThisProtocolIsHopeless) {
+TEST(ControlProtocol, WhatIsNotThisProtocolIsHopeless) {
     for (const auto& line :
          {std::string(), std::string("list"), std::string("[]"), std::string("7"),
           std::string("null"), std::string(R"({"version":1,"command":"list"} {})"),
@@ -104,19 +104,18 @@ TEST(ControlCodec, WhatIsNotThisProtocolIsHopeless) {
     }
 }
 
-TEST(ControlCodec, DisksThatHaveNoPathNeedNone) {
+TEST(ControlProtocol, DisksThatHaveNoPathNeedNone) {
     const auto request =
         parse_request(R"({"version":1,"command":"add","lun":1,"device":"null:1G"})");
     ASSERT_TRUE(request);
     EXPECT_EQ(request->device, "null:1G");
 }
 
-TEST(ControlCodec, TheServersWordsAreUnderstoodByItsClient) {
-    const ControlCodec codec;
+TEST(ControlProtocol, TheServersWordsAreUnderstoodByItsClient) {
     LunTable luns{DiskOptions{}};
-    EXPECT_TRUE(check_greeting(codec.greeting()));
+    EXPECT_TRUE(check_greeting(control_greeting()));
     ASSERT_TRUE(luns.open(4, "null:1G"));
-    auto answer = codec.answer(encode({}).value(), luns);
+    auto answer = answer_request(encode({}).value(), luns);
     EXPECT_FALSE(answer.last);
     const auto listed = parse_answer(answer.line);
     ASSERT_TRUE(listed && *listed);
@@ -130,21 +129,21 @@ TEST(ControlCodec, TheServersWordsAreUnderstoodByItsClient) {
     ControlRequest request;
     request.command = Command::remove;
     request.lun = 9;
-    answer = codec.answer(encode(request).value(), luns);
+    answer = answer_request(encode(request).value(), luns);
     EXPECT_FALSE(answer.last);
     const auto refused = parse_answer(answer.line);
     ASSERT_TRUE(refused);
     ASSERT_FALSE(*refused);
     EXPECT_NE(refused->error().find("no LUN 9"), std::string::npos);
 
-    EXPECT_TRUE(codec.answer("garbage", luns).last);
-    const auto complaint = parse_answer(codec.complaint("too \"slow\""));
+    EXPECT_TRUE(answer_request("garbage", luns).last);
+    const auto complaint = parse_answer(control_complaint("too \"slow\""));
     ASSERT_TRUE(complaint);
     EXPECT_EQ(complaint->error(), "too \"slow\"");
-    EXPECT_EQ(check_greeting(codec.complaint("not you")).error(), "not you");
+    EXPECT_EQ(check_greeting(control_complaint("not you")).error(), "not you");
 }
 
-TEST(ControlCodec, AnswersAndGreetingsOfOthersAreNone) {
+TEST(ControlProtocol, AnswersAndGreetingsOfOthersAreNone) {
     for (const auto* line : {"", "{}", "[]", "{\"ok\":1}", "{\"ok\":true}", "{\"ok\":false}",
                              "{\"ok\":true,\"luns\":[1]}", "{\"ok\":true,\"luns\":[{}]}",
                              "{\"ok\":true,\"luns\":[{\"lun\":\"1\"}]}"})
