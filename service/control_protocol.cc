@@ -8,7 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "transports/open.h"
+#include "transports/device_name.h"
 
 namespace zonebridge::service {
 namespace {

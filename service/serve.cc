@@ -19,6 +19,7 @@
 #include "service/log.h"
 #include "service/lun_table.h"
 #include "service/refusal_log.h"
+#include "service/vduse_service.h"
 #include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"

@@ -17,7 +17,7 @@
 #include "service/disk.h"
 #include "service/guest_device.h"
 #include "service/spin.h"
-#include "service/vduse_service.h"
+#include "service/vduse_options.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {

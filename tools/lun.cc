@@ -13,7 +13,7 @@
 #include "tools/lun_number.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
-#include "transports/open.h"
+#include "transports/device_name.h"
 
 namespace zonebridge::tools {
 namespace {

@@ -13,7 +13,6 @@
 #include <span>
 #include <vector>
 
-#include "layers/fault/fault.h"
 #include "layers/fault/rule.h"
 
 namespace zonebridge::fault {

@@ -7,7 +7,6 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
-#include "transports/emulated/table.h"
 
 namespace zonebridge::emulated {
 namespace {

@@ -33,6 +33,8 @@ inline constexpr std::size_t page_size = 4096;
 inline constexpr std::uint32_t format_version = 1;
 /// The most zones of a disk: the zone table is kept in memory, 16 bytes a zone.
 inline constexpr std::uint32_t max_zones = 16 * 1024 * 1024;
+/// Zones in a sector of the zone table.
+inline constexpr std::size_t records_per_sector = 15;
 
 using SectorBytes = std::array<std::uint8_t, sector_size>;
 using Uuid = std::array<std::uint8_t, 16>;

@@ -11,8 +11,6 @@
 
 namespace zonebridge::emulated {
 
-inline constexpr std::size_t records_per_sector = 15;
-
 /// One zone. `written` counts the bytes from the zone's start that hold data. The first `proven` of
 /// them were durable before the commit that wrote this record; the rest is valid only if it has the
 /// hash (block_hash.h), because the record may have reached the disk without its data.

@@ -61,7 +61,7 @@ class LiveSession final : public Session {
         VirtQueue::Config ring;  ///< Valid while the queue runs.
     };
 
-    // session.cc
+    // live_session.cc
     [[nodiscard]] Result answer_requests();
     [[nodiscard]] Result answer(const vduse_dev_request& request);
     [[nodiscard]] bool set_status(std::uint8_t status);

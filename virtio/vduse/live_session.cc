@@ -1,4 +1,4 @@
-#include "virtio/vduse/session.h"
+#include "virtio/vduse/live_session.h"
 
 #include <bit>
 #include <cerrno>
@@ -13,7 +13,6 @@
 
 #include "virtio/device_status.h"
 #include "virtio/ring.h"
-#include "virtio/vduse/live_session.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {
