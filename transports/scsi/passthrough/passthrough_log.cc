@@ -20,19 +20,20 @@ std::string_view name_of(std::span<const std::uint8_t> cdb, Name& room) noexcept
 
 }  // namespace
 
-bool PassthroughLog::first_time(std::span<const std::uint8_t> cdb) noexcept {
-    if (cdb.empty()) return false;
-    const auto bit = 1u << zbc::action_of(ByteView(cdb)) % 32;
-    return (told_[cdb[0]].fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
-}
-
-void PassthroughLog::refused(std::span<const std::uint8_t> cdb,
-                             const zbc::NotSent& refusal) noexcept {
-    if (write_ == nullptr || refusal.why != zbc::Refused::not_allowed || !first_time(cdb)) return;
-    Name room;
-    std::array<char, 32> number{};
+void PassthroughLog::refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal,
+                             RateLimit::Clock::time_point now) noexcept {
+    if (write_ == nullptr || refusal.why != zbc::Refused::not_allowed || cdb.empty()) return;
     const auto opcode = cdb[0];
     const auto action = zbc::action_of(ByteView(cdb));
+    const auto bit = 1u << action % 32;
+    if ((told_[opcode].fetch_or(bit, std::memory_order_relaxed) & bit) != 0) return;
+    const auto left_out = limit_.pass(now);
+    if (!left_out) {  // then it is logged when the guest sends it again
+        told_[opcode].fetch_and(~bit, std::memory_order_relaxed);
+        return;
+    }
+    Name room;
+    std::array<char, 32> number{};
     const auto* const known = zbc::find_command(opcode, action);
     auto allow = known != nullptr ? known->allow_name : std::string_view();
     if (allow.empty()) {
@@ -47,14 +48,13 @@ void PassthroughLog::refused(std::span<const std::uint8_t> cdb,
         fmt::format_to_n(line.data(), line.size(),
                          "refused {} from the guest; to allow it, serve the disk with --allow {}",
                          name_of(cdb, room), allow);
-    say(line.data(), std::min(end.size, line.size()));
+    say({line.data(), std::min(end.size, line.size())}, *left_out);
 }
 
 void PassthroughLog::failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept {
-    if (write_ == nullptr || !limit_.would_pass()) {
-        static_cast<void>(limit_.pass());  // counts the line as left out
-        return;
-    }
+    if (write_ == nullptr) return;
+    const auto left_out = limit_.pass();
+    if (!left_out) return;
     Name room;
     const auto name = name_of(cdb, room);
     const auto denied = answer.os_error == EPERM || answer.os_error == EACCES;
@@ -65,21 +65,18 @@ void PassthroughLog::failed(std::span<const std::uint8_t> cdb, const Answer& ans
                                        "for changes, the right to write the device",
                                        name)
                                  : fmt::format("{} failed: {}", name, describe(answer));
-        say(line.data(), line.size());
+        say(line, *left_out);
     } catch (...) {  // no memory for the message
     }
 }
 
-void PassthroughLog::say(const char* begin, std::size_t length) noexcept {
-    const auto left_out = limit_.pass();
-    if (!left_out) return;
+void PassthroughLog::say(std::string_view text, std::uint64_t left_out) noexcept {
     std::array<char, 512> line;
-    auto end = fmt::format_to_n(line.data(), line.size(), "{}: {}", path_,
-                                std::string_view(begin, length));
+    auto end = fmt::format_to_n(line.data(), line.size(), "{}: {}", path_, text);
     auto size = std::min(end.size, line.size());
-    if (*left_out != 0) {
+    if (left_out != 0) {
         end = fmt::format_to_n(line.data() + size, line.size() - size, " ({} more were not logged)",
-                               *left_out);
+                               left_out);
         size += std::min(end.size, line.size() - size);
     }
     write_({line.data(), size});

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/rate_limit.h"
 #include "transports/scsi/passthrough.h"
@@ -22,13 +23,13 @@ class PassthroughLog {
     PassthroughLog(std::string path, LogLine write) : path_(std::move(path)), write_(write) {}
 
     /// A command that is not passed through; logged once if --allow would let it through.
-    void refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal) noexcept;
+    void refused(std::span<const std::uint8_t> cdb, const zbc::NotSent& refusal,
+                 RateLimit::Clock::time_point now = RateLimit::Clock::now()) noexcept;
     /// A command that did not reach the disk, or whose answer was lost.
     void failed(std::span<const std::uint8_t> cdb, const Answer& answer) noexcept;
 
   private:
-    [[nodiscard]] bool first_time(std::span<const std::uint8_t> cdb) noexcept;
-    void say(const char* begin, std::size_t length) noexcept;
+    void say(std::string_view text, std::uint64_t left_out) noexcept;
 
     std::string path_;
     LogLine write_;
