@@ -122,6 +122,7 @@ ControlLun lun_of(const LunInfo& info) {
             .device = info.device,
             .read_only = info.read_only,
             .passed_through = info.passed_through,
+            .removing = info.removing,
             .model = std::string(to_string(info.limits.model)),
             .size = layout.size(),
             .zone_size = layout.zone_size(),
@@ -131,15 +132,11 @@ ControlLun lun_of(const LunInfo& info) {
 }
 
 Json object_of(const ControlLun& lun) {
-    return {{"lun", lun.number},
-            {"device", lun.device},
-            {"read_only", lun.read_only},
-            {"passed_through", lun.passed_through},
-            {"model", lun.model},
-            {"size", lun.size},
-            {"block_size", lun.block_size},
-            {"zone_size", lun.zone_size},
-            {"zone_count", lun.zone_count}};
+    return {{"lun", lun.number},          {"device", lun.device},
+            {"read_only", lun.read_only}, {"passed_through", lun.passed_through},
+            {"removing", lun.removing},   {"model", lun.model},
+            {"size", lun.size},           {"block_size", lun.block_size},
+            {"zone_size", lun.zone_size}, {"zone_count", lun.zone_count}};
 }
 
 Json success(Json luns) {
@@ -271,6 +268,7 @@ std::optional<tl::expected<ControlAnswer, std::string>> parse_answer(std::string
         fields.take("device", lun.device);
         fields.take("read_only", lun.read_only);
         fields.take("passed_through", lun.passed_through);
+        fields.take("removing", lun.removing);  // absent from the answers of earlier servers
         fields.take("model", lun.model);
         fields.take_number("size", lun.size, most);
         fields.take_number("block_size", lun.block_size, std::numeric_limits<std::uint32_t>::max());

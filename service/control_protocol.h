@@ -42,6 +42,7 @@ struct ControlLun {
     std::string device;
     bool read_only = false;
     bool passed_through = false;
+    bool removing = false;  ///< Removed from the guest, but the disk still holds commands.
     std::string model;
     std::uint64_t size = 0;  ///< Bytes, as is zone_size.
     std::uint64_t zone_size = 0;

@@ -43,10 +43,11 @@ std::string absolute(const std::string& device) {
 }
 
 std::string in_words(const service::ControlLun& lun) {
-    return fmt::format("LUN {}: {} ({}{}{})", lun.number, one_line(lun.device),
+    return fmt::format("LUN {}: {} ({}{}{}{})", lun.number, one_line(lun.device),
                        describe_disk(lun.size, lun.model, lun.zone_count, lun.zone_size),
                        lun.passed_through ? ", passed through" : "",
-                       lun.read_only ? ", read-only" : "");
+                       lun.read_only ? ", read-only" : "",
+                       lun.removing ? ", being removed: the disk still holds commands" : "");
 }
 
 void print_list(Output& out, const service::ControlAnswer& answer, bool as_json) {

@@ -143,6 +143,22 @@ TEST(ControlProtocol, TheServersWordsAreUnderstoodByItsClient) {
     EXPECT_EQ(check_greeting(control_complaint("not you")).error(), "not you");
 }
 
+TEST(ControlProtocol, ADiskThatStillHoldsCommandsIsMarked) {
+    const std::string disk =
+        R"("lun":1,"device":"/a","read_only":false,"passed_through":false,"model":"none",)"
+        R"("size":512,"block_size":512,"zone_size":0,"zone_count":0)";
+    const auto removing = [](const std::string& object) {
+        const auto answer = parse_answer(R"({"version":1,"ok":true,"luns":[{)" + object + "}]}");
+        return answer.value().value().luns.at(0).removing;
+    };
+    EXPECT_TRUE(removing(R"("removing":true,)" + disk));
+    EXPECT_FALSE(removing(R"("removing":false,)" + disk));
+    EXPECT_FALSE(removing(disk)) << "as earlier servers answer";
+    ControlLun lun;
+    lun.removing = true;
+    EXPECT_NE(to_json({lun}).find(R"("removing": true)"), std::string::npos);
+}
+
 TEST(ControlProtocol, AnswersAndGreetingsOfOthersAreNone) {
     for (const auto* line : {"", "{}", "[]", "{\"ok\":1}", "{\"ok\":true}", "{\"ok\":false}",
                              "{\"ok\":true,\"luns\":[1]}", "{\"ok\":true,\"luns\":[{}]}",
