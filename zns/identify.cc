@@ -88,7 +88,6 @@ tl::expected<ZonedNamespace, std::string> decode_zoned_namespace(std::span<const
     found.max_open = count_of(fields.le32(8));
     const auto place = 2816 + format * 16U;
     found.zone_blocks = fields.le64(place);
-    found.extension = fields.u8(place + 8) * std::size_t{64};
     if (found.zone_blocks == 0)
         return tl::make_unexpected(std::string("the namespace says that its zones have no size"));
     if (found.max_open && found.max_active && *found.max_open > *found.max_active)

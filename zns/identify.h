@@ -47,7 +47,6 @@ struct ZonedNamespace {
     std::optional<std::uint32_t> max_open;    ///< Absent: no limit.
     std::optional<std::uint32_t> max_active;  ///< Absent: no limit.
     bool reads_across_zones = false;
-    std::size_t extension = 0;  ///< Bytes after each descriptor of an extended report.
 };
 /// `format`: Namespace::format. The error is a text that says which field is impossible.
 [[nodiscard]] tl::expected<ZonedNamespace, std::string> decode_zoned_namespace(

@@ -74,7 +74,6 @@ TEST(ZnsIdentify, ZonesTellSizeAndLimits) {
     EXPECT_EQ(found->max_open, 6U);
     EXPECT_EQ(found->max_active, 10U);
     EXPECT_TRUE(found->reads_across_zones);
-    EXPECT_EQ(found->extension, 128U);
 
     const auto unlimited = decode_zoned_namespace(zoned_data(3).all(), 0);
     ASSERT_TRUE(unlimited);
