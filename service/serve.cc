@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <sched.h>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -20,10 +21,10 @@
 #include "service/lun_table.h"
 #include "service/refusal_log.h"
 #include "service/vduse_service.h"
-#include "service/vhost_user_sessions.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"
 #include "virtio/vhost_user/listener.h"
+#include "virtio/vhost_user/session.h"
 
 namespace zonebridge::service {
 namespace {
@@ -71,6 +72,37 @@ void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
+/// Runs one session after another, on the connections that `listener` accepts, until `stop` is
+/// readable or there can't be another session. Errors that end one session go to the log.
+tl::expected<void, Error> run_sessions(virtio::Listener& listener, virtio::Backend& backend,
+                                       int stop) {
+    listener.set_log([](std::string_view line) { log("{}", line); });
+    for (unsigned number = 1;; ++number) {
+        auto socket = listener.accept(stop);
+        if (!socket) return tl::unexpected(Error{StatusCode::io_error, socket.error(), {}});
+        if (!*socket) return {};
+        log("session {}: a front end connected", number);
+        auto session = virtio::Session::over(std::move(**socket), backend);
+        if (!session) {
+            log("session {}: {}", number, session.error());
+            continue;
+        }
+        const auto end = (*session)->run(stop);
+        session->reset();  // stops every ring before the end is logged
+        switch (end.reason) {
+            case virtio::SessionEnd::Reason::disconnected:
+                log("session {}: the front end disconnected", number);
+                break;
+            case virtio::SessionEnd::Reason::stopped:
+                log("session {}: ended, because the server was told to stop", number);
+                break;
+            case virtio::SessionEnd::Reason::failed:
+                log("session {}: ended: {}", number, end.message);
+                break;
+        }
+    }
+}
+
 using OnReady = std::function<void(const Ready&)>;
 
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
@@ -81,7 +113,7 @@ tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
                                : virtio::Listener::bind(options.socket.value_or(""));
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
     on_ready({.disks = disks, .vduse = std::nullopt});
-    return run_vhost_user_sessions(*listener, backend, stop);
+    return run_sessions(*listener, backend, stop);
 }
 
 tl::expected<void, Error> serve_vduse(const ServeOptions& options,

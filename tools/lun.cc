@@ -10,7 +10,6 @@
 #include "base/size.h"
 #include "tools/control_client.h"
 #include "tools/files.h"
-#include "tools/lun_number.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
 #include "transports/device_name.h"

@@ -6,7 +6,6 @@
 #include <climits>
 #include <fmt/format.h>
 
-#include "tools/lun_number.h"
 #include "tools/selection.h"
 #include "tools/verb.h"
 #include "virtio/vduse/session.h"
