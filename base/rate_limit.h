@@ -33,13 +33,6 @@ class RateLimit {
         return std::nullopt;
     }
 
-    /// Whether the next line would pass.
-    [[nodiscard]] bool would_pass(Clock::time_point now = Clock::now()) const noexcept {
-        const auto begun = begun_.load(std::memory_order_relaxed);
-        return begun == 0 || now.time_since_epoch().count() - begun >= span_.count() ||
-               passed_.load(std::memory_order_relaxed) < most_;
-    }
-
   private:
     std::uint32_t most_;
     Clock::duration span_;

@@ -20,8 +20,6 @@ class RingBuffer {
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] std::size_t capacity() const noexcept { return places_.size(); }
-    /// The i-th element from the front. Requires i < size().
-    [[nodiscard]] const T& at(std::size_t i) const noexcept { return places_[place(i)]; }
     /// Requires !empty().
     [[nodiscard]] const T& front() const noexcept { return places_[first_]; }
 
@@ -30,13 +28,9 @@ class RingBuffer {
     /// Requires !empty().
     T pop() noexcept {
         auto value = std::move(places_[first_]);
-        drop(1);
+        first_ = place(1);
+        --size_;
         return value;
-    }
-    /// Removes the first `count` elements. Requires count <= size().
-    void drop(std::size_t count) noexcept {
-        first_ = place(count);
-        size_ -= count;
     }
     /// Moves the first elements to `out`, at most out.size(); returns their number.
     [[nodiscard]] std::size_t take(std::span<T> out) noexcept {

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
-#include <sys/eventfd.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include "base/thread.h"
@@ -13,7 +10,7 @@
 namespace zonebridge {
 
 tl::expected<std::unique_ptr<ThreadPool>, int> ThreadPool::start(unsigned threads) {
-    UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    auto event = make_event_fd();
     if (!event) return tl::unexpected(errno);
     auto pool = std::make_unique<ThreadPool>(Private{}, std::move(event));
     try {
@@ -58,8 +55,7 @@ void ThreadPool::work() noexcept {
         const auto first = done_.empty();
         done_.push(*job);
         if (!first) continue;
-        const std::uint64_t one = 1;
-        [[maybe_unused]] const auto written = ::write(event_.get(), &one, sizeof one);
+        signal_event(event_);
     }
 }
 

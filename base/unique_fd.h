@@ -1,10 +1,14 @@
-// A file descriptor that closes itself.
+// A file descriptor that closes itself, and eventfds, by which one thread wakes another.
 //
-// Threads: a UniqueFd belongs to one thread; a SharedFd may be held by several.
+// Threads: a UniqueFd belongs to one thread; a SharedFd may be held by several. Any thread may signal
+// or drain an event.
 #pragma once
 
+#include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <sys/eventfd.h>
 #include <unistd.h>
 #include <utility>
 
@@ -49,5 +53,28 @@ class UniqueFd {
 /// A descriptor with several holders, such as the control plane and a worker: it stays open until
 /// the last holder drops it. Null if there is no descriptor.
 using SharedFd = std::shared_ptr<const UniqueFd>;
+
+/// A non-blocking eventfd; empty, with errno, if there are no descriptors or no memory for one.
+[[nodiscard]] inline UniqueFd make_event_fd() noexcept {
+    return UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+/// Adds 1 to the eventfd (or writes those 8 bytes to a pipe); does nothing without a descriptor. A
+/// full eventfd needs no write, since its reader is about to wake; other failures concern only the
+/// reader.
+inline void signal_event(const UniqueFd& fd) noexcept {
+    const std::uint64_t one = 1;
+    while (::write(fd.get(), &one, sizeof one) < 0 && errno == EINTR) {
+    }
+}
+inline void signal_event(const SharedFd& fd) noexcept {
+    if (fd) signal_event(*fd);
+}
+
+/// Takes all signals so far: the descriptor is unreadable until the next one.
+inline void drain_event(const UniqueFd& fd) noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = ::read(fd.get(), &count, sizeof count);
+}
 
 }  // namespace zonebridge

@@ -5,16 +5,13 @@
 #include <cerrno>
 #include <chrono>
 #include <numeric>
-#include <sys/eventfd.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "service/limits.h"
 #include "service/log.h"
-#include "virtio/notifier.h"
 #include "virtio/ring.h"
 
 namespace zonebridge::service {
@@ -43,7 +40,7 @@ DeviceBackend::DeviceBackend(std::span<const std::unique_ptr<Worker>> workers) {
 }
 
 tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
-    event_fd_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    event_fd_ = make_event_fd();
     if (!event_fd_) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     tl::expected<void, Error> result;
     for (auto& part : parts_) {
@@ -261,10 +258,7 @@ std::optional<virtio::BackendEvent> DeviceBackend::take_event() {
     if (events_.empty()) return std::nullopt;
     auto event = std::move(events_.front());
     events_.erase(events_.begin());
-    if (events_.empty()) {
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got = ::read(event_fd_.get(), &count, sizeof count);
-    }
+    if (events_.empty()) drain_event(event_fd_);
     return event;
 }
 
@@ -293,7 +287,7 @@ void DeviceBackend::raise(virtio::BackendEvent event) {
     const std::lock_guard guard(events_lock_);
     if (event.kind == virtio::BackendEvent::Kind::fault && std::exchange(faulty_, true)) return;
     events_.push_back(std::move(event));
-    virtio::notify(event_fd_);
+    signal_event(event_fd_);
 }
 
 }  // namespace zonebridge::service

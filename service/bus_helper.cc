@@ -6,7 +6,6 @@
 #include <chrono>
 #include <linux/close_range.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <system_error>
 #include <unistd.h>
@@ -18,7 +17,6 @@
 #include "base/thread.h"
 #include "service/log.h"
 #include "service/vdpa_users.h"
-#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 namespace {
@@ -50,8 +48,8 @@ tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(VdpaBus bus,
                                                                  int stop,
                                                                  const VduseCalls& calls) {
     auto helper = std::make_unique<BusHelper>(Private{}, std::move(bus), options, stop, calls);
-    helper->done_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    helper->session_over_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    helper->done_ = make_event_fd();
+    helper->session_over_ = make_event_fd();
     if (!helper->done_ || !helper->session_over_)
         return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     try {
@@ -75,7 +73,7 @@ BusHelper::~BusHelper() {
 }
 
 BusHelper::Outcome BusHelper::finish() {
-    virtio::notify(session_over_);
+    signal_event(session_over_);
     thread_.join();
     return std::move(outcome_);
 }
@@ -83,7 +81,7 @@ BusHelper::Outcome BusHelper::finish() {
 void BusHelper::run() {
     keep_only_own_descriptors();
     outcome_ = live();
-    virtio::notify(done_);
+    signal_event(done_);
 }
 
 // A thread blocked in the kernel survives a kill -9 of its process, and keeps the files open that

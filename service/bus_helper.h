@@ -21,7 +21,7 @@
 #include "base/unique_fd.h"
 #include "service/vdpa_bus.h"
 #include "service/vdpa_driver.h"
-#include "service/vduse_service.h"
+#include "service/vduse_options.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {

@@ -12,10 +12,8 @@
 #include <optional>
 #include <poll.h>
 #include <string_view>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -24,7 +22,6 @@
 #include "base/thread.h"
 #include "base/unique_fd.h"
 #include "service/log.h"
-#include "virtio/notifier.h"
 #include "virtio/vhost_user/listener.h"
 
 namespace zonebridge::service {
@@ -52,11 +49,11 @@ class ControlSocket::CommandRunner {
     };
     struct Done {
         std::uint64_t peer = 0;
-        ControlProtocol::Answer answer;
+        ControlReply reply;
     };
 
-    CommandRunner(UniqueFd done_fd, const ControlProtocol& protocol, LunTable& luns)
-        : protocol_(protocol), luns_(luns), done_fd_(std::move(done_fd)) {}
+    CommandRunner(UniqueFd done_fd, Answer answer, LunTable& luns)
+        : answer_(std::move(answer)), luns_(luns), done_fd_(std::move(done_fd)) {}
     CommandRunner(const CommandRunner&) = delete;
     CommandRunner& operator=(const CommandRunner&) = delete;
     ~CommandRunner() { stop(); }
@@ -86,8 +83,7 @@ class ControlSocket::CommandRunner {
     /// Readable when take_done() has answers.
     [[nodiscard]] int done_fd() const noexcept { return done_fd_.get(); }
     [[nodiscard]] std::vector<Done> take_done() {
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got = ::read(done_fd_.get(), &count, sizeof count);
+        drain_event(done_fd_);
         const std::lock_guard guard(lock_);
         return std::exchange(done_, {});
     }
@@ -101,22 +97,22 @@ class ControlSocket::CommandRunner {
             const auto job = std::move(jobs_.front());
             jobs_.pop_front();
             lock.unlock();
-            auto answer = carry_out(job.line);
+            auto reply = carry_out(job.line);
             lock.lock();
-            done_.push_back({job.peer, std::move(answer)});
-            virtio::notify(done_fd_);
+            done_.push_back({job.peer, std::move(reply)});
+            signal_event(done_fd_);
         }
     }
-    [[nodiscard]] ControlProtocol::Answer carry_out(const std::string& line) const {
+    [[nodiscard]] ControlReply carry_out(const std::string& line) const {
         try {
-            return protocol_.answer(line, luns_);
+            return answer_(line, luns_);
         } catch (const std::exception& error) {
             // Out of memory: the disk was not added.
-            return {protocol_.complaint(error.what()), true};
+            return {control_complaint(error.what()), true};
         }
     }
 
-    const ControlProtocol& protocol_;
+    const Answer answer_;
     LunTable& luns_;
     const UniqueFd done_fd_;
     std::mutex lock_;
@@ -131,18 +127,14 @@ class ControlSocket::CommandRunner {
 class ControlSocket::Connections {
   public:
     Connections(virtio::Listener listener, UniqueFd stop, CommandRunner& runner,
-                const ControlProtocol& protocol, const ControlLimits& limits)
-        : listener_(std::move(listener)),
-          stop_(std::move(stop)),
-          runner_(runner),
-          protocol_(protocol),
-          limits_(limits) {
+                const ControlLimits& limits)
+        : listener_(std::move(listener)), stop_(std::move(stop)), runner_(runner), limits_(limits) {
         listener_.set_log([](std::string_view line) { log("control: {}", line); });
     }
     Connections(const Connections&) = delete;
     Connections& operator=(const Connections&) = delete;
     ~Connections() {
-        virtio::notify(stop_);
+        signal_event(stop_);
         if (thread_.joinable()) thread_.join();
     }
 
@@ -229,7 +221,7 @@ class ControlSocket::Connections {
             log("control: refused user {}", *who);
             complain(peer, "only root and the user who runs this server may send it commands");
         } else {
-            say(peer, protocol_.greeting());
+            say(peer, control_greeting());
         }
         go_on_with(peer);
     }
@@ -240,15 +232,15 @@ class ControlSocket::Connections {
         peer.until = Clock::now() + limits_.patience;
     }
     void complain(Peer& peer, std::string_view why) {
-        say(peer, protocol_.complaint(why));
+        say(peer, control_complaint(why));
         peer.last = true;
     }
     void answer(CommandRunner::Done& done) {
         for (auto& peer : connections_) {
             if (peer.id != done.peer) continue;
             peer.asked = false;
-            peer.last = done.answer.last;
-            say(peer, std::move(done.answer.line));
+            peer.last = done.reply.last;
+            say(peer, std::move(done.reply.line));
             go_on_with(peer);
         }
     }
@@ -308,7 +300,6 @@ class ControlSocket::Connections {
     virtio::Listener listener_;
     const UniqueFd stop_;
     CommandRunner& runner_;
-    const ControlProtocol& protocol_;
     const ControlLimits limits_;
     std::vector<Peer> connections_;
     std::uint64_t next_id_ = 1;
@@ -316,18 +307,19 @@ class ControlSocket::Connections {
     std::thread thread_;
 };
 
-tl::expected<std::unique_ptr<ControlSocket>, Error> ControlSocket::open(
-    const std::string& path, const ControlProtocol& protocol, LunTable& luns,
-    const ControlLimits& limits) {
+tl::expected<std::unique_ptr<ControlSocket>, Error> ControlSocket::open(const std::string& path,
+                                                                        LunTable& luns,
+                                                                        const ControlLimits& limits,
+                                                                        Answer answer) {
     auto listener = virtio::Listener::bind(path);
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
-    UniqueFd done(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    auto done = make_event_fd();
+    auto stop = make_event_fd();
     if (!done || !stop) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     auto control = std::make_unique<ControlSocket>(Private{});
-    control->runner_ = std::make_unique<CommandRunner>(std::move(done), protocol, luns);
+    control->runner_ = std::make_unique<CommandRunner>(std::move(done), std::move(answer), luns);
     control->connections_ = std::make_unique<Connections>(std::move(*listener), std::move(stop),
-                                                          *control->runner_, protocol, limits);
+                                                          *control->runner_, limits);
     return control;
 }
 

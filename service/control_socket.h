@@ -3,39 +3,23 @@
 //
 // Threads: open() and the destructor belong to one thread. The thread zb-control does the clients'
 // I/O; the thread zb-control-disk carries out requests one after another, and may block on disks.
-// Ownership: owns the socket and its threads; borrows the protocol and the disks.
+// Ownership: owns the socket and its threads; borrows the disks.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include <tl/expected.hpp>
 
+#include "service/control_protocol.h"
 #include "service/lun_table.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
-
-/// The contents of the lines, which the socket does not interpret. Lines have no newline here.
-class ControlProtocol {
-  public:
-    struct Answer {
-        std::string line;
-        bool last = false;  ///< The input makes no sense: close the connection after this answer.
-    };
-
-    [[nodiscard]] virtual std::string greeting() const = 0;
-    /// Carries out a request; on zb-control-disk. Bad input gets an answer, too.
-    [[nodiscard]] virtual Answer answer(std::string_view line, LunTable& luns) const = 0;
-    /// The last line sent to a client that broke the socket's own rules.
-    [[nodiscard]] virtual std::string complaint(std::string_view what) const = 0;
-
-  protected:
-    ~ControlProtocol() = default;
-};
 
 struct ControlLimits {
     std::size_t line = 64 << 10;   ///< Largest request in bytes.
@@ -46,11 +30,14 @@ struct ControlLimits {
 
 class ControlSocket {
   public:
+    /// Carries out a request, on zb-control-disk; may throw.
+    using Answer = std::function<ControlReply(std::string_view line, LunTable& luns)>;
+
     /// Binds `path` as virtio/vhost_user/listener.h does, for programs of this user and root.
     /// Clients that connect wait until start().
     [[nodiscard]] static tl::expected<std::unique_ptr<ControlSocket>, Error> open(
-        const std::string& path, const ControlProtocol& protocol, LunTable& luns,
-        const ControlLimits& limits = {});
+        const std::string& path, LunTable& luns, const ControlLimits& limits = {},
+        Answer answer = answer_request);
 
     /// From here on clients can change the disks. Call it once.
     void start();

@@ -6,8 +6,6 @@
 
 #include <fmt/format.h>
 
-#include "virtio/notifier.h"
-
 namespace zonebridge::service {
 
 struct DeviceQueues::Queue final : Watcher {
@@ -90,7 +88,7 @@ void DeviceQueues::publish() noexcept {
 void DeviceQueues::raise(std::string fault) {
     if (std::exchange(faulty_, true)) return;
     for (const auto& queue : queues_)
-        if (queue->ring.fault()) virtio::notify(queue->error);
+        if (queue->ring.fault()) signal_event(queue->error);
     on_fault_(std::move(fault));
 }
 

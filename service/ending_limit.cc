@@ -4,13 +4,11 @@
 #include <cerrno>
 #include <cstdlib>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
 
 #include "base/thread.h"
 #include "service/log.h"
-#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 
@@ -29,20 +27,18 @@ tl::expected<std::unique_ptr<EndingLimit>, Error> EndingLimit::start(
 }
 
 EndingLimit::EndingLimit(Private, std::chrono::milliseconds limit)
-    : limit_(limit),
-      begun_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      over_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+    : limit_(limit), begun_(make_event_fd()), over_(make_event_fd()) {}
 
 EndingLimit::~EndingLimit() {
     if (!thread_.joinable()) return;
-    virtio::notify(over_);
+    signal_event(over_);
     thread_.join();
 }
 
 void EndingLimit::begin(std::optional<std::chrono::milliseconds> limit) noexcept {
     if (told_.exchange(true)) return;
     if (limit) limit_ = *limit;
-    virtio::notify(begun_);
+    signal_event(begun_);
 }
 
 void EndingLimit::watch(int stop) const {

@@ -81,12 +81,8 @@ DiskOptions LunTable::options_for(std::uint16_t number) const {
 }
 
 LunInfo LunTable::info_of(std::uint16_t number, const Lun& lun) {
-    return {number,
-            lun.device,
-            lun.options.read_only,
-            lun.disk->passed_through(),
-            lun.disk->limits(),
-            lun.disk->identity()};
+    return {number,      lun.device,         lun.options.read_only, lun.disk->passed_through(),
+            lun.leaving, lun.disk->limits(), lun.disk->identity()};
 }
 
 tl::expected<LunTable::Luns::iterator, Error> LunTable::find(std::uint16_t number) {

@@ -41,6 +41,8 @@ struct LunInfo {
     std::string device;  ///< As the user named it.
     bool read_only = false;
     bool passed_through = false;
+    /// Removed from the guest, but the disk still holds commands, so it stays open.
+    bool removing = false;
     Limits limits;
     Identity identity;
 };

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <sched.h>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,15 +14,17 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "service/control_socket.h"
 #include "service/ending_limit.h"
 #include "service/limits.h"
 #include "service/log.h"
 #include "service/lun_table.h"
 #include "service/refusal_log.h"
-#include "service/vhost_user_sessions.h"
+#include "service/vduse_service.h"
 #include "service/worker.h"
 #include "virtio-blk/config.h"
 #include "virtio/vhost_user/listener.h"
+#include "virtio/vhost_user/session.h"
 
 namespace zonebridge::service {
 namespace {
@@ -69,6 +72,37 @@ void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
+/// Runs one session after another, on the connections that `listener` accepts, until `stop` is
+/// readable or there can't be another session. Errors that end one session go to the log.
+tl::expected<void, Error> run_sessions(virtio::Listener& listener, virtio::Backend& backend,
+                                       int stop) {
+    listener.set_log([](std::string_view line) { log("{}", line); });
+    for (unsigned number = 1;; ++number) {
+        auto socket = listener.accept(stop);
+        if (!socket) return tl::unexpected(Error{StatusCode::io_error, socket.error(), {}});
+        if (!*socket) return {};
+        log("session {}: a front end connected", number);
+        auto session = virtio::Session::over(std::move(**socket), backend);
+        if (!session) {
+            log("session {}: {}", number, session.error());
+            continue;
+        }
+        const auto end = (*session)->run(stop);
+        session->reset();  // stops every ring before the end is logged
+        switch (end.reason) {
+            case virtio::SessionEnd::Reason::disconnected:
+                log("session {}: the front end disconnected", number);
+                break;
+            case virtio::SessionEnd::Reason::stopped:
+                log("session {}: ended, because the server was told to stop", number);
+                break;
+            case virtio::SessionEnd::Reason::failed:
+                log("session {}: ended: {}", number, end.message);
+                break;
+        }
+    }
+}
+
 using OnReady = std::function<void(const Ready&)>;
 
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
@@ -79,7 +113,7 @@ tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
                                : virtio::Listener::bind(options.socket.value_or(""));
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
     on_ready({.disks = disks, .vduse = std::nullopt});
-    return run_vhost_user_sessions(*listener, backend, stop);
+    return run_sessions(*listener, backend, stop);
 }
 
 tl::expected<void, Error> serve_vduse(const ServeOptions& options,
@@ -119,7 +153,7 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
     std::unique_ptr<ControlSocket> control;  // destroyed before the device
     if (options.control) {
         luns.run(*device->units);
-        auto opened = ControlSocket::open(*options.control, *options.control_protocol, luns);
+        auto opened = ControlSocket::open(*options.control, luns);
         if (!opened) return tl::unexpected(std::move(opened.error()));
         control = std::move(*opened);
     }

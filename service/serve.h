@@ -14,11 +14,10 @@
 
 #include <tl/expected.hpp>
 
-#include "service/control_socket.h"
 #include "service/disk.h"
 #include "service/guest_device.h"
 #include "service/spin.h"
-#include "service/vduse_service.h"
+#include "service/vduse_options.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
@@ -41,8 +40,6 @@ struct ServeOptions {
     bool explain = false;  ///< Log refused requests, at a limited rate.
     /// scsi: the path of the control socket, for adding and removing disks.
     std::optional<std::string> control;
-    const ControlProtocol* control_protocol =
-        nullptr;                            ///< The control socket's protocol; outlives serve().
     std::uint16_t queues = default_queues;  ///< Request queues offered; 1 to most_queues.
     /// Threads that run the queues, 1 to most_workers; by default the smaller of `queues` and the
     /// CPUs that this process may run on. Never more than the device can use.

@@ -9,7 +9,7 @@
 
 #include "base/unique_fd.h"
 #include "transports/host/places.h"
-#include "virtio/device_status.h"
+#include "virtio/ring.h"
 
 namespace zonebridge::service {
 namespace {

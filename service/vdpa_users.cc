@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -14,7 +13,6 @@
 #include "service/log.h"
 #include "transports/host/claim.h"
 #include "transports/host/places.h"
-#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 namespace {
@@ -69,10 +67,9 @@ std::vector<std::string> users_of(const std::string& node, VdpaAttach attach) {
 }
 
 WriteOut::WriteOut(const std::string& node)
-    : done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      thread_(start_thread("zb-write-out", [this, node] {
+    : done_(make_event_fd()), thread_(start_thread("zb-write-out", [this, node] {
           write_out(node);
-          virtio::notify(done_);
+          signal_event(done_);
       })) {}
 
 WriteOut::~WriteOut() {

@@ -7,36 +7,15 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
-#include <string>
 #include <vector>
 
 #include <tl/expected.hpp>
 
-#include "service/vdpa_driver.h"
+#include "service/vduse_options.h"
 #include "virtio/backend.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
-
-struct VduseOptions {
-    std::string name;  ///< As virtio/vduse/session.h takes it.
-    VdpaAttach attach = VdpaAttach::host;
-};
-
-/// The served disk's node.
-struct VduseDisk {
-    std::string node;        ///< "/dev/vdb", "/dev/vhost-vdpa-0"
-    bool took_over = false;  ///< The device existed already: an earlier server had made it.
-};
-
-/// Called on the helper thread while a VDUSE disk is served.
-struct VduseCalls {
-    std::function<void(const VduseDisk&)> on_ready;
-    /// Called before the kernel takes the disk off the vDPA bus, which can take long, or forever if
-    /// the disk hangs.
-    std::function<void()> on_removal;
-};
 
 /// Why the device can't be served, before anything is opened or made: what this host lacks, or a
 /// name in use by another program. Changes nothing.

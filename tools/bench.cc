@@ -1,4 +1,6 @@
 // zonebridge bench: measures a device's speed, and the CPU time it costs.
+#include "tools/bench.h"
+
 #include <algorithm>
 #include <charconv>
 #include <memory>
@@ -8,10 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/size.h"
-#include "tools/bench_choose.h"
 #include "tools/bench_load.h"
-#include "tools/bench_report.h"
-#include "tools/bench_run.h"
 #include "tools/disk_client.h"
 #include "tools/files.h"
 #include "tools/verb.h"

@@ -1,11 +1,10 @@
-#include "tools/bench_choose.h"
-
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/size.h"
+#include "tools/bench.h"
 #include "tools/zones.h"
 
 namespace zonebridge::tools {

@@ -1,5 +1,3 @@
-#include "tools/bench_report.h"
-
 #include <array>
 #include <unistd.h>
 
@@ -7,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/size.h"
+#include "tools/bench.h"
 
 namespace zonebridge::tools {
 namespace {

@@ -1,5 +1,3 @@
-#include "tools/bench_run.h"
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/bench.h"
 #include "tools/files.h"
 
 namespace zonebridge::tools {

@@ -96,9 +96,9 @@ class Lines {
 
 }  // namespace
 
-tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
-                                                const ControlRequest& request) {
-    auto line = encode(request);
+tl::expected<service::ControlAnswer, Failure> ask_server(const std::string& path,
+                                                         const service::ControlRequest& request) {
+    auto line = service::encode(request);
     if (!line)
         return refuse(
             "the device's name is not UTF-8, and a server takes only names in UTF-8; rename the "
@@ -114,7 +114,7 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
             fmt::format("{}: this is not a control socket; if it is the server's --socket, which "
                         "is for guests, give the path of the server's --control instead",
                         path));
-    if (const auto known = check_greeting(*greeting); !known)
+    if (const auto known = service::check_greeting(*greeting); !known)
         return refuse(fmt::format("{}: {}", path, known.error()));
 
     *line += '\n';
@@ -130,7 +130,7 @@ tl::expected<ControlAnswer, Failure> ask_server(const std::string& path,
     if (!said)
         return refuse(fmt::format(
             "{}: the server ended before it answered; it may have carried out the command", path));
-    auto answer = parse_answer(*said);
+    auto answer = service::parse_answer(*said);
     if (!answer) return refuse(fmt::format("{}: the server's answer is malformed", path));
     if (!*answer) return refuse(answer->error());
     return std::move(**answer);

@@ -6,23 +6,21 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/size.h"
 #include "tools/control_client.h"
 #include "tools/files.h"
-#include "tools/lun_number.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
-#include "transports/open.h"
+#include "transports/device_name.h"
 
 namespace zonebridge::tools {
 namespace {
 
-using Command = ControlRequest::Command;
+using Command = service::ControlRequest::Command;
 
 struct Options {
-    ControlRequest request;
+    service::ControlRequest request;
     std::optional<std::string> socket;
     bool now = false;
     bool json = false;
@@ -43,19 +41,17 @@ std::string absolute(const std::string& device) {
     return fmt::format("{}:{}", prefix_word(name->kind), path);
 }
 
-std::string in_words(const ControlLun& lun) {
-    return fmt::format("LUN {}: {} ({}{}{})", lun.number, one_line(lun.device),
+std::string in_words(const service::ControlLun& lun) {
+    return fmt::format("LUN {}: {} ({}{}{}{})", lun.number, one_line(lun.device),
                        describe_disk(lun.size, lun.model, lun.zone_count, lun.zone_size),
                        lun.passed_through ? ", passed through" : "",
-                       lun.read_only ? ", read-only" : "");
+                       lun.read_only ? ", read-only" : "",
+                       lun.removing ? ", being removed: the disk still holds commands" : "");
 }
 
-void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
+void print_list(Output& out, const service::ControlAnswer& answer, bool as_json) {
     if (as_json) {
-        nlohmann::ordered_json document;
-        document["luns"] = nlohmann::ordered_json::array();
-        for (const auto& lun : answer.luns) document["luns"].push_back(to_json(lun));
-        out.print("{}\n", document.dump(2));
+        out.print("{}\n", to_json(answer.luns));
         return;
     }
     for (const auto& lun : answer.luns) out.print("{}\n", in_words(lun));
@@ -63,7 +59,7 @@ void print_list(Output& out, const ControlAnswer& answer, bool as_json) {
 }
 
 /// The refreshed disk and its change in size.
-std::string change_of(const ControlLun& lun) {
+std::string change_of(const service::ControlLun& lun) {
     if (!lun.size_before || *lun.size_before == lun.size) return "its size did not change";
     return fmt::format("it was {}, and is {} now", readable_size(*lun.size_before),
                        readable_size(lun.size));

@@ -2,18 +2,21 @@
 #include "service/serve.h"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <set>
+#include <string_view>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "tools/control_codec.h"
 #include "tools/files.h"
-#include "tools/lun_number.h"
-#include "tools/notify.h"
 #include "tools/serve_options.h"
 #include "tools/verb.h"
 #include "tools/zones.h"
@@ -80,6 +83,28 @@ std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
         return fmt::format("{} -chardev socket,id=zonebridge,path={} -device {}", memory,
                            one_line(for_qemu(*options.socket)), qemu_device(options, ready));
     return std::nullopt;
+}
+
+/// Sends `state` ("READY=1") to the service manager that started this program: to the socket that
+/// NOTIFY_SOCKET names, as sd_notify(3) does. Does nothing without such a socket, or if it has no
+/// listener.
+void notify_manager(std::string_view state) noexcept {
+    const auto* name = std::getenv("NOTIFY_SOCKET");
+    if (name == nullptr) return;
+    const std::string_view path(name);
+    sockaddr_un address{};
+    if (path.size() < 2 || path.size() >= sizeof(address.sun_path)) return;
+    if (path.front() != '/' && path.front() != '@') return;
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    if (path.front() == '@') address.sun_path[0] = '\0';  // Linux' abstract names
+
+    const auto fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return;
+    const auto length = offsetof(sockaddr_un, sun_path) + path.size();
+    (void)::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
+                   reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length));
+    ::close(fd);
 }
 
 /// Announces the disk and how to use it, on standard output and to the service manager.
@@ -168,8 +193,6 @@ Outcome run(ServeArguments options) {
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
-    const ControlCodec codec;
-    options.serve.control_protocol = &codec;
     const auto served = service::serve(
         options.serve, [&options](const service::Ready& ready) { announce(options.serve, ready); });
     notify_manager("STOPPING=1\n");

@@ -6,10 +6,9 @@
 #include <climits>
 #include <fmt/format.h>
 
-#include "tools/lun_number.h"
 #include "tools/selection.h"
 #include "tools/verb.h"
-#include "virtio/vduse/session.h"
+#include "virtio/vduse/kernel_device.h"
 #include "zbc/allowed.h"
 
 namespace zonebridge::tools {

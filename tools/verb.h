@@ -8,7 +8,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <tl/expected.hpp>
 
 #include "tools/disk_client.h"
 #include "tools/failure.h"
@@ -72,5 +75,16 @@ enum class Repeat { no, yes };
 
 CLI::Option* add_parsed(CLI::App& app, const std::string& name, const std::string& metavar,
                         const std::string& help, ParseValue parse, Repeat repeat = Repeat::no);
+
+// ---- What `serve` and `lun` share: logical unit numbers, and how their disks are reached.
+
+/// "2". The errors of both parsers are sentence parts that name `text`.
+[[nodiscard]] tl::expected<std::uint16_t, std::string> parse_lun_number(const std::string& text);
+/// "2=DEVICE", with a DEVICE that is a valid device name.
+[[nodiscard]] tl::expected<std::pair<std::uint16_t, std::string>, std::string>
+parse_numbered_device(const std::string& text);
+
+/// Refuses --allow together with --translate.
+[[nodiscard]] Outcome check_passing(bool translate, const std::vector<std::string>& allow);
 
 }  // namespace zonebridge::tools

@@ -8,8 +8,8 @@
 
 #include <tl/expected.hpp>
 
+#include "transports/device_name.h"
 #include "transports/host/node.h"
-#include "transports/open.h"
 #include "transports/zone_facts.h"
 
 namespace zonebridge {

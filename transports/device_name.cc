@@ -1,4 +1,5 @@
-// Parses the names of devices.
+#include "transports/device_name.h"
+
 #include <array>
 #include <optional>
 #include <utility>
@@ -6,7 +7,6 @@
 #include <fmt/format.h>
 
 #include "base/size.h"
-#include "transports/open.h"
 
 namespace zonebridge {
 namespace {

@@ -5,9 +5,13 @@
 #pragma once
 
 #include <memory>
+#include <utility>
+
+#include <tl/expected.hpp>
 
 #include "base/thread_pool.h"
 #include "zone/loop.h"
+#include "zone/status.h"
 
 namespace zonebridge {
 
@@ -17,7 +21,15 @@ class LoopThreadPool final : private Watcher {
   public:
     /// `threads`: at least 1 is started. Fails if the system has no more threads or descriptors.
     [[nodiscard]] static tl::expected<std::unique_ptr<LoopThreadPool>, Error> start(
-        Loop& loop, unsigned threads);
+        Loop& loop, unsigned threads) {
+        auto pool = ThreadPool::start(threads);
+        if (!pool) return tl::unexpected(os_failure(pool.error(), "can't start a thread pool"));
+        const auto fd = (*pool)->fd();
+        auto started = std::make_unique<LoopThreadPool>(Private{}, loop, std::move(*pool));
+        if (auto watched = loop.watch(fd, *started); !watched)
+            return tl::unexpected(watched.error());
+        return started;
+    }
     LoopThreadPool(Private, Loop& loop, std::unique_ptr<ThreadPool> pool)  // by start()
         : loop_(loop), pool_(std::move(pool)) {}
     LoopThreadPool(const LoopThreadPool&) = delete;

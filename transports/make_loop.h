@@ -1,4 +1,4 @@
-// Makes a loop for a thread, without including io_uring.
+// Makes a loop for a thread, a Ring (transports/ring), without including io_uring.
 //
 // Threads: the loop belongs to the thread that makes it.
 #pragma once

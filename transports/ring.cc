@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "transports/make_loop.h"
 
 namespace zonebridge {
 
@@ -53,9 +53,9 @@ tl::expected<std::unique_ptr<Ring>, Error> Ring::create(unsigned entries, Use us
                        "kernel.io_uring_disabled or a container's seccomp filter), but io_uring "
                        "can't be set up"));
     ring->made_ = true;
-    ring->wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (ring->wake_fd_ < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
-    if (auto watched = ring->watch(ring->wake_fd_, ring->waker_); !watched)
+    ring->wake_event_ = make_event_fd();
+    if (!ring->wake_event_) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    if (auto watched = ring->watch(ring->wake_event_.get(), ring->waker_); !watched)
         return tl::unexpected(watched.error());
     ring->polled_ = use == Use::polled;
     if (ring->polled_) ring->prepare_poll();
@@ -66,7 +66,6 @@ Ring::Ring(Private) {}
 
 Ring::~Ring() {
     if (made_) io_uring_queue_exit(&ring_);
-    if (wake_fd_ >= 0) ::close(wake_fd_);
 }
 
 io_uring_sqe* Ring::next_entry() noexcept {
@@ -131,8 +130,7 @@ void Ring::post(std::function<void()> call) {
 void Ring::wake() noexcept {
     // The counter is never read: every write triggers the poll again, and it can't overflow in
     // practice.
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(wake_fd_, &one, sizeof one);
+    signal_event(wake_event_);
 }
 
 std::optional<int> Ring::fd() const noexcept {
@@ -201,6 +199,12 @@ bool Ring::dispatch() noexcept {
         if (operation != nullptr) operation->complete(copy);
     }
     return found != 0;
+}
+
+tl::expected<std::unique_ptr<Loop>, Error> make_loop(Loop::Use use) {
+    auto ring = Ring::create(512, use);
+    if (!ring) return tl::unexpected(std::move(ring.error()));
+    return std::unique_ptr<Loop>(std::move(*ring));
 }
 
 }  // namespace zonebridge

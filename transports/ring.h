@@ -17,6 +17,7 @@
 
 #include <liburing.h>
 
+#include "base/unique_fd.h"
 #include "transports/posted_calls.h"
 #include "zone/loop.h"
 
@@ -110,7 +111,7 @@ class Ring final : public Loop {
     bool dry_ = false;
     bool came_ = false;
     bool woken_ = false;  ///< A wake-up for calls that no turn has taken yet.
-    int wake_fd_ = -1;
+    UniqueFd wake_event_;
     Waker waker_{*this};
     std::vector<std::unique_ptr<Watch>> watches_;
     std::vector<Issuer*> issuers_;

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "virtio-blk/slot.h"
-#include "virtio-blk/status.h"
 #include "zone/check.h"
 
 namespace zonebridge::virtio_blk {
@@ -14,8 +13,6 @@ namespace {
 
 // Requests in flight at the storage queue; further requests wait here.
 constexpr std::size_t storage_queue_depth = 256;
-// Reports filled at the same time; further reports wait. A driver has one or two in flight.
-constexpr std::size_t report_buffer_count = 4;
 
 }  // namespace
 
@@ -35,10 +32,8 @@ BlockDevice::BlockDevice(Private, Loop& loop, const Limits& limits, std::unique_
       queue_(std::move(queue)),
       max_append_(options.max_append),
       refusals_(options.refusals),
-      report_buffers_(report_buffer_count),
-      readback_(std::make_unique<Readback>()) {
+      recovery_(limits) {
     std::copy_n(options.id.begin(), std::min(options.id.size(), id_.size()), id_.begin());
-    for (auto& buffer : report_buffers_) free_report_buffers_.push_back(&buffer);
 }
 
 BlockDevice::~BlockDevice() = default;
@@ -66,7 +61,7 @@ bool BlockDevice::take(std::uint16_t index) noexcept {
     auto* const found = port(index);
     if (found == nullptr || fault_ || found->queue.recovered() != 0) return false;
     while (auto* const slot = pop(*found)) {
-        if (!parse(*slot)) {
+        if (!slot->parse()) {
             fail(
                 fmt::format("queue {}: a request has {} readable and {} writable bytes, less than "
                             "virtio-blk's header of {} and status of 1",
@@ -92,8 +87,7 @@ void BlockDevice::complete() noexcept {
     for (auto count = completions_.size(); count == completions_.size();) {
         count = queue_->reap(completions_);
         for (const auto& completion : std::span(completions_).first(count))
-            finish(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag)),
-                   completion);
+            finish(Slot::of(completion.tag), completion);
     }
     for (const auto& port : ports_)
         if (port->queue.recovered() != 0) [[unlikely]]
@@ -106,43 +100,11 @@ std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
     return found == nullptr ? 0 : found->slots.in_use() + found->queue.recovered();
 }
 
-BlockDevice::Slot* BlockDevice::pop(Port& port) noexcept {
+Slot* BlockDevice::pop(Port& port) noexcept {
     auto* const slot = port.slots.pop(port.queue);
     if (const auto& why = port.queue.fault(); why && slot == nullptr)
         fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
     return slot;
-}
-
-bool BlockDevice::parse(Slot& slot) noexcept {
-    const auto& chain = slot.chain;
-    std::array<std::uint8_t, RequestHeader::size> bytes;
-    if (chain.writable_length == 0 || copy_from(chain.readable, 0, bytes) != bytes.size())
-        return false;
-    slot.header = decode_request(bytes);
-    slot.type = slot.header.type.value_or(RequestType::in);
-    constexpr auto most = std::numeric_limits<std::uint64_t>::max() / sector_size;
-    slot.offset = std::min(slot.header.sector, most) * sector_size;
-    slot.flush_after = false;
-    slot.flushing = false;
-    slot.recovery = Recovery::none;
-    slot.segment_count = 0;
-    slot.next_segment = 0;
-
-    // The storage belongs to this device: if the status shares a buffer with the data, the data's
-    // view of the buffer is shortened until the answer.
-    auto& last =
-        slot.storage[static_cast<std::size_t>(&chain.writable.back() - slot.storage.data())];
-    slot.status = static_cast<std::byte*>(last.iov_base) + last.iov_len - 1;
-    slot.reply = chain.writable;
-    slot.reply_length = chain.writable_length - 1;
-    slot.shortened = nullptr;
-    if (last.iov_len == 1) {
-        slot.reply = slot.reply.first(slot.reply.size() - 1);
-    } else {
-        --last.iov_len;
-        slot.shortened = &last;
-    }
-    return true;
 }
 
 void BlockDevice::start(Slot& slot) noexcept {
@@ -162,7 +124,7 @@ void BlockDevice::start(Slot& slot) noexcept {
             // The header was copied, so its rest in the storage may be overwritten.
             const auto data = skip_front(slot.chain.readable, RequestHeader::size, slot.storage);
             return start_data(slot, append ? Operation::append : Operation::write, *data,
-                              slot.chain.readable_length - RequestHeader::size);
+                              slot.data_length());
         }
         case RequestType::flush:
             if (blind) return answer(slot, RequestStatus::io_error);
@@ -201,7 +163,7 @@ void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const io
         return refuse(StatusCode::read_crosses_boundary);
 
     Request request;
-    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.tag = slot.tag();
     request.operation = operation;
     request.offset = slot.offset;
     request.length = length;
@@ -213,9 +175,38 @@ void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const io
     enqueue(request);
 }
 
+void BlockDevice::start_clear(Slot& slot) noexcept {
+    const auto discards = slot.type == RequestType::discard;
+    if (!(discards ? mode_.discard : mode_.write_zeroes))
+        return answer(slot, RequestStatus::unsupported);
+    const auto operation = discards ? Operation::discard : Operation::write_zeroes;
+    const auto taken = slot.clear.take(slot.chain.readable, slot.data_length(), operation, limits_);
+    if (!taken) {
+        const auto& fault = taken.error();
+        if (fault.code == StatusCode::ok) return answer(slot, fault.status);
+        return refuse(slot, operation, fault.refused.offset, fault.refused.length, fault.code);
+    }
+    slot.flush_after = mode_.write_through;
+    continue_clear(slot);
+}
+
+void BlockDevice::continue_clear(Slot& slot) noexcept {
+    auto request = slot.clear.next(limits_);
+    request.tag = slot.tag();
+    enqueue(request);
+}
+
+void BlockDevice::start_report(Slot& slot) noexcept {
+    // Without room for a single zone the driver would repeat the request for ever.
+    if (slot.header.sector >= limits_.size() / sector_size ||
+        !slot.report.begin(slot.tag(), slot.offset, slot.reply, slot.reply_length))
+        return answer(slot, RequestStatus::invalid_command);
+    if (reports_.admit(slot.report)) enqueue(slot.report.ask());
+}
+
 void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
     Request request;
-    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.tag = slot.tag();
     request.operation = operation;
     if (slot.type == RequestType::zone_reset_all) {
         request.scope = Scope::all;
@@ -232,7 +223,7 @@ void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
 
 void BlockDevice::start_flush(Slot& slot) noexcept {
     Request request;
-    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.tag = slot.tag();
     request.operation = Operation::flush;
     enqueue(request);
 }
@@ -240,6 +231,67 @@ void BlockDevice::start_flush(Slot& slot) noexcept {
 void BlockDevice::answer_id(Slot& slot) noexcept {
     copy_to(slot.reply, 0, id_);
     answer(slot, RequestStatus::ok);
+}
+
+void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
+    if (slot.type == RequestType::zone_report) return finish_report_piece(slot, completion);
+    if (recovery_.awaits(slot)) [[unlikely]]
+        return finish_recovery(slot, completion);
+    const auto ok = completion.status.ok();
+    if (ok && slot.type == RequestType::zone_append && !slot.flushing) {
+        const auto sector = encode_append_sector(completion.result);
+        copy_to(slot.reply, 0, sector);
+    }
+    if (ok && !slot.clear.done()) return continue_clear(slot);
+    if (ok && slot.flush_after && !slot.flushing) {
+        slot.flushing = true;
+        return start_flush(slot);
+    }
+    answer(slot, status_of(slot, completion.status.code));
+}
+
+void BlockDevice::finish_report_piece(Slot& slot, const Completion& completion) noexcept {
+    if (!completion.status.ok()) return end_report(slot, status_of(slot, completion.status.code));
+    if (slot.report.take(completion.result, limits_.size())) return enqueue(slot.report.ask());
+    end_report(slot, RequestStatus::ok);
+}
+
+void BlockDevice::end_report(Slot& slot, RequestStatus status) noexcept {
+    auto* const next = reports_.end(slot.report);
+    answer(slot, status);
+    if (next != nullptr) enqueue(next->ask());
+}
+
+void BlockDevice::recover(Port& port) noexcept {
+    while (auto* const slot = port.slots.pop_recovered(port.queue)) {
+        if (!slot->parse()) {
+            port.queue.push(slot->chain, 0);
+            port.slots.give_back(*slot);
+            loop_.note_ready();
+        } else if (recovery_.may_repeat(*slot)) {
+            start(*slot);
+        } else if (mode_.zoned && recovery_.zone_tells(*slot)) {
+            if (const auto request = recovery_.add(*slot)) enqueue(*request);
+        } else {
+            answer(*slot, RequestStatus::io_error);
+        }
+    }
+    submit();
+}
+
+void BlockDevice::finish_recovery(Slot& slot, const Completion& completion) noexcept {
+    const auto taken = recovery_.take(completion);
+    if (const auto* request = std::get_if<Request>(&taken)) return enqueue(*request);
+    switch (*std::get_if<Recovery::Verdict>(&taken)) {
+        case Recovery::Verdict::not_done:
+            return start(slot);
+        case Recovery::Verdict::unknown:
+            return answer(slot, RequestStatus::io_error);
+        case Recovery::Verdict::done:
+            if (!mode_.write_through) return answer(slot, RequestStatus::ok);
+            slot.flushing = true;
+            return start_flush(slot);
+    }
 }
 
 void BlockDevice::enqueue(const Request& request) noexcept {
@@ -261,36 +313,14 @@ void BlockDevice::submit() noexcept {
     pending_head_ = 0;
 }
 
-void BlockDevice::finish(Slot& slot, const Completion& completion) noexcept {
-    if (slot.type == RequestType::zone_report) return finish_report_piece(slot, completion);
-    if (slot.recovery != Recovery::none) [[unlikely]]
-        return finish_recovery(slot, completion);
-    const auto ok = completion.status.ok();
-    if (ok && slot.type == RequestType::zone_append && !slot.flushing) {
-        const auto sector = encode_append_sector(completion.result);
-        copy_to(slot.reply, 0, sector);
-    }
-    if (ok && slot.next_segment != slot.segment_count) return continue_clear(slot);
-    if (ok && slot.flush_after && !slot.flushing) {
-        slot.flushing = true;
-        return start_flush(slot);
-    }
-    answer(slot, status_of(slot, completion.status.code));
-}
-
 RequestStatus BlockDevice::status_of(const Slot& slot, StatusCode code) const noexcept {
     return mode_.zoned ? zoned_status(code, slot.type) : plain_status(code);
 }
 
 void BlockDevice::answer(Slot& slot, RequestStatus status) noexcept {
-    *slot.status = static_cast<std::byte>(status);
-    if (slot.shortened != nullptr) ++slot.shortened->iov_len;
-    // The status is the last byte, so the whole buffer counts as written.
-    slot.port->queue.push(
-        slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                        slot.chain.writable_length, std::numeric_limits<std::uint32_t>::max())));
-    if (&slot == recovering_) [[unlikely]]
-        ask_next_zone();
+    slot.push(status);
+    if (recovery_.judges(slot)) [[unlikely]]
+        if (const auto request = recovery_.end()) enqueue(*request);
     slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer has to be published
 }
@@ -312,7 +342,7 @@ void BlockDevice::fail(std::string text) noexcept {
     if (!fault_) fault_ = std::move(text);
 }
 
-BlockDevice::Port* BlockDevice::port(std::uint16_t index) const noexcept {
+Port* BlockDevice::port(std::uint16_t index) const noexcept {
     for (const auto& candidate : ports_)
         if (candidate->index == index) return candidate.get();
     return nullptr;

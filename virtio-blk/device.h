@@ -18,6 +18,8 @@
 #include <tl/expected.hpp>
 
 #include "virtio-blk/config.h"
+#include "virtio-blk/recovery.h"
+#include "virtio-blk/report.h"
 #include "virtio-blk/wire.h"
 #include "virtio/device.h"
 #include "virtio/virtqueue.h"
@@ -26,6 +28,9 @@
 #include "zone/transport.h"
 
 namespace zonebridge::virtio_blk {
+
+struct Port;
+struct Slot;
 
 class BlockDevice final : public virtio::Device {
     struct Private {};
@@ -75,47 +80,27 @@ class BlockDevice final : public virtio::Device {
     }
 
   private:
-    struct Slot;
-    struct Port;
-    struct ReportBuffer;
-
     [[nodiscard]] Slot* pop(Port& port) noexcept;
-    /// Parses a popped chain; false for one without room for a header or a status.
-    [[nodiscard]] bool parse(Slot& slot) noexcept;
     void start(Slot& slot) noexcept;
     void start_data(Slot& slot, Operation operation, std::span<const iovec> data,
                     std::uint64_t length) noexcept;
+    void start_clear(Slot& slot) noexcept;
+    void continue_clear(Slot& slot) noexcept;
+    void start_report(Slot& slot) noexcept;
     void start_action(Slot& slot, Operation operation) noexcept;
     void start_flush(Slot& slot) noexcept;
     void answer_id(Slot& slot) noexcept;
 
-    // Requests that an earlier server took and never answered, in recover.cc.
-    /// Takes as many as there are pieces for; complete() takes the rest.
-    void recover(Port& port) noexcept;
-    /// Whether a request that may have been carried out can be repeated: it changes nothing, or
-    /// leaves the same bytes in the same place.
-    [[nodiscard]] bool may_repeat(const Slot& slot) const noexcept;
-    /// Whether the zone shows if this write was carried out.
-    [[nodiscard]] bool zone_tells(const Slot& slot) const noexcept;
-    void ask_zone(Slot& slot) noexcept;
-    void ask_next_zone() noexcept;
-    void finish_recovery(Slot& slot, const Completion& completion) noexcept;
-    void judge_by_pointer(Slot& slot) noexcept;
-
-    // Discards and writes of zeroes, in clear.cc.
-    [[nodiscard]] bool may_clear(const Slot& slot) const noexcept;
-    void start_clear(Slot& slot) noexcept;
-    void continue_clear(Slot& slot) noexcept;
-
-    // Reports, in report.cc.
-    void start_report(Slot& slot) noexcept;
-    void continue_report(Slot& slot) noexcept;
+    void finish(Slot& slot, const Completion& completion) noexcept;
     void finish_report_piece(Slot& slot, const Completion& completion) noexcept;
     void end_report(Slot& slot, RequestStatus status) noexcept;
 
+    /// Takes as many recovered requests as there are pieces for; complete() takes the rest.
+    void recover(Port& port) noexcept;
+    void finish_recovery(Slot& slot, const Completion& completion) noexcept;
+
     void enqueue(const Request& request) noexcept;
     void submit() noexcept;
-    void finish(Slot& slot, const Completion& completion) noexcept;
     [[nodiscard]] RequestStatus status_of(const Slot& slot, StatusCode code) const noexcept;
     void answer(Slot& slot, RequestStatus status) noexcept;
     /// Answers a request without asking the disk, and reports the refusal. `offset` in bytes, on
@@ -139,19 +124,8 @@ class BlockDevice final : public virtio::Device {
     std::vector<Request> pending_;
     std::size_t pending_head_ = 0;
 
-    std::vector<ReportBuffer> report_buffers_;
-    std::vector<ReportBuffer*> free_report_buffers_;
-    /// Reports that wait for a buffer, linked through their slots.
-    Slot* first_waiting_report_ = nullptr;
-    Slot* last_waiting_report_ = nullptr;
-
-    /// Recovered writes whose zones have to be reported, one at a time, in the order they were
-    /// taken; linked as reports are.
-    Slot* recovering_ = nullptr;
-    Slot* last_recovering_ = nullptr;
-    struct Readback;
-    std::unique_ptr<Readback> readback_;  ///< Allocated only while there are such writes.
-
+    Reports reports_;
+    Recovery recovery_;
     std::array<Completion, 32> completions_;
     std::optional<std::string> fault_;
 };

@@ -1,76 +1,86 @@
-// Zone reports: filled one buffer of zones at a time, each continuing where the last piece ended,
-// so that the cost of a report grows with its descriptors only.
+#include "virtio-blk/report.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "virtio-blk/slot.h"
+#include "virtio-blk/wire.h"
 
 namespace zonebridge::virtio_blk {
+namespace {
 
-void BlockDevice::start_report(Slot& slot) noexcept {
-    // Without room for a single zone the driver would repeat the request for ever.
-    if (slot.reply_length < report_header_size + zone_descriptor_size ||
-        slot.header.sector >= limits_.size() / sector_size)
-        return answer(slot, RequestStatus::invalid_command);
-    slot.cursor = IovecCursor(slot.reply, report_header_size);
-    slot.room = (slot.reply_length - report_header_size) / zone_descriptor_size;
-    slot.reported = 0;
-    slot.position = slot.offset;
-    if (!free_report_buffers_.empty()) {
-        slot.buffer = free_report_buffers_.back();
-        free_report_buffers_.pop_back();
-        return continue_report(slot);
-    }
-    slot.next_waiting = nullptr;
-    if (last_waiting_report_ == nullptr)
-        first_waiting_report_ = &slot;
-    else
-        last_waiting_report_->next_waiting = &slot;
-    last_waiting_report_ = &slot;
+// Reports filled at the same time; further reports wait. A driver has one or two in flight.
+constexpr std::size_t buffer_count = 4;
+
+}  // namespace
+
+bool Report::begin(std::uint64_t tag, std::uint64_t offset, std::span<const iovec> reply,
+                   std::uint64_t reply_length) noexcept {
+    if (reply_length < report_header_size + zone_descriptor_size) return false;
+    tag_ = tag;
+    reply_ = reply;
+    cursor_ = IovecCursor(reply, report_header_size);
+    position_ = offset;
+    reported_ = 0;
+    room_ = (reply_length - report_header_size) / zone_descriptor_size;
+    return true;
 }
 
-void BlockDevice::continue_report(Slot& slot) noexcept {
-    auto zones = std::span<Zone>(slot.buffer->zones);
-    zones = zones.first(std::min<std::uint64_t>(zones.size(), slot.room - slot.reported));
+Request Report::ask() noexcept {
+    auto zones = std::span<Zone>(*buffer_);
+    zones = zones.first(std::min<std::uint64_t>(zones.size(), room_ - reported_));
     Request request;
-    request.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    request.tag = tag_;
     request.operation = Operation::report;
-    request.offset = slot.position;
+    request.offset = position_;
     request.zones = zones;
-    enqueue(request);
+    return request;
 }
 
-void BlockDevice::finish_report_piece(Slot& slot, const Completion& completion) noexcept {
-    if (!completion.status.ok()) return end_report(slot, status_of(slot, completion.status.code));
-    const auto zones =
-        std::span(slot.buffer->zones)
-            .first(std::min<std::uint64_t>(completion.result, slot.buffer->zones.size()));
-    for (const auto& zone : zones) {
+bool Report::take(std::uint64_t zones, std::uint64_t disk_size) noexcept {
+    const auto piece = std::span(*buffer_).first(std::min<std::uint64_t>(zones, buffer_->size()));
+    for (const auto& zone : piece) {
         const auto descriptor = encode(zone);
-        slot.cursor.write(descriptor);
+        cursor_.write(descriptor);
     }
-    slot.reported += zones.size();
-    if (!zones.empty()) slot.position = zones.back().start + zones.back().length;
-    if (!zones.empty() && slot.reported < slot.room && slot.position < limits_.size())
-        return continue_report(slot);
-    const auto header = encode_report_header(slot.reported);
-    copy_to(slot.reply, 0, header);
-    end_report(slot, RequestStatus::ok);
+    reported_ += piece.size();
+    if (!piece.empty()) position_ = piece.back().start + piece.back().length;
+    if (!piece.empty() && reported_ < room_ && position_ < disk_size) return true;
+    const auto header = encode_report_header(reported_);
+    copy_to(reply_, 0, header);
+    return false;
 }
 
-void BlockDevice::end_report(Slot& slot, RequestStatus status) noexcept {
-    auto* const buffer = slot.buffer;
-    slot.buffer = nullptr;
-    answer(slot, status);
-    auto* const next = first_waiting_report_;
-    if (next == nullptr) {
-        free_report_buffers_.push_back(buffer);
-        return;
+Reports::Reports() : buffers_(buffer_count) {
+    free_.reserve(buffer_count);
+    for (auto& buffer : buffers_) free_.push_back(&buffer);
+}
+
+bool Reports::admit(Report& report) noexcept {
+    if (!free_.empty()) {
+        report.buffer_ = free_.back();
+        free_.pop_back();
+        return true;
     }
-    first_waiting_report_ = next->next_waiting;
-    if (first_waiting_report_ == nullptr) last_waiting_report_ = nullptr;
-    next->buffer = buffer;
-    continue_report(*next);
+    report.next_waiting_ = nullptr;
+    if (last_waiting_ == nullptr)
+        first_waiting_ = &report;
+    else
+        last_waiting_->next_waiting_ = &report;
+    last_waiting_ = &report;
+    return false;
+}
+
+Report* Reports::end(Report& report) noexcept {
+    auto* const buffer = std::exchange(report.buffer_, nullptr);
+    auto* const next = first_waiting_;
+    if (next == nullptr) {
+        free_.push_back(buffer);
+        return nullptr;
+    }
+    first_waiting_ = next->next_waiting_;
+    if (first_waiting_ == nullptr) last_waiting_ = nullptr;
+    next->buffer_ = buffer;
+    return next;
 }
 
 }  // namespace zonebridge::virtio_blk

@@ -1,41 +1,44 @@
 // The device's state of a queue and of each request in flight. Private to the device's source
 // files.
 //
-// Ownership: a Port owns its slots and borrows its VirtQueue; a Slot borrows a report buffer.
+// Ownership: a Port owns its slots and borrows its VirtQueue.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <span>
+#include <sys/uio.h>
 
-#include "base/iovec.h"
-#include "virtio-blk/device.h"
+#include "virtio-blk/clear.h"
+#include "virtio-blk/report.h"
+#include "virtio-blk/wire.h"
 #include "virtio/slots.h"
+#include "virtio/virtqueue.h"
 
 namespace zonebridge::virtio_blk {
 
-/// The zones of one piece of a report.
-struct BlockDevice::ReportBuffer {
-    std::array<Zone, 64> zones;
-};
-
-/// The disk's contents where a recovered write may have gone.
-struct BlockDevice::Readback {
-    Zone zone;
-    /// As long as the longest recovered write.
-    std::unique_ptr<std::byte, decltype(&std::free)> bytes{nullptr, &std::free};
-    std::size_t size = 0;
-    iovec piece{};
-};
-
-/// How far the recovery of a write has come.
-enum class Recovery : std::uint8_t { none, asking_zone, reading_back };
+struct Port;
 
 /// One chain from pop to push.
-struct BlockDevice::Slot {
+struct Slot {
+    /// Reads the header of a popped chain, and finds the place of the status; false if the chain
+    /// has no room for both.
+    [[nodiscard]] bool parse() noexcept;
+    /// Writes the status, and hands the chain back to the driver.
+    void push(RequestStatus with) noexcept;
+
+    /// For the requests to the disk.
+    [[nodiscard]] std::uint64_t tag() const noexcept {
+        return reinterpret_cast<std::uintptr_t>(this);
+    }
+    [[nodiscard]] static Slot& of(std::uint64_t tag) noexcept {
+        return *reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(tag));
+    }
+    /// Bytes that the driver sent behind the header.
+    [[nodiscard]] std::uint64_t data_length() const noexcept {
+        return chain.readable_length - RequestHeader::size;
+    }
+
     Port* port = nullptr;
     virtio::Chain chain;
     std::span<iovec> storage;
@@ -52,23 +55,12 @@ struct BlockDevice::Slot {
 
     bool flush_after = false;  ///< A write that needs a flush behind it to be durable,
     bool flushing = false;     ///< which is in flight.
-    Recovery recovery = Recovery::none;
-
-    // Of discards and writes of zeroes.
-    std::array<ClearSegment, max_clear_segments> segments;
-    std::uint32_t segment_count = 0;
-    std::uint32_t next_segment = 0;
-
-    // Of reports.
-    ReportBuffer* buffer = nullptr;
-    IovecCursor cursor;
-    std::uint64_t position = 0;  ///< In the next zone to report.
-    std::uint64_t reported = 0;
-    std::uint64_t room = 0;  ///< Descriptors that fit.
-    Slot* next_waiting = nullptr;
+    Clear clear;               ///< No segment is left unless it is a discard or write of zeroes.
+    Report report;
+    Slot* next_recovered = nullptr;
 };
 
-struct BlockDevice::Port {
+struct Port {
     Port(std::uint16_t number, virtio::VirtQueue& virtqueue)
         : index(number), queue(virtqueue), slots(virtqueue.size()) {
         for (auto& slot : slots) slot.port = this;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 
+#include "zone/status.h"
 #include "zone/types.h"
 
 namespace zonebridge::virtio_blk {
@@ -71,6 +72,15 @@ enum class RequestStatus : std::uint8_t {
     open_resource = 5,
     active_resource = 6,
 };
+
+/// The status of a request of `type`, for a driver that accepted feature::zoned (virtio 1.3,
+/// 5.2.6.2 and 5.2.6.4). A write to a read-only disk, and an error below, is an I/O error; an
+/// operation that the zone does not allow is an invalid command, except for the three statuses for
+/// zones.
+[[nodiscard]] RequestStatus zoned_status(StatusCode code, RequestType type) noexcept;
+
+/// The same for a driver that did not accept it, for which there are no zones.
+[[nodiscard]] RequestStatus plain_status(StatusCode code) noexcept;
 
 /// One range of a discard or a write of zeroes (5.2.6): le64 sector, le32 num_sectors, le32 flags.
 struct ClearSegment {

@@ -1,5 +1,5 @@
-// The device that a vhost-user or VDUSE session drives, with its queues. The service implements it
-// by messages to its workers.
+// The device that a vhost-user or VDUSE session drives, with its queues, and how such a session
+// ends. The service implements the device by messages to its workers.
 //
 // Threads: every call comes from the session's thread, one at a time, and returns only when every
 // worker concerned has handled it. Workers handle calls at once, except for requests at a disk: a
@@ -147,6 +147,16 @@ class Backend {
 
   protected:
     Backend() = default;
+};
+
+struct SessionEnd {
+    enum class Reason : std::uint8_t {
+        disconnected,  ///< The front end closed the connection; vhost-user only.
+        stopped,       ///< The stop descriptor became readable.
+        failed,        ///< `message` is the line for the log.
+    };
+    Reason reason;
+    std::string message;
 };
 
 }  // namespace zonebridge::virtio

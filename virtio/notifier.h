@@ -5,19 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <linux/vduse.h>
 #include <optional>
+#include <sys/ioctl.h>
 #include <utility>
 
 #include "base/unique_fd.h"
 
 namespace zonebridge::virtio {
-
-/// Adds 1 to the eventfd (or writes those 8 bytes to a pipe); does nothing without a descriptor. A
-/// full eventfd needs no write: its reader is about to wake.
-void notify(const UniqueFd& fd) noexcept;
-inline void notify(const SharedFd& fd) noexcept {
-    if (fd) notify(*fd);
-}
 
 class Notifier {
   public:
@@ -33,7 +28,11 @@ class Notifier {
     }
 
     /// At most one system call. Ignores failures: they concern only the driver.
-    void notify() const noexcept;
+    void notify() const noexcept {
+        if (!vduse_queue_) return signal_event(fd_);
+        // Refused while the driver has no such queue running: then no driver waits.
+        (void)::ioctl(fd_->get(), VDUSE_VQ_INJECT_IRQ, &*vduse_queue_);
+    }
 
   private:
     SharedFd fd_;

@@ -1,5 +1,5 @@
-// The split virtqueue as it lies in memory, and the feature bits that concern rings (VIRTIO 1.2,
-// 2.7 and 6).
+// What driver and device agree on by numbers: the bits of the device status, the feature bits that
+// concern rings, and the split virtqueue as it lies in memory (VIRTIO 1.2, 2.1, 6 and 2.7).
 #pragma once
 
 #include <bit>
@@ -10,6 +10,15 @@ namespace zonebridge::virtio {
 
 static_assert(std::endian::native == std::endian::little,
               "rings are little-endian and are read as they are");
+
+namespace device_status {
+inline constexpr std::uint8_t acknowledge = 1;
+inline constexpr std::uint8_t driver = 2;
+inline constexpr std::uint8_t driver_ok = 4;
+inline constexpr std::uint8_t features_ok = 8;
+inline constexpr std::uint8_t needs_reset = 64;
+inline constexpr std::uint8_t failed = 128;
+}  // namespace device_status
 
 namespace feature {
 inline constexpr std::uint64_t log_all = 1ull << 26;  ///< VHOST_F_LOG_ALL

@@ -1,5 +1,6 @@
 #include "zbc/target.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "zbc/target_queue.h"
@@ -19,6 +20,7 @@ class Target final : public LogicalUnit {
                 Error{StatusCode::invalid_request, "a task queue needs room for one task", {}});
         auto storage = facts_.disk.open_queue(loop, {depth});
         if (!storage) return tl::unexpected(std::move(storage.error()));
+        depth = std::min(depth, (*storage)->depth());
         return std::make_unique<TargetQueue>(facts_, loop, depth, std::move(*storage));
     }
 

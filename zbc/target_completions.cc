@@ -10,10 +10,9 @@ namespace zonebridge::zbc {
 std::size_t TargetQueue::reap(std::span<TaskResult> out) noexcept {
     for (auto count = completions_.size(); count == completions_.size();) {
         count = storage_->reap(completions_);
-        at_storage_ -= count;
         for (const auto& completion : std::span(completions_).first(count)) complete(completion);
     }
-    pump();
+    submit_batch();
     const auto count = std::min(out.size(), done_.size());
     for (auto& result : out.first(count)) {
         const auto index = done_.pop();
@@ -26,23 +25,14 @@ std::size_t TargetQueue::reap(std::span<TaskResult> out) noexcept {
 
 void TargetQueue::enqueue(Index index) noexcept {
     slots_[index].request.tag = index;
-    waiting_.push(index);
+    batch_.push_back(slots_[index].request);
 }
 
-/// Submits the waiting requests, in order and in batches. Requests that the storage queue does not take
-/// stay in front, so that writes to a zone keep their order.
-void TargetQueue::pump() noexcept {
-    while (!waiting_.empty()) {
-        const auto count = std::min(waiting_.size(), batch_.size());
-        for (std::size_t i = 0; i < count; ++i) batch_[i] = slots_[waiting_.at(i)].request;
-        const auto taken = storage_->submit(std::span(batch_).first(count));
-        waiting_.drop(taken);
-        at_storage_ += taken;
-        if (taken == count) continue;
-        // No completion will wake this thread: try again at the next turn.
-        if (at_storage_ == 0) loop_.note_ready();
-        return;
-    }
+/// The storage queue takes all of them, because a slot has one request there at most.
+void TargetQueue::submit_batch() noexcept {
+    if (batch_.empty()) return;
+    [[maybe_unused]] const auto taken = storage_->submit(batch_);
+    batch_.clear();
 }
 
 void TargetQueue::refuse(Index index, const Sense& sense) noexcept {

@@ -20,7 +20,6 @@ TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,
     : facts_(facts),
       loop_(loop),
       slots_(depth),
-      waiting_(depth),
       done_(depth),
       cut_size_(std::min<std::size_t>(facts.disk.limits().max_segments, max_cut_size)),
       // Left uninitialised: pages that are never used are never there.
@@ -28,6 +27,7 @@ TargetQueue::TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth,
       report_buffers_(facts.unit.zoned() ? depth : 0),
       scratch_(facts.disk.limits(), depth),
       storage_(std::move(storage)) {
+    batch_.reserve(depth);
     free_.reserve(depth);
     for (auto index = static_cast<Index>(depth); index > 0; --index) free_.push_back(index - 1);
     if (facts.unit.zoned() && !facts.unit.reads_past_pointer &&
@@ -55,7 +55,7 @@ std::size_t TargetQueue::submit(std::span<const Task> tasks) noexcept {
                 facts_.refusals->refused(*refusal);
         }
     }
-    pump();
+    submit_batch();
     if (!done_.empty()) loop_.note_ready();
     return count;
 }

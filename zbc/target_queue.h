@@ -26,6 +26,7 @@ namespace zonebridge::zbc {
 
 class TargetQueue final : public TaskQueue {
   public:
+    /// Requires a storage queue of at least that depth.
     TargetQueue(TargetFacts& facts, Loop& loop, std::size_t depth, std::unique_ptr<Queue> storage);
 
     std::size_t submit(std::span<const Task> tasks) noexcept override;
@@ -89,7 +90,7 @@ class TargetQueue final : public TaskQueue {
     /// The slot's next request is a flush.
     void flush(Index index) noexcept;
     void enqueue(Index index) noexcept;
-    void pump() noexcept;
+    void submit_batch() noexcept;
 
     /// Room for a list of buffers cut at the transfer length; a slot's own.
     [[nodiscard]] std::span<iovec> cut_room(Index index) noexcept {
@@ -99,20 +100,16 @@ class TargetQueue final : public TaskQueue {
     TargetFacts& facts_;
     Loop& loop_;
     std::vector<Slot> slots_;
-    std::vector<Index> free_;  // a stack, never grows
-    RingBuffer<std::uint32_t>
-        waiting_;  // slots whose request the storage queue has not taken yet, in order
+    std::vector<Index> free_;         // a stack, never grows
     RingBuffer<std::uint32_t> done_;  // slots whose result is to be reaped
-    std::size_t at_storage_ = 0;
+    std::vector<Request> batch_;      // this call's requests, submitted together at its end
     std::size_t cut_size_;
     std::unique_ptr<iovec[]> cut_buffers_;
     ReportBuffers report_buffers_;
     VerifyScratch scratch_;
     std::vector<Zone> looked_up_;  // a slot's zone each; empty if no read needs a look-up
     // Members, because to clear them for each turn would cost more than a request.
-    static constexpr std::size_t batch_size = 32;
-    std::array<Request, batch_size> batch_;
-    std::array<Completion, batch_size> completions_;
+    std::array<Completion, 32> completions_;
     std::array<std::uint8_t, max_control_reply> reply_{};
     std::unique_ptr<Queue> storage_;  // last, so that it is closed before the buffers go
 };

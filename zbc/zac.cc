@@ -13,7 +13,6 @@ constexpr std::uint8_t type_logical_sectors = 0x10;  // T_TYPE
 constexpr std::uint8_t direction_in = 0x08;          // T_DIR
 constexpr std::uint8_t in_blocks = 0x04;             // BYT_BLOK
 constexpr std::uint8_t length_in_count = 0x02;       // T_LENGTH
-constexpr std::uint8_t length_mask = 0x03;
 
 // FEATURES of ZAC MANAGEMENT IN and OUT.
 constexpr std::uint16_t partial_bit = 0x8000;
@@ -80,23 +79,6 @@ Cdb encode(const AtaCommand& command) noexcept {
     cdb[13] = command.ext ? device_lba : 0;
     cdb[14] = static_cast<std::uint8_t>(command.opcode);
     return cdb;
-}
-
-std::optional<AtaCommand> decode(ByteView cdb) noexcept {
-    if (!cdb.covers(0, 16) || cdb.u8(0) != ata_pass_through_16) return std::nullopt;
-    AtaCommand command;
-    command.opcode = static_cast<Opcode>(cdb.u8(14));
-    command.protocol = static_cast<Protocol>(cdb.u8(1) >> 1 & 0xF);
-    command.ext = cdb.bit(1, 0);
-    if ((cdb.u8(2) & length_mask) != 0)
-        command.transfer = (cdb.u8(2) & direction_in) != 0 ? Transfer::in : Transfer::out;
-    command.large_sectors = (cdb.u8(2) & type_logical_sectors) != 0;
-    command.features = cdb.be16(3);
-    command.count = cdb.be16(5);
-    constexpr std::uint8_t places[] = {8, 10, 12, 7, 9, 11};
-    for (unsigned byte = 0; byte < 6; ++byte)
-        command.lba |= static_cast<std::uint64_t>(cdb.u8(places[byte])) << 8 * byte;
-    return command;
 }
 
 Cdb encode_identify_device() noexcept {

@@ -59,8 +59,6 @@ struct AtaCommand {
 
 /// Without CK_COND: only a command that fails returns sense data.
 [[nodiscard]] Cdb encode(const AtaCommand& command) noexcept;
-/// The reverse; nothing if the CDB is not ATA PASS-THROUGH(16). Unknown codes are kept.
-[[nodiscard]] std::optional<AtaCommand> decode(ByteView cdb) noexcept;
 
 // ---- Identification.
 

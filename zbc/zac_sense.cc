@@ -106,46 +106,6 @@ std::optional<Registers> decode_registers(std::span<const std::uint8_t> bytes) n
     return std::nullopt;
 }
 
-std::size_t encode_registers(const Registers& registers, const Sense& sense, SenseFormat format,
-                             std::span<std::uint8_t> bytes) noexcept {
-    auto plain = sense;
-    plain.information.reset();  // the registers' place in fixed format
-    const auto length = encode_sense(plain, format, bytes);
-    ByteWriter out(bytes);
-    const auto count = registers.count;
-    const auto lba = [&](unsigned byte) { return registers.lba >> 8 * byte; };
-    switch (format) {
-        case SenseFormat::fixed: {
-            const auto upper_lba = registers.extend && lba(3) != 0;
-            const auto upper_count = registers.extend && count >> 8 != 0;
-            out.u8(0, 0xF0);  // VALID
-            out.u8(3, registers.error);
-            out.u8(4, registers.status);
-            out.u8(5, registers.device);
-            out.u8(6, count);
-            out.u8(8, (registers.extend ? fixed_extend : 0) |
-                          (upper_count ? fixed_count_upper : 0) |
-                          (upper_lba ? fixed_lba_upper : 0));
-            for (unsigned byte = 0; byte < 3; ++byte) out.u8(9 + byte, lba(byte));
-            return length;
-        }
-        case SenseFormat::descriptor: {
-            out.u8(7, length - descriptors_start + 2 + status_return_length);
-            out.u8(length, status_return_descriptor);
-            out.u8(length + 1, status_return_length);
-            out.u8(length + 2, registers.extend ? 1 : 0);
-            out.u8(length + 3, registers.error);
-            out.be16(length + 4, count);
-            constexpr std::size_t places[] = {7, 9, 11, 6, 8, 10};
-            for (unsigned byte = 0; byte < 6; ++byte) out.u8(length + places[byte], lba(byte));
-            out.u8(length + 12, registers.device);
-            out.u8(length + 13, registers.status);
-            return length + 2 + status_return_length;
-        }
-    }
-    return 0;
-}
-
 StatusCode status_of(std::span<const std::uint8_t> bytes, Operation operation) noexcept {
     const auto sense = decode_sense(bytes);
     if (sense && names_a_reason(*sense)) return zbc::status_of(*sense, operation);

@@ -47,11 +47,6 @@ struct Registers {
 [[nodiscard]] std::optional<Registers> decode_registers(
     std::span<const std::uint8_t> sense) noexcept;
 
-/// Sense data with registers, as a SATL makes them; returns their length, of which out.size() bytes
-/// were written. For simulated disks.
-std::size_t encode_registers(const Registers& registers, const Sense& sense, SenseFormat format,
-                             std::span<std::uint8_t> out) noexcept;
-
 /// The code for the end of the ATA command that `operation` was sent as, after a CHECK CONDITION of
 /// the pass-through command. Sense data with a reason (of a disk that reports sense data) decide, then
 /// the registers: UNC is media_error, IDNF out_of_range. ABRT alone is io_error: the disk gives no

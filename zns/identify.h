@@ -1,4 +1,5 @@
-// Decodes Identify data of controllers and namespaces, with and without zones, as a device sent it.
+// Decodes Identify data of controllers and namespaces, with and without zones, as a device sent it,
+// and turns the data and the host's bounds into the model's limits.
 #pragma once
 
 #include <array>
@@ -8,6 +9,8 @@
 #include <string>
 
 #include <tl/expected.hpp>
+
+#include "zone/limits.h"
 
 namespace zonebridge::zns {
 
@@ -47,7 +50,6 @@ struct ZonedNamespace {
     std::optional<std::uint32_t> max_open;    ///< Absent: no limit.
     std::optional<std::uint32_t> max_active;  ///< Absent: no limit.
     bool reads_across_zones = false;
-    std::size_t extension = 0;  ///< Bytes after each descriptor of an extended report.
 };
 /// `format`: Namespace::format. The error is a text that says which field is impossible.
 [[nodiscard]] tl::expected<ZonedNamespace, std::string> decode_zoned_namespace(
@@ -60,5 +62,20 @@ struct ZonedNamespace {
 /// The command set in a Namespace Identification Descriptor list (CNS 03h), if the list has it.
 [[nodiscard]] std::optional<std::uint8_t> decode_command_set(
     std::span<const std::uint8_t> data) noexcept;
+
+/// The most that the host's side of the path allows in one command.
+struct HostBounds {
+    std::uint64_t max_transfer = 0;  ///< Bytes.
+    std::uint32_t max_segments = 0;  ///< Buffers.
+};
+
+/// Everything but the layout. `zoned` is absent for a namespace without zones; `zasl` is then
+/// ignored.
+///
+/// The unit of MDTS and ZASL is the controller's smallest page, which only its registers tell. It
+/// is at least 4 KiB, so 4 KiB is assumed: the result is never more than the controller allows.
+[[nodiscard]] Limits limits_of(const Controller& controller, const Namespace& space,
+                               const std::optional<ZonedNamespace>& zoned, std::uint8_t zasl,
+                               const HostBounds& host);
 
 }  // namespace zonebridge::zns

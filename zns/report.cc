@@ -5,19 +5,13 @@
 #include "base/bytes.h"
 
 namespace zonebridge::zns {
-namespace {
 
-constexpr std::uint8_t extension_valid = 1U << 7;  // zone attributes
-
-}  // namespace
-
-Report::Report(std::span<const std::uint8_t> bytes, std::size_t extension) noexcept
-    : bytes_(bytes), extension_(extension) {
-    claimed_ = ByteView(bytes).le64(0);
+Report::Report(std::span<const std::uint8_t> bytes) noexcept : bytes_(bytes) {
+    const auto claimed = ByteView(bytes).le64(0);
     const auto room = bytes.size() < report_header_size
                           ? 0
-                          : (bytes.size() - report_header_size) / (descriptor_size + extension);
-    count_ = static_cast<std::size_t>(std::min<std::uint64_t>(claimed_, room));
+                          : (bytes.size() - report_header_size) / descriptor_size;
+    count_ = static_cast<std::size_t>(std::min<std::uint64_t>(claimed, room));
 }
 
 tl::expected<Zone, const char*> Report::zone(std::size_t index,
@@ -63,12 +57,6 @@ tl::expected<Zone, const char*> Report::zone(std::size_t index,
             break;
     }
     return zone;
-}
-
-std::span<const std::uint8_t> Report::extension(std::size_t index) const noexcept {
-    const ByteView fields(bytes_);
-    if (index >= count_ || (fields.u8(place(index) + 2) & extension_valid) == 0) return {};
-    return fields.sub(place(index) + descriptor_size, extension_).bytes();
 }
 
 const char* fault_of(const Zone& zone, std::uint32_t number, const Layout& layout) noexcept {

@@ -16,7 +16,7 @@
 
 namespace zonebridge::zns {
 
-/// Bytes of the header, and of a descriptor without its extension.
+/// Bytes of the header, and of a descriptor.
 inline constexpr std::size_t report_header_size = 64;
 inline constexpr std::size_t descriptor_size = 64;
 
@@ -29,14 +29,11 @@ struct ReportUnits {
 
 class Report {
   public:
-    /// `bytes`: the buffer the device filled. `extension`: bytes after each descriptor, 0 in a
-    /// plain report.
-    explicit Report(std::span<const std::uint8_t> bytes, std::size_t extension = 0) noexcept;
+    /// `bytes`: the buffer the device filled with a plain report, not an extended one.
+    explicit Report(std::span<const std::uint8_t> bytes) noexcept;
 
     /// The zones in the report: the header's number, but never more than the buffer holds.
     [[nodiscard]] std::size_t count() const noexcept { return count_; }
-    /// The header's own number.
-    [[nodiscard]] std::uint64_t claimed() const noexcept { return claimed_; }
 
     /// Zone `index` of the report, below count(). Its length is the zone size, or the rest of the
     /// namespace; everything else is the device's word, which the caller checks against the other
@@ -45,17 +42,12 @@ class Report {
     [[nodiscard]] tl::expected<Zone, const char*> zone(std::size_t index,
                                                        const ReportUnits& units) const noexcept;
 
-    /// The descriptor extension of zone `index`, if the descriptor says that there is one.
-    [[nodiscard]] std::span<const std::uint8_t> extension(std::size_t index) const noexcept;
-
   private:
     [[nodiscard]] std::size_t place(std::size_t index) const noexcept {
-        return report_header_size + index * (descriptor_size + extension_);
+        return report_header_size + index * descriptor_size;
     }
 
     std::span<const std::uint8_t> bytes_;
-    std::size_t extension_;
-    std::uint64_t claimed_ = 0;
     std::size_t count_ = 0;
 };
 

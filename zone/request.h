@@ -91,6 +91,12 @@ inline constexpr std::array operations = {
     OperationRow{Operation::discard, "discard", false, true, false, true},
     OperationRow{Operation::write_zeroes, "write-zeroes", false, true, false, true},
 };
+// One row for each operation, in the order of the enumeration.
+static_assert([] {
+    for (std::size_t i = 0; i < operations.size(); ++i)
+        if (static_cast<std::size_t>(operations[i].operation) != i) return false;
+    return operations.size() == static_cast<std::size_t>(Operation::write_zeroes) + 1;
+}());
 [[nodiscard]] constexpr const OperationRow& row_of(Operation operation) noexcept {
     return operations[static_cast<std::size_t>(operation)];
 }
@@ -114,8 +120,26 @@ inline constexpr std::array operations = {
 [[nodiscard]] constexpr ZoneAction zone_action_of(Operation operation) noexcept {
     return static_cast<ZoneAction>(static_cast<int>(operation) - static_cast<int>(Operation::open));
 }
+static_assert(zone_action_of(Operation::open) == ZoneAction::open &&
+              zone_action_of(Operation::close) == ZoneAction::close &&
+              zone_action_of(Operation::finish) == ZoneAction::finish &&
+              zone_action_of(Operation::reset) == ZoneAction::reset);
 /// Whether the action, with Scope::all, changes a zone in this state.
-[[nodiscard]] bool all_acts_on(Operation action, ZoneState state) noexcept;
+[[nodiscard]] constexpr bool all_acts_on(Operation action, ZoneState state) noexcept {
+    const auto open = state == ZoneState::implicit_open || state == ZoneState::explicit_open;
+    const auto closed = state == ZoneState::closed;
+    switch (zone_action_of(action)) {
+        case ZoneAction::open:
+            return closed;
+        case ZoneAction::close:
+            return open;
+        case ZoneAction::finish:
+            return open || closed;
+        case ZoneAction::reset:
+            return open || closed || state == ZoneState::full;
+    }
+    return false;
+}
 /// Whether the request may free the range's space: a discard, or a write of zeroes that may unmap.
 [[nodiscard]] inline bool may_give_back(const Request& request) noexcept {
     return request.operation == Operation::discard || request.may_unmap;

@@ -140,6 +140,24 @@ std::string to_string(NativeCause cause) {
     return {};
 }
 
+std::string to_string(const Error& error) {
+    const auto& [code, message, cause] = error;
+    if (cause.source == NativeCause::Source::os_error) {
+        const auto number = static_cast<int>(cause.value);
+        const char* name = strerrorname_np(number);
+        const char* words = strerrordesc_np(number);
+        if (name != nullptr && words != nullptr) {
+            if (message.find(name) != std::string::npos) return message;
+            if (message.find(words) != std::string::npos)
+                return fmt::format("{} ({})", message, name);
+            return fmt::format("{} ({}: {})", message, name, words);
+        }
+    }
+    const auto words = to_string(cause);
+    if (words.empty() || message.find(words) != std::string::npos) return message;
+    return fmt::format("{} ({})", message, words);
+}
+
 Error os_failure(int error, std::string what) {
     // strerror() is not thread-safe; strerrordesc_np() returns constants.
     const char* words = strerrordesc_np(error);

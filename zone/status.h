@@ -80,6 +80,8 @@ struct Error {
 /// "ENOSPC (No space left on device)", "sense 5/21/04", "NVMe status 1/bc"; empty if there is no
 /// cause.
 [[nodiscard]] std::string to_string(NativeCause cause);
+/// The message and, in brackets, what it does not say of the native cause.
+[[nodiscard]] std::string to_string(const Error& error);
 /// An Error from errno: `what`, then the system's own text. ENOSPC and EDQUOT become no_space,
 /// ENODEV and ENXIO device_gone, EROFS read_only, anything else io_error.
 [[nodiscard]] Error os_failure(int error, std::string what);

@@ -1,11 +1,10 @@
 #include "layers/all_zones/all_zones.h"
 
-#include <array>
 #include <utility>
-#include <vector>
 
 #include "base/list.h"
 #include "layers/all_zones/action_on_all.h"
+#include "layers/tag_table.h"
 
 namespace zonebridge {
 namespace {
@@ -19,9 +18,7 @@ class AllZonesQueue final : public Queue {
           slots_(inner->depth()),
           done_(inner->depth()),
           action_(limits),
-          inner_(std::move(inner)) {
-        for (auto& slot : slots_) idle_.push(slot);
-    }
+          inner_(std::move(inner)) {}
 
   private:
     struct Slot {
@@ -32,7 +29,7 @@ class AllZonesQueue final : public Queue {
 
     void accept(std::span<const Request> requests) noexcept override {
         for (const auto& request : requests) {
-            auto& slot = *idle_.pop();  // there is one for each request in flight
+            auto& slot = slots_.take();
             slot.tag = request.tag;
             slot.operation = request.operation;
             if (request.scope == Scope::all && !native_.has(zone_action_of(request.operation))) {
@@ -40,25 +37,19 @@ class AllZonesQueue final : public Queue {
                 if (current_ == nullptr) begin();
             } else {
                 auto passed = request;
-                passed.tag = reinterpret_cast<std::uintptr_t>(&slot);
+                passed.tag = slots_.tag_of(slot);
                 inner_->take_checked({&passed, 1});
             }
         }
     }
 
     std::size_t collect(std::span<Completion> out) noexcept override {
-        for (auto count = returned_.size(); count == returned_.size();) {
-            count = inner_->reap(returned_);
-            for (const auto& completion : std::span(returned_).first(count)) {
-                auto& slot = *reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag));
-                if (&slot != current_) {
-                    finish(slot, completion.status, completion.result);
-                    continue;
-                }
-                action_.completed(completion);
-                go_on();
-            }
-        }
+        slots_.reap(*inner_, [this](const Completion& completion) {
+            auto& slot = slots_.slot_of(completion.tag);
+            if (&slot != current_) return finish(slot, completion.status, completion.result);
+            action_.completed(completion);
+            go_on();
+        });
         const auto count = done_.take(out);
         if (!done_.empty()) loop().note_ready();
         return count;
@@ -77,24 +68,22 @@ class AllZonesQueue final : public Queue {
             finish(*std::exchange(current_, nullptr), action_.status(), 0);
             return begin();
         }
-        request->tag = reinterpret_cast<std::uintptr_t>(current_);
+        request->tag = slots_.tag_of(*current_);
         // There is room: the request that this one is made for is not in flight below.
         static_cast<void>(inner_->submit({&*request, 1}));
     }
 
     void finish(Slot& slot, Status status, std::uint64_t result) noexcept {
         done_.push({slot.tag, status, result});
-        idle_.push(slot);
+        slots_.give_back(slot);
     }
 
     const ZoneActions native_;
-    std::vector<Slot> slots_;
-    List<Slot> idle_;
+    TagTable<Slot> slots_;
     List<Slot> pending_;  // actions on all zones that have not begun
     Slot* current_ = nullptr;
     RingBuffer<Completion> done_;
     ActionOnAll action_;
-    std::array<Completion, 64> returned_ = {};
     std::unique_ptr<Queue> inner_;  // last: it lets go of the zones above before they end
 };
 

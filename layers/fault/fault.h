@@ -16,17 +16,6 @@
 
 namespace zonebridge::fault {
 
-/// Notified of injected faults, so that they are not mistaken for faults of the disk.
-class Observer {
-  public:
-    /// `rule` acts for the first time. Called once for each rule, on any thread, while a request is
-    /// processed.
-    virtual void rule_acts(const Rule& rule) noexcept = 0;
-
-  protected:
-    ~Observer() = default;
-};
-
 /// Returns `disk` with these rules applied, or `disk` itself if there are none. Put it over the
 /// sequencer: it delays completions, never requests, so that the order in a zone is unchanged.
 /// Refuses a rule that can never act on this disk (find_fault).

@@ -47,7 +47,6 @@ FaultyQueue::FaultyQueue(Private, Loop& loop, const Limits& limits, Rules& rules
       done_(inner->depth()),
       all_(limits),
       inner_(std::move(inner)) {
-    for (auto& slot : slots_) idle_.push(slot);
     if (rules.has_latencies()) held_.reserve(slots_.size());
 }
 
@@ -64,7 +63,7 @@ void FaultyQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 void FaultyQueue::take(const Request& request) noexcept {
-    auto& slot = *idle_.pop();
+    auto& slot = slots_.take();
     slot.request = request;
     slot.stop.reset();
     if (rules_.gone()) {
@@ -91,13 +90,13 @@ void FaultyQueue::take(const Request& request) noexcept {
             slot.stop = bad->state;
             auto part = request;
             part.length = start - request.offset;
-            part.tag = reinterpret_cast<std::uintptr_t>(&slot);
+            part.tag = slots_.tag_of(slot);
             return make(part);
         }
     }
     if (verdict.error) return finish(slot, {*verdict.error, {}}, 0);
     auto passed = request;
-    passed.tag = reinterpret_cast<std::uintptr_t>(&slot);
+    passed.tag = slots_.tag_of(slot);
     inner_->take_checked({&passed, 1});
 }
 
@@ -132,12 +131,9 @@ void FaultyQueue::make(const Request& request) noexcept {
 }
 
 std::size_t FaultyQueue::collect(std::span<Completion> out) noexcept {
-    for (auto count = returned_.size(); count == returned_.size();) {
-        count = inner_->reap(returned_);
-        for (const auto& completion : std::span(returned_).first(count))
-            returned(*reinterpret_cast<Slot*>(static_cast<std::uintptr_t>(completion.tag)),
-                     completion);
-    }
+    slots_.reap(*inner_, [this](const Completion& completion) {
+        returned(slots_.slot_of(completion.tag), completion);
+    });
     if (!held_.empty()) release_due();
     const auto count = done_.take(out);
     if (!done_.empty()) loop().note_ready();
@@ -186,7 +182,7 @@ void FaultyQueue::begin_all() noexcept {
 
 void FaultyQueue::continue_all() noexcept {
     if (auto request = all_.next()) {
-        request->tag = reinterpret_cast<std::uintptr_t>(current_all_);
+        request->tag = slots_.tag_of(*current_all_);
         reported_ = request->zones;
         return make(*request);
     }
@@ -208,7 +204,7 @@ void FaultyQueue::finish(Slot& slot, Status status, std::uint64_t result) noexce
         held_.push_back({Clock::now() + slot.latency, held_order_++, completion});
         std::push_heap(held_.begin(), held_.end(), is_later);
     }
-    idle_.push(slot);
+    slots_.give_back(slot);
 }
 
 // ---- Delayed completions.

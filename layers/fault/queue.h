@@ -6,7 +6,6 @@
 // rules.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -16,6 +15,7 @@
 #include "base/list.h"
 #include "layers/all_zones/action_on_all.h"
 #include "layers/fault/rules.h"
+#include "layers/tag_table.h"
 #include "zone/loop.h"
 #include "zone/transport.h"
 
@@ -69,8 +69,7 @@ class FaultyQueue final : public Queue, private Watcher {
 
     Rules& rules_;
     int timer_fd_ = -1;
-    std::vector<Slot> slots_;
-    List<Slot> idle_;
+    TagTable<Slot> slots_;
     std::vector<Held> held_;  // a heap, the earliest due on top
     std::uint64_t held_order_ = 0;
     std::optional<Clock::time_point> timer_;
@@ -79,7 +78,6 @@ class FaultyQueue final : public Queue, private Watcher {
     Slot* current_all_ = nullptr;    // one at a time
     std::span<Zone> reported_ = {};  // by the request of current_all_ in flight; empty: an action
     ActionOnAll all_;
-    std::array<Completion, 64> returned_ = {};
     std::unique_ptr<Queue> inner_;  // last: destroyed first, while the zone buffers above still
                                     // exist
 };

@@ -1,4 +1,5 @@
-// One rule for injecting faults: where, which effect, on which requests, and when.
+// One rule for injecting faults: where, which effect, on which requests, and when. And the observer
+// of rules that act.
 #pragma once
 
 #include <chrono>
@@ -88,6 +89,17 @@ struct Rule {
         if (effect == Effect::offline) return ZoneState::offline;
         return std::nullopt;
     }
+};
+
+/// Notified of injected faults, so that they are not mistaken for faults of the disk.
+class Observer {
+  public:
+    /// `rule` acts for the first time. Called once for each rule, on any thread, while a request is
+    /// processed.
+    virtual void rule_acts(const Rule& rule) noexcept = 0;
+
+  protected:
+    ~Observer() = default;
 };
 
 /// Parses "zone=7,state=read-only,after=100"; zonebridge-serve(1) has the grammar. The error is

@@ -41,7 +41,6 @@ Rules::Rules(std::vector<Rule> rules, const Limits& limits, Observer* observer)
             active.end = active.begin + length.value_or(limits.logical_block_size);
         }
         latencies_ |= rule.effect == Rule::Effect::latency;
-        states_ |= rule.state().has_value();
         append_spots_ |= rule.spot && rule.operations.has(Operation::append);
         Verdict ignored;
         if (rule.at_once) act(active, ignored);

@@ -13,7 +13,6 @@
 #include <span>
 #include <vector>
 
-#include "layers/fault/fault.h"
 #include "layers/fault/rule.h"
 
 namespace zonebridge::fault {
@@ -52,7 +51,6 @@ class Rules {
                                               bool offline_alone) const noexcept;
 
     [[nodiscard]] bool has_latencies() const noexcept { return latencies_; }
-    [[nodiscard]] bool has_states() const noexcept { return states_; }
     /// Whether there are spots that apply to appends.
     [[nodiscard]] bool has_append_spots() const noexcept { return append_spots_; }
 
@@ -85,7 +83,6 @@ class Rules {
     std::size_t count_;
     std::unique_ptr<Active[]> active_;
     bool latencies_ = false;
-    bool states_ = false;
     bool append_spots_ = false;
     std::atomic<bool> gone_ = false;
     std::atomic<std::uint32_t> bad_ = 0;  // number of rules that have made zones bad

@@ -11,13 +11,13 @@ constexpr std::uint32_t most_pieces = 256;
 }  // namespace
 
 Channel::Channel(const Limits& limits_, ZoneActions native_all_, Zones& zones_, std::size_t depth,
-                 int event_fd)
+                 UniqueFd event)
     : limits(limits_),
       zones(zones_),
       native_append(limits_.append == Support::native),
       native_all(native_all_),
       join_segments(std::clamp(limits_.max_segments, 1U, most_pieces)),
-      inbox(event_fd),
+      inbox(std::move(event)),
       requests(depth, inbox),
       commands(depth + spare_commands, join_segments),
       lines(zones_, inbox),

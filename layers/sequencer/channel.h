@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/unique_fd.h"
 #include "layers/sequencer/command.h"
 #include "layers/sequencer/device_queue.h"
 #include "layers/sequencer/held_lines.h"
@@ -28,9 +29,8 @@ struct Channel {
         return 3 * depth + spare_commands + 1;
     }
 
-    /// Takes ownership of `event_fd`.
     Channel(const Limits& limits, ZoneActions native_all, Zones& zones, std::size_t depth,
-            int event_fd);
+            UniqueFd event);
 
     /// Requests a report of the zone of the command's line.
     void report(Command& command, Command::Step step) noexcept;

@@ -29,14 +29,32 @@ class HeldLines {
     // ---- All under the line's lock.
 
     /// This queue no longer holds the line. The end of what the line waits for takes it up again.
-    void park(Line& line) noexcept;
+    void park(Line& line) noexcept {
+        line.state = Line::State::parked;
+        if (std::exchange(line.sweep_waits, false)) zones_.sweeps.wake_first();
+    }
     /// No queue holds the line any more.
-    void release(Line& line) noexcept;
+    void release(Line& line) noexcept {
+        line.state = Line::State::idle;
+        line.pointer.doubt();
+        if (std::exchange(line.sweep_waits, false)) zones_.sweeps.wake_first();
+    }
     /// Gives a line that no queue holds to the queue of its first pending request; to this queue if
     /// its zone must be closed for room.
-    void hand_on(Line& line) noexcept;
+    void hand_on(Line& line) noexcept {
+        line.state = Line::State::held;
+        if (line.room.wanted) return runnable_.push(line);
+        if (line.pending.empty()) return release(line);
+        auto& owner = *line.pending.first->owner;
+        if (&owner == &inbox_)
+            runnable_.push(line);
+        else
+            owner.receive(line);
+    }
     /// The same, if the line is parked.
-    void unpark(Line& line) noexcept;
+    void unpark(Line& line) noexcept {
+        if (line.state == Line::State::parked) hand_on(line);
+    }
 
   private:
     Zones& zones_;

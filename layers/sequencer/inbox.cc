@@ -1,23 +1,16 @@
 #include "layers/sequencer/inbox.h"
 
-#include <cstdint>
-#include <unistd.h>
 #include <utility>
 
 #include "layers/sequencer/zones.h"
 
 namespace zonebridge::sequencer {
 
-Inbox::~Inbox() {
-    ::close(event_fd_);
-}
-
 void Inbox::wake(const std::lock_guard<std::mutex>&) noexcept {
     // The eventfd is never read: every write triggers the watch again. Written under the lock,
     // because a queue that has received everything it waits for may be destroyed.
     if (filled_.exchange(true, std::memory_order_acq_rel)) return;
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const auto written = ::write(event_fd_, &one, sizeof one);
+    signal_event(event_);
 }
 
 void Inbox::receive(Node& node) noexcept {

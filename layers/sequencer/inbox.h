@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <mutex>
+#include <utility>
 
 #include "base/list.h"
+#include "base/unique_fd.h"
 
 namespace zonebridge::sequencer {
 
@@ -22,11 +24,10 @@ class Inbox {
         List<Line> lines;
     };
 
-    /// Takes ownership of `event_fd`: an eventfd that becomes readable when the inbox was filled.
-    explicit Inbox(int event_fd) noexcept : event_fd_(event_fd) {}
+    /// `event` becomes readable when the inbox was filled.
+    explicit Inbox(UniqueFd event) noexcept : event_(std::move(event)) {}
     Inbox(const Inbox&) = delete;
     Inbox& operator=(const Inbox&) = delete;
-    ~Inbox();
 
     /// One of the queue's own requests, which has ended.
     void receive(Node& node) noexcept;
@@ -40,12 +41,12 @@ class Inbox {
         return !filled_.load(std::memory_order_acquire);
     }
     [[nodiscard]] Contents take() noexcept;
-    [[nodiscard]] int event_fd() const noexcept { return event_fd_; }
+    [[nodiscard]] int event_fd() const noexcept { return event_.get(); }
 
   private:
     void wake(const std::lock_guard<std::mutex>&) noexcept;
 
-    int event_fd_;
+    UniqueFd event_;
     std::atomic<bool> filled_ = false;
     std::mutex lock_;
     Contents contents_;  // under lock_

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/eventfd.h>
 #include <utility>
 
 namespace zonebridge::sequencer {
@@ -10,12 +9,12 @@ namespace zonebridge::sequencer {
 tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Transport& device,
                                                                  const Limits& limits, Zones& zones,
                                                                  std::size_t depth) {
-    const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event_fd < 0) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    auto event = make_event_fd();
+    if (!event) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
     auto queue =
         std::make_unique<SequencedQueue>(Private{}, loop, limits, device.limits().native_all, zones,
-                                         std::max<std::size_t>(depth, 1), event_fd);
-    if (auto watched = loop.watch(event_fd, *queue); !watched)
+                                         std::max<std::size_t>(depth, 1), std::move(event));
+    if (auto watched = loop.watch(queue->channel_.inbox.event_fd(), *queue); !watched)
         return tl::unexpected(watched.error());
     // Added before the device's queue adds its own issuer: requests issued here must reach the
     // kernel in the same turn.
@@ -27,9 +26,9 @@ tl::expected<std::unique_ptr<Queue>, Error> SequencedQueue::open(Loop& loop, Tra
 }
 
 SequencedQueue::SequencedQueue(Private, Loop& loop, const Limits& limits, ZoneActions native_all,
-                               Zones& zones, std::size_t depth, int event_fd)
+                               Zones& zones, std::size_t depth, UniqueFd event)
     : Queue(loop, limits, depth),
-      channel_(limits, native_all, zones, depth, event_fd),
+      channel_(limits, native_all, zones, depth, std::move(event)),
       passed_(channel_),
       order_(channel_, passed_),
       sweep_(channel_) {}

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/unique_fd.h"
 #include "layers/sequencer/channel.h"
 #include "layers/sequencer/order.h"
 #include "layers/sequencer/passed.h"
@@ -28,7 +29,7 @@ class SequencedQueue final : public Queue, private Issuer, private Watcher {
         Loop& loop, Transport& device, const Limits& limits, Zones& zones, std::size_t depth);
     SequencedQueue(Private, Loop& loop, const Limits& limits, ZoneActions native_all, Zones& zones,
                    std::size_t depth,
-                   int event_fd);  // by open()
+                   UniqueFd event);  // by open()
     /// Also waits for requests that other queues issued for this one: their threads must keep
     /// turning.
     ~SequencedQueue() override;

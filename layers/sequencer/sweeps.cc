@@ -1,7 +1,7 @@
 #include "layers/sequencer/sweeps.h"
 
 #include "layers/sequencer/inbox.h"
-#include "layers/sequencer/zones.h"
+#include "layers/sequencer/line.h"
 
 namespace zonebridge::sequencer {
 

@@ -19,7 +19,26 @@ zb_die() {
   exit 1
 }
 
-# zb_locked FILE COMMAND...: runs the command under the lock FILE; waits while another process has it.
+# The limits of waits, in seconds: for packages of the lab that are being fetched, and for a first build.
+zb_fetch_limit=900
+zb_build_limit=1800
+
+# zb_wait SECONDS PROCESS [COMMAND...]: waits until this child of the script has ended, and returns its
+# status, or 124 if it still runs after that time. COMMAND runs every 20 seconds.
+zb_wait() {
+  local limit=$1 process=$2 began=$SECONDS waited
+  shift 2
+  for ((waited = 1; ; waited++)); do
+    kill -0 "$process" 2>/dev/null || break
+    [ $((SECONDS - began)) -lt "$limit" ] || return 124
+    sleep 0.5
+    ((waited % 40)) || [ $# -eq 0 ] || "$@"
+  done
+  wait "$process"
+}
+
+# zb_locked FILE COMMAND...: runs the command under the lock FILE; waits while another process has it, for at
+# most $zb_fetch_limit seconds.
 zb_locked() {
   local lock=$1
   shift
@@ -27,7 +46,8 @@ zb_locked() {
   (
     if ! flock --nonblock 9; then
       zb_note "waiting for another run to finish with $(dirname "$lock")"
-      flock 9
+      flock --timeout "$zb_fetch_limit" 9 ||
+        zb_die "another run has kept $lock for $zb_fetch_limit seconds; end that run, and try again"
     fi
     # The command does not get descriptor 9: a process that it leaves behind would keep the lock.
     "$@" 9>&-

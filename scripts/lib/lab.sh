@@ -4,9 +4,6 @@
 zb_lab=$zb_cache/lab
 zb_kernel=$zb_lab/kernel-${ZONEBRIDGE_KERNEL_SUITE:-bookworm-backports}
 zb_initramfs=$zb_kernel.initramfs
-# The first suite with a QEMU (11; 10.2 is enough) that has vhost-user-test-device-pci, which carries
-# any virtio device, a zoned virtio-blk disk too. This QEMU needs a newer C library than the machine's.
-zb_newer_qemu_suite=trixie-backports
 zb_qemu_suite=${ZONEBRIDGE_QEMU_SUITE:-bookworm-backports}
 zb_qemu=$zb_lab/qemu-$zb_qemu_suite
 zb_qemu_program=$zb_qemu/usr/bin/qemu-system-x86_64

@@ -6,7 +6,6 @@
 #include "tests/fuzz/layout_check.h"
 #include "tests/fuzz/replies.h"
 #include "transports/scsi/discover.h"
-#include "transports/scsi/zac_find.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace zonebridge;

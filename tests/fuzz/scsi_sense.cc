@@ -3,8 +3,9 @@
 #include <array>
 
 #include "tests/fuzz/input.h"
+#include "tests/unit/support/satl.h"
 #include "transports/scsi/answer.h"
-#include "transports/scsi/zac_dialect.h"
+#include "transports/scsi/dialect.h"
 #include "zbc/sense.h"
 #include "zbc/zac_sense.h"
 
@@ -24,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(back && back->code() == sense->code() && back->information == sense->information);
         if (registers) {
             const auto more =
-                zbc::zac::encode_registers(*registers, *sense, zbc::SenseFormat::descriptor, again);
+                test::encode_registers(*registers, *sense, zbc::SenseFormat::descriptor, again);
             require(more <= again.size());
             auto same = zbc::zac::decode_registers(std::span(again).first(more));
             require(same.has_value());

@@ -11,6 +11,7 @@
 
 #include "tests/fuzz/replies.h"
 #include "tests/fuzz/request_seeds.h"
+#include "tests/unit/support/satl.h"
 #include "tests/unit/transports/scsi/simulated_disk.h"
 #include "tests/unit/transports/scsi/target_port.h"
 #include "zbc/cdb.h"
@@ -177,8 +178,8 @@ void add_sense(Seeds& seeds) {
             auto length = zbc::encode_sense(sense, format, bytes);
             seeds.add("scsi_sense", std::to_string(++number),
                       Bytes(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(length)));
-            length = zbc::zac::encode_registers({0x51, 0x04, 0x40, 8, 0x123456, true, false}, sense,
-                                                format, bytes);
+            length = test::encode_registers({0x51, 0x04, 0x40, 8, 0x123456, true, false}, sense,
+                                            format, bytes);
             seeds.require(zbc::zac::decode_registers(std::span(bytes).first(length)).has_value(),
                           "ATA registers");
             seeds.add("scsi_sense", std::to_string(++number),
@@ -192,30 +193,27 @@ void add_zns(Seeds& seeds) {
     // emulation.
     constexpr std::uint64_t zone_blocks = 0x1000;
     constexpr std::uint64_t count = 8;
-    for (const std::size_t extension : {std::size_t{0}, std::size_t{64}}) {
-        Bytes report(64 + count * (64 + extension));
-        put(report, 0, count, 8);
-        constexpr std::uint8_t states[] = {1, 2, 3, 4, 0xE, 0xD, 0xF, 1};
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto at = 64 + i * (64 + extension);
-            report[at] = 2;
-            report[at + 1] = static_cast<std::uint8_t>(states[i] << 4);
-            put(report, at + 8, 0xC00, 8);
-            put(report, at + 16, i * zone_blocks, 8);
-            put(report, at + 24, i * zone_blocks + (states[i] == 1 ? 0 : 8), 8);
-        }
-        const zns::ReportUnits units{4096, zone_blocks * 4096, count * zone_blocks * 4096};
-        const zns::Report read(report, extension);
-        seeds.require(read.count() == count, "a ZNS report");
-        for (std::size_t i = 0; i < read.count(); ++i)
-            seeds.require(read.zone(i, units).has_value(), "a ZNS zone");
-        Bytes front(11);
-        front[0] = static_cast<std::uint8_t>(3 | extension / 64 << 2);
-        put(front, 1, zone_blocks - 1, 4);
-        put(front, 5, count * zone_blocks - 1, 6);
-        seeds.add("zns_report", "extension-" + std::to_string(extension),
-                  with_front(front, report));
+    Bytes report(64 + count * 64);
+    put(report, 0, count, 8);
+    constexpr std::uint8_t states[] = {1, 2, 3, 4, 0xE, 0xD, 0xF, 1};
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto at = 64 + i * 64;
+        report[at] = 2;
+        report[at + 1] = static_cast<std::uint8_t>(states[i] << 4);
+        put(report, at + 8, 0xC00, 8);
+        put(report, at + 16, i * zone_blocks, 8);
+        put(report, at + 24, i * zone_blocks + (states[i] == 1 ? 0 : 8), 8);
     }
+    const zns::ReportUnits units{4096, zone_blocks * 4096, count * zone_blocks * 4096};
+    const zns::Report read(report);
+    seeds.require(read.count() == count, "a ZNS report");
+    for (std::size_t i = 0; i < read.count(); ++i)
+        seeds.require(read.zone(i, units).has_value(), "a ZNS zone");
+    Bytes front(11);
+    front[0] = 3;
+    put(front, 1, zone_blocks - 1, 4);
+    put(front, 5, count * zone_blocks - 1, 6);
+    seeds.add("zns_report", "zones", with_front(front, report));
 
     Bytes identify(1 + 3 * zns::identify_size);
     identify[0] = 5;

@@ -4,7 +4,6 @@
 
 #include "tests/fuzz/input.h"
 #include "zns/identify.h"
-#include "zns/limits.h"
 
 /// Input: a byte: ZASL; then three structures of 4096 bytes: the controller's, the namespace's and
 /// the zoned namespace's.

@@ -162,14 +162,17 @@ on_both_kernels() {
 
 # count_guest SCRIPT: waits until the guest has ended, prints its lines and counts its checks.
 count_guest() {
-  local script=$1 log status=0
+  local script=$1 log bad status=0
   wait "$guest" || status=$?
   guest=''
   cat "$work/lines"
   checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
-  failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
+  bad=$(grep -c '^FAIL: ' "$work/lines")
+  failures=$((failures + bad))
   case $status in
-    0 | 1) ;;
+    0) ;;
+    # A script that died has status 1, too.
+    1) [ "$bad" -gt 0 ] || fail "$script: the script ends with status 0" "status 1, but no check failed" ;;
     77) return 77 ;;
     *)
       fail "$script: the guest ends normally" "status $status"

@@ -11,9 +11,8 @@
 #include <fmt/format.h>
 
 #include "base/unique_fd.h"
+#include "transports/block/discover.h"
 #include "transports/block/disk.h"
-#include "transports/block/geometry.h"
-#include "transports/block/identity.h"
 #include "transports/block/queue.h"
 #include "transports/emulated/emulated.h"
 #include "transports/host/claim.h"

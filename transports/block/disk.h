@@ -56,6 +56,11 @@ class KernelDisk {
     std::unique_ptr<ZonePort> zones_;
 };
 
+/// The code for an error of a block device's read, write, flush or zone ioctl. Covers every entry
+/// of the kernel's table of errors (blk_errors in block/blk-core.c). An operation that a zone's
+/// state forbids fails with plain EIO: only a new report of the zone tells more.
+[[nodiscard]] StatusCode code_of(int error) noexcept;
+
 /// In bytes; fails with an errno.
 [[nodiscard]] tl::expected<std::uint64_t, int> size_of_device(int fd) noexcept;
 

@@ -47,55 +47,8 @@ ZoneRecord Disk::record_of(std::uint32_t zone) noexcept {
     return record;
 }
 
-// Under lock_.
-void Disk::encode_sector(std::uint32_t index, std::uint64_t commit,
-                         std::span<std::uint8_t, sector_size> out) noexcept {
-    std::array<ZoneRecord, records_per_sector> records;
-    const auto first = static_cast<std::uint32_t>(index * records_per_sector);
-    const auto count =
-        std::min<std::size_t>(records_per_sector, limits_.layout.zone_count() - first);
-    for (std::uint32_t i = 0; i < count; ++i) records[i] = record_of(first + i);
-    encode(TableSector{index, generations_[index], commit}, std::span(records).first(count),
-           superblock_.seed(), out);
-}
-
-int Disk::write_table(std::uint64_t commit) noexcept {
-    struct Run {
-        std::uint64_t at = 0;
-        std::size_t begin = 0;
-        std::size_t end = 0;
-    };
-    std::array<Run, 128> runs;
-    std::optional<std::size_t> index = 0;
-    for (;;) {
-        std::size_t used = 0;
-        std::size_t run_count = 0;
-        {
-            const std::lock_guard guard(lock_);
-            while (used < table_buffer_.size() &&
-                   (index = dirty_sectors_.next_set(*index)).has_value()) {
-                const auto sector = static_cast<std::uint32_t>((*index)++);
-                dirty_sectors_.clear(sector);
-                ++generations_[sector];
-                const std::span<std::uint8_t, sector_size> out(table_buffer_.data() + used,
-                                                               sector_size);
-                encode_sector(sector, commit, out);
-                const auto at = geometry_.table_sector(sector, generations_[sector]);
-                if (run_count != 0 && runs[run_count - 1].at + (runs[run_count - 1].end -
-                                                                runs[run_count - 1].begin) ==
-                                          at)
-                    runs[run_count - 1].end += sector_size;
-                else
-                    runs[run_count++] = {at, used, used + sector_size};
-                used += sector_size;
-            }
-        }
-        for (const auto& run : std::span(runs).first(run_count))
-            if (const auto error = file_->write_all(
-                    std::span(table_buffer_).subspan(run.begin, run.end - run.begin), run.at))
-                return error;
-        if (!index) return 0;
-    }
+void Disk::take_records(std::uint32_t first, std::span<ZoneRecord> out) noexcept {
+    for (auto& record : out) record = record_of(first++);
 }
 
 int Disk::sync_preferred() noexcept {
@@ -106,7 +59,7 @@ int Disk::sync_preferred() noexcept {
         ledger_.visit([&](Ledger::Entry& entry) {
             entry.in_snapshot = any = true;
             entry.snapshot_written = written_of(entry.zone);
-            dirty_sectors_.set(entry.zone / records_per_sector);
+            table_.mark(entry.zone);
             return true;
         });
     }
@@ -136,11 +89,10 @@ int Disk::commit() noexcept {
         unflushed_ = 0;
     }
     if (const auto error = sync_preferred()) return error;
-    if (const auto error = write_table(commit_ + 1)) return error;
+    if (const auto error = table_.write(table_.newest_commit() + 1, *this, lock_)) return error;
 #ifndef ZONEBRIDGE_BREAK_SKIP_SYNC
     if (const auto error = file_->sync()) return error;
 #endif
-    ++commit_;
     const std::lock_guard guard(lock_);
     settle_ledger();
     slots_.end_commit();
@@ -168,29 +120,6 @@ bool Disk::reclaim() noexcept {
 bool Disk::wants_commit() noexcept {
     const std::lock_guard guard(lock_);
     return slots_.awaits_commit();
-}
-
-std::uint64_t Disk::digest() const noexcept {
-    std::uint64_t sum = 0;
-    for (std::uint32_t i = 0; i < generations_.size(); ++i) sum += digest_part(i, generations_[i]);
-    return sum;
-}
-
-int Disk::write_superblock(bool clean) noexcept {
-    auto next = superblock_;
-    next.generation += 1;
-    next.clean = clean;
-    if (const auto size = file_->size())
-        next.file_size = *size;
-    else
-        return size.error();
-    if (clean) next.table_digest = digest();
-    const auto sector = encode(next);
-    if (const auto error = file_->write_all(sector, (next.generation & 1) * page_size))
-        return error;
-    if (const auto error = file_->sync()) return error;
-    superblock_ = next;
-    return 0;
 }
 
 }  // namespace zonebridge::emulated

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/eventfd.h>
 
 #include "base/thread.h"
 
@@ -17,6 +16,11 @@ std::uint64_t Committer::request() noexcept {
     const std::lock_guard guard(lock_);
     wanted_ = started_ + 1;
     asked_.notify_one();
+    return wanted_;
+}
+
+std::uint64_t Committer::requested() const noexcept {
+    const std::lock_guard guard(lock_);
     return wanted_;
 }
 
@@ -59,13 +63,6 @@ int Committer::wait(std::uint64_t commit) noexcept {
     return error != 0 ? error : ECANCELED;
 }
 
-void Committer::wait_idle() noexcept {
-    std::unique_lock guard(lock_);
-    ended_.wait(guard, [&] {
-        return stopping_ || failure_ != 0 || (!busy_ && wanted_ <= started_ && !reclaim_left_);
-    });
-}
-
 void Committer::stop() noexcept {
     {
         const std::lock_guard guard(lock_);
@@ -83,11 +80,9 @@ void Committer::run() noexcept {
             asked_.wait(guard, [&] { return stopping_; });
         } else if (wanted_ > started_) {
             const auto number = ++started_;
-            busy_ = true;
             guard.unlock();
             const auto error = work_.commit();
             guard.lock();
-            busy_ = false;
             reclaim_left_ = true;
             if (error != 0)
                 failure_ = error;
@@ -95,11 +90,9 @@ void Committer::run() noexcept {
                 durable_ = number;
             wake_all();
         } else if (reclaim_left_) {
-            busy_ = true;
             guard.unlock();
             const auto more = work_.reclaim();
             guard.lock();
-            busy_ = false;
             reclaim_left_ = more;
             if (!more) {
                 reclaimed_ = durable_;
@@ -122,7 +115,7 @@ void Committer::run() noexcept {
 void Committer::wake_all() noexcept {
     ended_.notify_all();
     for (auto* waker : wakers_)
-        if (waker->waiting.exchange(false)) ::eventfd_write(waker->event_fd, 1);
+        if (waker->waiting.exchange(false)) signal_event(waker->event);
 }
 
 }  // namespace zonebridge::emulated

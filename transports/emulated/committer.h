@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/unique_fd.h"
+
 namespace zonebridge::emulated {
 
 class Committer {
@@ -35,7 +37,7 @@ class Committer {
     /// Signalled once, through its eventfd, when the next commit or punching ends. To miss no end,
     /// set `waiting` before reading durable(), reclaimed() and failure().
     struct Waker {
-        int event_fd = -1;
+        UniqueFd event;
         std::atomic<bool> waiting = false;
     };
 
@@ -47,6 +49,8 @@ class Committer {
 
     /// Asks for a commit that covers everything done before this call; returns its number.
     std::uint64_t request() noexcept;
+    /// The newest commit that was asked for.
+    [[nodiscard]] std::uint64_t requested() const noexcept;
     /// The newest commit that has begun; to wait for if it covers every change already.
     [[nodiscard]] std::uint64_t begun() const noexcept;
 
@@ -62,8 +66,6 @@ class Committer {
 
     /// Waits for the commit; 0 or the errno that prevented it.
     [[nodiscard]] int wait(std::uint64_t commit) noexcept;
-    /// Waits until no commit or punching is running or requested.
-    void wait_idle() noexcept;
 
     /// Ends the thread after its current work. Remaining punching is not done.
     void stop() noexcept;
@@ -83,7 +85,6 @@ class Committer {
     std::uint64_t reclaimed_ = 0;
     std::atomic<int> failure_ = 0;  // an errno; written under lock_
     bool stopping_ = false;
-    bool busy_ = false;
     bool reclaim_left_ = true;
     std::vector<Waker*> wakers_;
     std::thread thread_;  // last: it uses all members above

@@ -1,15 +1,19 @@
-#include "transports/emulated/create.h"
-
+// Creates a disk in a new file of the host.
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
 #include <sys/random.h>
 #include <unistd.h>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "transports/emulated/emulated.h"
-#include "transports/emulated/table.h"
+#include "transports/emulated/file.h"
+#include "transports/emulated/format.h"
+#include "transports/emulated/table_sector.h"
 
 namespace zonebridge::emulated {
 namespace {

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "transports/emulated/loader.h"
+
 namespace zonebridge::emulated {
 namespace {
 
@@ -14,7 +16,6 @@ constexpr std::uint32_t max_segments = 1024;  // IOV_MAX
 // write does.
 constexpr std::uint64_t max_clear = 64 << 20;
 constexpr std::uint32_t discard_granularity = 4096;  // a host file system's block
-constexpr std::size_t table_chunk = 128;             // sectors encoded while holding the lock once
 
 Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
     Limits limits;
@@ -48,22 +49,56 @@ Disk::Disk(std::unique_ptr<File> file, std::string path, const FoundSuperblock& 
            std::unique_ptr<ZeroSource> zeroes, Options options)
     : file_(std::move(file)),
       path_(std::move(path)),
-      superblock_(found.superblock),
-      both_superblocks_(found.both_good),
       zeroes_(std::move(zeroes)),
       options_(options),
-      geometry_(superblock_.shape),
-      limits_(limits_of(superblock_.shape, geometry_, options.writable)),
+      superblocks_(*file_, found),
+      geometry_(found.superblock.shape),
+      limits_(limits_of(found.superblock.shape, geometry_, options.writable)),
       machine_(limits_, this),
       slots_(geometry_),
       ledger_(std::min<std::size_t>(options.ledger_capacity,
                                     std::max(geometry_.layout.zone_count(), 1u))),
-      dirty_sectors_(geometry_.table_sectors),
-      generations_(geometry_.table_sectors),
-      table_buffer_(table_chunk * sector_size) {}
+      table_(*file_, geometry_, found.superblock.seed()) {}
 
 Disk::~Disk() {
     if (committer_) committer_->stop();
+}
+
+tl::expected<void, Error> Disk::load() {
+    const auto trusted = options_.in_use || superblocks_.trusted();
+    if (!trusted && options_.writable) {
+        // The state found now must not be lost later: after a kill it may be in memory only.
+        if (const auto error = file_->sync())
+            return tl::make_unexpected(
+                os_failure(error, fmt::format("cannot make {} durable", path_)));
+    }
+    Loader loader({.file = *file_,
+                   .path = path_,
+                   .geometry = geometry_,
+                   .trusted = trusted,
+                   .least_size = trusted ? superblocks_.newest().file_size : 0,
+                   .hashed_block_size = limits_.physical_block_size},
+                  table_, machine_, slots_);
+    if (auto loaded = loader.load(); !loaded) return loaded;
+    if (trusted && !options_.in_use && table_.digest() != superblocks_.newest().table_digest)
+        return damaged(path_, "its zone table is older than its superblock");
+    if (trusted || !options_.writable) return {};
+    if (auto repaired = repair(); !repaired) return repaired;
+    loader.discard_leftovers();
+    return {};
+}
+
+// Writes the zones' records as found, under the number of the commit that they come from: if this
+// is interrupted, the next load() checks that commit's records again.
+tl::expected<void, Error> Disk::repair() {
+    const auto failed = [&](int error) {
+        return tl::make_unexpected(os_failure(error, fmt::format("cannot repair {}", path_)));
+    };
+    if (const auto error = superblocks_.mark_unclean()) return failed(error);
+    if (!table_.any_marked()) return {};
+    if (const auto error = table_.write(table_.newest_commit(), *this, lock_)) return failed(error);
+    if (const auto error = file_->sync()) return failed(error);
+    return {};
 }
 
 void Disk::start() {
@@ -74,7 +109,7 @@ void Disk::start() {
 tl::expected<void, Error> Disk::close() {
     if (!options_.writable || closed_) return {};
     closed_ = true;
-    if (!committer_ || !marked_unclean_) return {};
+    if (!committer_ || !superblocks_.marked_unclean()) return {};
     const auto failed = [&](int error) {
         return tl::make_unexpected(os_failure(
             error, fmt::format("{}: the data written last could not be made durable", path_)));
@@ -82,8 +117,137 @@ tl::expected<void, Error> Disk::close() {
     if (const auto error = committer_->wait(committer_->request())) return failed(error);
     committer_->stop();
     while (reclaim()) continue;
-    if (const auto error = write_superblock(true)) return failed(error);
+    if (const auto error = superblocks_.mark_clean(table_.digest())) return failed(error);
     return {};
+}
+
+Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
+                        std::uint64_t length) noexcept {
+    Grant grant;
+    bool ask_for_commit = false;
+    {
+        const std::lock_guard guard(lock_);
+        const auto start = limits_.layout.start_of(zone);
+        if (offset) {
+            grant.offset = *offset;
+            grant.status.code = machine_.begin_write(*offset, length);
+        } else if (const auto at = machine_.begin_append(start, length)) {
+            grant.offset = *at;
+        } else {
+            grant.status.code = at.error();
+        }
+        if (!grant.status.ok()) return grant;
+
+        const auto written = written_of(zone);
+        auto* entry = ledger_.find(zone);
+        if (entry == nullptr) {
+            entry = ledger_.add(zone, written);
+            if (entry != nullptr) entry->finished = machine_.state(zone) == ZoneState::full;
+        }
+        if (entry == nullptr) {
+            grant.wait = Grant::Wait::commit;
+            return grant;
+        }
+        ask_for_commit = ledger_.count() == ledger_.capacity() - ledger_.capacity() / 4;
+        auto slot = slots_.of(zone);
+        if (!slot) {
+            slot = slots_.allocate(zone);
+            if (!slot) {
+                if (slots_.awaits_commit())
+                    grant.wait = Grant::Wait::commit;
+                else
+                    grant.status = {StatusCode::no_space, NativeCause::os_error(ENOSPC)};
+                return grant;
+            }
+            // The slot's old data may be unpunched yet; readers of its last owner must notice the
+            // change.
+            ++reuse_epoch_;
+        }
+        entry->pinned = true;
+        stripes_[zone % stripes_.size()].writing = zone;
+        grant.file_at = geometry_.slot_offset(*slot) + (grant.offset - start);
+        if (grant.offset - start > written) grant.gap = grant.offset - start - written;
+    }
+    if (ask_for_commit) committer_->request();
+    return grant;
+}
+
+Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t length,
+                    std::uint64_t hash) noexcept {
+    Status status;
+    {
+        const std::lock_guard guard(lock_);
+        stripes_[zone % stripes_.size()].writing.reset();
+        auto* entry = ledger_.find(zone);
+        entry->pinned = false;
+        if (length != 0) {
+            // Another zone's write may have closed this zone meanwhile to make room: open it again.
+            const auto state = machine_.state(zone);
+            if (state != ZoneState::implicit_open && state != ZoneState::explicit_open &&
+                state != ZoneState::full)
+                status.code = machine_.begin_write(offset, length);
+            if (status.ok()) {
+                entry->hash += hash;
+                machine_.advance(offset, length);
+            }
+        }
+        // This slot has no data: free it, so that the next write tries another.
+        if (written_of(zone) == 0) slots_.give_back(zone);
+        forget_if_empty(zone);
+    }
+    if (length != 0) note_change(length);
+    return status;
+}
+
+Status Disk::discard_in_zone(std::uint64_t offset, std::uint64_t length) noexcept {
+    const auto zone = limits_.layout.zone_of(offset);
+    // A reset takes it too, so that the slot stays this zone's during the punch.
+    const std::lock_guard stripe_guard(stripe(zone));
+    std::uint64_t file_at = 0;
+    {
+        const std::lock_guard guard(lock_);
+        const auto start = limits_.layout.start_of(zone);
+        const auto end = machine_.written_end(zone);
+        const auto slot = slots_.of(zone);
+        if (!slot || offset >= end) return {};
+        length = std::min(length, end - offset);
+        file_at = geometry_.slot_offset(*slot) + (offset - start);
+    }
+    const auto error = file_->punch(file_at, length);
+    return error == 0 ? Status{} : Status{status_of_errno(error), NativeCause::os_error(error)};
+}
+
+int Disk::clear(const Request& request, std::uint64_t file_at, std::uint64_t length) noexcept {
+    return may_give_back(request) ? file_->punch(file_at, length) : file_->zero(file_at, length);
+}
+
+Status Disk::before_change() noexcept {
+    if (committer_)
+        if (const auto error = committer_->failure())
+            return {StatusCode::io_error, NativeCause::os_error(*error)};
+    if (const auto error = superblocks_.mark_unclean())
+        return {status_of_errno(error), NativeCause::os_error(error)};
+    return {};
+}
+
+void Disk::note_change(std::uint64_t bytes) noexcept {
+    changed_ = true;
+    if (bytes == 0) return;
+    bool enough = false;
+    {
+        const std::lock_guard guard(lock_);
+        unflushed_ += bytes;
+        if (unflushed_ >= options_.commit_after) {
+            unflushed_ = 0;
+            enough = true;
+        }
+    }
+    if (enough) committer_->request();
+}
+
+bool Disk::space_will_return() noexcept {
+    const std::lock_guard guard(lock_);
+    return slots_.awaits_commit() || slots_.awaits_punch();
 }
 
 std::uint64_t Disk::act(const Request& request, Status& status) noexcept {
@@ -127,10 +291,51 @@ std::size_t Disk::report(std::uint64_t offset, std::span<Zone> out) noexcept {
     return done;
 }
 
+StatusCode Disk::check_read(std::uint64_t offset, std::uint64_t length) noexcept {
+    if (limits_.layout.zone_count() == 0) return StatusCode::ok;
+    const std::lock_guard guard(lock_);
+    return machine_.check_read(offset, length);
+}
+
+Disk::Extent Disk::extent_at(std::uint64_t offset, std::uint64_t length) noexcept {
+    const auto& layout = limits_.layout;
+    Extent extent;
+    if (layout.zone_count() == 0) {
+        extent.length = length;
+        extent.file_at = plain_at(offset);
+        return extent;
+    }
+    extent.zone = layout.zone_of(offset);
+    if (layout.is_conventional(extent.zone)) {
+        const auto end = layout.start_of(layout.conventional_count());
+        extent.length = std::min(length, end - offset);
+        extent.file_at = plain_at(offset);
+        return extent;
+    }
+    const auto start = layout.start_of(extent.zone);
+    const auto end = start + layout.length_of(extent.zone);
+    const std::lock_guard guard(lock_);
+    const auto written_end = machine_.written_end(extent.zone);
+    if (offset < written_end) extent.slot = slots_.of(extent.zone);
+    if (extent.slot) {
+        extent.length = std::min(length, written_end - offset);
+        extent.file_at = geometry_.slot_offset(*extent.slot) + (offset - start);
+    } else {
+        extent.length = std::min(length, end - offset);
+    }
+    return extent;
+}
+
+bool Disk::still_there(const Extent& extent) const noexcept {
+    if (!extent.slot) return true;
+    const auto record = table_.find(extent.zone);
+    return record && record->slot == extent.slot;
+}
+
 // Called by the machine, under lock_.
 void Disk::zone_changed(std::uint32_t zone) noexcept {
     if (loading_) return;
-    dirty_sectors_.set(zone / records_per_sector);
+    table_.mark(zone);
     if (machine_.state(zone) == ZoneState::full &&
         written_of(zone) != limits_.layout.capacity_of(zone))
         if (auto* entry = ledger_.find(zone)) entry->finished = true;
@@ -147,39 +352,6 @@ void Disk::forget_if_empty(std::uint32_t zone) noexcept {
         return;
     slots_.release(zone);
     ledger_.remove(zone);
-}
-
-Status Disk::before_change() noexcept {
-    if (committer_)
-        if (const auto error = committer_->failure())
-            return {StatusCode::io_error, NativeCause::os_error(*error)};
-    if (marked_unclean_.load()) return {};
-    const std::lock_guard guard(mark_lock_);
-    if (marked_unclean_.load()) return {};
-    if (const auto error = write_superblock(false))
-        return {status_of_errno(error), NativeCause::os_error(error)};
-    marked_unclean_ = true;
-    return {};
-}
-
-void Disk::note_change(std::uint64_t bytes) noexcept {
-    changed_ = true;
-    if (bytes == 0) return;
-    bool enough = false;
-    {
-        const std::lock_guard guard(lock_);
-        unflushed_ += bytes;
-        if (unflushed_ >= options_.commit_after) {
-            unflushed_ = 0;
-            enough = true;
-        }
-    }
-    if (enough) committer_->request();
-}
-
-bool Disk::space_will_return() noexcept {
-    const std::lock_guard guard(lock_);
-    return slots_.awaits_commit() || slots_.awaits_punch();
 }
 
 }  // namespace zonebridge::emulated

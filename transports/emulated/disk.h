@@ -1,6 +1,7 @@
 // An open emulated disk: the zone machine, the location of each zone's data, and how much of it is
-// durable. The queues' writers and readers move the data; Disk decides where it goes and when it
-// counts.
+// durable, all under one lock. The queues' writers and readers move the data; Disk decides where it
+// goes, when it counts, and in which order a commit saves it. What is saved belongs to two other
+// objects, SuperblockPair and ZoneTable.
 //
 // Threads: safe from any thread, except load(), start() and close(), which belong to the code that
 // opens and closes the disk. Lock order: a zone's stripe, then the disk's lock; no thread blocks on
@@ -23,20 +24,20 @@
 #include <string>
 #include <vector>
 
-#include "transports/emulated/bitmap.h"
 #include "transports/emulated/committer.h"
 #include "transports/emulated/file.h"
 #include "transports/emulated/format.h"
 #include "transports/emulated/ledger.h"
 #include "transports/emulated/slots.h"
-#include "transports/emulated/table.h"
+#include "transports/emulated/superblock_pair.h"
+#include "transports/emulated/zone_table.h"
 #include "zone/limits.h"
 #include "zone/machine.h"
 #include "zone/request.h"
 
 namespace zonebridge::emulated {
 
-class Disk final : private Machine::Observer, private Committer::Work {
+class Disk final : private Machine::Observer, private Committer::Work, private ZoneTable::Records {
   public:
     struct Options {
         bool writable = false;
@@ -55,7 +56,7 @@ class Disk final : private Machine::Observer, private Committer::Work {
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
 
-    // ---- Opening and closing (load.cc, disk.cc).
+    // ---- Opening and closing.
 
     /// Reads the zone table; after an unclean end determines what is durable and, if writable,
     /// repairs.
@@ -66,15 +67,15 @@ class Disk final : private Machine::Observer, private Committer::Work {
     [[nodiscard]] tl::expected<void, Error> close();
 
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
-    [[nodiscard]] const Superblock& superblock() const noexcept { return superblock_; }
+    [[nodiscard]] const Superblock& superblock() const noexcept { return superblocks_.newest(); }
     /// Null on a disk opened for reading.
     [[nodiscard]] Committer* committer() noexcept { return committer_ ? &*committer_ : nullptr; }
     [[nodiscard]] File& file() noexcept { return *file_; }
     [[nodiscard]] const ZeroSource& zeroes() const noexcept { return *zeroes_; }
     /// Table sectors read from their older copy because the newer one is damaged.
-    [[nodiscard]] std::uint32_t older_sectors() const noexcept { return older_sectors_; }
+    [[nodiscard]] std::uint32_t older_sectors() const noexcept { return table_.older_sectors(); }
 
-    // ---- Writing (write.cc). The caller holds the zone's stripe from grant to settle.
+    // ---- Writing. The caller holds the zone's stripe from grant to settle.
 
     [[nodiscard]] std::mutex& stripe(std::uint32_t zone) noexcept {
         return stripes_[zone % stripes_.size()].lock;
@@ -124,13 +125,13 @@ class Disk final : private Machine::Observer, private Committer::Work {
         return is_plain(offset) && is_plain(offset + length - 1);  // conventional zones come first
     }
 
-    // ---- Zone actions and reports (disk.cc).
+    // ---- Zone actions and reports.
 
     /// Returns the number of zones acted on.
     [[nodiscard]] std::uint64_t act(const Request& request, Status& status) noexcept;
     [[nodiscard]] std::size_t report(std::uint64_t offset, std::span<Zone> out) noexcept;
 
-    // ---- Reading (read.cc).
+    // ---- Reading.
 
     /// A range of the disk that is contiguous in the file, or reads as zeroes.
     struct Extent {
@@ -145,19 +146,20 @@ class Disk final : private Machine::Observer, private Committer::Work {
     /// did not change meanwhile.
     [[nodiscard]] std::uint64_t reuse_epoch() const noexcept { return reuse_epoch_.load(); }
     /// On a disk opened for reading: whether the extent is still where we know it to be.
-    [[nodiscard]] bool still_there(const Extent& extent) noexcept;
+    [[nodiscard]] bool still_there(const Extent& extent) const noexcept;
 
   private:
     struct Stripe {
         std::mutex lock;
         std::optional<std::uint32_t> writing;  // zone between grant and settle; under lock_
     };
-    class Loader;
 
     void zone_changed(std::uint32_t zone) noexcept override;
+    // commit.cc
     int commit() noexcept override;
     bool reclaim() noexcept override;
     bool wants_commit() noexcept override;
+    void take_records(std::uint32_t first, std::span<ZoneRecord> out) noexcept override;
 
     [[nodiscard]] bool being_written(std::uint32_t zone) noexcept {
         return stripes_[zone % stripes_.size()].writing == zone;
@@ -169,47 +171,39 @@ class Disk final : private Machine::Observer, private Committer::Work {
     [[nodiscard]] std::uint64_t written_of(std::uint32_t zone) const noexcept {
         return machine_.written_end(zone) - limits_.layout.start_of(zone);
     }
+    [[nodiscard]] tl::expected<void, Error> repair();
     // commit.cc
     [[nodiscard]] ZoneRecord record_of(std::uint32_t zone) noexcept;
-    void encode_sector(std::uint32_t index, std::uint64_t commit,
-                       std::span<std::uint8_t, sector_size> out) noexcept;
-    [[nodiscard]] int write_table(std::uint64_t commit) noexcept;
     [[nodiscard]] int sync_preferred() noexcept;
     void settle_ledger() noexcept;
-    [[nodiscard]] int write_superblock(bool clean) noexcept;
-    [[nodiscard]] std::uint64_t digest() const noexcept;
-    // load.cc
-    [[nodiscard]] tl::expected<void, Error> repair();
-    void discard_leftovers();
 
-    std::unique_ptr<File> file_;
+    const std::unique_ptr<File> file_;
     const std::string path_;
-    Superblock superblock_;
-    const bool both_superblocks_;
     const std::unique_ptr<ZeroSource> zeroes_;
     const Options options_;
+    SuperblockPair superblocks_;
     const Geometry geometry_;
     const Limits limits_;
+    bool closed_ = false;
 
     std::mutex lock_;  // guards the members up to the blank line
     Machine machine_;
     SlotMap slots_;
     Ledger ledger_;
-    Bitmap dirty_sectors_;
-    std::vector<std::uint64_t> generations_;  // of the newest copy of each table sector
+    ZoneTable table_;  // its marks
     std::uint64_t unflushed_ = 0;
     bool loading_ = true;
 
     std::array<Stripe, 32> stripes_;
-    std::uint64_t commit_ = 0;  // the newest in the table; the committing thread's own
-    std::vector<std::uint8_t> table_buffer_;
     std::atomic<bool> changed_ = false;
-    std::atomic<bool> marked_unclean_ = false;
-    std::mutex mark_lock_;
     std::atomic<std::uint64_t> reuse_epoch_ = 0;
-    std::uint32_t older_sectors_ = 0;
-    bool closed_ = false;
-    std::optional<Committer> committer_;
+    std::optional<Committer> committer_;  // last: its thread uses the members above
 };
+
+/// Opens the disk in any File, recovers it if necessary, and, if writable, starts committing. A seam
+/// inside this folder; users call open() of emulated.h.
+[[nodiscard]] tl::expected<std::unique_ptr<Disk>, Error> open_disk(std::unique_ptr<File> file,
+                                                                   const std::string& path,
+                                                                   Disk::Options options);
 
 }  // namespace zonebridge::emulated

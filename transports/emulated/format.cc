@@ -7,7 +7,6 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
-#include "transports/emulated/table.h"
 
 namespace zonebridge::emulated {
 namespace {
@@ -54,25 +53,28 @@ std::optional<std::uint32_t> limit_at(ByteView fields, std::size_t at) noexcept 
     return value;
 }
 
-Error damaged(std::string message) {
+// The caller adds the path.
+Error bad_superblock(std::string message) {
     return {StatusCode::media_error, std::move(message), {}};
 }
 
 tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     if (std::memcmp(sector, magic.data(), magic.size()) != 0)
-        return tl::make_unexpected(damaged("is not an emulated zoned disk (no magic number)"));
+        return tl::make_unexpected(
+            bad_superblock("is not an emulated zoned disk (no magic number)"));
     const ByteView fields({sector, sector_size});
     // Check the version before the checksum: a newer format may have that elsewhere.
     const auto version = fields.le32(at_version);
     if (version > format_version && version < 0x10000)
-        return tl::make_unexpected(damaged(fmt::format(
+        return tl::make_unexpected(bad_superblock(fmt::format(
             "has format version {}, but this program knows only version {}: use a newer zonebridge",
             version, format_version)));
     if (fields.le64(at_checksum) != checksum_of(sector))
-        return tl::make_unexpected(damaged("is damaged: the superblock's checksum is wrong"));
+        return tl::make_unexpected(
+            bad_superblock("is damaged: the superblock's checksum is wrong"));
     if (version != format_version)
         return tl::make_unexpected(
-            damaged(fmt::format("is damaged: there is no format version {}", version)));
+            bad_superblock(fmt::format("is damaged: there is no format version {}", version)));
 
     Superblock result;
     std::copy_n(sector + at_uuid, result.uuid.size(), result.uuid.begin());
@@ -92,11 +94,11 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     shape.physical_block_size = fields.le32(at_physical);
     if (sector[at_model] > static_cast<std::uint8_t>(Model::host_managed))
         return tl::make_unexpected(
-            damaged(fmt::format("is damaged: there is no zone model {}", sector[at_model])));
+            bad_superblock(fmt::format("is damaged: there is no zone model {}", sector[at_model])));
     shape.model = static_cast<Model>(sector[at_model]);
     if (auto valid = validate(shape); !valid)
         return tl::make_unexpected(
-            damaged("is damaged: its geometry is invalid: " + valid.error().message));
+            bad_superblock("is damaged: its geometry is invalid: " + valid.error().message));
     return result;
 }
 
@@ -158,11 +160,11 @@ tl::expected<FoundSuperblock, Error> choose_superblock(
     for (std::size_t copy = 0; copy < 2; ++copy)
         if (copies[copy] && copies[copy]->generation % 2 != copy)
             copies[copy] = tl::make_unexpected(
-                damaged("is damaged: a superblock lies where the other copy belongs"));
+                bad_superblock("is damaged: a superblock lies where the other copy belongs"));
     if (copies[0] && copies[1]) {
         if (copies[0]->uuid != copies[1]->uuid)
             return tl::make_unexpected(
-                damaged("is damaged: its two superblocks belong to different disks"));
+                bad_superblock("is damaged: its two superblocks belong to different disks"));
         const auto& newer = copies[0]->generation > copies[1]->generation ? *copies[0] : *copies[1];
         return FoundSuperblock{newer, true};
     }
@@ -176,6 +178,13 @@ tl::expected<FoundSuperblock, Error> choose_superblock(
 bool has_magic(std::span<const std::uint8_t, 2 * page_size> start) noexcept {
     return std::equal(magic.begin(), magic.end(), start.begin()) ||
            std::equal(magic.begin(), magic.end(), start.begin() + page_size);
+}
+
+tl::unexpected<Error> damaged(const std::string& path, std::string_view what) {
+    return tl::make_unexpected(
+        Error{StatusCode::media_error,
+              fmt::format("{} is damaged: {}; restore it from a copy", path, what),
+              {}});
 }
 
 }  // namespace zonebridge::emulated

@@ -18,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <tl/expected.hpp>
 
@@ -33,6 +34,8 @@ inline constexpr std::size_t page_size = 4096;
 inline constexpr std::uint32_t format_version = 1;
 /// The most zones of a disk: the zone table is kept in memory, 16 bytes a zone.
 inline constexpr std::uint32_t max_zones = 16 * 1024 * 1024;
+/// Zones in a sector of the zone table.
+inline constexpr std::size_t records_per_sector = 15;
 
 using SectorBytes = std::array<std::uint8_t, sector_size>;
 using Uuid = std::array<std::uint8_t, 16>;
@@ -81,6 +84,14 @@ struct FoundSuperblock {
     std::span<const std::uint8_t, 2 * page_size> start);
 /// Whether either copy begins with the magic number.
 [[nodiscard]] bool has_magic(std::span<const std::uint8_t, 2 * page_size> start) noexcept;
+
+class File;
+
+/// Writes an empty disk of a valid shape and makes it durable; 0 or an errno.
+[[nodiscard]] int format(File& file, const Shape& shape, const Uuid& uuid);
+
+/// The error for a disk of which a part is lost: "PATH is damaged: `what`; ...".
+[[nodiscard]] tl::unexpected<Error> damaged(const std::string& path, std::string_view what);
 
 /// "2 MiB", "513 bytes".
 [[nodiscard]] std::string in_words(std::uint64_t bytes);

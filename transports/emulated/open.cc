@@ -1,5 +1,4 @@
-#include "transports/emulated/open.h"
-
+// Opens a disk in a file of the host.
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -7,8 +6,10 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "transports/emulated/disk.h"
 #include "transports/emulated/emulated.h"
 #include "transports/emulated/queue.h"
+#include "transports/emulated/superblock_pair.h"
 #include "transports/host/file_lock.h"
 
 namespace zonebridge::emulated {
@@ -61,21 +62,6 @@ tl::expected<int, Error> open_file(const std::string& path, int flags) {
 
 }  // namespace
 
-tl::expected<FoundSuperblock, Error> read_superblock(File& file, const std::string& path) {
-    std::array<std::uint8_t, 2 * page_size> start{};
-    const iovec into{start.data(), start.size()};
-    const auto read = file.read({&into, 1}, 0);
-    if (!read)
-        return tl::make_unexpected(os_failure(read.error(), fmt::format("cannot read {}", path)));
-    auto found = choose_superblock(start);
-    if (!found) {
-        auto& message = found.error().message;
-        message = *read == 0 ? fmt::format("{} is not an emulated zoned disk (it is empty)", path)
-                             : fmt::format("{} {}", path, message);
-    }
-    return found;
-}
-
 tl::expected<std::unique_ptr<Disk>, Error> open_disk(std::unique_ptr<File> file,
                                                      const std::string& path,
                                                      Disk::Options options) {
@@ -87,12 +73,8 @@ tl::expected<std::unique_ptr<Disk>, Error> open_disk(std::unique_ptr<File> file,
     const Geometry geometry(found->superblock.shape);
     const auto size = file->size();
     if (size && *size < geometry.plain_offset)
-        return tl::make_unexpected(
-            Error{StatusCode::media_error,
-                  fmt::format("{} is damaged: it is cut off after {}, within its zone table of {}; "
-                              "restore it from a copy",
-                              path, in_words(*size), in_words(geometry.plain_offset)),
-                  {}});
+        return damaged(path, fmt::format("it is cut off after {}, within its zone table of {}",
+                                         in_words(*size), in_words(geometry.plain_offset)));
     auto disk = std::make_unique<Disk>(std::move(file), path, *found, std::move(*zeroes), options);
     if (auto loaded = disk->load(); !loaded) return tl::make_unexpected(loaded.error());
     if (options.writable) disk->start();

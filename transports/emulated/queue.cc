@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <utility>
 
 #include "transports/ring.h"
 
@@ -11,24 +10,24 @@ namespace zonebridge::emulated {
 
 tl::expected<std::unique_ptr<Queue>, Error> DiskQueue::open(Loop& loop, Disk& disk,
                                                             std::size_t depth) {
-    const auto event_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event_fd < 0) return tl::make_unexpected(os_failure(errno, "cannot make an eventfd"));
+    auto event = make_event_fd();
+    if (!event) return tl::make_unexpected(os_failure(errno, "cannot make an eventfd"));
     auto queue = std::make_unique<DiskQueue>(Private{}, loop, disk, std::max<std::size_t>(depth, 1),
-                                             event_fd);
-    if (auto watched = loop.watch(event_fd, *queue); !watched)
+                                             std::move(event));
+    if (auto watched = loop.watch(queue->waker_.event.get(), *queue); !watched)
         return tl::make_unexpected(watched.error());
     if (auto* committer = disk.committer()) committer->add(queue->waker_);
     loop.add_issuer(*queue);
     return queue;
 }
 
-DiskQueue::DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int event_fd)
+DiskQueue::DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, UniqueFd event)
     : Queue(loop, disk.limits(), depth),
       disk_(disk),
       writer_(disk),
       done_(depth),
       outcomes_(depth) {
-    waker_.event_fd = event_fd;
+    waker_.event = std::move(event);
     fresh_.reserve(depth);
     batch_.reserve(depth);
     waiting_.reserve(depth);
@@ -53,8 +52,7 @@ DiskQueue::~DiskQueue() {
     // it, and holds none.
     while (in_kernel_ != 0 && loop().turn(Loop::Wait::sleep)) continue;
     if (auto* committer = disk_.committer()) committer->remove(waker_);
-    loop().unwatch(waker_.event_fd);
-    ::close(waker_.event_fd);
+    loop().unwatch(waker_.event.get());
 }
 
 void DiskQueue::accept(std::span<const Request> requests) noexcept {

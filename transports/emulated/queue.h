@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "transports/emulated/clear_job.h"
 #include "transports/emulated/disk.h"
 #include "transports/emulated/read_job.h"
@@ -27,7 +28,7 @@ class DiskQueue final : public Queue,
   public:
     [[nodiscard]] static tl::expected<std::unique_ptr<Queue>, Error> open(Loop& loop, Disk& disk,
                                                                           std::size_t depth);
-    DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, int event_fd);  // by open()
+    DiskQueue(Private, Loop& loop, Disk& disk, std::size_t depth, UniqueFd event);  // by open()
     ~DiskQueue() override;
 
   private:

@@ -9,7 +9,6 @@
 // construction.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -36,38 +35,15 @@ class SlotMap {
         return kept - 1;
     }
     /// While loading: false if the slot does not exist or belongs to another zone.
-    [[nodiscard]] bool adopt(std::uint32_t zone, std::uint32_t slot) noexcept {
-        if (slot >= taken_.size() || taken_.test(slot)) return false;
-        taken_.set(slot);
-        of_zone_[zone - first_zone_] = slot + 1;
-        return true;
-    }
+    [[nodiscard]] bool adopt(std::uint32_t zone, std::uint32_t slot) noexcept;
     /// Allocates the lowest free slot, so that the file stays short; absent if there is none before
     /// the next commit.
-    [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t zone) noexcept {
-        auto found = taken_.next_clear(lowest_free_);
-        if (found) {
-            lowest_free_ = *found + 1;
-        } else {
-            lowest_free_ = taken_.size();
-            found = punchable_.next_set(0);
-            if (!found) return std::nullopt;
-            punchable_.clear(*found);
-        }
-        taken_.set(*found);
-        of_zone_[zone - first_zone_] = static_cast<std::uint32_t>(*found) + 1;
-        return static_cast<std::uint32_t>(*found);
-    }
+    [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t zone) noexcept;
     /// Releases the zone's slot once the next commit is durable.
     void release(std::uint32_t zone) noexcept;
     /// Frees the slot of a zone in which nothing was written since it got the slot: no record
     /// refers to it, so it is free at once.
-    void give_back(std::uint32_t zone) noexcept {
-        const auto slot = of(zone);
-        if (!slot) return;
-        of_zone_[zone - first_zone_] = 0;
-        punched({*slot, 1});
-    }
+    void give_back(std::uint32_t zone) noexcept;
     /// The commit that begins now will make all earlier releases durable.
     void begin_commit() noexcept { committing_.take(freed_); }
     void end_commit() noexcept { punchable_.take(committing_); }
@@ -77,29 +53,11 @@ class SlotMap {
         std::uint32_t count = 0;
     };
     /// Takes a run of at most `most` slots for punching; they are not allocated until punched().
-    [[nodiscard]] std::optional<Run> take_punchable(std::uint32_t most) noexcept {
-        const auto first = punchable_.next_set(0);
-        if (!first) return std::nullopt;
-        Run run{static_cast<std::uint32_t>(*first), 0};
-        while (run.count < most && *first + run.count < punchable_.size() &&
-               punchable_.test(*first + run.count)) {
-            punchable_.clear(*first + run.count);
-            ++run.count;
-        }
-        return run;
-    }
-    void punched(Run run) noexcept {
-        for (std::uint32_t i = 0; i < run.count; ++i) taken_.clear(run.first + i);
-        lowest_free_ = std::min<std::size_t>(lowest_free_, run.first);
-    }
+    [[nodiscard]] std::optional<Run> take_punchable(std::uint32_t most) noexcept;
+    void punched(Run run) noexcept;
     /// While loading: discards a slot that still has data but belongs to no zone. False if it is
     /// taken.
-    [[nodiscard]] bool discard(std::uint32_t slot) noexcept {
-        if (taken_.test(slot)) return false;
-        taken_.set(slot);
-        punchable_.set(slot);
-        return true;
-    }
+    [[nodiscard]] bool discard(std::uint32_t slot) noexcept;
 
     [[nodiscard]] bool awaits_commit() const noexcept {
         return freed_.count() + committing_.count() != 0;

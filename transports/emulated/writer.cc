@@ -5,7 +5,7 @@
 #include <cerrno>
 
 #include "base/iovec.h"
-#include "transports/emulated/block_hash.h"
+#include "transports/emulated/table_sector.h"
 
 namespace zonebridge::emulated {
 namespace {

@@ -69,20 +69,6 @@ std::vector<Mount> mounts(const Places& places) {
     return result;
 }
 
-bool opened_for_writing(const fs::path& process, const std::string& fd) {
-    std::ifstream info(process / "fdinfo" / fd);
-    for (std::string line; std::getline(info, line);) {
-        constexpr std::string_view key = "flags:";
-        if (!line.starts_with(key)) continue;
-        return (std::strtoul(line.c_str() + key.size(), nullptr, 8) & O_ACCMODE) != O_RDONLY;
-    }
-    return false;
-}
-
-bool is_number(const std::string& name) {
-    return !name.empty() && name.find_first_not_of("0123456789") == std::string::npos;
-}
-
 class Search {
   public:
     explicit Search(const Places& places) : places_(places), mounts_(mounts(places)) {}
@@ -196,25 +182,6 @@ tl::expected<int, int> open_exclusively(const std::string& path) {
 }
 
 }  // namespace
-
-std::vector<Opener> openers_of(const Places& places,
-                               const std::function<bool(const fs::path&)>& is_it) {
-    std::vector<Opener> openers;
-    for (const auto& id : names_in(places.proc)) {
-        if (!is_number(id)) continue;
-        const auto process = places.proc / id;
-        bool opened = false;
-        bool writes = false;
-        for (const auto& fd : names_in(process / "fd")) {
-            if (!is_it(process / "fd" / fd)) continue;
-            opened = true;
-            writes = writes || opened_for_writing(process, fd);
-        }
-        if (opened)
-            openers.push_back({id, first_line(process / "comm").value_or("a program"), writes});
-    }
-    return openers;
-}
 
 std::vector<Holder> find_holders(const Places& places, const Node& block) {
     Search search(places);

@@ -24,6 +24,20 @@ namespace zonebridge::host {
 /// Mount points of its file systems, including those on partitions and on devices stacked on it.
 [[nodiscard]] std::vector<std::string> mount_points_of(const Node& block);
 
+/// A user of a block device.
+struct Holder {
+    enum class Kind : unsigned char {
+        reader,   ///< Has it open for reading.
+        writer,   ///< Has it open for writing, or is a partition.
+        mounted,  ///< A file system or swap space, perhaps through partitions or other devices.
+        stacked,  ///< Another block device stacked on it.
+    };
+    Kind kind = Kind::reader;
+    std::string words;
+    std::optional<std::string> mount_point;  ///< Set for a file system.
+};
+[[nodiscard]] std::vector<Holder> find_holders(const Places& places, const Node& block);
+
 class Claim {
   public:
     /// Holds nothing: for a disk that has no block node.

@@ -17,6 +17,8 @@
 
 namespace zonebridge::host {
 
+struct Places;  // transports/host/places.h
+
 struct Node {
     enum class Kind : std::uint8_t {
         file,          ///< A regular file.
@@ -52,6 +54,12 @@ struct Node {
 /// Every disk that the kernel knows, by its most informative node: block devices (no partitions),
 /// and SCSI disks (types 00h and 14h) and NVMe namespaces without a block device. Sorted by name.
 [[nodiscard]] std::vector<Node> every_disk();
+
+// For tests, which use places of their own.
+/// The Node for a device node at `path` with this number.
+[[nodiscard]] tl::expected<Node, Error> describe(const Places& places, const std::string& path,
+                                                 bool block, dev_t number);
+[[nodiscard]] std::vector<Node> every_disk(const Places& places);
 
 /// A sysfs attribute without its end of line ("queue/zoned" of a block device); empty if it does
 /// not exist.

@@ -11,10 +11,6 @@
 #include <sys/types.h>
 #include <vector>
 
-#include <tl/expected.hpp>
-
-#include "transports/host/node.h"
-
 namespace zonebridge::host {
 
 /// The number of the block device at `path`; empty if it is not one. Never asks a server: a dead
@@ -28,11 +24,6 @@ struct Places {
     std::function<std::optional<dev_t>(const std::filesystem::path&)> block_number =
         block_number_at;
 };
-
-/// The Node for a device node at `path` with this number.
-[[nodiscard]] tl::expected<Node, Error> describe(const Places& places, const std::string& path,
-                                                 bool block, dev_t number);
-[[nodiscard]] std::vector<Node> every_disk(const Places& places);
 
 /// A process that has something open.
 struct Opener {
@@ -55,19 +46,5 @@ struct Opener {
 [[nodiscard]] std::optional<dev_t> device_number(const std::filesystem::path& sysfs);
 /// The node of a device's sysfs folder ("/dev/bsg/0:0:0:0").
 [[nodiscard]] std::string node_path(const Places& places, const std::filesystem::path& sysfs);
-
-/// A user of a block device.
-struct Holder {
-    enum class Kind : unsigned char {
-        reader,   ///< Has it open for reading.
-        writer,   ///< Has it open for writing, or is a partition.
-        mounted,  ///< A file system or swap space, perhaps through partitions or other devices.
-        stacked,  ///< Another block device stacked on it.
-    };
-    Kind kind = Kind::reader;
-    std::string words;
-    std::optional<std::string> mount_point;  ///< Set for a file system.
-};
-[[nodiscard]] std::vector<Holder> find_holders(const Places& places, const Node& block);
 
 }  // namespace zonebridge::host

@@ -7,8 +7,6 @@
 
 #include <libnvme.h>
 
-#include "transports/nvme/status.h"
-
 namespace zonebridge::nvme {
 namespace {
 

@@ -1,15 +1,12 @@
 #include "transports/nvme/discover.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "transports/nvme/status.h"
 #include "zns/report.h"
-#include "zns/status.h"
 #include "zone/survey.h"
 
 namespace zonebridge::nvme {
@@ -173,18 +170,6 @@ class Asking {
 };
 
 }  // namespace
-
-std::string words_of(std::int32_t value) {
-    if (value == -EACCES || value == -EPERM)
-        return "the kernel does not let this process send the command; this needs root "
-               "(CAP_SYS_ADMIN), or Linux 6.2 or later and the right to open the node for writing";
-    if (value == -no_path) return std::string(no_path_words);
-    if (value < 0) return to_string(NativeCause::os_error(-value));
-    const auto status = zns::status_of(static_cast<std::uint16_t>(value), Operation::report);
-    const auto words = zns::words_of(static_cast<std::uint16_t>(value));
-    if (words.empty()) return to_string(status.cause);
-    return fmt::format("{} ({})", words, to_string(status.cause));
-}
 
 tl::expected<Discovery, Error> discover(Port& port, const std::string& path,
                                         const zns::HostBounds& host) {

@@ -10,7 +10,6 @@
 
 #include "transports/nvme/port.h"
 #include "zns/identify.h"
-#include "zns/limits.h"
 #include "zone/limits.h"
 #include "zone/status.h"
 
@@ -25,9 +24,5 @@ struct Discovery {
 /// Checks everything that the device reports before believing it. Errors begin with `path`.
 [[nodiscard]] tl::expected<Discovery, Error> discover(Port& port, const std::string& path,
                                                       const zns::HostBounds& host);
-
-/// Why a command failed, as the end of a message: "not permitted; ...", "Invalid Field in Command
-/// (NVMe status 0/02)".
-[[nodiscard]] std::string words_of(std::int32_t value);
 
 }  // namespace zonebridge::nvme

@@ -12,9 +12,8 @@
 #include "transports/host/node.h"
 #include "transports/nvme/control.h"
 #include "transports/nvme/discover.h"
-#include "transports/nvme/probe.h"
 #include "transports/nvme/queue.h"
-#include "transports/nvme/status.h"
+#include "transports/nvme/uring_command.h"
 
 namespace zonebridge::nvme {
 namespace {

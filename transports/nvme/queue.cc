@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/iovec.h"
-#include "transports/nvme/status.h"
 #include "transports/nvme/uring_command.h"
 
 namespace zonebridge::nvme {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <string_view>
+#include <thread>
 
 #include <fmt/format.h>
 #include <scsi/sg_lib.h>
@@ -157,6 +158,30 @@ Retry retry_of(const Answer& answer) noexcept {
             return Retry::later;
         default:
             return Retry::no;
+    }
+}
+
+bool Patience::wait(Retry retry) noexcept {
+    switch (retry) {
+        case Retry::no:
+            return false;
+        case Retry::now:
+            return attentions_-- > 0;
+        case Retry::later:
+            break;
+    }
+    if (left_.count() <= 0) return false;
+    const auto pause = std::min(pause_, left_);
+    std::this_thread::sleep_for(pause);
+    left_ -= pause;
+    pause_ = std::min(pause_ * 2, std::chrono::milliseconds(250));
+    return true;
+}
+
+Answer send(Port& port, const Command& command, Patience patience) noexcept {
+    for (;;) {
+        auto answer = port.run(command);
+        if (!patience.wait(retry_of(answer))) return answer;
     }
 }
 

@@ -1,7 +1,11 @@
 // Interprets the result of a pass-through command, from SAM status, sense data and the kernel's own
-// bytes: as a Status, in words, and whether the command may be sent again.
+// bytes: as a Status, in words, and whether the command may be sent again. Sends such a command
+// again, for a limited time.
+//
+// Threads: any; Patience::wait() and send() block.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,5 +40,26 @@ enum class Retry : std::uint8_t {
 /// command was not carried out and can be sent again. Do not send a write to a sequential zone
 /// again on this alone: check the zone's write pointer first.
 [[nodiscard]] Retry retry_of(const Answer& answer) noexcept;
+
+/// Limits how often, and how long in all, one command is retried.
+class Patience {
+  public:
+    explicit Patience(std::chrono::milliseconds limit = std::chrono::seconds(10)) noexcept
+        : left_(limit) {}
+
+    /// Waits as `retry` says; returns false, without waiting, if the limit is used up or no retry
+    /// is due.
+    [[nodiscard]] bool wait(Retry retry) noexcept;
+
+  private:
+    std::chrono::milliseconds left_;
+    std::chrono::milliseconds pause_{2};
+    int attentions_ = 8;  // a command receives one unit attention; a reset causes a handful
+};
+
+/// Sends `command`, and again as long as retry_of() and `patience` allow. Not for writes to
+/// sequential zones.
+[[nodiscard]] Answer send(Port& port, const Command& command,
+                          Patience patience = Patience()) noexcept;
 
 }  // namespace zonebridge::scsi

@@ -11,8 +11,7 @@
 
 #include "base/unique_fd.h"
 #include "transports/host/node.h"
-#include "transports/scsi/control_port.h"
-#include "transports/scsi/data_port.h"
+#include "transports/scsi/kernel_ports.h"
 #include "zone/status.h"
 
 namespace zonebridge::scsi {
@@ -30,7 +29,7 @@ struct DataNode {
     DataPort::Kind kind = DataPort::Kind::sg;
 };
 
-/// The disk's nodes that can carry data, the best first (see data_port.h): the block node, the sg
+/// The disk's nodes that can carry data, the best first (see kernel_ports.h): the block node, the sg
 /// node, the bsg node.
 [[nodiscard]] std::vector<DataNode> data_nodes(const host::Node& node);
 

@@ -73,4 +73,49 @@ class Dialect {
         std::span<const std::uint8_t> reply, std::size_t index) const noexcept = 0;
 };
 
+/// ZBC-2, SBC-4.
+class ZbcDialect final : public Dialect {
+  public:
+    [[nodiscard]] Call read(std::uint64_t lba, std::uint32_t blocks) const noexcept override;
+    [[nodiscard]] Call write(std::uint64_t lba, std::uint32_t blocks,
+                             bool fua) const noexcept override;
+    [[nodiscard]] Call flush() const noexcept override;
+    [[nodiscard]] Call act(Operation operation,
+                           std::optional<std::uint64_t> zone_lba) const noexcept override;
+    [[nodiscard]] Call report(std::uint64_t lba, std::uint32_t length) const noexcept override;
+
+    [[nodiscard]] Status judge(const Answer& answer, Operation operation,
+                               std::uint32_t length) const noexcept override;
+    [[nodiscard]] std::optional<zbc::ReportListHeader> report_header(
+        std::span<const std::uint8_t> reply) const noexcept override;
+    [[nodiscard]] std::optional<zbc::RawZone> zone_descriptor(
+        std::span<const std::uint8_t> reply, std::size_t index) const noexcept override;
+};
+
+/// ZAC-2 and ACS-4, each command inside an ATA PASS-THROUGH(16) (SAT-4): for ATA disks whose SATL
+/// does not translate ZBC.
+class ZacDialect final : public Dialect {
+  public:
+    /// `sector_size`: bytes in a logical sector.
+    explicit ZacDialect(std::uint32_t sector_size) noexcept : sector_size_(sector_size) {}
+
+    [[nodiscard]] Call read(std::uint64_t lba, std::uint32_t blocks) const noexcept override;
+    [[nodiscard]] Call write(std::uint64_t lba, std::uint32_t blocks,
+                             bool fua) const noexcept override;
+    [[nodiscard]] Call flush() const noexcept override;
+    [[nodiscard]] Call act(Operation operation,
+                           std::optional<std::uint64_t> zone_lba) const noexcept override;
+    [[nodiscard]] Call report(std::uint64_t lba, std::uint32_t length) const noexcept override;
+
+    [[nodiscard]] Status judge(const Answer& answer, Operation operation,
+                               std::uint32_t length) const noexcept override;
+    [[nodiscard]] std::optional<zbc::ReportListHeader> report_header(
+        std::span<const std::uint8_t> reply) const noexcept override;
+    [[nodiscard]] std::optional<zbc::RawZone> zone_descriptor(
+        std::span<const std::uint8_t> reply, std::size_t index) const noexcept override;
+
+  private:
+    std::uint32_t sector_size_;
+};
+
 }  // namespace zonebridge::scsi

@@ -13,8 +13,6 @@
 
 #include "transports/scsi/answer.h"
 #include "transports/scsi/reporter.h"
-#include "transports/scsi/retry.h"
-#include "transports/scsi/zbc_dialect.h"
 #include "zbc/cdb.h"
 #include "zbc/commands.h"
 #include "zbc/inquiry_decode.h"

@@ -34,6 +34,11 @@ struct Zoned {
 /// Looks for zones on an ATA disk whose SATL does not translate ZBC; empty if there are none. The
 /// error begins with `path`.
 using FindZac = tl::expected<std::optional<Zoned>, Error> (*)(Port& port, const std::string& path);
+/// By ATA PASS-THROUGH(16) (discover_zac.cc). Empty also if nothing says that the disk has zones and
+/// it can't be asked. Linux passes ATA commands through for CAP_SYS_RAWIO only: if the disk
+/// otherwise shows that it has zones, the error says so.
+[[nodiscard]] tl::expected<std::optional<Zoned>, Error> find_zac(Port& port,
+                                                                 const std::string& path);
 
 struct DiscoverOptions {
     std::uint64_t host_max_transfer = 0;  ///< Bytes the host can move in one command.

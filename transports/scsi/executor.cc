@@ -6,7 +6,6 @@
 
 #include "base/iovec.h"
 #include "transports/scsi/reporter.h"
-#include "transports/scsi/retry.h"
 
 namespace zonebridge::scsi {
 namespace {

@@ -10,7 +10,6 @@
 
 #include "transports/scsi/passthrough/queue.h"
 #include "transports/scsi/route.h"
-#include "transports/scsi/zac_find.h"
 
 namespace zonebridge::scsi {
 namespace {

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include "transports/scsi/answer.h"
-#include "transports/scsi/retry.h"
 #include "zbc/report_decode.h"
 
 namespace zonebridge::scsi {

@@ -8,7 +8,6 @@
 #include "transports/host/node.h"
 #include "transports/scsi/answer.h"
 #include "transports/scsi/bsg_ring.h"
-#include "transports/scsi/retry.h"
 
 namespace zonebridge::scsi {
 namespace {

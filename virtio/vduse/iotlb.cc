@@ -35,6 +35,25 @@ void append(std::vector<Piece>& pieces, Piece next) {
         pieces.push_back(std::move(next));
 }
 
+tl::expected<GuestMemory::Table, std::string> build_memory(std::span<const Piece> pieces,
+                                                           const GuestMemory& previous) {
+    std::vector<MemoryRegionSource> sources;
+    for (const Piece& piece : pieces) {
+        const auto& extent = piece.extent;
+        sources.push_back(
+            {.region = {.guest_address = extent.start,
+                        .size = extent.last - extent.start + 1,
+                        .user_address = extent.start,
+                        .mmap_offset = extent.offset},
+             .fd = piece.fd.get(),
+             .options = {.writable = extent.writable, .kernel_made = extent.kernel_made}});
+    }
+    return GuestMemory::build(sources, previous);
+}
+
+namespace {
+
+/// All current pieces, from VDUSE_IOTLB_GET_FD. Fails if there are more than a table holds.
 tl::expected<std::vector<Piece>, std::string> read_iotlb(int device) {
     std::vector<Piece> pieces;
     for (std::uint64_t from = 0;;) {
@@ -73,26 +92,26 @@ tl::expected<std::vector<Piece>, std::string> read_iotlb(int device) {
     return pieces;
 }
 
-tl::expected<GuestMemory::Table, std::string> build_memory(std::span<const Piece> pieces,
-                                                           const GuestMemory& previous) {
-    std::vector<MemoryRegionSource> sources;
-    for (const Piece& piece : pieces) {
-        const auto& extent = piece.extent;
-        sources.push_back(
-            {.region = {.guest_address = extent.start,
-                        .size = extent.last - extent.start + 1,
-                        .user_address = extent.start,
-                        .mmap_offset = extent.offset},
-             .fd = piece.fd.get(),
-             .options = {.writable = extent.writable, .kernel_made = extent.kernel_made}});
-    }
-    return GuestMemory::build(sources, previous);
-}
-
 std::vector<Extent> extents_of(std::span<const Piece> pieces) {
     std::vector<Extent> extents;
     for (const Piece& piece : pieces) extents.push_back(piece.extent);
     return extents;
+}
+
+}  // namespace
+
+tl::expected<DriverMemory, std::string> DriverMemory::read_again(int device) const {
+    const auto pieces = read_iotlb(device);
+    if (!pieces) return tl::unexpected(pieces.error());
+    auto table = build_memory(*pieces, *table_);
+    if (!table) return tl::unexpected(std::move(table.error()));
+    return DriverMemory(extents_of(*pieces), std::move(*table));
+}
+
+tl::expected<bool, std::string> DriverMemory::is_outdated(int device) const {
+    const auto pieces = read_iotlb(device);
+    if (!pieces) return tl::unexpected(pieces.error());
+    return extents_of(*pieces) != extents_;
 }
 
 }  // namespace zonebridge::virtio::vduse

@@ -2,13 +2,14 @@
 // file. With virtio_vdpa they are the kernel's bounce buffer, which exists from the first buffer
 // on, and its rings; with vhost_vdpa the files of a guest's memory.
 //
-// Ownership: a Piece holds its file until the memory is built.
+// Ownership: a Piece holds its file until the memory is built; a DriverMemory shares the mappings.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
 #include <sys/types.h>
+#include <utility>
 #include <vector>
 
 #include <tl/expected.hpp>
@@ -42,14 +43,32 @@ struct Piece {
 /// that piece grows instead. Pieces made by the kernel stay separate.
 void append(std::vector<Piece>& pieces, Piece next);
 
-/// All current pieces, from VDUSE_IOTLB_GET_FD. Fails if there are more than a table holds.
-[[nodiscard]] tl::expected<std::vector<Piece>, std::string> read_iotlb(int device);
-
 /// Guest address and user address are both the driver's address. Reuses mappings of files that
 /// `previous` has; always maps the kernel's own memory anew.
 [[nodiscard]] tl::expected<GuestMemory::Table, std::string> build_memory(
     std::span<const Piece> pieces, const GuestMemory& previous);
 
-[[nodiscard]] std::vector<Extent> extents_of(std::span<const Piece> pieces);
+/// The pieces as the kernel reported them at some moment, mapped. The kernel does not tell of all
+/// changes: see is_outdated().
+class DriverMemory {
+  public:
+    /// No memory.
+    DriverMemory() : table_(GuestMemory::none()) {}
+
+    /// The memory that the kernel's device has now; shares the mappings of this one that are still
+    /// the same. Fails if there are more pieces than a table holds.
+    [[nodiscard]] tl::expected<DriverMemory, std::string> read_again(int device) const;
+    /// The kernel's device has other pieces now.
+    [[nodiscard]] tl::expected<bool, std::string> is_outdated(int device) const;
+
+    [[nodiscard]] const GuestMemory::Table& table() const noexcept { return table_; }
+
+  private:
+    DriverMemory(std::vector<Extent> extents, GuestMemory::Table table) noexcept
+        : extents_(std::move(extents)), table_(std::move(table)) {}
+
+    std::vector<Extent> extents_;  // what table_ was built from
+    GuestMemory::Table table_;
+};
 
 }  // namespace zonebridge::virtio::vduse

@@ -10,25 +10,23 @@
 // handles the bus.
 //
 // Threads: belongs to one thread.
-// Ownership: owns the device's descriptor and the record; borrows the Backend. Without destroy(),
-// the destructor stops every queue and resets the Backend, and the kernel's device waits for the
-// next process.
+// Ownership: owns the kernel's device and its queues; borrows the Backend. Without destroy(), the
+// destructor stops every queue and resets the Backend, and the kernel's device waits for the next
+// process.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <tl/expected.hpp>
 
 #include "virtio/backend.h"
-#include "virtio/session_end.h"
+#include "virtio/vduse/kernel_device.h"
+#include "virtio/vduse/queues.h"
 
 namespace zonebridge::virtio::vduse {
 
@@ -56,43 +54,59 @@ struct DeviceOptions {
     WaitLimits limits;
 };
 
-/// Log lines about events that do not end the session; called on the session's thread.
-using Log = std::function<void(std::string_view)>;
-
 class Session {
+    using Result = tl::expected<void, std::string>;
+
   public:
     /// Makes the kernel's device, with the Backend's queues and features, or takes over the device
     /// of an earlier process. Fails if this host lacks VDUSE, another process uses the name, or the
     /// existing device has other parameters and is on the vDPA bus.
     [[nodiscard]] static tl::expected<std::unique_ptr<Session>, std::string> open(
         const DeviceOptions& options, Backend& backend, Log log);
-    virtual ~Session() = default;
+    /// By open(), or in tests over a substitute for the kernel's device; prepare() comes first.
+    Session(KernelDevice device, WaitLimits limits, Backend& backend, Log log);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
+    ~Session();
+
+    /// Sets up the queues and their kick descriptors.
+    [[nodiscard]] Result prepare() { return queues_.prepare(); }
 
     /// The kernel's device existed already; it may be on the vDPA bus, with an active driver.
-    [[nodiscard]] virtual bool resumed() const noexcept = 0;
+    [[nodiscard]] bool resumed() const noexcept { return device_.resumed(); }
 
     /// Answers the kernel until `stop` is readable, or the device has failed. May be called again
     /// after `stopped`: a process that is about to end can thus still answer while the device
     /// leaves the vDPA bus.
-    [[nodiscard]] virtual SessionEnd run(int stop) = 0;
+    [[nodiscard]] SessionEnd run(int stop);
 
     /// Destroys the kernel's device and removes the record. Fails unless the device has left the
     /// vDPA bus; the session then goes on. After a success only the destructor may be called.
-    [[nodiscard]] virtual tl::expected<void, std::string> destroy() = 0;
+    [[nodiscard]] Result destroy();
 
-  protected:
-    Session() = default;
+  private:
+    [[nodiscard]] Result answer_requests();
+    [[nodiscard]] Result answer(const vduse_dev_request& request);
+    [[nodiscard]] bool set_status(std::uint8_t status);
+    [[nodiscard]] bool accept_features();
+    [[nodiscard]] bool driver_ok();
+    void resume();
+    void take_events();
+    void change_config();
+    /// False: the disk holds requests, and the reset stays due as long as it does.
+    [[nodiscard]] bool reset();
+
+    KernelDevice device_;
+    WaitLimits limits_;
+    Backend& backend_;
+    Log log_;
+    Queues queues_;
+    bool to_resume_;          ///< A driver may be using the device since an earlier process.
+    bool reset_due_ = false;  ///< The driver's reset waits for the disk.
+    bool unknown_logged_ = false;
 };
-
-/// What this host lacks for VDUSE, with advice; nothing if it has all.
-[[nodiscard]] std::optional<std::string> missing();
 
 /// The limits for a device with that msg_timeout; 0: no timeout.
 [[nodiscard]] WaitLimits fitting(WaitLimits limits, std::chrono::seconds message_timeout);
-
-/// The error of an invalid device name.
-[[nodiscard]] std::optional<std::string> bad_name(std::string_view name);
 
 }  // namespace zonebridge::virtio::vduse

@@ -34,14 +34,15 @@ void collect_fds(msghdr& header, std::vector<UniqueFd>& fds) {
 
 }  // namespace
 
-tl::expected<Channel, std::string> Channel::over(UniqueFd socket) {
+tl::expected<Channel, std::string> Channel::over(UniqueFd socket,
+                                                 std::chrono::milliseconds patience) {
     struct stat info {};
     if (::fstat(socket.get(), &info) != 0) return failure("cannot use the connection", errno);
     if (!S_ISSOCK(info.st_mode)) return tl::unexpected(std::string("it is not a socket"));
     const int flags = ::fcntl(socket.get(), F_GETFL);
     if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) != 0)
         return failure("cannot use the connection", errno);
-    return Channel(std::move(socket));
+    return Channel(std::move(socket), patience);
 }
 
 tl::expected<std::size_t, std::string> Channel::receive_into(std::span<std::byte> out,
@@ -91,7 +92,13 @@ tl::expected<Channel::Progress, std::string> Channel::receive() {
                 return tl::unexpected(
                     std::string("the front end closed the connection in the middle of a message"));
             }
-            if (*received == 0) return Progress::more;
+            if (*received == 0) {
+                if (!in_message()) return Progress::more;
+                if (!began_) began_ = Clock::now();
+                if (Clock::now() - *began_ < patience_) return Progress::more;
+                return tl::unexpected(
+                    std::string("the front end began a message and did not finish it"));
+            }
             const bool was_header = received_ < sizeof(MessageHeader);
             received_ += *received;
             if (received_ < sizeof(MessageHeader)) continue;
@@ -116,15 +123,19 @@ tl::expected<Channel::Progress, std::string> Channel::receive() {
 
 Message Channel::take() noexcept {
     received_ = 0;
+    began_.reset();
     return std::exchange(message_, {});
+}
+
+std::optional<Channel::Clock::time_point> Channel::due() const noexcept {
+    if (!began_) return std::nullopt;
+    return *began_ + patience_;
 }
 
 tl::expected<void, std::string> Channel::send(const MessageHeader& header,
                                               std::span<const std::byte> payload,
-                                              std::optional<int> fd,
-                                              std::chrono::milliseconds timeout,
-                                              std::optional<int> stop) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+                                              std::optional<int> fd, std::optional<int> stop) {
+    const auto deadline = Clock::now() + patience_;
     const auto head = std::as_bytes(std::span(&header, 1));
     std::vector<std::byte> bytes;
     bytes.reserve(head.size() + payload.size());
@@ -154,8 +165,8 @@ tl::expected<void, std::string> Channel::send(const MessageHeader& header,
         if (errno == EINTR) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
             return failure("cannot send to the front end", errno);
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-            deadline - std::chrono::steady_clock::now());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         if (left.count() <= 0)
             return tl::unexpected(std::string("the front end does not read its replies"));
         pollfd waits[2] = {{socket_.get(), POLLOUT, 0}, {stop.value_or(-1), POLLIN, 0}};
@@ -165,6 +176,27 @@ tl::expected<void, std::string> Channel::send(const MessageHeader& header,
             return tl::unexpected(std::string("stopped while replying"));
     }
     return {};
+}
+
+tl::expected<void, std::string> BackendChannel::open(Message& message) {
+    if (message.fds.size() != 1)
+        return tl::unexpected(std::string("came without a file descriptor"));
+    struct stat info {};
+    if (::fstat(message.fds[0].get(), &info) != 0 || !S_ISSOCK(info.st_mode))
+        return tl::unexpected(std::string("its file descriptor is not a socket"));
+    socket_ = std::move(message.fds[0]);
+    return {};
+}
+
+void BackendChannel::send_config_change() noexcept {
+    if (!socket_) return;
+    const MessageHeader header{.request = static_cast<std::uint32_t>(BackendRequest::config_change),
+                               .flags = MessageHeader::version,
+                               .size = 0};
+    // A front end that lets this channel fill up has enough pending messages to read the
+    // configuration again. A partly sent message would make the channel useless.
+    const ssize_t sent = ::send(socket_.get(), &header, sizeof header, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof header) socket_.close();
 }
 
 }  // namespace zonebridge::virtio

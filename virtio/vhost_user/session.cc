@@ -4,67 +4,13 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "virtio/device_status.h"
-
 namespace zonebridge::virtio {
 namespace {
-
-/// Requests with a reply of their own, so that need_reply changes nothing.
-bool has_own_reply(Request request) noexcept {
-    switch (request) {
-        case Request::get_features:
-        case Request::set_log_base:
-        case Request::get_vring_base:
-        case Request::get_protocol_features:
-        case Request::get_queue_num:
-        case Request::get_config:
-        case Request::get_inflight_fd:
-        case Request::get_max_mem_slots:
-        case Request::get_status:
-            return true;
-        case Request::set_features:
-        case Request::set_owner:
-        case Request::reset_owner:
-        case Request::set_mem_table:
-        case Request::set_log_fd:
-        case Request::set_vring_num:
-        case Request::set_vring_addr:
-        case Request::set_vring_base:
-        case Request::set_vring_kick:
-        case Request::set_vring_call:
-        case Request::set_vring_err:
-        case Request::set_protocol_features:
-        case Request::set_vring_enable:
-        case Request::set_backend_req_fd:
-        case Request::set_config:
-        case Request::set_inflight_fd:
-        case Request::reset_device:
-        case Request::add_mem_reg:
-        case Request::rem_mem_reg:
-        case Request::set_status:
-            return false;
-    }
-    return false;
-}
-
-/// The most descriptors that may come with a request.
-std::size_t most_fds(Request request) noexcept {
-    if (request == Request::set_mem_table) return max_table_regions;
-    const bool one = request == Request::set_log_base || request == Request::set_log_fd ||
-                     request == Request::set_vring_kick || request == Request::set_vring_call ||
-                     request == Request::set_vring_err || request == Request::set_backend_req_fd ||
-                     request == Request::set_inflight_fd || request == Request::add_mem_reg ||
-                     request == Request::rem_mem_reg;
-    return one ? 1 : 0;
-}
 
 tl::expected<bool, std::string> accepted(tl::expected<void, std::string> result) {
     if (!result) return tl::unexpected(std::move(result.error()));
@@ -78,12 +24,89 @@ std::span<const std::byte> bytes_of(const Payload& payload) noexcept {
 
 }  // namespace
 
+struct Session::Handlers {
+    struct Row {
+        Request request;
+        std::size_t most_fds;  ///< The most descriptors that may come with the request.
+        bool own_reply;        ///< The request has a reply, so that need_reply changes nothing.
+        Outcome (*handle)(Session&, Message&);
+    };
+    [[nodiscard]] static const Row* find(Request request) noexcept;
+};
+
+const Session::Handlers::Row* Session::Handlers::find(Request request) noexcept {
+    using S = Session;
+    using M = Message;
+    constexpr auto nothing_to_do = [](S&, M&) -> Outcome { return true; };
+    static constexpr Row rows[] = {
+        {Request::get_features, 0, true,
+         [](S& s, M& m) { return accepted(s.reply_u64(m, s.negotiation_.offered())); }},
+        {Request::set_features, 0, false, [](S& s, M& m) { return s.set_features(m); }},
+        {Request::get_protocol_features, 0, true,
+         [](S& s, M& m) { return accepted(s.reply_u64(m, protocol_feature::offered)); }},
+        {Request::set_protocol_features, 0, false,
+         [](S& s, M& m) { return accepted(s.negotiation_.set_protocol_features(m)); }},
+        {Request::get_status, 0, true,
+         [](S& s, M& m) { return accepted(s.reply_u64(m, s.negotiation_.status())); }},
+        {Request::set_status, 0, false, [](S& s, M& m) { return accepted(s.set_status(m)); }},
+        {Request::reset_device, 0, false,
+         [](S& s, M&) { return accepted(s.reset_device(ResetCause::requested)); }},
+        {Request::set_owner, 0, false, nothing_to_do},
+        // Deprecated; acting on it is known to break front ends.
+        {Request::reset_owner, 0, false, nothing_to_do},
+
+        {Request::get_config, 0, true, [](S& s, M& m) { return accepted(s.get_config(m)); }},
+        {Request::set_config, 0, false, [](S& s, M& m) { return s.set_config(m); }},
+        {Request::set_backend_req_fd, 1, false,
+         [](S& s, M& m) { return accepted(s.backend_channel_.open(m)); }},
+
+        {Request::get_max_mem_slots, 0, true,
+         [](S& s, M& m) { return accepted(s.reply_u64(m, GuestMemory::max_regions)); }},
+        {Request::set_mem_table, max_table_regions, false,
+         [](S& s, M& m) { return accepted(s.move_to(s.memory_.whole(m))); }},
+        {Request::add_mem_reg, 1, false,
+         [](S& s, M& m) { return accepted(s.move_to(s.memory_.with(m))); }},
+        {Request::rem_mem_reg, 1, false,
+         [](S& s, M& m) { return accepted(s.move_to(s.memory_.without(m))); }},
+        {Request::set_log_base, 1, true, [](S& s, M& m) { return accepted(s.set_log_base(m)); }},
+        // Optional: the front end can read the log itself.
+        {Request::set_log_fd, 1, false, nothing_to_do},
+        {Request::get_inflight_fd, 0, true,
+         [](S& s, M& m) { return accepted(s.get_inflight_fd(m)); }},
+        {Request::set_inflight_fd, 1, false,
+         [](S& s, M& m) { return accepted(s.memory_.set_record(m)); }},
+
+        {Request::get_queue_num, 0, true,
+         [](S& s, M& m) { return accepted(s.reply_u64(m, s.backend_.queue_count())); }},
+        {Request::set_vring_num, 0, false,
+         [](S& s, M& m) { return accepted(s.rings_.set_size(m)); }},
+        {Request::set_vring_addr, 0, false,
+         [](S& s, M& m) { return accepted(s.set_vring_addr(m)); }},
+        {Request::get_vring_base, 0, true,
+         [](S& s, M& m) { return accepted(s.get_vring_base(m)); }},
+        {Request::set_vring_base, 0, false,
+         [](S& s, M& m) { return accepted(s.rings_.set_base(m)); }},
+        {Request::set_vring_kick, 1, false,
+         [](S& s, M& m) { return accepted(s.rings_.set_kick(m, s.drained_by_)); }},
+        {Request::set_vring_call, 1, false,
+         [](S& s, M& m) { return accepted(s.rings_.set_call(m)); }},
+        {Request::set_vring_err, 1, false,
+         [](S& s, M& m) { return accepted(s.rings_.set_error(m)); }},
+        {Request::set_vring_enable, 0, false,
+         [](S& s, M& m) { return accepted(s.rings_.enable(m)); }},
+    };
+    const auto* const row = std::find_if(std::begin(rows), std::end(rows),
+                                         [&](const Row& one) { return one.request == request; });
+    return row == std::end(rows) ? nullptr : row;
+}
+
 Session::Session(Channel channel, Backend& backend, SessionOptions options)
     : channel_(std::move(channel)),
       backend_(backend),
-      options_(options),
-      queues_(backend.queue_count()),
-      memory_(GuestMemory::none()) {}
+      drain_(options.drain),
+      negotiation_(backend),
+      memory_(backend),
+      rings_(backend, negotiation_, memory_) {}
 
 Session::~Session() {
     end();
@@ -91,7 +114,7 @@ Session::~Session() {
 
 tl::expected<std::unique_ptr<Session>, std::string> Session::over(UniqueFd socket, Backend& backend,
                                                                   SessionOptions options) {
-    auto channel = Channel::over(std::move(socket));
+    auto channel = Channel::over(std::move(socket), options.patience);
     if (!channel) return tl::unexpected(std::move(channel.error()));
     struct Access : Session {
         Access(Channel channel, Backend& backend, SessionOptions options)
@@ -107,9 +130,9 @@ SessionEnd Session::run(std::optional<int> stop) {
         if (auto ended = step(more)) return std::move(*ended);
 
         int timeout = more ? 0 : -1;
-        if (!more && message_began_) {
-            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-                *message_began_ + options_.patience - Clock::now());
+        if (const auto due = channel_.due(); due && !more) {
+            const auto left =
+                std::chrono::duration_cast<std::chrono::milliseconds>(*due - Clock::now());
             timeout = static_cast<int>(std::max<std::int64_t>(left.count() + 1, 0));
         }
         std::array<pollfd, 3> waits{{{channel_.fd(), POLLIN, 0},
@@ -132,21 +155,15 @@ std::optional<SessionEnd> Session::step(bool& more) {
         case Channel::Progress::closed:
             return finish(SessionEnd::Reason::disconnected, {});
         case Channel::Progress::more:
-            if (!channel_.in_message()) return std::nullopt;
-            if (!message_began_) message_began_ = Clock::now();
-            if (Clock::now() - *message_began_ >= options_.patience)
-                return finish(SessionEnd::Reason::failed,
-                              "the front end began a message and did not finish it");
             return std::nullopt;
         case Channel::Progress::message:
             break;
     }
-    message_began_.reset();
     more = true;
     Message message = channel_.take();
     if (auto handled = handle(message); !handled)
         return finish(SessionEnd::Reason::failed, std::move(handled.error()));
-    if (memory_->broken())
+    if (memory_.guest().broken())
         return finish(SessionEnd::Reason::failed, "the front end truncated memory that it shares");
     return std::nullopt;
 }
@@ -159,7 +176,7 @@ SessionEnd Session::finish(SessionEnd::Reason reason, std::string message) {
 void Session::end() noexcept {
     if (std::exchange(ended_, true)) return;
     // Do not wait a second time if a drain timeout ended the session.
-    if (!undrained_) drained_by_ = Clock::now() + options_.drain;
+    if (!rings_.undrained() && !memory_.undrained()) drained_by_ = Clock::now() + drain_;
     (void)reset_device(ResetCause::session_end);
     // Last: a front end that sees the close may reuse its memory.
     backend_channel_.close();
@@ -167,12 +184,13 @@ void Session::end() noexcept {
 }
 
 Session::Result Session::drain_events() {
+    constexpr auto needed = protocol_feature::backend_req | protocol_feature::config;
     while (auto event = backend_.take_event()) {
         switch (event->kind) {
             case BackendEvent::Kind::fault:
                 return tl::unexpected(std::move(event->text));
             case BackendEvent::Kind::config_changed:
-                notify_config_change();
+                if (negotiation_.has_protocol(needed)) backend_channel_.send_config_change();
                 break;
         }
     }
@@ -180,25 +198,26 @@ Session::Result Session::drain_events() {
 }
 
 Session::Result Session::handle(Message& message) {
-    drained_by_ = Clock::now() + options_.drain;
+    drained_by_ = Clock::now() + drain_;
     const auto request = parse_request(message.header.request);
-    if (!request)
+    const auto* const row = request ? Handlers::find(*request) : nullptr;
+    if (row == nullptr)
         return tl::unexpected(
             fmt::format("message {} is not known to this back end", message.header.request));
     const auto named = [&](const std::string& why) {
-        return tl::unexpected(fmt::format("{}: {}", to_string(*request), why));
+        return tl::unexpected(fmt::format("{}: {}", to_string(row->request), why));
     };
     if ((message.header.flags & MessageHeader::reply) != 0)
         return named("is marked as a reply, but this back end asked nothing");
-    const bool acknowledge = message.wants_reply() && !has_own_reply(*request);
+    const bool acknowledge = message.wants_reply() && !row->own_reply;
 
-    tl::expected<bool, std::string> result =
-        message.fds.size() > most_fds(*request)
+    const Outcome result =
+        message.fds.size() > row->most_fds
             ? tl::unexpected(fmt::format("came with {} file descriptors, but takes at most {}",
-                                         message.fds.size(), most_fds(*request)))
-            : dispatch(*request, message);
+                                         message.fds.size(), row->most_fds))
+            : row->handle(*this, message);
     // Checked only now: this message may be the SET_PROTOCOL_FEATURES that enables reply_ack.
-    if (acknowledge && (protocol_features_ & protocol_feature::reply_ack) != 0) {
+    if (acknowledge && negotiation_.has_protocol(protocol_feature::reply_ack)) {
         auto replied = reply_u64(message, result && *result ? 0 : 1);
         if (result && !replied) return named(replied.error());
     }
@@ -206,89 +225,12 @@ Session::Result Session::handle(Message& message) {
     return {};
 }
 
-tl::expected<bool, std::string> Session::dispatch(Request request, Message& message) {
-    switch (request) {
-        case Request::get_features:
-        case Request::get_protocol_features:
-        case Request::get_queue_num:
-        case Request::get_max_mem_slots:
-        case Request::get_status:
-        case Request::get_config:
-        case Request::get_vring_base:
-        case Request::get_inflight_fd:
-            return dispatch_query(request, message);
-        case Request::set_owner:
-        case Request::reset_owner:  // deprecated; acting on it is known to break front ends
-        case Request::set_log_fd:   // optional: the front end can read the log itself
-            return true;
-        case Request::set_features:
-            return set_features(message);
-        case Request::set_protocol_features: {
-            const auto value = parse<std::uint64_t>(message.payload);
-            if (!value) return tl::unexpected(std::string("its payload is not 8 bytes"));
-            protocol_features_ = *value & protocol_feature::offered;
-            return true;
-        }
-        case Request::set_mem_table:
-            return accepted(set_mem_table(message));
-        case Request::add_mem_reg:
-            return accepted(add_mem_reg(message));
-        case Request::rem_mem_reg:
-            return accepted(rem_mem_reg(message));
-        case Request::set_log_base:
-            return accepted(set_log_base(message));
-        case Request::set_inflight_fd:
-            return accepted(set_inflight_fd(message));
-        case Request::set_vring_num:
-            return accepted(set_vring_num(message));
-        case Request::set_vring_addr:
-            return accepted(set_vring_addr(message));
-        case Request::set_vring_base:
-            return accepted(set_vring_base(message));
-        case Request::set_vring_kick:
-            return accepted(set_vring_kick(message));
-        case Request::set_vring_call:
-            return accepted(set_vring_call(message));
-        case Request::set_vring_err:
-            return accepted(set_vring_err(message));
-        case Request::set_vring_enable:
-            return accepted(set_vring_enable(message));
-        case Request::set_backend_req_fd:
-            return accepted(set_backend_req_fd(message));
-        case Request::set_config:
-            return set_config(message);
-        case Request::set_status:
-            return accepted(set_status(message));
-        case Request::reset_device:
-            return accepted(reset_device(ResetCause::requested));
-    }
-    return false;
-}
-
-tl::expected<bool, std::string> Session::dispatch_query(Request request, Message& message) {
-    if (request == Request::get_features)
-        return accepted(reply_u64(
-            message, backend_.features() | feature::protocol_features | feature::log_all));
-    if (request == Request::get_protocol_features)
-        return accepted(reply_u64(message, protocol_feature::offered));
-    if (request == Request::get_queue_num)
-        return accepted(reply_u64(message, backend_.queue_count()));
-    if (request == Request::get_max_mem_slots)
-        return accepted(reply_u64(message, GuestMemory::max_regions));
-    if (request == Request::get_status)
-        return accepted(reply_u64(
-            message, features_refused_ ? status_ & ~device_status::features_ok : status_));
-    if (request == Request::get_config) return accepted(get_config(message));
-    if (request == Request::get_vring_base) return accepted(get_vring_base(message));
-    return accepted(get_inflight_fd(message));
-}
-
 Session::Result Session::reply(const Message& to, std::span<const std::byte> payload,
                                std::optional<int> fd) {
     const MessageHeader header{.request = to.header.request,
                                .flags = MessageHeader::version | MessageHeader::reply,
                                .size = static_cast<std::uint32_t>(payload.size())};
-    return channel_.send(header, payload, fd, options_.patience, stop_);
+    return channel_.send(header, payload, fd, stop_);
 }
 
 Session::Result Session::reply_u64(const Message& to, std::uint64_t value) {
@@ -308,7 +250,7 @@ Session::Result Session::get_config(const Message& message) {
     return reply(message, answer);
 }
 
-tl::expected<bool, std::string> Session::set_config(const Message& message) {
+Session::Outcome Session::set_config(const Message& message) {
     const auto access = parse_config(message.payload);
     if (!access) return tl::unexpected(std::string("its payload is inconsistent"));
     if (access->header.offset > max_config_size - access->header.size) return false;
@@ -316,37 +258,75 @@ tl::expected<bool, std::string> Session::set_config(const Message& message) {
                                  (access->header.flags & ConfigHeader::flag_migration) != 0);
 }
 
-Session::Result Session::set_backend_req_fd(Message& message) {
-    if (message.fds.size() != 1)
-        return tl::unexpected(std::string("came without a file descriptor"));
-    struct stat info {};
-    if (::fstat(message.fds[0].get(), &info) != 0 || !S_ISSOCK(info.st_mode))
-        return tl::unexpected(std::string("its file descriptor is not a socket"));
-    backend_channel_ = std::move(message.fds[0]);
-    return {};
-}
-
-void Session::notify_config_change() noexcept {
-    constexpr auto needed = protocol_feature::backend_req | protocol_feature::config;
-    if (ended_ || !backend_channel_ || (protocol_features_ & needed) != needed) return;
-    const MessageHeader header{.request = static_cast<std::uint32_t>(BackendRequest::config_change),
-                               .flags = MessageHeader::version,
-                               .size = 0};
-    // No reply is requested or awaited. A front end that lets this channel fill up has enough
-    // pending messages to read the configuration again. A partly sent message would make the
-    // channel useless.
-    const ssize_t sent =
-        ::send(backend_channel_.get(), &header, sizeof header, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof header) backend_channel_.close();
+Session::Outcome Session::set_features(const Message& message) {
+    const auto features = negotiation_.features_of(message);
+    if (!features) return tl::unexpected(features.error());
+    if (negotiation_.changes_device(*features))
+        if (auto stopped = rings_.suspend(drained_by_); !stopped)
+            return tl::unexpected(std::move(stopped.error()));
+    if (!negotiation_.accept(*features)) return false;
+    // A front end without SET_VRING_ENABLE will never send it.
+    if ((*features & feature::protocol_features) == 0) rings_.enable_all();
+    if (auto logged = update_log(); !logged) return tl::unexpected(std::move(logged.error()));
+    return accepted(rings_.start_ready());
 }
 
 Session::Result Session::set_status(const Message& message) {
-    const auto value = parse<std::uint64_t>(message.payload);
-    if (!value || *value > 0xff)
-        return tl::unexpected(std::string("its payload is not a device status"));
-    const auto before = std::exchange(status_, static_cast<std::uint8_t>(*value));
-    if (status_ == 0 && before != 0) return reset_device(ResetCause::status);
-    return {};
+    const auto resets = negotiation_.set_status(message);
+    if (!resets) return tl::unexpected(resets.error());
+    return *resets ? reset_device(ResetCause::status) : Result();
+}
+
+Session::Result Session::set_log_base(const Message& message) {
+    const bool by_file = negotiation_.has_protocol(protocol_feature::log_shmfd);
+    if (auto set = memory_.set_log(message, by_file); !set) return set;
+    if (auto updated = update_log(); !updated) return updated;
+    return reply_u64(message, 0);
+}
+
+Session::Result Session::get_inflight_fd(const Message& message) {
+    const auto record = memory_.make_record(message);
+    if (!record) return tl::unexpected(record.error());
+    return reply(message, record->payload, record->fd.get());
+}
+
+Session::Result Session::set_vring_addr(const Message& message) {
+    const auto ring = rings_.place(message, drained_by_);
+    if (!ring) return tl::unexpected(ring.error());
+    if (auto logged = update_log(); !logged) return logged;
+    return rings_.start(*ring);
+}
+
+Session::Result Session::get_vring_base(const Message& message) {
+    const auto base = rings_.take_base(message, drained_by_);
+    if (!base) return tl::unexpected(base.error());
+    return reply(message, bytes_of(*base));
+}
+
+Session::Result Session::move_to(tl::expected<GuestMemory::Table, std::string> table) {
+    if (!table) return tl::unexpected(std::move(table.error()));
+    // A front end may remove a region that holds rings and add it again in another shape while the
+    // guest runs: QEMU does when firmware changes the mapping of low memory.
+    if (auto left = rings_.leave(**table, drained_by_); !left) return left;
+    if (auto moved = memory_.move_to(std::move(*table), drained_by_); !moved) return moved;
+    if (auto logged = update_log(); !logged) return logged;
+    return rings_.start_ready();
+}
+
+Session::Result Session::update_log() {
+    return memory_.update_log(negotiation_.logs(), rings_.used_logs());
+}
+
+Session::Result Session::reset_device(ResetCause cause) {
+    auto drained = rings_.stop_all(drained_by_);
+    // The session's end calls this function once more.
+    if (!drained && cause != ResetCause::session_end) return drained;
+    rings_.forget();
+    negotiation_.reset();
+    (void)update_log();  // can't fail: nothing is logged without accepted features
+    if (cause == ResetCause::session_end) memory_.release(drained_by_);
+    backend_.reset(cause);
+    return drained;
 }
 
 }  // namespace zonebridge::virtio

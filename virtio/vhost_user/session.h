@@ -1,9 +1,9 @@
-// The back end's side of one vhost-user connection, for one Backend. Bad input from the peer can at
-// worst end its session with an error.
+// The back end's side of one vhost-user connection, for one Backend: receives the front end's
+// messages and hands each to the part that it concerns. Bad input from the peer can at worst end
+// its session with an error.
 //
-// A ring runs while it has a size, addresses that lie in the guest's memory, accepted features and
-// a kick descriptor (or has to be polled). A ring that a worker finds broken ends the session
-// (BackendEvent::fault); its error descriptor was signalled first.
+// A ring that a worker finds broken ends the session (BackendEvent::fault); its error descriptor
+// was signalled first.
 //
 // Messages whose protocol feature was not negotiated are answered all the same: that is harmless,
 // and some front ends send them. Unknown requests end the session, because it is not known whether
@@ -19,16 +19,14 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <tl/expected.hpp>
 
 #include "virtio/backend.h"
-#include "virtio/dirty_log.h"
-#include "virtio/inflight.h"
-#include "virtio/memory.h"
-#include "virtio/session_end.h"
 #include "virtio/vhost_user/channel.h"
+#include "virtio/vhost_user/front_end_memory.h"
+#include "virtio/vhost_user/negotiation.h"
+#include "virtio/vhost_user/rings.h"
 
 namespace zonebridge::virtio {
 
@@ -53,26 +51,12 @@ class Session {
     /// becomes readable.
     [[nodiscard]] SessionEnd run(std::optional<int> stop);
 
-    /// Sends the front end CONFIG_CHANGE, if it has a channel for that.
-    void notify_config_change() noexcept;
-
   private:
     using Result = tl::expected<void, std::string>;
+    /// False: the message was refused, and the session goes on.
+    using Outcome = tl::expected<bool, std::string>;
     using Clock = std::chrono::steady_clock;
-
-    struct Queue {
-        std::optional<std::uint16_t> size;
-        std::optional<RingAddresses> addresses;
-        std::optional<std::uint64_t> used_log;
-        std::uint16_t base = 0;
-        bool kick_set = false;  // `kick` is valid: a descriptor, or null to poll
-        SharedFd kick;
-        SharedFd call;
-        SharedFd error;
-        bool enabled = false;
-        bool running = false;
-        bool suspended = false;  // ran until its memory was removed; continues when it returns
-    };
+    struct Handlers;  // a row for each request
 
     Session(Channel channel, Backend& backend, SessionOptions options);
 
@@ -83,61 +67,33 @@ class Session {
     void end() noexcept;
     [[nodiscard]] Result drain_events();
     [[nodiscard]] Result handle(Message& message);
-    /// False: refused, and the session goes on.
-    [[nodiscard]] tl::expected<bool, std::string> dispatch(Request request, Message& message);
-    [[nodiscard]] tl::expected<bool, std::string> dispatch_query(Request request, Message& message);
     [[nodiscard]] Result reply(const Message& to, std::span<const std::byte> payload,
                                std::optional<int> fd = std::nullopt);
     [[nodiscard]] Result reply_u64(const Message& to, std::uint64_t value);
-    [[nodiscard]] Result get_config(const Message& message);
-    [[nodiscard]] tl::expected<bool, std::string> set_config(const Message& message);
-    [[nodiscard]] Result set_backend_req_fd(Message& message);
-    [[nodiscard]] Result set_status(const Message& message);
 
-    // session_memory.cc
-    [[nodiscard]] Result set_mem_table(const Message& message);
-    [[nodiscard]] Result add_mem_reg(const Message& message);
-    [[nodiscard]] Result rem_mem_reg(const Message& message);
-    [[nodiscard]] Result move_to(GuestMemory::Table memory);
+    // Requests that concern the Backend itself, or several parts.
+    [[nodiscard]] Result get_config(const Message& message);
+    [[nodiscard]] Outcome set_config(const Message& message);
+    [[nodiscard]] Outcome set_features(const Message& message);
+    [[nodiscard]] Result set_status(const Message& message);
     [[nodiscard]] Result set_log_base(const Message& message);
     [[nodiscard]] Result get_inflight_fd(const Message& message);
-    [[nodiscard]] Result set_inflight_fd(const Message& message);
-    [[nodiscard]] Result update_log();
-
-    // session_queues.cc
-    [[nodiscard]] tl::expected<bool, std::string> set_features(const Message& message);
-    [[nodiscard]] Result set_vring_num(const Message& message);
     [[nodiscard]] Result set_vring_addr(const Message& message);
-    [[nodiscard]] Result set_vring_base(const Message& message);
     [[nodiscard]] Result get_vring_base(const Message& message);
-    [[nodiscard]] Result set_vring_kick(Message& message);
-    [[nodiscard]] Result set_vring_call(Message& message);
-    [[nodiscard]] Result set_vring_err(Message& message);
-    [[nodiscard]] Result set_vring_enable(const Message& message);
-    [[nodiscard]] tl::expected<VringState, std::string> ring_state(const Message& message) const;
-    [[nodiscard]] VirtQueue::Config ring_config(std::uint16_t index) const noexcept;
-    [[nodiscard]] Result start_if_ready(std::uint16_t index, bool look_at_once);
-    [[nodiscard]] Result stop(std::uint16_t index);
+    [[nodiscard]] Result move_to(tl::expected<GuestMemory::Table, std::string> table);
+    [[nodiscard]] Result update_log();
     /// An error if a queue did not stop in time; the session has to end then.
     [[nodiscard]] Result reset_device(ResetCause cause);
 
     Channel channel_;
+    BackendChannel backend_channel_;
     Backend& backend_;
-    SessionOptions options_;
-    std::vector<Queue> queues_;
-    GuestMemory::Table memory_;
-    std::shared_ptr<const DirtyLog> log_;
-    bool log_in_use_ = false;
-    std::shared_ptr<const InflightArea> inflight_;
-    std::optional<std::uint64_t> features_;  // accepted, the session's own two included
-    bool features_refused_ = false;
-    std::uint64_t protocol_features_ = 0;
-    std::uint8_t status_ = 0;
-    UniqueFd backend_channel_;
+    std::chrono::milliseconds drain_;
+    Negotiation negotiation_;
+    FrontEndMemory memory_;
+    Rings rings_;
     std::optional<int> stop_;
-    std::optional<Clock::time_point> message_began_;
-    Deadline drained_by_;     // the deadline for the disk in the current message
-    bool undrained_ = false;  // that deadline passed
+    Deadline drained_by_;  // the deadline for the disk in the current message
     bool ended_ = false;
 };
 

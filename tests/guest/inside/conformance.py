@@ -188,6 +188,8 @@ def senses(disk):
     if p > 1:
         disk.bring(a, "empty")
         disk.equal("WRITE of half a physical block", "5/21/04", disk.write(a, p // 2))
+    else:
+        print("SKIP: %s: WRITE of half a physical block (physical and logical blocks have the same size)" % disk.name)
     for first, second, before, blocks in (("full", "implicit", p, 3 * p), ("full", "implicit", p, 2 * p), ("high", "full", p + 1, p + 2),
                                           ("high", "full", p, 2 * p), ("implicit", "full", p, 2 * p), ("full", "empty", p, 2 * p),
                                           ("empty", "empty", p, 2 * p), ("high", "empty", p, 2 * p)):

@@ -11,7 +11,7 @@ contract() {
     >/tmp/run 2>&1 || status=$?
   grep -v '^  run: ' /tmp/run
   case $status in
-    0) ;;
+    0) grep -qE '^(PASS|SKIP): ' /tmp/run || fail "$name" "no test ran: $*" ;;
     1) failures=$((failures + 1)) ;;
     *)
       fail "$name: the contract suite ends normally" "status $status" "$(tail -n 8 /tmp/run)"

@@ -44,10 +44,8 @@ check "all zones are reset, in spite of the bad zones" sg_reset_wp --all "$disk"
 equal "zone 10 is still read-only" ro "$(state 10)"
 equal "zone 11 is still offline" of "$(state 11)"
 equal "zone 14 is empty" em "$(state 14)"
-if command -v fio >/dev/null; then
-  check "fio writes and verifies good zones" fio --name=good --filename="$disk" --direct=1 --zonemode=zbd \
-    --offset=$((20 * ZB_ZONE_SIZE)) --size=$((4 * ZB_ZONE_SIZE)) --rw=write --bs=64k --ioengine=libaio \
-    --iodepth=8 --verify=crc32c
-fi
+check "fio writes and verifies good zones" fio --name=good --filename="$disk" --direct=1 --zonemode=zbd \
+  --offset=$((20 * ZB_ZONE_SIZE)) --size=$((4 * ZB_ZONE_SIZE)) --rw=write --bs=64k --ioengine=libaio \
+  --iodepth=8 --verify=crc32c
 no_match "the kernel logs no warning" 'WARNING|BUG|Oops|hung task|blocked for' "$(dmesg)"
 finish

@@ -39,6 +39,8 @@ equal "all sequential zones are empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in 
 if [ "$ZB_CONVENTIONAL" -gt 0 ]; then
   check "fio: random writes in conventional zones, verified" fio --name=job --filename="$disk" --direct=1 \
     --ioengine=libaio --iodepth=32 --rw=randwrite --bs=4k --size="$ZB_ZONE_SIZE" --io_size=2M "${verify[@]}"
+else
+  skipped "fio: random writes in conventional zones, verified" "this disk has none"
 fi
 no_match "the kernel logs no error" . "$(kernel_complaints)"
 finish

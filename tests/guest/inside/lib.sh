@@ -12,7 +12,8 @@ ZB_BLOCK=${ZB_BLOCK:-512} ZB_PHYSICAL=${ZB_PHYSICAL:-$ZB_BLOCK}
 
 . "$(dirname "${BASH_SOURCE[0]}")/../checks.sh"
 
-# until_there SECONDS COMMAND...: waits until the command succeeds; fails after that many seconds.
+# until_there SECONDS COMMAND...: waits until the command succeeds; fails after that many seconds. The shell
+# expands the arguments only once, before the wait: a value that changes must be read by the command.
 until_there() {
   local end=$((SECONDS + $1))
   shift
@@ -31,6 +32,31 @@ processes() {
   true
 }
 
+# gtest NAME COMMAND...: runs a GoogleTest program. A test that passes is a PASS line, and one that is skipped
+# is a SKIP line with its reason. The run fails if it has no tests, because then the filter matches none.
+gtest() {
+  local name=$1 status=0 good=0 none=0 word test reason
+  shift
+  "$@" --gtest_color=no >/tmp/gtest 2>&1 || status=$?
+  while IFS=$'\t' read -r word test reason; do
+    case $word in
+      OK) pass "$name: $test"; good=$((good + 1)) ;;
+      SKIPPED) skipped "$name: $test" "${reason:-the test gives no reason}"; none=$((none + 1)) ;;
+    esac
+  done < <(awk -v OFS='\t' '
+    /^\[ RUN / { reason = ""; next }
+    /^\[ +(OK|SKIPPED) +\] .* ms\)$/ { sub(/,$/, "", $4); print $2, $4, reason; next }
+    NF && !/: Skipped$/ { reason = reason (reason ? " " : "") $0 }' /tmp/gtest)
+  if [ "$status" -ne 0 ]; then
+    fail "$name" "status $status"
+    grep -v '^\[ RUN\|^\[       OK' /tmp/gtest
+  elif [ $((good + none)) -eq 0 ]; then
+    fail "$name" "no test ran: $*"
+  elif [ "$good" -gt 0 ]; then
+    pass "$name: no failure in $good"
+  fi
+}
+
 # find_disk [TYPE]: the first disk of this SCSI peripheral type. The default is 20, host-managed (14h).
 find_disk() {
   local place
@@ -42,6 +68,9 @@ find_disk() {
   done
   return 1
 }
+
+# has_zones DISK: whether the kernel has read the disk's zones, which it does just after the node appears.
+has_zones() { [ "$(<"/sys/block/${1#/dev/}/queue/nr_zones")" -gt 0 ]; }
 
 # use_disk [DEVICE]: sets disk (/dev/sdX), name (sdX), queue (its sysfs folder), sg, and zones.
 use_disk() {
@@ -62,8 +91,7 @@ use_disk() {
       disk=$(find_disk) ;;
   esac
   name=${disk#/dev/} queue=/sys/block/${disk#/dev/}/queue
-  # The zones are revalidated just after the node appears.
-  until_there 10 test "$(cat "$queue/nr_zones")" -gt 0
+  until_there 20 has_zones "$disk" || give_up "the kernel reads the zones of $disk" "$(dmesg | tail -n 20)"
   sg=/dev/$(basename "/sys/block/$name"/device/scsi_generic/*)
   zones=$((ZB_SIZE / ZB_ZONE_SIZE))
   zone_blocks=$((ZB_ZONE_SIZE / ZB_BLOCK)) zone_sectors=$((ZB_ZONE_SIZE / 512))

@@ -32,13 +32,16 @@ aware=$(aware_disk)
 null=/dev/zbnull
 until_there 10 test -b $null
 # Linux finds the controllers in any order, so identify them by their serial numbers.
-controller() { basename "$(dirname "$(grep -l "ZB-NS-$1" /sys/class/nvme/nvme*/serial)")"; }
-until_there 20 controller 2 >/dev/null
+controller() { local found; found=$(grep -l "ZB-NS-$1" /sys/class/nvme/nvme*/serial) && basename "$(dirname "$found")"; }
+for number in 0 1 2; do
+  until_there 20 controller $number >/dev/null || give_up "the controller ZB-NS-$number appears" "$(dmesg | tail -n 5)"
+done
 zns=$(controller 0) odd=$(controller 1) plain=$(controller 2)
 zns_block=/dev/${zns}n1 zns_generic=/dev/ng${zns#nvme}n1 odd_generic=/dev/ng${odd#nvme}n1
 plain_block=/dev/${plain}n1
-until_there 20 test -b "$zns_block" -a -b "$plain_block" -a -c "$odd_generic"
-until_there 10 test "$(cat "/sys/block/${zns}n1/queue/nr_zones")" -gt 0
+until_there 20 test -b "$zns_block" -a -c "$zns_generic" -a -b "$plain_block" -a -c "$odd_generic" ||
+  give_up "the namespaces appear" "$(ls /dev/nvme* /dev/ng*)"
+until_there 20 has_zones "$zns_block" || give_up "the kernel reads the zones of $zns_block" "$(dmesg | tail -n 5)"
 
 # ---- list
 "$zb" list >"$temporary/list" 2>&1 || fail "list" "$(cat "$temporary/list")"
@@ -106,10 +109,10 @@ for device in "block:$sd" "scsi:$sg" "$null" "block:$zns_block" "nvme:$zns_gener
   equal "append to $device" "$start" "$("$zb" append "$device" --zone $zone --input "$temporary/data" 2>&1)"
   check "read from $device" "$zb" read "$device" --offset "$start" --length 65536 --output "$temporary/back"
   check "the data read from $device is as written" cmp "$temporary/data" "$temporary/back"
-  refused "a write not at the pointer on $device" "write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
+  refused "a write not at the pointer on $device" "not at the zone's write pointer" "$zb" write "$device" --offset $((start + 131072)) --input "$temporary/data"
   check "finish on $device" "$zb" finish "$device" --zone $zone
   equal "the zone's state on $device" full "$("$zb" report "$device" --json | json "d['zones'][$zone]['state']")"
-  refused "a write to a full zone on $device" "full" "$zb" write "$device" --offset "$start" --input "$temporary/data"
+  refused "a write to a full zone on $device" "the zone is full" "$zb" write "$device" --offset "$start" --input "$temporary/data"
   check "reset on $device" "$zb" reset "$device" --zone $zone
 done
 
@@ -161,9 +164,8 @@ check "reset on a host-aware disk" "$zb" reset "$aware" --zone 5
 # ---- A plain SCSI disk.
 until_there 20 rmmod scsi_debug
 modprobe scsi_debug dev_size_mb=32 delay=0
-scsi_disk() { local found; found=$(grep -l scsi_debug /sys/block/sd*/device/model | head -n 1); found=${found%/device/model}; [ -n "$found" ] && echo "/dev/${found##*/}"; }
-until_there 20 scsi_disk >/dev/null
-until_there 10 test -b "$(scsi_disk)"
+scsi_disk() { local found; found=$(grep -l scsi_debug /sys/block/sd*/device/model | head -n 1); found=${found%/device/model}; [ -b "/dev/${found##*/}" ] && echo "/dev/${found##*/}"; }
+until_there 20 scsi_disk >/dev/null || give_up "an ordinary SCSI disk appears" "$(dmesg | tail -n 5)"
 "$zb" list --all --json >"$temporary/json"
 match "list --all: an ordinary SCSI disk has no zones" "no zones" "$(reason_of "$(scsi_disk)")"
 picked "an ordinary SCSI disk" "$(scsi_disk)" block "without zones"

@@ -46,7 +46,7 @@ echo "ask: add"
 until_there 30 of_lun 2 >/dev/null || give_up "LUN 2 appears by itself" "$(dmesg | tail -n 20)"
 late=$(of_lun 2)
 pass "LUN 2 appears by itself"
-until_there 10 test "$(cat "/sys/block/${late#/dev/}/queue/nr_zones")" -gt 0
+until_there 20 has_zones "$late" || give_up "the kernel reads the zones of LUN 2" "$(dmesg | tail -n 20)"
 equal "LUN 2: zones" 16 "$(blkzone report "$late" | wc -l)"
 check "LUN 2: written and verified" fio --name=late --filename="$late" --direct=1 --zonemode=zbd \
   --ioengine=libaio --iodepth=8 --rw=write --bs=64k --size=8M --verify=crc32c --do_verify=1 --eta=never

@@ -48,7 +48,7 @@ own_words() {
 
 zoned_disk() {
   local queue=/sys/block/${disk#/dev/}/queue first=0 at lines line
-  until_there 30 test "$(<"$queue/nr_zones")" -gt 0
+  until_there 30 has_zones "$disk" || { fail "$name: the kernel reads the zones" "$(dmesg | tail -n 12)"; return; }
   equal "$name: the kernel sees a zoned disk" host-managed "$(<"$queue/zoned")"
   sectors=$(<"$queue/chunk_sectors")
   mapfile -t lines < <(blkzone report "$disk")

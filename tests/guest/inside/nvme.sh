@@ -41,7 +41,7 @@ through_the_verbs() {
   nvme read "$node" --start-block=$((start / block)) --block-count=$((65536 / block - 1)) \
     --data-size=65536 --data="$tmp/back" >/dev/null 2>&1
   check "$name: nvme-cli reads the same" cmp "$tmp/data" "$tmp/back"
-  refused "$name: a write not at the pointer" 'write pointer' \
+  refused "$name: a write not at the pointer" "not at the zone's write pointer" \
     "$zb" write "$disk" "${options[@]}" --offset $((start + 131072)) --input "$tmp/data"
   equal "$name: the pointer is behind the written data" "implicit-open 65536" "$(state_of "$node" 3)"
   head -c "$block" "$tmp/data" >"$tmp/piece"
@@ -54,7 +54,7 @@ through_the_verbs() {
   check "$name: close" "$zb" close "$disk" "${options[@]}" --zone 3
   check "$name: finish another zone" "$zb" finish "$disk" "${options[@]}" --zone 5
   same_report "$node" "with zones closed and full"
-  refused "$name: a write to a full zone" full \
+  refused "$name: a write to a full zone" 'the zone is full' \
     "$zb" write "$disk" "${options[@]}" --offset $((5 * size)) --input "$tmp/data"
   check "$name: reset" "$zb" reset "$disk" "${options[@]}" --zone 5
   equal "$name: the zone is empty" "empty 0" "$(state_of "$node" 5)"
@@ -62,13 +62,9 @@ through_the_verbs() {
 
 # on_device DEVICE: runs the transport's own tests with both data paths.
 on_device() {
-  local way output
+  local way
   for way in io_uring ioctl; do
-    if output=$("$ZB_ON_DEVICE" "$1" "$way" 2>&1); then
-      pass "${1#/dev/}: nvme_on_device by $way"
-    else
-      fail "${1#/dev/}: nvme_on_device by $way" "$(grep -vE '^\[ *(OK|RUN|-)' <<<"$output")"
-    fi
+    gtest "${1#/dev/}: nvme_on_device by $way" "$ZB_ON_DEVICE" "$1" "$way"
   done
 }
 

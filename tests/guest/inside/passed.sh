@@ -9,15 +9,7 @@ by=()
 passed() {
   local name=$1 place=$2
   shift 2
-  ZB_SG=$place "${by[@]}" "$ZB_PASSED" --gtest_color=no "$@" >/tmp/run 2>&1
-  local status=$?
-  grep -E '^\[ +(OK|SKIPPED) ' /tmp/run | sed "s/^\[ *\(OK\|SKIPPED\) *\]/PASS: $name:/"
-  if [ "$status" = 0 ]; then
-    pass "$name: no failure in $(grep -c '^\[ RUN' /tmp/run)"
-  else
-    fail "$name" "status $status"
-    grep -v "^\[ RUN\|^\[       OK" /tmp/run
-  fi
+  gtest "$name" env "ZB_SG=$place" "${by[@]}" "$ZB_PASSED" "$@"
 }
 
 make_scsi_disk dev_size_mb=272 zone_size_mb=4 zone_nr_conv=4 zone_max_open=8 ||

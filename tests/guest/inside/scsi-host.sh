@@ -79,7 +79,9 @@ drive_all() {
 echo "# 512 byte blocks"
 attach zbc=host-managed zone_size_mb=4 zone_nr_conv=4 zone_max_open=8
 drive_all "$sg" "$bsg" "$disk"
-refused "an open of more zones than the limit" 'open' "$zb" open "scsi:$sg" --zone 20 --count 9
+refused "an open of more zones than the limit" \
+  'zone 28 \(empty\): as many zones are open as the disk allows.*; 8 zones were opened before it' \
+  "$zb" open "scsi:$sg" --zone 20-28
 "$zb" reset "scsi:$sg" --all >/dev/null
 
 # sg_ios COMMAND...: how many SG_IO calls the command makes. If data goes by io_uring, a read of 8 MiB makes
@@ -125,7 +127,7 @@ else
   skipped "an error message describes the sense data" "this scsi_debug injects no errors"
 fi
 
-refused "a node that is not a SCSI disk" 'not a SCSI disk|other|character' "$zb" info scsi:/dev/null
+refused "a node that is not a SCSI disk" 'is a character device.*, not a SCSI disk' "$zb" info scsi:/dev/null
 detach
 
 echo "# capacity below size, 4096 byte blocks"
@@ -144,7 +146,7 @@ status=$?
 check "a read ends with an error when the disk is removed" test "$status" -ne 0 -a "$status" -ne 124
 # The kernel removes the disk in steps: commands in flight may fail before the disk is known to be gone.
 match "the message of that read says why" 'gone|input or output failed' "$(cat "$tmp/gone")"
-refused "info of the removed disk" 'no such|gone' "$zb" info "scsi:$sg"
+refused "info of the removed disk" 'No such (file|device)|the device is gone' "$zb" info "scsi:$sg"
 echo 0 >/sys/bus/pseudo/drivers/scsi_debug/delay 2>/dev/null
 detach
 

@@ -8,8 +8,11 @@ make_transports "$work"
 node_of() {
   local place
   for place in "/sys/bus/vdpa/devices/$1"/virtio*/block/vd*; do
-    [ -b "/dev/${place##*/}" ] && printf '/dev/%s\n' "${place##*/}"
+    [ -b "/dev/${place##*/}" ] || continue
+    printf '/dev/%s\n' "${place##*/}"
+    return 0
   done
+  return 1
 }
 
 declare -A vd=()
@@ -17,9 +20,8 @@ number=0 disks=() served=()
 for name in "${transports[@]}"; do
   grep -Eq -- "${ZB_ONLY:-.}" <<<"$name" || continue
   start_server "$name" --vduse "zb$number" "${spec[$name]}"
-  until_there 10 test -n "$(node_of "zb$number")"
+  until_there 20 node_of "zb$number" >/dev/null || { fail "$name: a disk appears" "$(dmesg | tail -n 8)"; continue; }
   vd[$name]=$(node_of "zb$number")
-  [ -n "${vd[$name]}" ] || { fail "$name: a disk appears" "$(dmesg | tail -n 8)"; continue; }
   match "$name: the line ready: names the disk" "^ready: .*${vd[$name]}" "$(cat "$work/$name.log")"
   disks+=("${vd[$name]} ${shape[$name]}") served+=("$name")
   number=$((number + 1))
@@ -36,8 +38,11 @@ for name in "${served[@]}"; do blkzone_same "$name" "at first,"; done
 # zoned-blk.sh runs in a process of its own, so its checks are counted from its output.
 export ZB_PARTS=${ZB_PARTS:-numbers actions refusals limits fio zonefs btrfs leave}
 "$(dirname "$0")/zoned-blk.sh" "${disks[@]}" 2>&1 | tee "$work/lines"
+status=${PIPESTATUS[0]}
 checks=$((checks + $(grep -cE '^(PASS|FAIL): ' "$work/lines")))
 failures=$((failures + $(grep -c '^FAIL: ' "$work/lines")))
+[ "$status" -eq 0 ] || grep -q '^FAIL: ' "$work/lines" ||
+  fail "zoned-blk.sh ends with status 0" "status $status, but no check failed"
 
 for name in "${served[@]}"; do
   blkzone_same "$name" "at last,"

@@ -13,9 +13,11 @@ refused "write behind the pointer" 'Unaligned write command' raw_write "$first" 
 equal "a refused write moves nothing" "Implicitly opened $((first + 8))" "$(zone_at "$ZB_CONVENTIONAL")"
 refused "write beyond the last block" 'block address out of range' raw_write "$blocks" 8
 refused "read beyond the last block" 'block address out of range' raw_read $((blocks - 8)) 16
-if [ "$physical" -gt 1 ] && [ "${1:-}" = scsi_debug ]; then
+if [ "$physical" -eq 1 ]; then
+  skipped "write of half a physical block" "physical and logical blocks have the same size"
+elif [ "${1:-}" = scsi_debug ]; then
   skipped "write of half a physical block" "scsi_debug takes it"
-elif [ "$physical" -gt 1 ]; then
+else
   refused "write of half a physical block" 'Unaligned write command' raw_write $((first + 8)) $((physical / 2))
 fi
 

@@ -43,7 +43,7 @@ equal "report: from a zone's last block" "$((middle * zone_sectors))" \
 equal "report: to the end" $((zones - middle)) "$(report $((middle * zone_sectors)) | wc -l)"
 equal "report: as many zones as requested" 7 "$(report $((3 * zone_sectors)) 7 | wc -l)"
 equal "report: no zone beyond the last" 2 "$(report $(((zones - 2) * zone_sectors)) 7 | wc -l)"
-refused "report: from past the end" . report $((zones * zone_sectors))
+refused "report: from past the end" 'offset is greater than or equal to' report $((zones * zone_sectors))
 
 # This report reads the zones from the disk again.
 equal "a reset all leaves every zone empty" $((zones - ZB_CONVENTIONAL)) "$(zones_in em)"

@@ -1,12 +1,9 @@
 #include "service/ending_limit.h"
 
 #include <cstdlib>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
-
-#include "virtio/notifier.h"
 
 namespace zonebridge::service {
 namespace {
@@ -33,9 +30,9 @@ TEST(EndingLimitDeathTest, EndsAProcessThatHangsAfterTheStopEvent) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_EXIT(
         {
-            const UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+            const auto stop = make_event_fd();
             const auto limit = EndingLimit::start(stop.get(), milliseconds{10});
-            virtio::notify(stop);
+            signal_event(stop);
             hang();
         },
         ::testing::ExitedWithCode(EXIT_FAILURE), "has not given back what it was asked for");

@@ -120,6 +120,7 @@ TEST_F(Table, ADiskWithCommandsInFlightIsNotClosed) {
     luns.run(units);
     const auto path = make("a");
     ASSERT_TRUE(luns.add(1, path, {}));
+    EXPECT_FALSE(luns.list().at(0).removing);
     units.hung = true;
     for (int i = 0; i < 2; ++i) {
         const auto removed = luns.remove(1, Removal::now);
@@ -128,6 +129,8 @@ TEST_F(Table, ADiskWithCommandsInFlightIsNotClosed) {
             << removed.error().message;
     }
     EXPECT_TRUE(in_use(path)) << "the disk was closed with commands in flight";
+    ASSERT_EQ(luns.list().size(), 1U);
+    EXPECT_TRUE(luns.list()[0].removing);
     EXPECT_FALSE(luns.add(1, make("b"), {})) << "the number is not free";
     EXPECT_FALSE(luns.refresh(1));
     units.hung = false;

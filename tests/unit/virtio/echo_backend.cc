@@ -4,33 +4,15 @@
 #include <cstring>
 #include <future>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "base/iovec.h"
-#include "virtio/notifier.h"
 
 namespace zonebridge::virtio {
-namespace {
-
-void signal(const UniqueFd& fd) {
-    const std::uint64_t one = 1;
-    (void)!::write(fd.get(), &one, sizeof one);
-}
-
-void clear(const UniqueFd& fd) {
-    std::uint64_t count = 0;
-    (void)!::read(fd.get(), &count, sizeof count);
-}
-
-}  // namespace
-
 EchoBackend::EchoBackend()
-    : wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      worker_([this] { work(); }) {}
+    : wake_(make_event_fd()), event_(make_event_fd()), worker_([this] { work(); }) {}
 
 EchoBackend::~EchoBackend() {
     on_worker([this] { stopping_ = true; });
@@ -46,7 +28,7 @@ void EchoBackend::on_worker(const std::function<void()>& call) {
             done.set_value();
         });
     }
-    signal(wake_);
+    signal_event(wake_);
     done.get_future().wait();
 }
 
@@ -98,7 +80,7 @@ void EchoBackend::post_event(BackendEvent event) {
         const std::lock_guard lock(mutex_);
         events_.push_back(std::move(event));
     }
-    signal(event_);
+    signal_event(event_);
 }
 
 std::optional<BackendEvent> EchoBackend::take_event() {
@@ -106,7 +88,7 @@ std::optional<BackendEvent> EchoBackend::take_event() {
     if (events_.empty()) return std::nullopt;
     BackendEvent event = std::move(events_.front());
     events_.pop_front();
-    if (events_.empty()) clear(event_);
+    if (events_.empty()) drain_event(event_);
     return event;
 }
 
@@ -241,7 +223,7 @@ void EchoBackend::reset(ResetCause cause) {
     note(std::string("reset ") + names[static_cast<int>(cause)]);
     const std::lock_guard lock(mutex_);
     events_.clear();
-    clear(event_);
+    drain_event(event_);
 }
 
 void EchoBackend::work() {
@@ -261,7 +243,7 @@ void EchoBackend::work() {
         ::poll(waits.data(), waits.size(), timeout);
         for (std::size_t i = 0; i < kicks.size(); ++i) {
             if (waits[i + 1].revents == 0) continue;
-            clear(UniqueFd(::dup(kicks[i]->setup.kick->get())));
+            drain_event(UniqueFd(::dup(kicks[i]->setup.kick->get())));
             kicks[i]->kicked = true;
             serve(*kicks[i]);
         }
@@ -270,7 +252,7 @@ void EchoBackend::work() {
                 running.kicked = true;
                 serve(running);
             }
-        clear(wake_);
+        drain_event(wake_);
         for (;;) {
             std::function<void()> call;
             {
@@ -295,7 +277,7 @@ void EchoBackend::serve(Running& running) {
             if (result == PopResult::broken) {
                 running.broken = true;
                 answer_held(running);
-                notify(running.setup.error);
+                signal_event(running.setup.error);
                 post_event({BackendEvent::Kind::fault,
                             fmt::format("queue {}: {}", running.setup.ring.index,
                                         to_string(*running.queue.fault()))});

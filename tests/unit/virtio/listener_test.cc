@@ -250,7 +250,7 @@ TEST_F(SocketListener, AcceptEndsWhenStoppedDuringAShortageOfDescriptors) {
     ASSERT_TRUE(listener) << listener.error();
     const auto front_end = driver::Connection::to(path_);
     ASSERT_TRUE(front_end) << front_end.error();
-    const UniqueFd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    const auto stop = make_event_fd();
     Accepting accepting(*listener, stop.get());
     std::optional<FewDescriptors> shortage(std::in_place, FewDescriptors::Left::none);
     accepting.begin();

@@ -4,7 +4,6 @@
 
 #include <optional>
 #include <string>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -21,7 +20,7 @@ class ServedEcho : public testing::Test {
   protected:
     static constexpr std::uint64_t memory_size = 0x200000;
 
-    ServedEcho() : stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    ServedEcho() : stop_(make_event_fd()) {
         EXPECT_TRUE(memory.add(0, memory_size));
         EXPECT_TRUE(memory.add(0x10000000, memory_size, 0x1000));
     }

@@ -25,6 +25,16 @@ TEST_F(VhostUserSession, OffersItsFeatures) {
     EXPECT_EQ(backend.calls().back(), "reset session_end");
 }
 
+TEST_F(VhostUserSession, HandlesEveryRequestThatHasAName) {
+    for (std::uint32_t request = 0; request < 64; ++request) {
+        connect();
+        ASSERT_TRUE(front_end->connection().send(request, {}));
+        const auto end = finish();
+        const bool unknown = end.message.find("is not known") != std::string::npos;
+        EXPECT_EQ(unknown, !parse_request(request)) << request << ": " << end.message;
+    }
+}
+
 TEST_F(VhostUserSession, RunsQueuesWithEveryCombinationOfFeatures) {
     for (const std::uint64_t features :
          {bit::version_1, bit::version_1 | bit::event_index, bit::version_1 | bit::indirect,

@@ -1,150 +1,45 @@
-// A VDUSE session with a simulated kernel: messages go over a socket pair, and this program's own
-// ioctl() answers the session's questions about the device. tests/guest/vduse.sh uses a real
-// kernel.
-#include <cstdarg>
-#include <cstring>
+// A VDUSE session with a simulated kernel: messages go over a socket pair. tests/guest/vduse.sh uses a
+// real kernel.
 #include <linux/vduse.h>
 #include <memory>
 #include <mutex>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
 
-#include "tests/driver/front_end.h"
-#include "tests/driver/shared_memory.h"
-#include "tests/unit/support/temporary.h"
-#include "tests/unit/virtio/echo_backend.h"
-#include "virtio/device_status.h"
-#include "virtio/notifier.h"
+#include "tests/unit/virtio/simulated_kernel.h"
 #include "virtio/ring.h"
-#include "virtio/vduse/live_session.h"
-
-namespace {
-
-/// The simulated kernel's state of the device.
-struct Kernel {
-    int device = -1;
-    std::uint64_t features = 0;
-    int memory = -1;
-    std::uint64_t memory_size = 0;
-    vduse_vq_info queue{};
-};
-Kernel kernel;
-
-int answer(unsigned long request, void* argument) {
-    switch (request) {
-        case VDUSE_DEV_GET_FEATURES:
-            *static_cast<std::uint64_t*>(argument) = kernel.features;
-            return 0;
-        case VDUSE_VQ_GET_INFO: {
-            auto& info = *static_cast<vduse_vq_info*>(argument);
-            const auto index = info.index;
-            info = index == 0 ? kernel.queue : vduse_vq_info{};
-            info.index = index;
-            return 0;
-        }
-        case VDUSE_IOTLB_GET_FD: {
-            auto& entry = *static_cast<vduse_iotlb_entry*>(argument);
-            if (entry.start >= kernel.memory_size) {
-                errno = EINVAL;
-                return -1;
-            }
-            entry.offset = 0;
-            entry.start = 0;
-            entry.last = kernel.memory_size - 1;
-            entry.perm = VDUSE_ACCESS_RW;
-            return ::dup(kernel.memory);
-        }
-        case VDUSE_VQ_SETUP:
-        case VDUSE_VQ_SETUP_KICKFD:
-        case VDUSE_VQ_INJECT_IRQ:
-            return 0;
-        default:
-            errno = ENOTTY;
-            return -1;
-    }
-}
-
-}  // namespace
-
-extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
-    std::va_list arguments;
-    va_start(arguments, request);
-    auto* const argument = va_arg(arguments, void*);
-    va_end(arguments);
-    if (fd == kernel.device) return answer(request, argument);
-    return static_cast<int>(::syscall(SYS_ioctl, fd, request, argument));
-}
+#include "virtio/vduse/session.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {
 
 constexpr std::chrono::milliseconds patience{20'000};  // ends a test that hangs
 
-class VduseSession : public testing::Test {
+class VduseSession : public SimulatedDevice {
   protected:
-    static constexpr std::uint64_t memory_size = 0x100000;
-    static constexpr std::uint16_t queue_size = 16;
     static constexpr auto good = VDUSE_REQ_RESULT_OK;
     static constexpr auto failed = VDUSE_REQ_RESULT_FAILED;
 
-    VduseSession() : stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-        EXPECT_TRUE(memory_.add(0, memory_size));
-        int pair[2];
-        EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-        kernel_side_ = UniqueFd(pair[0]);
-        config_.resize(60);
-        const auto features =
-            (backend_.features() & ~EchoBackend::refused_feature) | feature::access_platform;
-        kernel = {.device = pair[1],
-                  .features = features,
-                  .memory = memory_.regions()[0].fd,
-                  .memory_size = memory_size,
-                  .queue = {}};
-        DeviceOptions options;
-        options.name = "disk";
-        options.queue_size = queue_size;
-        options.config = config_;
-        options.state_folder = folder_ / "state";
-        options.limits = {.message = std::chrono::milliseconds{20},
-                          .between = std::chrono::milliseconds{20}};
-        const Shape shape{.name = options.name,
-                          .device_id = options.device_id,
-                          .vendor_id = options.vendor_id,
-                          .features = features,
-                          .queues = EchoBackend::queues,
-                          .queue_size = queue_size,
-                          .config = config_};
-        auto record = Record::open(options.state_folder, options.name).value();
-        EXPECT_TRUE(record.write(shape));
-        auto inflight = record.area(shape).value();
-        session_ = std::make_unique<LiveSession>(
-            LiveSession::Parts{.options = options,
-                               .control = Control(UniqueFd(::eventfd(0, EFD_CLOEXEC))),
-                               .record = std::move(record),
-                               .node = Node(UniqueFd(pair[1])),
-                               .inflight = std::move(inflight),
-                               .resumed = false},
-            shape, backend_, [this](std::string_view line) {
-                const std::lock_guard guard(lock_);
-                log_ += line;
-                log_ += '\n';
-            });
+    VduseSession() : stop_(make_event_fd()) {
+        session_ = std::make_unique<Session>(make_device(),
+                                             WaitLimits{.message = std::chrono::milliseconds{20},
+                                                        .between = std::chrono::milliseconds{20}},
+                                             backend_, [this](std::string_view line) {
+                                                 const std::lock_guard guard(lock_);
+                                                 log_ += line;
+                                                 log_ += '\n';
+                                             });
         EXPECT_TRUE(session_->prepare());
         thread_ = std::thread([this] { (void)session_->run(stop_.get()); });
     }
     ~VduseSession() override {
         backend_.hang(false);
-        notify(stop_);
+        signal_event(stop_);
         thread_.join();
         session_.reset();
-        kernel = {};
     }
 
     /// Sends the kernel's message and returns the result of the session's answer.
@@ -183,19 +78,7 @@ class VduseSession : public testing::Test {
     void start_and_hang() {
         backend_.hold(true);
         backend_.hang(true);
-        const auto block = memory_.allocate(4);
-        const auto buffer = driver::to_device(block);
-        ring_ = std::make_unique<driver::Ring>(
-            memory_, driver::RingOptions{.size = queue_size, .event_index = true});
-        ASSERT_TRUE(ring_->add(std::span(&buffer, 1)));
-        (void)ring_->publish();
-        kernel.queue.num = queue_size;
-        // The ring has addresses of this process, as vhost-user needs them; VDUSE's begin at 0.
-        const auto base = memory_.user_address(memory_.regions()[0].host);
-        kernel.queue.desc_addr = ring_->descriptors_address() - base;
-        kernel.queue.driver_addr = ring_->available_address() - base;
-        kernel.queue.device_addr = ring_->used_address() - base;
-        kernel.queue.ready = 1;
+        make_ready();
         ASSERT_EQ(set_status(device_status::features_ok), good);
         ASSERT_EQ(set_status(device_status::features_ok | device_status::driver_ok), good);
         const auto end = std::chrono::steady_clock::now() + patience;
@@ -208,18 +91,12 @@ class VduseSession : public testing::Test {
         return log_;
     }
 
-    EchoBackend backend_;
-    driver::SharedMemory memory_;
-    std::unique_ptr<driver::Ring> ring_;
-    test::TemporaryFolder folder_;
-    std::vector<std::byte> config_;
-    UniqueFd kernel_side_;
     UniqueFd stop_;
     std::uint32_t asked_ = 0;
     vduse_dev_response answer_{};
     std::mutex lock_;
     std::string log_;
-    std::unique_ptr<LiveSession> session_;
+    std::unique_ptr<Session> session_;
     std::thread thread_;
 };
 

@@ -12,8 +12,8 @@
 
 #include "tests/unit/support/temporary.h"
 #include "virtio/vduse/iotlb.h"
+#include "virtio/vduse/kernel_device.h"
 #include "virtio/vduse/record.h"
-#include "virtio/vduse/session.h"
 
 namespace zonebridge::virtio::vduse {
 namespace {

@@ -1,11 +1,13 @@
 #include "zbc/zac_sense.h"
 
+#include "tests/unit/support/satl.h"
 #include "tests/unit/zbc/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
 
 using zac::Registers;
+using zonebridge::test::encode_registers;
 
 // SAT-4: INFORMATION has ERROR, STATUS, DEVICE and COUNT 7:0; COMMAND-SPECIFIC INFORMATION has
 // flags and LBA 7:0, 15:8, 23:16.
@@ -95,7 +97,7 @@ TEST(ZacSense, BothFormatsDecodeToTheEncodedRegisters) {
     const Sense sense{SenseKey::illegal_request, 0x21, 0x04, {}, {}};
     for (const auto format : {SenseFormat::fixed, SenseFormat::descriptor}) {
         Bytes bytes(96, 0);
-        const auto length = zac::encode_registers(registers, sense, format, bytes);
+        const auto length = encode_registers(registers, sense, format, bytes);
         ASSERT_LE(length, bytes.size());
         bytes.resize(length);
         EXPECT_EQ(zac::decode_registers(bytes), registers);
@@ -107,10 +109,10 @@ TEST(ZacSense, BothFormatsDecodeToTheEncodedRegisters) {
     registers.lba = 0x665544332211;
     registers.count = 0x0812;
     Bytes bytes(96, 0);
-    bytes.resize(zac::encode_registers(registers, sense, SenseFormat::fixed, bytes));
+    bytes.resize(encode_registers(registers, sense, SenseFormat::fixed, bytes));
     EXPECT_EQ(to_hex(bytes), to_hex(hex("f0 00 05 04 51 40 12 0a e0 11 22 33 21 04 00 00 00 00")));
     bytes.assign(96, 0);
-    bytes.resize(zac::encode_registers(registers, sense, SenseFormat::descriptor, bytes));
+    bytes.resize(encode_registers(registers, sense, SenseFormat::descriptor, bytes));
     EXPECT_EQ(to_hex(bytes),
               to_hex(hex("72 05 21 04 00 00 00 0e 09 0c 01 04 08 12 44 11 55 22 66 33 40 51")));
 }
@@ -158,9 +160,8 @@ TEST(ZacSense, FailuresHaveTheMostSpecificStatus) {
     for (const auto& row : rows) {
         for (const auto format : {SenseFormat::fixed, SenseFormat::descriptor}) {
             Bytes bytes(96, 0);
-            bytes.resize(
-                zac::encode_registers({row.status, row.error, 0x40, 1, 0x1000, true, false},
-                                      {row.key, row.asc, row.ascq, {}, {}}, format, bytes));
+            bytes.resize(encode_registers({row.status, row.error, 0x40, 1, 0x1000, true, false},
+                                          {row.key, row.asc, row.ascq, {}, {}}, format, bytes));
             EXPECT_EQ(zac::status_of(bytes, row.operation), row.code)
                 << row.name << (format == SenseFormat::fixed ? ", fixed" : ", descriptor");
         }

@@ -2,10 +2,13 @@
 
 #include <random>
 
+#include "tests/unit/support/satl.h"
 #include "tests/unit/zbc/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
+
+using zonebridge::test::decode_ata;
 
 std::string words_of(const Cdb& cdb) {
     return to_hex(cdb);
@@ -64,7 +67,7 @@ TEST(Zac, CommandsHaveTheBytesOfTheStandards) {
 TEST(Zac, AnOperationThatIsNoZoneActionGetsAnInvalidAction) {
     for (const auto operation : {Operation::read, Operation::write, Operation::append,
                                  Operation::flush, Operation::report}) {
-        const auto command = zac::decode(ByteView(zac::encode_zone_action(operation, 0)));
+        const auto command = decode_ata(ByteView(zac::encode_zone_action(operation, 0)));
         ASSERT_TRUE(command);
         EXPECT_EQ(command->features & 0xFF, 0) << to_string(operation);
     }
@@ -82,7 +85,7 @@ TEST(Zac, EncodedCommandsAreDecoded) {
         command.features = static_cast<std::uint16_t>(random());
         command.count = static_cast<std::uint16_t>(random());
         command.lba = random() % zac::max_sectors;
-        const auto decoded = zac::decode(ByteView(zac::encode(command)));
+        const auto decoded = decode_ata(ByteView(zac::encode(command)));
         ASSERT_TRUE(decoded);
         EXPECT_EQ(decoded->opcode, command.opcode);
         EXPECT_EQ(decoded->protocol, command.protocol);
@@ -96,9 +99,9 @@ TEST(Zac, EncodedCommandsAreDecoded) {
 }
 
 TEST(Zac, OtherCdbsAreNotDecoded) {
-    EXPECT_FALSE(zac::decode(ByteView(encode_read_16(0, 8))));
-    EXPECT_FALSE(zac::decode(ByteView(hex("85 08 0e"))));
-    EXPECT_FALSE(zac::decode({}));
+    EXPECT_FALSE(decode_ata(ByteView(encode_read_16(0, 8))));
+    EXPECT_FALSE(decode_ata(ByteView(hex("85 08 0e"))));
+    EXPECT_FALSE(decode_ata({}));
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/zns/made_up.h"
-#include "zns/limits.h"
 
 namespace zonebridge::zns {
 namespace {
@@ -74,7 +73,6 @@ TEST(ZnsIdentify, ZoneSizeAndLimitsAreDecoded) {
     EXPECT_EQ(found->max_open, 6U);
     EXPECT_EQ(found->max_active, 10U);
     EXPECT_TRUE(found->reads_across_zones);
-    EXPECT_EQ(found->extension, 128U);
 
     const auto unlimited = decode_zoned_namespace(zoned_data(3).all(), 0);
     ASSERT_TRUE(unlimited);

@@ -62,6 +62,19 @@ TEST(Status, SystemFailuresNameTheActionAndTheErrorAndKeepTheCause) {
     EXPECT_EQ(os_failure(99999, "x").message, "x: errno 99999");
 }
 
+TEST(Status, AnErrorsTextNamesItsCauseOnce) {
+    EXPECT_EQ(to_string(Error{StatusCode::io_error, "no such LUN", {}}), "no such LUN");
+    EXPECT_EQ(to_string(os_failure(EACCES, "/dev/sdz")), "/dev/sdz: Permission denied (EACCES)");
+    const auto cause = NativeCause::os_error(EACCES);
+    EXPECT_EQ(to_string(Error{StatusCode::io_error, "not opened", cause}),
+              "not opened (EACCES: Permission denied)");
+    EXPECT_EQ(to_string(Error{StatusCode::io_error, "EACCES at open", cause}), "EACCES at open");
+    EXPECT_EQ(
+        to_string(Error{
+            StatusCode::io_error, "the disk failed", {NativeCause::Source::scsi_sense, 0x052104}}),
+        "the disk failed (sense 5/21/04)");
+}
+
 TEST(Status, SystemErrorsMapToStatusCodes) {
     constexpr std::pair<int, StatusCode> expected[] = {
         {ENOSPC, StatusCode::no_space},    {EDQUOT, StatusCode::no_space},

@@ -7,7 +7,6 @@
 #include "base/iovec.h"
 #include "transports/scsi/bsg_ring.h"
 #include "transports/scsi/passthrough/deliver.h"
-#include "transports/scsi/passthrough/refusals.h"
 #include "zbc/commands.h"
 #include "zbc/control.h"
 

@@ -22,7 +22,7 @@
 #include "transports/ring.h"
 #include "transports/scsi/discover.h"
 #include "transports/scsi/passthrough/order.h"
-#include "transports/scsi/passthrough/passthrough_log.h"
+#include "transports/scsi/passthrough/refusals.h"
 #include "transports/scsi/route.h"
 #include "zbc/logical_unit.h"
 #include "zbc/passthrough.h"

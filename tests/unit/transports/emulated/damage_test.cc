@@ -10,7 +10,7 @@
 
 #include "tests/unit/transports/emulated/support.h"
 #include "transports/emulated/format.h"
-#include "transports/emulated/table.h"
+#include "transports/emulated/table_sector.h"
 
 namespace zonebridge::emulated {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "tests/unit/transports/emulated/faulty_file.h"
 #include "tests/unit/transports/emulated/support.h"
-#include "transports/emulated/open.h"
+#include "transports/emulated/disk.h"
 #include "transports/emulated/queue.h"
 
 namespace zonebridge::emulated {

@@ -1,6 +1,4 @@
 // Creating and opening disks: who may write, what readers see, and what a failed creation leaves.
-#include "transports/emulated/open.h"
-
 #include <fcntl.h>
 #include <filesystem>
 #include <malloc.h>
@@ -13,6 +11,7 @@
 
 #include "base/unique_fd.h"
 #include "tests/unit/transports/emulated/support.h"
+#include "transports/emulated/disk.h"
 
 namespace zonebridge::emulated {
 namespace {

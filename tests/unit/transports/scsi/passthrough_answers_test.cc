@@ -71,6 +71,22 @@ TEST_F(PassedQueueTest, AGuestCannotFillTheLog) {
     EXPECT_EQ(lines().size(), 10u);
 }
 
+TEST(PassthroughLog, ARefusalThatTheLimitLeftOutIsLoggedWhenItComesAgain) {
+    lines().clear();
+    PassthroughLog log("/dev/sdz", note);
+    const zbc::NotSent refusal{zbc::Refused::not_allowed, zbc::Delivery::done, {}};
+    constexpr RateLimit::Clock::time_point begin{std::chrono::hours{100}};
+    const auto refuse = [&](std::uint8_t opcode, RateLimit::Clock::time_point now) {
+        log.refused(Bytes{opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0}, refusal, now);
+    };
+    for (std::uint8_t opcode = 0xC0; opcode <= 0xCA; ++opcode) refuse(opcode, begin);
+    EXPECT_EQ(lines().size(), 10u);
+    for (int i = 0; i < 2; ++i) refuse(0xCA, begin + std::chrono::minutes{1});
+    ASSERT_EQ(lines().size(), 11u);
+    EXPECT_NE(lines()[10].find("--allow 0xCA"), std::string::npos) << lines()[10];
+    EXPECT_NE(lines()[10].find("(1 more were not logged)"), std::string::npos) << lines()[10];
+}
+
 TEST_F(PassedQueueTest, AllowedCommandsReachTheDisk) {
     start({.allow = "write-buffer"});
     run(bytes({0x3B, 0x05, 0, 0, 0, 0, 0, 0, 4, 0}), 0, Bytes(4));

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "tests/unit/support/satl.h"
 #include "zbc/report.h"
 #include "zbc/sense.h"
 #include "zbc/zac_sense.h"
@@ -92,7 +93,7 @@ Answer SimulatedAta::run(const Command& command) noexcept {
     if (bytes_in(command) != command.length ||
         (command.length == 0) != (command.direction == Direction::none))
         return broken_command();
-    const auto ata = zbc::zac::decode(ByteView(command.cdb));
+    const auto ata = decode_ata(ByteView(command.cdb));
     if (!ata) return run_scsi(command);
     if (shape_.forbidden) {
         Answer answer;
@@ -283,7 +284,7 @@ Answer SimulatedAta::failed(StatusCode code, Operation operation, const AtaComma
         return check_condition(sense);
     Answer answer;
     answer.status = 0x02;
-    answer.sense_length = zbc::zac::encode_registers(registers, sense, shape_.sense, answer.sense);
+    answer.sense_length = encode_registers(registers, sense, shape_.sense, answer.sense);
     return answer;
 }
 

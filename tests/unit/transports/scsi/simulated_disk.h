@@ -15,7 +15,6 @@
 #include "tests/unit/transports/scsi/simulated_ata.h"
 #include "transports/scsi/discover.h"
 #include "transports/scsi/queue.h"
-#include "transports/scsi/zac_find.h"
 
 namespace zonebridge::test {
 
