@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include <fmt/format.h>
 
@@ -20,13 +19,19 @@ struct flock whole_file() noexcept {
     return lock;  // l_pid must be 0, l_len 0 is the whole file
 }
 
+bool has_write_lock(const std::filesystem::path& fdinfo) {
+    std::ifstream info(fdinfo);
+    for (std::string line; std::getline(info, line);)
+        if (line.starts_with("lock:") && line.find("WRITE") != std::string::npos) return true;
+    return false;
+}
+
 // The kernel names no process for a lock that belongs to an open file, but the fdinfo of each
-// process's descriptors shows it. A process that we may not inspect stays unnamed.
+// process's descriptors shows it. The file is compared by stat: on overlayfs and btrfs the device
+// number in fdinfo is another one. A process that we may not inspect stays unnamed.
 std::string holder_of(int fd) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) return "another process";
-    const auto inode = fmt::format("{:02x}:{:02x}:{} ", ::major(status.st_dev),
-                                   ::minor(status.st_dev), status.st_ino);
+    struct stat ours {};
+    if (::fstat(fd, &ours) != 0) return "another process";
     std::error_code error;
     namespace fs = std::filesystem;
     for (const auto& process : fs::directory_iterator("/proc", error)) {
@@ -35,17 +40,16 @@ std::string holder_of(int fd) {
         if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{})
             continue;
         std::error_code skipped;
-        for (fs::directory_iterator entry(process.path() / "fdinfo", skipped), end;
+        for (fs::directory_iterator entry(process.path() / "fd", skipped), end;
              !skipped && entry != end; entry.increment(skipped)) {
-            std::ifstream info(entry->path());
-            for (std::string line; std::getline(info, line);) {
-                if (!line.starts_with("lock:") || line.find(inode) == std::string::npos ||
-                    line.find("WRITE") == std::string::npos)
-                    continue;
-                std::string program;
-                std::getline(std::ifstream(process.path() / "comm"), program);
-                return fmt::format("process {} ({})", pid, program);
-            }
+            if (!has_write_lock(process.path() / "fdinfo" / entry->path().filename())) continue;
+            struct stat theirs {};
+            if (::stat(entry->path().c_str(), &theirs) != 0 || theirs.st_dev != ours.st_dev ||
+                theirs.st_ino != ours.st_ino)
+                continue;
+            std::string program;
+            std::getline(std::ifstream(process.path() / "comm"), program);
+            return fmt::format("process {} ({})", pid, program);
         }
     }
     return "another process";
