@@ -15,7 +15,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct ActionOptions {
     DeviceArguments device;
     Selection selection;
     bool json = false;
@@ -160,7 +160,7 @@ void print_json(Output& out, const DiskClient& session, const Wording& wording, 
     out.print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-Outcome run(const Options& options, const Wording& wording) {
+Outcome run(const ActionOptions& options, const Wording& wording) {
     const auto& selection = options.selection;
     const auto ways =
         int{selection.zones.has_value()} + int{selection.offset.has_value()} + int{selection.all};
@@ -199,7 +199,7 @@ Outcome run(const Options& options, const Wording& wording) {
 }
 
 Verb add_action(CLI::App& program, Wording wording) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ActionOptions>();
     const auto name = std::string(to_string(wording.operation));
     auto* app = add_verb(program, name, wording.description,
                          {fmt::format("zonebridge {} disk.img --zone 5", name),

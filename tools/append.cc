@@ -17,7 +17,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct AppendOptions {
     DeviceArguments device;
     std::uint32_t zone = 0;
     std::optional<std::string> input;
@@ -28,7 +28,7 @@ struct Options {
 /// Reports where each piece was written, at once: as a line, or as an element of a JSON document.
 class Landings {
   public:
-    Landings(const Options& options, Output& out) : options_(options), out_(out) {}
+    Landings(const AppendOptions& options, Output& out) : options_(options), out_(out) {}
 
     void begin() {
         if (!options_.json) return;
@@ -57,7 +57,7 @@ class Landings {
     [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
 
   private:
-    const Options& options_;
+    const AppendOptions& options_;
     Output& out_;
     std::uint64_t pieces_ = 0;
     std::uint64_t bytes_ = 0;
@@ -100,7 +100,7 @@ class Input {
 };
 
 /// Finds errors before a byte is written.
-Outcome check(const Options& options, DiskClient& session, const File& input) {
+Outcome check(const AppendOptions& options, DiskClient& session, const File& input) {
     const auto& limits = session.limits();
     const auto& layout = limits.layout;
     const auto refuse = [&session](std::string why) {
@@ -152,8 +152,8 @@ Outcome append_piece(DiskClient& session, std::uint64_t start, std::span<std::by
     return {};
 }
 
-Outcome append_all(const Options& options, DiskClient& session, const File& file, Input& input,
-                   Landings& landings, Output& out) {
+Outcome append_all(const AppendOptions& options, DiskClient& session, const File& file,
+                   Input& input, Landings& landings, Output& out) {
     const auto& limits = session.limits();
     const auto start = limits.layout.start_of(options.zone);
     const auto block = granularity_at(limits, start);
@@ -189,7 +189,7 @@ Outcome append_all(const Options& options, DiskClient& session, const File& file
     }
 }
 
-Outcome run(const Options& options) {
+Outcome run(const AppendOptions& options) {
     Input input;  // outlives the session: the kernel may still read its buffer
     auto session = DiskClient::open(options.device, DiskClient::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
@@ -234,7 +234,7 @@ Outcome run(const Options& options) {
 }  // namespace
 
 Verb add_append(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AppendOptions>();
     auto* app =
         add_verb(program, "append", "Append data from a file or standard input to a zone",
                  {"zonebridge append disk.img --zone 5 --input record",

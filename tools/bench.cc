@@ -18,7 +18,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct BenchOptions {
     DeviceArguments device;
     std::optional<Work> work;
     std::optional<std::uint32_t> depth;
@@ -31,7 +31,7 @@ constexpr std::uint32_t largest_depth = 4096;
 constexpr std::uint64_t largest_memory = std::uint64_t{1} << 30;
 
 /// Errors of the command line that do not depend on the device.
-Outcome check(const Options& options) {
+Outcome check(const BenchOptions& options) {
     if (!options.work)
         return tl::unexpected(misuse("--work is required: append, seqwrite, randread or report"));
     const auto depth = options.depth.value_or(1);
@@ -50,7 +50,7 @@ Outcome check(const Options& options) {
     return {};
 }
 
-Outcome run(const Options& options) {
+Outcome run(const BenchOptions& options) {
     if (auto checked = check(options); !checked) return checked;
     const auto access =
         writes(*options.work) ? DiskClient::Access::write : DiskClient::Access::read;
@@ -109,7 +109,7 @@ std::optional<std::string> parse_seconds(const std::string& text, double& second
 }  // namespace
 
 Verb add_bench(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<BenchOptions>();
     auto* app = add_verb(
         program, "bench", "Measure a device: requests per second, latency, processor time",
         {"zonebridge bench disk.img --work append --depth 16 --zones-in-flight 4",

@@ -18,7 +18,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct CreateOptions {
     std::string file;
     ShapeOptions shape;
     DeviceArguments like;
@@ -63,7 +63,7 @@ std::string describe(const emulated::Shape& shape, const Layout& layout) {
 }
 
 /// The command line's options over the other device's shape.
-tl::expected<emulated::Shape, Failure> shape_for(const Options& options) {
+tl::expected<emulated::Shape, Failure> shape_for(const CreateOptions& options) {
     if (options.like.name.empty()) {
         if (!options.shape.size) return tl::unexpected(misuse("--size is required (or --like)"));
         auto shape = options.shape.over({});
@@ -76,7 +76,7 @@ tl::expected<emulated::Shape, Failure> shape_for(const Options& options) {
     return shape_like(session->limits(), options.shape, session->device());
 }
 
-Outcome run(const Options& options) {
+Outcome run(const CreateOptions& options) {
     const auto wanted = shape_for(options);
     if (!wanted) return tl::unexpected(wanted.error());
     const auto& shape = *wanted;
@@ -110,7 +110,7 @@ Outcome run(const Options& options) {
 }  // namespace
 
 Verb add_create(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<CreateOptions>();
     auto* app =
         add_verb(program, "create", "Make an emulated zoned disk in a sparse file",
                  {"zonebridge create disk.img --size 10G --zone-size 256M --conventional 4",

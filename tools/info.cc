@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct InfoOptions {
     DeviceArguments device;
     bool json = false;
 };
@@ -164,7 +164,7 @@ void print(Output& out, const DiskClient& session, const Tally& tally) {
     print_zones(out, session, tally);
 }
 
-Outcome run(const Options& options) {
+Outcome run(const InfoOptions& options) {
     auto session = DiskClient::open(options.device, DiskClient::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
 
@@ -197,7 +197,7 @@ Outcome run(const Options& options) {
 }  // namespace
 
 Verb add_info(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<InfoOptions>();
     auto* app = add_verb(program, "info", "Show a device's identity, limits and zone counts",
                          {"zonebridge info disk.img", "zonebridge info --json disk.img"});
     add_device(*app, options->device, DiskClient::Access::read);

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct ListOptions {
     bool all = false;
     bool json = false;
 };
@@ -65,7 +65,7 @@ void print(Output& out, const ZonedDisk& disk) {
     if (!disk.untold.empty()) out.print("    could not be examined: {}\n", one_line(disk.untold));
 }
 
-Outcome run(const Options& options) {
+Outcome run(const ListOptions& options) {
     const auto found = find_disks();
     Output out(STDOUT_FILENO);
     if (options.json) {
@@ -94,7 +94,7 @@ Outcome run(const Options& options) {
 }  // namespace
 
 Verb add_list(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ListOptions>();
     auto* app = add_verb(program, "list", "List the zoned disks of this host",
                          {"zonebridge list", "zonebridge list --all --json"});
     add_flag(*app, "--all", options->all,

@@ -19,7 +19,7 @@ namespace {
 
 using Command = service::ControlRequest::Command;
 
-struct Options {
+struct LunOptions {
     service::ControlRequest request;
     std::optional<std::string> socket;
     bool now = false;
@@ -65,7 +65,7 @@ std::string change_of(const service::ControlLun& lun) {
                        readable_size(lun.size));
 }
 
-std::optional<Command> chosen(const Options& options) {
+std::optional<Command> chosen(const LunOptions& options) {
     if (options.list->parsed()) return Command::list;
     if (options.add->parsed()) return Command::add;
     if (options.remove->parsed()) return Command::remove;
@@ -73,7 +73,7 @@ std::optional<Command> chosen(const Options& options) {
     return std::nullopt;
 }
 
-Outcome run(Options options) {
+Outcome run(LunOptions options) {
     const auto command = chosen(options);
     if (!command)
         return tl::unexpected(
@@ -108,12 +108,12 @@ Outcome run(Options options) {
     return {};
 }
 
-void add_socket(CLI::App& app, Options& options) {
+void add_socket(CLI::App& app, LunOptions& options) {
     require(add_path(app, "--socket", options.socket,
                      "The server's control socket: the path given to its --control"));
 }
 
-void add_number(CLI::App& app, Options& options) {
+void add_number(CLI::App& app, LunOptions& options) {
     require(add_parsed(app, "N", "", "The disk's logical unit number",
                        [&options](const std::string& text) -> std::optional<std::string> {
                            const auto number = parse_lun_number(text);
@@ -126,7 +126,7 @@ void add_number(CLI::App& app, Options& options) {
 }  // namespace
 
 Verb add_lun(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<LunOptions>();
     auto* app = add_verb(program, "lun", "Add disks to a running server, and remove them",
                          {"zonebridge lun list --socket /run/control.sock",
                           "zonebridge lun add 2=disk.img --socket /run/control.sock",

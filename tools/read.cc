@@ -13,7 +13,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct ReadOptions {
     DeviceArguments device;
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
@@ -21,7 +21,7 @@ struct Options {
 };
 
 /// One request in flight.
-struct Slot {
+struct ReadSlot {
     Buffer buffer;
     iovec vector{};
     std::uint64_t offset = 0;
@@ -31,12 +31,13 @@ struct Slot {
 };
 
 constexpr std::size_t slot_count = 8;
-constexpr std::uint64_t largest_piece = std::uint64_t{1} << 20;
+constexpr std::uint64_t largest_read = std::uint64_t{1} << 20;
 
 /// Reads [offset, end) in pieces, several at a time, and returns them in order.
 class Reader {
   public:
-    Reader(DiskClient& session, std::vector<Slot>& slots, std::uint64_t offset, std::uint64_t end)
+    Reader(DiskClient& session, std::vector<ReadSlot>& slots, std::uint64_t offset,
+           std::uint64_t end)
         : session_(session), slots_(slots), issue_at_(offset), end_(end) {}
 
     Outcome run(const File& output, Progress& progress) {
@@ -103,14 +104,14 @@ class Reader {
     }
 
     DiskClient& session_;
-    std::vector<Slot>& slots_;
+    std::vector<ReadSlot>& slots_;
     std::uint64_t issue_at_;
     std::uint64_t end_;
     std::uint64_t issued_ = 0;
     std::uint64_t taken_ = 0;
 };
 
-Outcome check_range(const Options& options, const DiskClient& session) {
+Outcome check_range(const ReadOptions& options, const DiskClient& session) {
     const auto block = session.limits().logical_block_size;
     const auto size = session.limits().size();
     if (options.offset % block != 0 || options.length % block != 0)
@@ -125,14 +126,15 @@ Outcome check_range(const Options& options, const DiskClient& session) {
     return {};
 }
 
-Outcome run(const Options& options) {
-    std::vector<Slot> slots;  // outlive the session: the kernel may still write to their buffers
+Outcome run(const ReadOptions& options) {
+    std::vector<ReadSlot>
+        slots;  // outlive the session: the kernel may still write to their buffers
     auto session = DiskClient::open(options.device, DiskClient::Access::read);
     if (!session) return tl::unexpected(std::move(session.error()));
     if (auto checked = check_range(options, *session); !checked) return checked;
 
     const auto block = session->limits().physical_block_size;
-    auto piece = std::min(session->limits().max_transfer, largest_piece) / block * block;
+    auto piece = std::min(session->limits().max_transfer, largest_read) / block * block;
     if (piece == 0) piece = session->limits().logical_block_size;
     slots.resize(slot_count);
     for (auto& slot : slots) {
@@ -155,7 +157,7 @@ Outcome run(const Options& options) {
 }  // namespace
 
 Verb add_read(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ReadOptions>();
     auto* app = add_verb(program, "read", "Copy data from a device to a file or standard output",
                          {"zonebridge read disk.img --offset 1G --length 4K | hexdump -C",
                           "zonebridge read disk.img --offset 256M --length 256M --output zone1"});

@@ -17,7 +17,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct ReportOptions {
     DeviceArguments device;
     std::optional<std::uint64_t> offset;
     std::optional<std::uint64_t> count;
@@ -34,14 +34,14 @@ struct Span {
     std::uint32_t count = 0;
 };
 
-bool wanted(const Options& options, const Zone& zone) {
+bool wanted(const ReportOptions& options, const Zone& zone) {
     const auto lists = [](const auto& list, auto value) {
         return list.empty() || std::find(list.begin(), list.end(), value) != list.end();
     };
     return lists(options.states, zone.state) && lists(options.types, zone.type);
 }
 
-tl::expected<Span, Failure> span_of(const Options& options, const DiskClient& session) {
+tl::expected<Span, Failure> span_of(const ReportOptions& options, const DiskClient& session) {
     const auto& layout = session.layout();
     if (layout.zone_count() == 0)
         return tl::unexpected(refusal(fmt::format(
@@ -62,7 +62,7 @@ tl::expected<Span, Failure> span_of(const Options& options, const DiskClient& se
 
 /// Calls `take(number, zone)` for each zone that passes the filter, `keep_on()` after each batch.
 template <typename Take, typename KeepOn>
-Outcome for_each_zone(DiskClient& session, const Options& options, Span span, Take take,
+Outcome for_each_zone(DiskClient& session, const ReportOptions& options, Span span, Take take,
                       KeepOn keep_on) {
     Progress progress("report", Progress::Unit::zones, span.count);
     ZoneScan scan(session, span.first, span.count);
@@ -85,7 +85,7 @@ Outcome for_each_zone(DiskClient& session, const Options& options, Span span, Ta
     return {};
 }
 
-Outcome write_list(DiskClient& session, const Options& options, Span span, Output& out) {
+Outcome write_list(DiskClient& session, const ReportOptions& options, Span span, Output& out) {
     auto writer = options.json  ? json_writer(out, session.device(), session.identity().notice)
                   : options.csv ? csv_writer(out)
                                 : table_writer(out, session.layout());
@@ -99,7 +99,7 @@ Outcome write_list(DiskClient& session, const Options& options, Span span, Outpu
     return written;
 }
 
-Outcome draw_map(DiskClient& session, const Options& options, Span span, Output& out) {
+Outcome draw_map(DiskClient& session, const ReportOptions& options, Span span, Output& out) {
     ZoneMap map(style_of_terminal(), span.first, span.count);
     const auto drawn = for_each_zone(
         session, options, span,
@@ -109,7 +109,7 @@ Outcome draw_map(DiskClient& session, const Options& options, Span span, Output&
     return drawn;
 }
 
-Outcome run(const Options& options) {
+Outcome run(const ReportOptions& options) {
     if (int{options.json} + int{options.csv} + int{options.map} > 1)
         return tl::unexpected(misuse("give only one of --json, --csv and --map"));
     auto session = DiskClient::open(options.device, DiskClient::Access::read);
@@ -159,7 +159,7 @@ std::string words_of(const List& list) {
 }  // namespace
 
 Verb add_report(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ReportOptions>();
     auto* app =
         add_verb(program, "report", "List a device's zones, or draw a map of them",
                  {"zonebridge report disk.img", "zonebridge report disk.img --map",

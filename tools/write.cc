@@ -18,7 +18,7 @@
 namespace zonebridge::tools {
 namespace {
 
-struct Options {
+struct WriteOptions {
     DeviceArguments device;
     std::uint64_t offset = 0;
     std::optional<std::string> input;
@@ -129,7 +129,7 @@ class Writer {
 };
 
 /// Finds errors before a byte is written.
-Outcome check(const Options& options, const DiskClient& session, const File& input) {
+Outcome check(const WriteOptions& options, const DiskClient& session, const File& input) {
     const auto& limits = session.limits();
     const auto refuse = [&session](std::string why) {
         return tl::unexpected(
@@ -158,7 +158,7 @@ Outcome check(const Options& options, const DiskClient& session, const File& inp
     return {};
 }
 
-Outcome run(const Options& options) {
+Outcome run(const WriteOptions& options) {
     std::array<Buffer, 2> buffers;  // outlive the session: the kernel may still read them
     auto session = DiskClient::open(options.device, DiskClient::Access::write);
     if (!session) return tl::unexpected(std::move(session.error()));
@@ -210,7 +210,7 @@ Outcome run(const Options& options) {
 }  // namespace
 
 Verb add_write(CLI::App& program) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<WriteOptions>();
     auto* app = add_verb(program, "write", "Copy data from a file or standard input to a device",
                          {"zonebridge write disk.img --offset 1G --input image",
                           "head -c 1M /dev/urandom | zonebridge write disk.img --offset 1G"});
