@@ -9,6 +9,10 @@
 
 namespace zonebridge {
 
+inline constexpr std::uint64_t KiB = 1024;
+inline constexpr std::uint64_t MiB = 1024 * KiB;
+inline constexpr std::uint64_t GiB = 1024 * MiB;
+
 /// Parses "4096", "256M", "1g": a whole number of bytes, or one followed by K, M, G or T (powers of
 /// 1024) in either case. The error is part of a sentence that names `text` and the expected form.
 [[nodiscard]] tl::expected<std::uint64_t, std::string> parse_size(std::string_view text);

@@ -5,12 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/cli/program.h"
 
 namespace zonebridge::test {
 namespace {
-
-constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 
 std::string read_back(const Disk& disk, const std::string& offset, std::size_t length) {
     return done({"read", disk.path(), "--offset", offset, "--length", std::to_string(length)});
@@ -18,67 +17,67 @@ std::string read_back(const Disk& disk, const std::string& offset, std::size_t l
 
 TEST(Data, WrittenDataAreReadBack) {
     const Disk disk;
-    const auto data = pattern(3 * mib + 12288);
+    const auto data = pattern(3 * MiB + 12288);
     EXPECT_NE(done({"write", disk.path(), "--offset", "8M"}, data).find("3158016 bytes"),
               std::string::npos);
     EXPECT_EQ(read_back(disk, "8M", data.size()), data);
-    EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * mib + data.size());
+    EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * MiB + data.size());
     EXPECT_EQ(read_back(disk, "12M", 8192), std::string(8192, '\0'));
 }
 
 TEST(Data, InputAndOutputMayBeFiles) {
     const Disk disk;
-    const auto data = pattern(mib);
+    const auto data = pattern(MiB);
     write_file(disk / "in", data);
     write_file(disk / "out", "what was there before, and is longer than nothing");
     const auto told =
         json_of({"write", disk.path(), "--offset", "4M", "--input", disk / "in", "--json"});
-    EXPECT_EQ(told["length"], mib);
-    EXPECT_EQ(told["offset"], 4 * mib);
+    EXPECT_EQ(told["length"], MiB);
+    EXPECT_EQ(told["offset"], 4 * MiB);
     done({"read", disk.path(), "--offset", "4M", "--length", "1M", "--output", disk / "out"});
     EXPECT_EQ(read_file(disk / "out"), data);
 }
 
 TEST(Data, OneWriteMayFillSeveralZones) {
     const Disk disk;
-    const auto data = pattern(18 * mib);
+    const auto data = pattern(18 * MiB);
     done({"write", disk.path(), "--offset", "4M"}, data);  // a conventional zone, then four others
     EXPECT_EQ(read_back(disk, "4M", data.size()), data);
     EXPECT_EQ(disk.state(2), "full");
     EXPECT_EQ(disk.state(4), "full");
-    EXPECT_EQ(disk.zone(5)["write_pointer"], 22 * mib);
+    EXPECT_EQ(disk.zone(5)["write_pointer"], 22 * MiB);
 }
 
 TEST(Data, AWriteStopsAtTheFirstZoneThatRefuses) {
     const Disk disk;
     done({"write", disk.path(), "--offset", "12M"}, pattern(4096, 7));
-    const auto line = failed({"write", disk.path(), "--offset", "8M"}, pattern(6 * mib));
+    const auto line = failed({"write", disk.path(), "--offset", "8M"}, pattern(6 * MiB));
     EXPECT_NE(line.find("4194304 bytes were written, from offset 8388608 to 12582912"),
               std::string::npos)
         << line;
     EXPECT_NE(line.find("write pointer is 12587008"), std::string::npos) << line;
-    EXPECT_EQ(read_back(disk, "8M", 4 * mib), pattern(6 * mib).substr(0, 4 * mib));
+    EXPECT_EQ(read_back(disk, "8M", 4 * MiB), pattern(6 * MiB).substr(0, 4 * MiB));
     EXPECT_EQ(read_back(disk, "12M", 4096), pattern(4096, 7));
 }
 
 TEST(Data, AWriteStopsAtTheEndOfTheCapacity) {
     const Disk disk({"--size", "32M", "--zone-size", "4M", "--zone-capacity", "3M"});
-    const auto line = failed({"write", disk.path(), "--offset", "4M"}, pattern(4 * mib));
+    const auto line = failed({"write", disk.path(), "--offset", "4M"}, pattern(4 * MiB));
     EXPECT_NE(line.find("capacity of zone 1 ends at 7340032"), std::string::npos) << line;
     EXPECT_NE(line.find("3145728 bytes were written"), std::string::npos) << line;
     EXPECT_EQ(disk.state(1), "full");
-    done({"write", disk.path(), "--offset", "8M"}, pattern(3 * mib));
+    done({"write", disk.path(), "--offset", "8M"}, pattern(3 * MiB));
     const auto gap = failed({"write", disk.path(), "--offset", "11M"}, pattern(4096));
     EXPECT_NE(gap.find("nothing was written"), std::string::npos) << gap;
 }
 
 TEST(Data, AWriteStopsAtTheEndOfTheDisk) {
     const Disk disk;
-    const auto line = failed({"write", disk.path(), "--offset", "28M"}, pattern(5 * mib));
+    const auto line = failed({"write", disk.path(), "--offset", "28M"}, pattern(5 * MiB));
     EXPECT_NE(line.find("disk ends at 33554432"), std::string::npos) << line;
     EXPECT_NE(line.find("4194304 bytes were written"), std::string::npos) << line;
     // The size of a file is known beforehand.
-    write_file(disk / "in", pattern(9 * mib));
+    write_file(disk / "in", pattern(9 * MiB));
     const auto refused = failed({"write", disk.path(), "--offset", "24M", "--input", disk / "in"});
     EXPECT_NE(refused.find("nothing was written"), std::string::npos) << refused;
     EXPECT_EQ(disk.state(6), "empty");
@@ -91,7 +90,7 @@ TEST(Data, APartialBlockIsRefusedAndNeverPadded) {
     const auto line = failed({"write", disk.path(), "--offset", "8M"}, pattern(8192 + 512));
     EXPECT_NE(line.find("last 512 bytes"), std::string::npos) << line;
     EXPECT_NE(line.find("8192 bytes were written"), std::string::npos) << line;
-    EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * mib + 8192);
+    EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * MiB + 8192);
     // Conventional zones take logical blocks.
     done({"write", disk.path(), "--offset", "512"}, pattern(1536));
     EXPECT_EQ(read_back(disk, "512", 1536), pattern(1536));
@@ -171,13 +170,13 @@ TEST(Append, PrintsTheOffsetOfEveryPiece) {
     EXPECT_EQ(done({"append", disk.path(), "--zone", "2"}, pattern(8192, 2)), "8392704\n");
     EXPECT_EQ(read_back(disk, "8M", 12288), pattern(4096) + pattern(8192, 2));
 
-    const auto data = pattern(3 * mib);
+    const auto data = pattern(3 * MiB);
     std::istringstream lines(done({"append", disk.path(), "--zone", "3"}, data));
-    auto expected = 12 * mib;
+    auto expected = 12 * MiB;
     std::uint64_t pieces = 0;
     for (std::string line; std::getline(lines, line); ++pieces) {
         EXPECT_EQ(line, std::to_string(expected));
-        expected += std::min(largest, 15 * mib - expected);
+        expected += std::min(largest, 15 * MiB - expected);
     }
     EXPECT_EQ(pieces, (data.size() + largest - 1) / largest);
     EXPECT_EQ(read_back(disk, "12M", data.size()), data);
@@ -188,7 +187,7 @@ TEST(Append, JsonListsThePieces) {
     const auto told = json_of({"append", disk.path(), "--zone", "4", "--json"}, pattern(4096));
     EXPECT_EQ(told["zone"], 4);
     ASSERT_EQ(told["pieces"].size(), 1U);
-    EXPECT_EQ(told["pieces"][0]["offset"], 16 * mib);
+    EXPECT_EQ(told["pieces"][0]["offset"], 16 * MiB);
     EXPECT_EQ(told["pieces"][0]["length"], 4096);
     EXPECT_TRUE(json_of({"append", disk.path(), "--zone", "4", "--json"})["pieces"].empty());
 }
@@ -197,7 +196,7 @@ TEST(Append, SingleIsAllOrNothing) {
     const Disk disk({"--size", "1G", "--zone-size", "256M"});
     const auto largest =
         json_of({"info", disk.path(), "--json"})["limits"]["max_append"].get<std::uint64_t>();
-    if (largest < 200 * mib) {
+    if (largest < 200 * MiB) {
         const auto data = pattern(largest + 4096);
         const auto line = failed({"append", disk.path(), "--zone", "0", "--single"}, data);
         EXPECT_NE(line.find("nothing was appended"), std::string::npos) << line;
@@ -218,9 +217,9 @@ TEST(Append, SingleIsAllOrNothing) {
 
 TEST(Append, DataThatDoNotFitAreRefused) {
     const Disk disk;
-    const auto line = failed({"append", disk.path(), "--zone", "2"}, pattern(5 * mib));
+    const auto line = failed({"append", disk.path(), "--zone", "2"}, pattern(5 * MiB));
     EXPECT_NE(line.find("bytes were appended in"), std::string::npos) << line;
-    write_file(disk / "in", pattern(5 * mib));
+    write_file(disk / "in", pattern(5 * MiB));
     const auto refused = failed({"append", disk.path(), "--zone", "3", "--input", disk / "in"});
     EXPECT_NE(refused.find("room for only 4194304"), std::string::npos) << refused;
     EXPECT_EQ(disk.state(3), "empty");
@@ -243,11 +242,11 @@ TEST(Append, ZonesWithoutAWritePointerAreRefused) {
 
 TEST(Data, DisksWithoutZonesTakeWritesAnywhere) {
     const Disk disk({"--size", "32M", "--model", "none"});
-    const auto data = pattern(5 * mib + 512);
+    const auto data = pattern(5 * MiB + 512);
     done({"write", disk.path(), "--offset", "1536"}, data);
     EXPECT_EQ(read_back(disk, "1536", data.size()), data);
     done({"write", "null:1G", "--offset", "0"}, data);
-    EXPECT_EQ(done({"read", "null:1G", "--offset", "0", "--length", "1M"}), std::string(mib, '\0'));
+    EXPECT_EQ(done({"read", "null:1G", "--offset", "0", "--length", "1M"}), std::string(MiB, '\0'));
 }
 
 }  // namespace

@@ -5,12 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/cli/program.h"
 
 namespace zonebridge::test {
 namespace {
-
-constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 
 std::size_t lines_in(const std::string& text) {
     return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
@@ -22,9 +21,9 @@ TEST(Create, MakesADiskOfTheRequestedShape) {
                      "4096", "--physical-block-size", "4096"});
     const auto info = json_of({"info", disk.path(), "--json"});
     EXPECT_EQ(info["model"], "host-managed");
-    EXPECT_EQ(info["size"], 64 * mib);
-    EXPECT_EQ(info["zone_size"], 8 * mib);
-    EXPECT_EQ(info["zone_capacity"], 6 * mib);
+    EXPECT_EQ(info["size"], 64 * MiB);
+    EXPECT_EQ(info["zone_size"], 8 * MiB);
+    EXPECT_EQ(info["zone_capacity"], 6 * MiB);
     EXPECT_EQ(info["zone_count"], 8);
     EXPECT_EQ(info["logical_block_size"], 4096);
     EXPECT_EQ(info["physical_block_size"], 4096);
@@ -91,21 +90,21 @@ TEST(Info, ShowsTheIdentityAndTheReasonForTheTransport) {
 
 TEST(Report, JsonHasTheDocumentedKeysInBytes) {
     const Disk disk;
-    done({"write", disk.path(), "--offset", "8M"}, pattern(mib));
+    done({"write", disk.path(), "--offset", "8M"}, pattern(MiB));
     const auto zones = json_of({"report", disk.path(), "--json"})["zones"];
     ASSERT_EQ(zones.size(), 8U);
     for (std::size_t number = 0; number < zones.size(); ++number) {
         EXPECT_EQ(zones[number].size(), 6U);
-        EXPECT_EQ(zones[number]["start"], number * 4 * mib);
-        EXPECT_EQ(zones[number]["length"], 4 * mib);
-        EXPECT_EQ(zones[number]["capacity"], 4 * mib);
+        EXPECT_EQ(zones[number]["start"], number * 4 * MiB);
+        EXPECT_EQ(zones[number]["length"], 4 * MiB);
+        EXPECT_EQ(zones[number]["capacity"], 4 * MiB);
     }
     EXPECT_TRUE(zones[0]["write_pointer"].is_null());
     EXPECT_EQ(zones[0]["type"], "conventional");
     EXPECT_EQ(zones[0]["state"], "not-write-pointer");
-    EXPECT_EQ(zones[2]["write_pointer"], 9 * mib);
+    EXPECT_EQ(zones[2]["write_pointer"], 9 * MiB);
     EXPECT_EQ(zones[2]["state"].get<std::string>().find("empty"), std::string::npos);
-    EXPECT_EQ(zones[3]["write_pointer"], 12 * mib);
+    EXPECT_EQ(zones[3]["write_pointer"], 12 * MiB);
     EXPECT_EQ(zones[3]["state"], "empty");
 }
 
@@ -119,12 +118,12 @@ TEST(Report, OffsetAndCountSelectAPart) {
         return found;
     };
     using Starts = std::vector<std::uint64_t>;
-    EXPECT_EQ(starts({"--offset", "24M"}), (Starts{24 * mib, 28 * mib}));
-    EXPECT_EQ(starts({"--offset", "25M", "--count", "1"}), (Starts{24 * mib}));
-    EXPECT_EQ(starts({"--count", "2"}), (Starts{0, 4 * mib}));
+    EXPECT_EQ(starts({"--offset", "24M"}), (Starts{24 * MiB, 28 * MiB}));
+    EXPECT_EQ(starts({"--offset", "25M", "--count", "1"}), (Starts{24 * MiB}));
+    EXPECT_EQ(starts({"--count", "2"}), (Starts{0, 4 * MiB}));
     EXPECT_EQ(starts({"--count", "0"}), Starts{});
     EXPECT_EQ(starts({"--count", "99999999999"}).size(), 8U);
-    EXPECT_EQ(starts({"--offset", "33554431"}), (Starts{28 * mib}));
+    EXPECT_EQ(starts({"--offset", "33554431"}), (Starts{28 * MiB}));
     EXPECT_NE(failed({"report", disk.path(), "--offset", "32M"}).find("ends at 33554432"),
               std::string::npos);
 }
@@ -182,7 +181,7 @@ TEST(Actions, ChangeTheStateOfAZone) {
     EXPECT_TRUE(disk.zone(2)["write_pointer"].is_null());
     done({"reset", disk.path(), "--zone", "2"});
     EXPECT_EQ(disk.state(2), "empty");
-    EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * mib);
+    EXPECT_EQ(disk.zone(2)["write_pointer"], 8 * MiB);
 }
 
 TEST(Actions, RangesByNumberAndByBytesAreEquivalent) {
@@ -191,8 +190,8 @@ TEST(Actions, RangesByNumberAndByBytesAreEquivalent) {
     EXPECT_EQ(by_number["done"], 3);
     EXPECT_EQ(by_number["first_zone"], 3);
     EXPECT_EQ(by_number["last_zone"], 5);
-    EXPECT_EQ(by_number["offset"], 12 * mib);
-    EXPECT_EQ(by_number["length"], 12 * mib);
+    EXPECT_EQ(by_number["offset"], 12 * MiB);
+    EXPECT_EQ(by_number["length"], 12 * MiB);
     EXPECT_EQ(by_number["states"]["full"], 3);
     const auto by_bytes =
         json_of({"reset", disk.path(), "--offset", "12M", "--length", "12M", "--json"});

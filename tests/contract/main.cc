@@ -20,7 +20,7 @@ extern "C" void hung(int) {
     ::_exit(124);
 }
 
-std::string name_of(const ::testing::TestInfo& test) {
+std::string full_name(const ::testing::TestInfo& test) {
     return fmt::format("{}.{}", test.test_suite_name(), test.name());
 }
 
@@ -76,12 +76,12 @@ class Lines final : public ::testing::EmptyTestEventListener {
         // The running test is printed in another format, so that a test that hangs can be
         // identified.
         if (*word == 'R') return running(test);
-        std::printf("%s: %s: %s%s\n", word, settings().label.c_str(), name_of(test).c_str(),
+        std::printf("%s: %s: %s%s\n", word, settings().label.c_str(), full_name(test).c_str(),
                     more.c_str());
         std::fflush(stdout);
     }
     static void running(const ::testing::TestInfo& test) {
-        std::printf("  run: %s\n", name_of(test).c_str());
+        std::printf("  run: %s\n", full_name(test).c_str());
         std::fflush(stdout);
     }
 
@@ -95,10 +95,10 @@ class Row final : public ::testing::EmptyTestEventListener {
         const auto& result = *test.result();
         if (result.Failed()) {
             ++failed_;
-            more_ += fmt::format("\tFAIL {}", name_of(test));
+            more_ += fmt::format("\tFAIL {}", full_name(test));
         } else if (result.Skipped()) {
             ++skipped_;
-            more_ += fmt::format("\tSKIP {}: {}", name_of(test), words_of(result));
+            more_ += fmt::format("\tSKIP {}: {}", full_name(test), words_of(result));
         } else {
             ++passed_;
         }

@@ -29,7 +29,6 @@ namespace blk = driver::blk;
 using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::uint8_t canary = 0xC5;
-constexpr std::uint64_t sector_size = 512;
 constexpr driver::RingOptions ring_options{
     .size = 16, .event_index = true, .indirect_entries = 20, .first_index = 0xFFF8};
 

@@ -10,7 +10,6 @@ namespace {
 
 namespace blk = driver::blk;
 
-constexpr std::uint64_t sector_size = 512;
 constexpr std::size_t range_size = 16;
 
 std::uint64_t some_sector(Input& input, const DiskOracle& oracle, std::uint8_t style,

@@ -10,6 +10,8 @@
 
 namespace zonebridge::fuzz {
 
+inline constexpr std::uint64_t sector_size = 512;
+
 struct BlkRequest {
     std::uint32_t type = 0;
     std::uint64_t sector = 0;

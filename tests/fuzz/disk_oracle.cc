@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/size.h"
+
 namespace zonebridge::fuzz {
 namespace {
-
-constexpr std::uint64_t KiB = 1024;
 
 std::uint64_t size_of(const test::MachineDiskShape& shape) {
     return shape.zones * shape.zone_size -

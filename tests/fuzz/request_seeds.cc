@@ -12,14 +12,14 @@ namespace {
 using Bytes = std::vector<std::uint8_t>;
 
 /// The disks: the input of some_shape().
-constexpr std::array<std::array<std::uint8_t, 2>, 8> shapes{{{0x00, 0x00},
-                                                             {0x3F, 0x00},
-                                                             {0x40, 0x08},
-                                                             {0x90, 0x14},
-                                                             {0x02, 0x22},
-                                                             {0x04, 0x42},
-                                                             {0x00, 0x43},
-                                                             {0x12, 0xC0}}};
+constexpr std::array<std::array<std::uint8_t, 2>, 8> command_shapes{{{0x00, 0x00},
+                                                                     {0x3F, 0x00},
+                                                                     {0x40, 0x08},
+                                                                     {0x90, 0x14},
+                                                                     {0x02, 0x22},
+                                                                     {0x04, 0x42},
+                                                                     {0x00, 0x43},
+                                                                     {0x12, 0xC0}}};
 
 void append(Bytes& bytes, std::initializer_list<int> more) {
     for (const auto byte : more) bytes.push_back(static_cast<std::uint8_t>(byte));
@@ -27,7 +27,7 @@ void append(Bytes& bytes, std::initializer_list<int> more) {
 
 /// A disk with empty zones, or with one zone in each state.
 Bytes disk(std::size_t shape, bool used) {
-    Bytes bytes(shapes[shape].begin(), shapes[shape].end());
+    Bytes bytes(command_shapes[shape].begin(), command_shapes[shape].end());
     for (int zone = 0; zone < 8; ++zone) bytes.push_back(used ? zone | 1 << 3 : 0);
     return bytes;
 }
@@ -47,7 +47,7 @@ void add_plain_and_wild(std::vector<Seed>& seeds, std::size_t shape, bool used, 
 
 std::vector<Seed> scsi_target_seeds() {
     std::vector<Seed> seeds;
-    for (std::size_t shape = 0; shape < shapes.size(); ++shape) {
+    for (std::size_t shape = 0; shape < command_shapes.size(); ++shape) {
         for (const auto used : {false, true}) {
             const auto zones = disk(shape, used);
             Bytes begin(zones.begin(), zones.begin() + 2);
@@ -111,7 +111,7 @@ std::vector<Seed> passthrough_plan_seeds() {
 
 std::vector<Seed> blk_request_seeds() {
     std::vector<Seed> seeds;
-    for (std::size_t shape = 0; shape < shapes.size(); ++shape) {
+    for (std::size_t shape = 0; shape < command_shapes.size(); ++shape) {
         for (const auto used : {false, true}) {
             const auto zones = disk(shape, used);
             Bytes begin(zones.begin(), zones.begin() + 2);
@@ -133,7 +133,8 @@ std::vector<Seed> virtio_chain_seeds() {
     std::vector<Seed> seeds;
     for (int choice = 0; choice < 16; ++choice) {
         const auto scsi = choice % 2 == 0;
-        const auto zones = disk(static_cast<std::size_t>(choice) % shapes.size(), choice >= 8);
+        const auto zones =
+            disk(static_cast<std::size_t>(choice) % command_shapes.size(), choice >= 8);
         Bytes begin;
         append(begin, {choice});
         begin.insert(begin.end(), zones.begin(), zones.end());

@@ -39,9 +39,9 @@ constexpr std::uint8_t blank = 0xEE;  // the initial bytes of writable buffers
 constexpr std::uint16_t second_lun = 3;
 enum class SecondUnit : std::uint8_t { present, removing, absent };
 
-class Session {
+class ChainSession {
   public:
-    explicit Session(Input& input)
+    explicit ChainSession(Input& input)
         : input_(input),
           choice_(input.byte()),
           shape_(some_shape(input)),
@@ -366,7 +366,7 @@ class Session {
 
 Tally run_virtio_chain(std::span<const std::uint8_t> bytes) {
     Input input(bytes.data(), bytes.size());
-    return Session(input).run();
+    return ChainSession(input).run();
 }
 
 }  // namespace zonebridge::fuzz

@@ -14,8 +14,6 @@ namespace zonebridge::test {
 
 namespace blk = driver::blk;
 
-inline constexpr std::uint32_t zone = ServedDisk::first_sequential;
-inline constexpr std::size_t piece = 16384;
 inline constexpr std::uint32_t piece_sectors = piece / 512;
 inline constexpr std::uint64_t zoned_driver =
     blk::f_zoned | blk::f_flush | blk::f_mq | blk::f_config_wce;

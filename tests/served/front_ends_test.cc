@@ -18,15 +18,15 @@ namespace {
 namespace message = driver::message;
 using driver::pack;
 
-constexpr std::uint16_t queues = 4;
+constexpr std::uint16_t blk_queues = 4;
 constexpr std::uint64_t no_fd = 1u << 8;
 
-std::vector<std::string> several() {
+std::vector<std::string> three_workers() {
     return {"--queues", "4", "--workers", "3"};
 }
 
 driver::BlkOptions options() {
-    return {.queues = queues, .max_transfer = 1u << 18, .depth = 32};
+    return {.queues = blk_queues, .max_transfer = 1u << 18, .depth = 32};
 }
 
 /// A completion, found by polling the used ring.
@@ -48,9 +48,9 @@ std::array<driver::Buffer, 2> flush_in(driver::SharedMemory& memory) {
 }
 
 TEST(FrontEnds, ACallDescriptorThatIsSetLateGetsAMissedCall) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(three_workers(), "blk");
     BlkGuest guest(served, zoned_driver, options());
-    for (std::uint16_t index = 0; index < queues; ++index) {
+    for (std::uint16_t index = 0; index < blk_queues; ++index) {
         auto& queue = guest.blk->queue(index);
         must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index} | no_fd)));
         ASSERT_FALSE(queue.ring.arm());
@@ -72,15 +72,15 @@ TEST(FrontEnds, ACallDescriptorThatIsSetLateGetsAMissedCall) {
 
 // QEMU replaces the call descriptor by one of its own to mask a vector or to emulate INTx.
 TEST(FrontEnds, NoCallIsLostWhileCallDescriptorsAreReplaced) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(three_workers(), "blk");
     BlkGuest guest(served, zoned_driver, options());
-    std::array<int, queues> spare{};
+    std::array<int, blk_queues> spare{};
     for (auto& fd : spare) fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     for (std::uint32_t round = 0; round < 150; ++round) {
-        for (std::uint16_t index = 0; index < queues; ++index)
+        for (std::uint16_t index = 0; index < blk_queues; ++index)
             guest.submit_writes(ServedDisk::lba(zone + index) + round * piece_sectors, 1, index,
                                 round);
-        for (std::uint16_t index = 0; index < queues; ++index) {
+        for (std::uint16_t index = 0; index < blk_queues; ++index) {
             auto& queue = guest.blk->queue(index);
             // From here on the test ignores the old descriptor and its count, like those of a
             // masked vector.
@@ -88,9 +88,9 @@ TEST(FrontEnds, NoCallIsLostWhileCallDescriptorsAreReplaced) {
             const std::array fds{queue.call_fd};
             must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index}), fds));
         }
-        for (std::uint16_t index = 0; index < queues; ++index) guest.expect_ok(index, 1);
+        for (std::uint16_t index = 0; index < blk_queues; ++index) guest.expect_ok(index, 1);
     }
-    for (std::uint16_t index = 0; index < queues; ++index)
+    for (std::uint16_t index = 0; index < blk_queues; ++index)
         guest.expect_pieces(zone + index, 0, 150);
     for (const int fd : spare) ::close(fd);
 }
@@ -98,23 +98,23 @@ TEST(FrontEnds, NoCallIsLostWhileCallDescriptorsAreReplaced) {
 // A guest with INTx has one interrupt line, so all queues share one eventfd, whichever worker runs
 // them.
 TEST(FrontEnds, AllQueuesMayShareOneCallDescriptor) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(three_workers(), "blk");
     BlkGuest guest(served, zoned_driver, options());
     const auto& line = guest.blk->queue(0);
-    for (std::uint16_t index = 0; index < queues; ++index) {
+    for (std::uint16_t index = 0; index < blk_queues; ++index) {
         const std::array fds{line.call_fd};
         must(guest.front_end.tell(message::set_vring_call, pack(std::uint64_t{index}), fds));
     }
     std::uint32_t completed = 0;
     for (std::uint32_t round = 0; round < 50; ++round) {
-        for (std::uint16_t index = 0; index < queues; ++index)
+        for (std::uint16_t index = 0; index < blk_queues; ++index)
             guest.submit_writes(ServedDisk::lba(zone + index) + round * 4 * piece_sectors, 4, index,
                                 round * 4);
-        for (int left = 4 * queues; left != 0;) {
+        for (int left = 4 * blk_queues; left != 0;) {
             // Like an interrupt handler: looks at every queue and arms it, whichever raised the
             // line.
             bool more = false;
-            for (std::uint16_t index = 0; index < queues; ++index) {
+            for (std::uint16_t index = 0; index < blk_queues; ++index) {
                 auto& ring = guest.blk->queue(index).ring;
                 while (guest.blk->queue(index).ring.in_flight() != 0) {
                     if (ring.used_index() ==
@@ -131,20 +131,20 @@ TEST(FrontEnds, AllQueuesMayShareOneCallDescriptor) {
             }
         }
     }
-    EXPECT_EQ(completed, 50U * 4 * queues);
-    for (std::uint16_t index = 0; index < queues; ++index)
+    EXPECT_EQ(completed, 50U * 4 * blk_queues);
+    for (std::uint16_t index = 0; index < blk_queues; ++index)
         guest.expect_pieces(zone + index, 0, 200);
 }
 
 TEST(FrontEnds, APollingDriverGetsNoCallsAndEveryCompletion) {
     for (const auto features : {driver::bit::event_index, std::uint64_t{0}}) {
-        ServedDisk served(several(), "blk");
+        ServedDisk served(three_workers(), "blk");
         auto wanted = BlkGuest::wanted(zoned_driver);
         wanted.features &= ~driver::bit::event_index;
         wanted.features |= features;
         BlkGuest guest(served, wanted, options());
         const auto chain = flush_in(guest.memory);
-        for (std::uint16_t index = 0; index < queues; ++index) {
+        for (std::uint16_t index = 0; index < blk_queues; ++index) {
             auto& queue = guest.blk->queue(index);
             (void)queue.called();
             queue.ring.disarm();
@@ -161,11 +161,11 @@ TEST(FrontEnds, APollingDriverGetsNoCallsAndEveryCompletion) {
 }
 
 TEST(FrontEnds, AQueueWithoutAKickDescriptorIsPolledBesideOthers) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(three_workers(), "blk");
     BlkGuest guest(served, zoned_driver, options());
     must(guest.front_end.tell(message::set_vring_kick, pack(std::uint64_t{1} | no_fd)));
     for (std::uint32_t i = 0; i < 50; ++i) {
-        for (std::uint16_t index = 0; index < queues; ++index) {
+        for (std::uint16_t index = 0; index < blk_queues; ++index) {
             must(guest.blk->add({.type = blk::out,
                                  .sector = ServedDisk::lba(zone + index) + i * piece_sectors,
                                  .data_out = bytes_of(piece, i)},
@@ -175,9 +175,10 @@ TEST(FrontEnds, AQueueWithoutAKickDescriptorIsPolledBesideOthers) {
             else
                 guest.blk->submit(index);
         }
-        for (std::uint16_t index = 0; index < queues; ++index) guest.expect_ok(index, 1);
+        for (std::uint16_t index = 0; index < blk_queues; ++index) guest.expect_ok(index, 1);
     }
-    for (std::uint16_t index = 0; index < queues; ++index) guest.expect_pieces(zone + index, 0, 50);
+    for (std::uint16_t index = 0; index < blk_queues; ++index)
+        guest.expect_pieces(zone + index, 0, 50);
 }
 
 // Messages in the order of crosvm's source: the owner before the features, which are set in two

@@ -18,9 +18,7 @@ using driver::ScsiResult;
 
 constexpr std::uint32_t block = ServedDisk::block;
 constexpr std::uint64_t zone_blocks = ServedDisk::zone_blocks;
-constexpr std::size_t piece = 16384;
-constexpr std::uint32_t piece_blocks = piece / block;
-constexpr std::uint16_t queues = 4;
+constexpr std::uint16_t lun_queues = 4;
 
 constexpr std::uint32_t power_on = 0x062900;
 constexpr std::uint32_t capacity_changed = 0x062A09;
@@ -46,7 +44,7 @@ class Luns : public ::testing::Test {
 
     static driver::ScsiOptions options() {
         driver::ScsiOptions options;
-        options.request_queues = queues;
+        options.request_queues = lun_queues;
         options.depth = 64;
         return options;
     }
@@ -132,7 +130,7 @@ TEST_F(Luns, AnAddedLunIsAnnouncedAndAnswersOnEveryQueue) {
     expect_event(transport_reset, 9, rescan);
     EXPECT_EQ(reported(), (std::vector{0, 9}));
     EXPECT_EQ(test_unit_ready(9).sense_code(), power_on);
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < lun_queues; ++queue)
         EXPECT_TRUE(test_unit_ready(9, queue).good()) << queue;
     EXPECT_TRUE(write(9, 2 * zone_blocks, 1).good());
     EXPECT_TRUE(test_unit_ready(0).good()) << "the other LUN is not affected";
@@ -147,7 +145,7 @@ TEST_F(Luns, ARemovalIsAnnouncedAndWaitsUntilTheGuestIsIdle) {
     EXPECT_TRUE(write(1, 2 * zone_blocks, 1).good()) << "the guest can still write";
     EXPECT_EQ(gone.get().status, 0);
     EXPECT_EQ(reported(), (std::vector{0}));
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < lun_queues; ++queue)
         EXPECT_EQ(test_unit_ready(1, queue).sense_code(), no_such_unit) << queue;
     EXPECT_TRUE(test_unit_ready(0).good());
     EXPECT_EQ(other.zone(2)["write_pointer"], (8U << 20) + piece) << "flushed and closed";
@@ -181,20 +179,20 @@ TEST_F(Luns, WritesInFlightGoOnWhileOtherLunsAreAddedAndRemoved) {
             ASSERT_TRUE(must(scsi().zone_action(4, 0, true)).good());  // resets all
             round = 0;
         }
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        for (std::uint16_t queue = 0; queue < lun_queues; ++queue) {
             for (std::uint32_t i = 0; i < batch; ++i)
                 add_write(0, (2 + queue) * zone_blocks + (round * batch + i) * piece_blocks,
                           round * batch + i, queue);
             scsi().submit(queue);
         }
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < lun_queues; ++queue)
             for (std::uint32_t i = 0; i < batch; ++i) {
                 const auto result = must(scsi().wait(queue));
                 ASSERT_TRUE(result.good()) << result.text();
             }
     }
     EXPECT_TRUE(changes.get());
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < lun_queues; ++queue)
         EXPECT_EQ(guest().pointer(2 + queue),
                   (2 + queue) * zone_blocks + round * batch * piece_blocks);
 }
@@ -253,11 +251,11 @@ TEST_F(Luns, ARefreshDuringReadsCompletesAllOfThem) {
     });
     std::uint32_t attentions = 0;
     while (refreshed.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        for (std::uint16_t queue = 0; queue < lun_queues; ++queue) {
             for (int i = 0; i < 8; ++i) add_read(1, 2 * zone_blocks, queue);
             scsi().submit(queue);
         }
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < lun_queues; ++queue)
             for (int i = 0; i < 8; ++i) {
                 const auto result = must(scsi().wait(queue));
                 if (!result.good()) {

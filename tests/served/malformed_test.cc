@@ -16,7 +16,6 @@ namespace {
 using driver::pack;
 namespace message = driver::message;
 
-constexpr std::uint32_t zone = ServedDisk::first_sequential;
 constexpr std::uint32_t late_zone = zone + 1;
 
 void expect_healthy(const ServedDisk& served) {
@@ -39,7 +38,7 @@ void raw_chain(Guest& guest, std::uint64_t address, std::uint32_t length, std::u
     queue.kick();
 }
 
-const Fault faults[] = {
+const Fault malformed[] = {
     {"an unknown message", [](Guest& guest) { (void)guest.front_end.connection().send(999, {}); }},
     {"half a message",
      [](Guest& guest) {
@@ -172,7 +171,7 @@ void PrintTo(const Fault& fault, std::ostream* out) {
     *out << fault.name;
 }
 
-INSTANTIATE_TEST_SUITE_P(Peers, Malformed, testing::ValuesIn(faults), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Peers, Malformed, testing::ValuesIn(malformed), [](const auto& info) {
     std::string name = info.param.name;
     for (auto& character : name)
         if (character == ' ') character = '_';

@@ -11,9 +11,6 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint32_t zone = ServedDisk::first_sequential;
-constexpr std::size_t piece = 16384;
-constexpr std::uint32_t piece_blocks = piece / ServedDisk::block;
 constexpr std::size_t head_size = 51;
 constexpr std::size_t response_size = 108;
 constexpr std::uint8_t read_16 = 0x88;

@@ -12,10 +12,7 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint16_t queues = 5;
-constexpr std::uint32_t zone = ServedDisk::first_sequential;
-constexpr std::size_t piece = 16384;
-constexpr std::uint32_t piece_blocks = piece / ServedDisk::block;
+constexpr std::uint16_t five_queues = 5;
 
 constexpr std::uint32_t abort_task_set = 1;
 constexpr std::uint32_t nexus_reset = 4;
@@ -27,7 +24,7 @@ constexpr std::uint8_t succeeded = 10;
 
 driver::ScsiOptions options_for(std::uint16_t depth) {
     driver::ScsiOptions options;
-    options.request_queues = queues;
+    options.request_queues = five_queues;
     options.max_transfer = 1u << 16;
     options.depth = depth;
     return options;
@@ -92,25 +89,25 @@ class ScsiOnWorkers : public ::testing::TestWithParam<std::tuple<std::uint64_t, 
     }
 
     ServedDisk served{{"--queues", "8", "--workers", std::get<1>(GetParam())}};
-    ScsiGuest guest{served, options_for(queues * 8), wanted()};
+    ScsiGuest guest{served, options_for(five_queues * 8), wanted()};
 };
 
 TEST_P(ScsiOnWorkers, WritesFromEveryQueueKeepTheirOrderInItsZone) {
     for (std::uint32_t round = 0; round < 24; ++round) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue)
             guest.submit_pieces(zone + queue, queue, round * 8, 8);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_good(queue, 8);
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) guest.expect_good(queue, 8);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < five_queues; ++queue)
         guest.expect_pieces(zone + queue, queue, 24 * 8);
 }
 
 TEST_P(ScsiOnWorkers, FunctionsCompleteAfterTheirCommandsAndNoWriteIsLost) {
-    std::array<std::uint16_t, queues> sent{};
-    for (std::uint16_t queue = 0; queue < queues; ++queue) sent.at(queue) = guest.used(queue);
+    std::array<std::uint16_t, five_queues> sent{};
+    for (std::uint16_t queue = 0; queue < five_queues; ++queue) sent.at(queue) = guest.used(queue);
     for (std::uint32_t round = 0; round < 24; ++round) {
         std::uint64_t last = 0;
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) {
             guest.submit_pieces(zone + queue, queue, round * 8, 8);
             last = guest.last_write;
             sent.at(queue) = static_cast<std::uint16_t>(sent.at(queue) + 8);
@@ -119,16 +116,16 @@ TEST_P(ScsiOnWorkers, FunctionsCompleteAfterTheirCommandsAndNoWriteIsLost) {
         EXPECT_TRUE(query == complete || query == succeeded) << int{query};
         if (round % 2 == 0) {
             EXPECT_EQ(must(guest.scsi->manage(abort_task_set, {})), complete);
-            for (std::uint16_t queue = 0; queue < queues; ++queue)
+            for (std::uint16_t queue = 0; queue < five_queues; ++queue)
                 EXPECT_EQ(guest.used(queue), sent.at(queue)) << "queue " << queue;
             EXPECT_EQ(must(guest.scsi->manage(query_task_set, {})), complete);
         } else {
             EXPECT_EQ(must(guest.scsi->abort_task(last)), complete);
         }
         EXPECT_EQ(must(guest.scsi->manage(query_task, {}, last)), complete);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_good(queue, 8);
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) guest.expect_good(queue, 8);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < five_queues; ++queue)
         guest.expect_pieces(zone + queue, queue, 24 * 8);
 }
 
@@ -144,15 +141,15 @@ INSTANTIATE_TEST_SUITE_P(
                std::get<1>(info.param);
     });
 
-std::vector<std::string> several() {
+std::vector<std::string> four_scsi_workers() {
     return {"--queues", "8", "--workers", "4"};
 }
 
 TEST(ServedScsiByWorkers, AResetIsReportedOnceHoweverManyQueuesAsk) {
-    ServedDisk served(several());
+    ServedDisk served(four_scsi_workers());
     ScsiGuest guest(served, options_for(64));
     for (const auto function : {unit_reset, nexus_reset}) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue)
             guest.submit_pieces(zone + queue, queue, function * 8, 8);
         // Two resets cause one attention.
         const auto first = guest.submit_function(function);
@@ -160,10 +157,10 @@ TEST(ServedScsiByWorkers, AResetIsReportedOnceHoweverManyQueuesAsk) {
         guest.wait_function(first);
         guest.wait_function(second);
         std::uint32_t failed = 0;
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue)
             for (int i = 0; i < 8; ++i) (void)must(guest.scsi->wait(queue));
         std::uint32_t attentions = 0;
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) {
             const auto result = must(guest.scsi->run({.cdb = std::vector<std::uint8_t>(6)}, queue));
             if (result.sense_code() == 0x062900)
                 ++attentions;
@@ -176,12 +173,12 @@ TEST(ServedScsiByWorkers, AResetIsReportedOnceHoweverManyQueuesAsk) {
 }
 
 TEST(ServedScsiByWorkers, GuestMemoryMayChangeWithFunctionsInFlight) {
-    ServedDisk served(several());
+    ServedDisk served(four_scsi_workers());
     ScsiGuest guest(served, options_for(64));
     driver::SharedMemory more;
     must(more.add(std::uint64_t{1} << 32, 1 << 20));
     for (std::uint32_t round = 0; round < 24; ++round) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue)
             guest.submit_pieces(zone + queue, queue, round * 8, 8);
         const auto function = guest.submit_function(abort_task_set);
         if (round % 2 == 0)
@@ -189,21 +186,21 @@ TEST(ServedScsiByWorkers, GuestMemoryMayChangeWithFunctionsInFlight) {
         else
             must(guest.front_end.remove_region(more.regions()[0]));
         guest.wait_function(function);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_good(queue, 8);
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) guest.expect_good(queue, 8);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < five_queues; ++queue)
         guest.expect_pieces(zone + queue, queue, 24 * 8);
 }
 
 TEST(ServedScsiByWorkers, EachQueueMayStopWithFunctionsInFlight) {
-    ServedDisk served(several());
+    ServedDisk served(four_scsi_workers());
     ScsiGuest guest(served, options_for(64));
     for (std::uint32_t round = 0; round < 14; ++round) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue)
             guest.submit_pieces(zone + queue, queue, round * 8, 8);
         const auto function = guest.submit_function(abort_task_set);
         // This includes the control queue; functions in its ring run when it starts again.
-        const auto index = static_cast<std::uint16_t>(round % (queues + 2));
+        const auto index = static_cast<std::uint16_t>(round % (five_queues + 2));
         auto& stopped = index == 0   ? guest.scsi->control()
                         : index == 1 ? guest.scsi->event()
                                      : guest.scsi->request(static_cast<std::uint16_t>(index - 2));
@@ -213,18 +210,18 @@ TEST(ServedScsiByWorkers, EachQueueMayStopWithFunctionsInFlight) {
         must(guest.front_end.start(stopped));
         stopped.kick();
         guest.wait_function(function);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_good(queue, 8);
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) guest.expect_good(queue, 8);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < five_queues; ++queue)
         guest.expect_pieces(zone + queue, queue, 14 * 8);
 }
 
 TEST(ServedScsiByWorkers, ASessionMayEndWithFunctionsInFlight) {
-    ServedDisk served(several());
+    ServedDisk served(four_scsi_workers());
     for (int round = 0; round < 4; ++round) {
         ScsiGuest guest(served, options_for(64));
         EXPECT_EQ(guest.attention, 0x062900U) << "the end of a session resets the units";
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) {
             for (int i = 0; i < 8; ++i)
                 must(guest.scsi->add({.cdb = std::vector<std::uint8_t>(6)}, queue));
             guest.scsi->submit(queue);
@@ -238,17 +235,17 @@ TEST(ServedScsiByWorkers, ASessionMayEndWithFunctionsInFlight) {
 }
 
 TEST(ServedScsiByWorkers, AFullControlQueueOfFunctionsCompletes) {
-    ServedDisk served(several());
+    ServedDisk served(four_scsi_workers());
     ScsiGuest guest(served, options_for(64));
     for (std::uint32_t round = 0; round < 8; ++round) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue)
             guest.submit_pieces(zone + queue, queue, round * 8, 8);
         std::vector<driver::Block> functions;
         for (int i = 0; i < 64; ++i) functions.push_back(guest.submit_function(abort_task_set));
         for (const auto& function : functions) guest.wait_function(function);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_good(queue, 8);
+        for (std::uint16_t queue = 0; queue < five_queues; ++queue) guest.expect_good(queue, 8);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < five_queues; ++queue)
         guest.expect_pieces(zone + queue, queue, 8 * 8);
 }
 

@@ -74,6 +74,11 @@ class ServedDisk {
     std::unique_ptr<Background> server_;
 };
 
+/// The zone of most tests, and the length of most writes.
+inline constexpr std::uint32_t zone = ServedDisk::first_sequential;
+inline constexpr std::size_t piece = 16384;
+inline constexpr std::uint32_t piece_blocks = piece / ServedDisk::block;
+
 /// One front end's session, negotiated and running.
 class Guest {
   public:

@@ -8,10 +8,7 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint32_t zone = ServedDisk::first_sequential;
-constexpr std::size_t piece = 16384;
-constexpr std::uint32_t piece_blocks = piece / ServedDisk::block;
-constexpr std::uint32_t power_on = 0x062900;
+constexpr std::uint32_t power_on_reset = 0x062900;
 constexpr std::uint32_t unaligned_write = 0x052104;
 constexpr std::uint32_t write_protected = 0x072700;
 
@@ -30,7 +27,7 @@ TEST(Served, CommandsChangeTheDisksFile) {
     ServedDisk served;
     {
         Guest guest(served);
-        EXPECT_EQ(guest.attention, power_on);
+        EXPECT_EQ(guest.attention, power_on_reset);
         const auto capacity = must(guest.scsi->read_capacity());
         EXPECT_EQ(capacity.last_lba, (64U << 20) / 512 - 1);
         const auto data = bytes_of(piece, 7);
@@ -90,7 +87,7 @@ TEST(Served, OneDiskServesOneSessionAfterAnother) {
     ServedDisk served;
     for (std::uint32_t session = 0; session < 5; ++session) {
         Guest guest(served);
-        EXPECT_EQ(guest.attention, power_on) << "each front end is a new initiator";
+        EXPECT_EQ(guest.attention, power_on_reset) << "each front end is a new initiator";
         EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + session * piece_blocks);
         ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone) + session * piece_blocks,
                                            bytes_of(piece, session), 512))
@@ -141,7 +138,7 @@ TEST(Served, AbortsAndResetsCompleteAndAResetCausesAUnitAttention) {
         << "all earlier commands have completed";
     for (int i = 0; i < 16; ++i) (void)must(guest.scsi->wait());
     EXPECT_EQ(must(guest.scsi->reset_logical_unit()), 0);
-    EXPECT_EQ(must(guest.scsi->test_unit_ready()).sense_code(), power_on);
+    EXPECT_EQ(must(guest.scsi->test_unit_ready()).sense_code(), power_on_reset);
     EXPECT_TRUE(must(guest.scsi->test_unit_ready()).good());
     EXPECT_EQ(must(guest.scsi->reset_logical_unit({.target = 0, .lun = 9})), 12);
     EXPECT_EQ(must(guest.scsi->reset_logical_unit({.target = 5, .lun = 0})), 3);

@@ -13,10 +13,10 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint16_t queues = 4;
+constexpr std::uint16_t four_queues = 4;
 
 /// Possibly more workers than CPUs; queue i runs on worker i.
-std::vector<std::string> several() {
+std::vector<std::string> four_workers() {
     return {"--queues", "8", "--workers", "4"};
 }
 
@@ -105,18 +105,18 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(ServedByWorkers, AZoneMayBeResetWhileOtherQueuesAppendToIt) {
-    ServedDisk served(several(), "blk");
-    BlkGuest guest(served, zoned_driver, options_for(queues, 64));
+    ServedDisk served(four_workers(), "blk");
+    BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
     std::map<std::uint64_t, std::uint32_t> seeds;
     std::map<std::uint64_t, std::set<std::uint32_t>> places;  // all seeds written to that sector
     std::uint32_t seed = 0;
     for (std::uint32_t round = 0; round < 12; ++round) {
-        for (std::uint16_t queue = 1; queue < queues; ++queue)
+        for (std::uint16_t queue = 1; queue < four_queues; ++queue)
             submit_appends(guest, queue, seed, seeds);
         must(guest.blk->add({.type = blk::reset, .sector = ServedDisk::lba(zone)}));
         guest.blk->submit();
         guest.expect_ok(0, 1);
-        for (std::uint16_t queue = 1; queue < queues; ++queue) {
+        for (std::uint16_t queue = 1; queue < four_queues; ++queue) {
             for (int i = 0; i < 8; ++i) {
                 const auto result = must(guest.blk->wait(queue));
                 ASSERT_TRUE(result.ok()) << int{result.status};
@@ -137,10 +137,10 @@ TEST(ServedByWorkers, AZoneMayBeResetWhileOtherQueuesAppendToIt) {
 }
 
 TEST(ServedByWorkers, AZoneMayBeResetWhileOtherQueuesWriteOtherZones) {
-    ServedDisk served(several(), "blk");
-    BlkGuest guest(served, zoned_driver, options_for(queues, 64));
+    ServedDisk served(four_workers(), "blk");
+    BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
     for (std::uint32_t round = 0; round < 12; ++round) {
-        for (std::uint16_t queue = 1; queue < queues; ++queue)
+        for (std::uint16_t queue = 1; queue < four_queues; ++queue)
             guest.submit_writes(ServedDisk::lba(zone + queue) + round * 16 * piece_sectors, 16,
                                 queue, round * 16);
         // The resets must not affect the other zones.
@@ -148,20 +148,20 @@ TEST(ServedByWorkers, AZoneMayBeResetWhileOtherQueuesWriteOtherZones) {
             EXPECT_TRUE(must(guest.blk->write(ServedDisk::lba(zone), bytes_of(piece, round))).ok());
             EXPECT_TRUE(must(guest.blk->act(blk::reset, ServedDisk::lba(zone))).ok());
         }
-        for (std::uint16_t queue = 1; queue < queues; ++queue) guest.expect_ok(queue, 16);
+        for (std::uint16_t queue = 1; queue < four_queues; ++queue) guest.expect_ok(queue, 16);
     }
     EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone));
-    for (std::uint16_t queue = 1; queue < queues; ++queue)
+    for (std::uint16_t queue = 1; queue < four_queues; ++queue)
         guest.expect_pieces(zone + queue, 0, 12 * 16);
 }
 
 TEST(ServedByWorkers, GuestMemoryMayChangeWithRequestsInFlightOnEveryWorker) {
-    ServedDisk served(several(), "blk");
-    BlkGuest guest(served, zoned_driver, options_for(queues, 64));
+    ServedDisk served(four_workers(), "blk");
+    BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
     driver::SharedMemory more;
     must(more.add(std::uint64_t{1} << 32, 1 << 20));
     for (std::uint32_t round = 0; round < 24; ++round) {
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue)
             guest.submit_writes(ServedDisk::lba(zone + queue) + round * 8 * piece_sectors, 8, queue,
                                 round * 8);
         switch (round % 3) {
@@ -174,45 +174,45 @@ TEST(ServedByWorkers, GuestMemoryMayChangeWithRequestsInFlightOnEveryWorker) {
             default:
                 must(guest.front_end.share(guest.memory));
         }
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_ok(queue, 8);
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue) guest.expect_ok(queue, 8);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue)
         guest.expect_pieces(zone + queue, 0, 24 * 8);
 }
 
 TEST(ServedByWorkers, OneQueueMayStopWhileTheOthersGoOn) {
-    ServedDisk served(several(), "blk");
-    BlkGuest guest(served, zoned_driver, options_for(queues, 64));
+    ServedDisk served(four_workers(), "blk");
+    BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
     for (std::uint32_t round = 0; round < 12; ++round) {
         const auto at = round * 16 * piece_sectors;
-        const auto stopped = static_cast<std::uint16_t>(round % queues);
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        const auto stopped = static_cast<std::uint16_t>(round % four_queues);
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue)
             guest.submit_writes(ServedDisk::lba(zone + queue) + at, 16, queue, round * 16);
         const auto base = must(guest.front_end.stop(stopped));
         auto& queue = guest.blk->queue(stopped);
         ASSERT_EQ(queue.ring.used_index(), base) << "every request that was taken completed";
-        for (std::uint16_t other = 0; other < queues; ++other)
+        for (std::uint16_t other = 0; other < four_queues; ++other)
             if (other != stopped) guest.expect_ok(other, 16);
         must(guest.front_end.set_base(stopped, base));
         must(guest.front_end.start(queue));
         queue.kick();
         guest.expect_ok(stopped, 16);
     }
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue)
         guest.expect_pieces(zone + queue, 0, 12 * 16);
 }
 
 TEST(ServedByWorkers, ASessionMayEndWithRequestsInFlightOnEveryWorker) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(four_workers(), "blk");
     for (std::uint32_t round = 0; round < 3; ++round) {
-        const auto first = zone + round * queues;
+        const auto first = zone + round * four_queues;
         {
-            BlkGuest guest(served, zoned_driver, options_for(queues, 64));
-            for (std::uint16_t queue = 0; queue < queues; ++queue)
+            BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
+            for (std::uint16_t queue = 0; queue < four_queues; ++queue)
                 guest.submit_writes(ServedDisk::lba(first + queue), 16, queue);
         }
         BlkGuest next(served);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue) {
             const auto start = ServedDisk::lba(first + queue);
             const auto written = next.pointer(first + queue) - start;
             ASSERT_EQ(written % piece_sectors, 0U);
@@ -226,13 +226,13 @@ TEST(ServedByWorkers, ASessionMayEndWithRequestsInFlightOnEveryWorker) {
 }
 
 TEST(ServedByWorkers, SigtermWithWritesInFlightOnEveryWorkerLeavesTheDiskClean) {
-    ServedDisk served(several(), "blk");
-    BlkGuest guest(served, zoned_driver, options_for(queues, 64));
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    ServedDisk served(four_workers(), "blk");
+    BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue)
         guest.submit_writes(ServedDisk::lba(zone + queue), 16, queue);
     EXPECT_EQ(served.stop(), 0);
     EXPECT_TRUE(guest.front_end.connection().closed());
-    for (std::uint16_t queue = 0; queue < queues; ++queue) {
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue) {
         // After a clean close, open zones stay open; otherwise they would be closed.
         const auto state = served.disk.state(zone + queue);
         EXPECT_TRUE(state == "implicit-open" || state == "empty") << state;
@@ -240,35 +240,35 @@ TEST(ServedByWorkers, SigtermWithWritesInFlightOnEveryWorkerLeavesTheDiskClean) 
 }
 
 TEST(ServedByWorkers, MalformedRingsOnSeveralWorkersEndOneSession) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(four_workers(), "blk");
     for (int round = 0; round < 4; ++round) {
-        BlkGuest guest(served, zoned_driver, options_for(queues, 64));
-        for (std::uint16_t queue = 0; queue < queues; ++queue) {
+        BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue) {
             auto& ring = guest.blk->queue(queue).ring;
             ring.set_available_index(static_cast<std::uint16_t>(ring.size() + 1));
         }
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.blk->queue(queue).kick();
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue) guest.blk->queue(queue).kick();
         EXPECT_TRUE(guest.front_end.connection().closed());
     }
-    BlkGuest next(served, zoned_driver, options_for(queues, 64));
-    for (std::uint16_t queue = 0; queue < queues; ++queue)
+    BlkGuest next(served, zoned_driver, options_for(four_queues, 64));
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue)
         next.submit_writes(ServedDisk::lba(zone + queue), 4, queue);
-    for (std::uint16_t queue = 0; queue < queues; ++queue) next.expect_ok(queue, 4);
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue) next.expect_ok(queue, 4);
 }
 
 TEST(ServedByWorkers, SwitchingTheWriteCacheOffAppliesToEveryWorker) {
-    ServedDisk served(several(), "blk");
+    ServedDisk served(four_workers(), "blk");
     {
-        BlkGuest guest(served, zoned_driver, options_for(queues, 64));
+        BlkGuest guest(served, zoned_driver, options_for(four_queues, 64));
         must(guest.front_end.set_config(32, std::array{std::byte{0}}));
-        for (std::uint16_t queue = 0; queue < queues; ++queue)
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue)
             guest.submit_writes(ServedDisk::lba(zone + queue), 4, queue);
-        for (std::uint16_t queue = 0; queue < queues; ++queue) guest.expect_ok(queue, 4);
+        for (std::uint16_t queue = 0; queue < four_queues; ++queue) guest.expect_ok(queue, 4);
         served.kill();
     }
     served.start();
     BlkGuest guest(served);
-    for (std::uint16_t queue = 0; queue < queues; ++queue) {
+    for (std::uint16_t queue = 0; queue < four_queues; ++queue) {
         ASSERT_EQ(guest.pointer(zone + queue), ServedDisk::lba(zone + queue) + 4 * piece_sectors);
         guest.expect_pieces(zone + queue, 0, 4);
     }

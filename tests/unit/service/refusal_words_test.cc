@@ -7,11 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
+
 namespace zonebridge::service {
 namespace {
-
-constexpr std::uint64_t KiB = 1024;
-constexpr std::uint64_t MiB = 1024 * KiB;
 
 /// 16 zones of 16 MiB with a capacity of 12, the first two conventional.
 Limits disk() {

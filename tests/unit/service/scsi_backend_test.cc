@@ -31,14 +31,14 @@ using virtio_scsi::TaskFunction;
 using zbc::Attention;
 
 constexpr std::uint16_t request_queues = 4;
-constexpr std::uint16_t queue_count = virtio_scsi::first_request_queue + request_queues;
+constexpr std::uint16_t all_queues = virtio_scsi::first_request_queue + request_queues;
 constexpr std::size_t head_size =
     virtio_scsi::RequestHeader::size + virtio_scsi::Config::default_cdb_size;
 constexpr std::size_t response_size =
     virtio_scsi::ResponseHeader::size + virtio_scsi::Config::default_sense_size;
 constexpr std::uint8_t test_unit_ready = 0x00;
 constexpr std::uint8_t read_10 = 0x28;
-constexpr std::chrono::seconds patience{20};  // ends a test that hangs
+constexpr std::chrono::seconds longest_wait{20};  // ends a test that hangs
 
 class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
   protected:
@@ -52,21 +52,21 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
         workers = must(start_workers(GetParam(), Spin({}),
                                      [](const Error& error) { FAIL() << error.message; }));
         backend = must(ScsiBackend::open(workers, {{0, &unit}}, request_queues));
-        for (std::uint16_t i = 0; i < queue_count; ++i)
+        for (std::uint16_t i = 0; i < all_queues; ++i)
             queues.push_back(std::make_unique<driver::Queue>(
                 i, memory, driver::RingOptions{.size = 64, .event_index = true}));
         start_all();
     }
     ~ScsiOnWorkers() override {
         unit.complete_all();
-        for (std::uint16_t i = 0; i < queue_count; ++i) stop(i);
+        for (std::uint16_t i = 0; i < all_queues; ++i) stop(i);
         backend.reset();
     }
 
     void start_all() {
         must(backend->set_memory(table({&memory}), later()));
         must(backend->set_features(features));
-        for (std::uint16_t i = 0; i < queue_count; ++i) start(i);
+        for (std::uint16_t i = 0; i < all_queues; ++i) start(i);
     }
     void start(std::uint16_t index) {
         if (running.at(index)) return;
@@ -156,15 +156,15 @@ class ScsiOnWorkers : public ::testing::TestWithParam<unsigned> {
     Workers workers;
     std::unique_ptr<ScsiBackend> backend;
     std::vector<std::unique_ptr<driver::Queue>> queues;
-    std::array<std::uint16_t, queue_count> bases{};
-    std::array<bool, queue_count> running{};
+    std::array<std::uint16_t, all_queues> bases{};
+    std::array<bool, all_queues> running{};
 };
 
 INSTANTIATE_TEST_SUITE_P(Workers, ScsiOnWorkers, ::testing::Values(1U, 2U, 4U),
                          [](const auto& info) { return std::to_string(info.param); });
 
 TEST_P(ScsiOnWorkers, AFunctionWaitsForCommandsOnEveryWorker) {
-    for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
+    for (std::uint16_t queue = 2; queue < all_queues; ++queue) (void)send(queue);
     const auto reset = manage(TaskFunction::logical_unit_reset);
     wait_until_waiting(unit, request_queues);
     for (std::size_t left = request_queues; left > 0; --left) {
@@ -175,12 +175,12 @@ TEST_P(ScsiOnWorkers, AFunctionWaitsForCommandsOnEveryWorker) {
     wait(0);
     EXPECT_EQ(response(reset), Response::ok);
     EXPECT_EQ(unit.reset_count(), 1U);
-    for (std::uint16_t queue = 2; queue < queue_count; ++queue)
+    for (std::uint16_t queue = 2; queue < all_queues; ++queue)
         EXPECT_TRUE(queues[queue]->ring.take_used()) << "completed before the function";
 }
 
 TEST_P(ScsiOnWorkers, AQueryFindsACommandOnAnyWorker) {
-    for (std::uint16_t queue = 2; queue < queue_count; ++queue) {
+    for (std::uint16_t queue = 2; queue < all_queues; ++queue) {
         (void)send(queue, test_unit_ready, 0, 77);
         const auto there = manage(TaskFunction::query_task, 0, 77);
         wait(0);
@@ -197,20 +197,20 @@ TEST_P(ScsiOnWorkers, AQueryFindsACommandOnAnyWorker) {
 TEST_P(ScsiOnWorkers, QueuesMayStopInAnyOrderWithFunctionsInFlight) {
     for (int round = 0; round < 12; ++round) {
         std::vector<Block> functions;
-        for (std::uint16_t queue = 2; queue < queue_count; ++queue) {
+        for (std::uint16_t queue = 2; queue < all_queues; ++queue) {
             (void)send(queue, test_unit_ready, 0, queue);
             functions.push_back(manage(TaskFunction::abort_task, 0, queue));
         }
         functions.push_back(manage(TaskFunction::logical_unit_reset));
         completing([&] {
-            for (std::uint16_t i = 0; i < queue_count; ++i)
-                stop(round % 2 == 0 ? i : static_cast<std::uint16_t>(queue_count - 1 - i));
+            for (std::uint16_t i = 0; i < all_queues; ++i)
+                stop(round % 2 == 0 ? i : static_cast<std::uint16_t>(all_queues - 1 - i));
         });
         // Commands that were not taken before are taken when the queues start again.
-        for (std::uint16_t i = 0; i < queue_count; ++i) start(i);
+        for (std::uint16_t i = 0; i < all_queues; ++i) start(i);
         completing([&] {
             for (std::size_t i = 0; i < functions.size(); ++i) wait(0);
-            for (std::uint16_t queue = 2; queue < queue_count; ++queue) wait(queue);
+            for (std::uint16_t queue = 2; queue < all_queues; ++queue) wait(queue);
         });
         for (const auto& function : functions) EXPECT_EQ(response(function), Response::ok);
     }
@@ -218,9 +218,9 @@ TEST_P(ScsiOnWorkers, QueuesMayStopInAnyOrderWithFunctionsInFlight) {
 
 TEST_P(ScsiOnWorkers, MemoryMayChangeWithFunctionsInFlight) {
     for (int round = 0; round < 12; ++round) {
-        for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
+        for (std::uint16_t queue = 2; queue < all_queues; ++queue) (void)send(queue);
         const auto function = manage(TaskFunction::abort_task_set);
-        for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
+        for (std::uint16_t queue = 2; queue < all_queues; ++queue) (void)send(queue);
         const auto reset = manage(TaskFunction::i_t_nexus_reset);
         completing([&] {
             if (round % 2 == 0)
@@ -230,7 +230,7 @@ TEST_P(ScsiOnWorkers, MemoryMayChangeWithFunctionsInFlight) {
         });
         completing([&] {
             for (int i = 0; i < 2; ++i) wait(0);
-            for (std::uint16_t queue = 2; queue < queue_count; ++queue)
+            for (std::uint16_t queue = 2; queue < all_queues; ++queue)
                 for (int i = 0; i < 2; ++i) wait(queue);
         });
         EXPECT_EQ(response(function), Response::ok);
@@ -248,7 +248,7 @@ TEST_P(ScsiOnWorkers, ADiskThatHangsEndsTheSessionAndTheNextOneWaits) {
     const auto stopped = backend->stop_queue(2, soon());
     ASSERT_FALSE(stopped);
     EXPECT_NE(stopped.error().find("1 of its requests"), std::string::npos) << stopped.error();
-    for (std::uint16_t i = 0; i < queue_count; ++i)
+    for (std::uint16_t i = 0; i < all_queues; ++i)
         if (i != 2) stop(i);
     EXPECT_FALSE(backend->set_memory(virtio::GuestMemory::none(), soon()));
     backend->reset(virtio::ResetCause::session_end);
@@ -282,14 +282,14 @@ TEST_P(ScsiOnWorkers, AQueueThatDidNotStopInTimeCanBeStoppedLater) {
 }
 
 TEST_P(ScsiOnWorkers, AFaultOfTheDriverDelaysNoFunction) {
-    for (std::uint16_t queue = 2; queue < queue_count; ++queue) (void)send(queue);
+    for (std::uint16_t queue = 2; queue < all_queues; ++queue) (void)send(queue);
     wait_until_waiting(unit, request_queues);
     const auto function = manage(TaskFunction::abort_task_set);
     ASSERT_TRUE(queues[5]->ring.add(std::array{driver::Buffer{0xDEAD0000, 512, false}}));
     queues[5]->submit();
     EXPECT_TRUE(queues[5]->wait_error());
     completing([&] {
-        for (std::uint16_t i = 0; i < queue_count; ++i)
+        for (std::uint16_t i = 0; i < all_queues; ++i)
             if (i != 5) stop(i);
         (void)backend->stop_queue(5, later());
         running[5] = false;
@@ -303,11 +303,11 @@ TEST_P(ScsiOnWorkers, AFaultOfTheDriverDelaysNoFunction) {
 TEST_P(ScsiOnWorkers, AFunctionCompletesWhenItsUnitIsRemoved) {
     ScriptedUnit second;
     must(backend->add({9, &second}));
-    for (std::uint16_t queue = 2; queue < queue_count; ++queue)
+    for (std::uint16_t queue = 2; queue < all_queues; ++queue)
         (void)send(queue, test_unit_ready, 9);
     wait_until_waiting(second, request_queues);
     const auto function = manage(TaskFunction::logical_unit_reset, 9);
-    auto removed = std::async(std::launch::async, [&] { return backend->remove(9, patience); });
+    auto removed = std::async(std::launch::async, [&] { return backend->remove(9, longest_wait); });
     EXPECT_EQ(second.open_queues, static_cast<int>(GetParam()))
         << "the queues stay open while commands are in flight";
     second.complete_all();
@@ -316,8 +316,8 @@ TEST_P(ScsiOnWorkers, AFunctionCompletesWhenItsUnitIsRemoved) {
     wait(0);
     const auto said = response(function);
     EXPECT_TRUE(said == Response::ok || said == Response::incorrect_lun);
-    for (std::uint16_t queue = 2; queue < queue_count; ++queue) wait(queue);
-    EXPECT_EQ(backend->remove(9, patience), Removed::absent);
+    for (std::uint16_t queue = 2; queue < all_queues; ++queue) wait(queue);
+    EXPECT_EQ(backend->remove(9, longest_wait), Removed::absent);
 }
 
 TEST_P(ScsiOnWorkers, ADiskThatHangsDelaysOnlyItsOwnRemoval) {
@@ -325,13 +325,13 @@ TEST_P(ScsiOnWorkers, ADiskThatHangsDelaysOnlyItsOwnRemoval) {
     must(backend->add({9, &second}));
     (void)send(2, test_unit_ready, 9);
     wait_until_waiting(second, 1);
-    auto removed = std::async(std::launch::async, [&] { return backend->remove(9, patience); });
+    auto removed = std::async(std::launch::async, [&] { return backend->remove(9, longest_wait); });
     auto reset = std::async(std::launch::async, [&] {
         must(backend->set_features(features));
         backend->reset(virtio::ResetCause::requested);
         must(backend->set_features(features));
     });
-    EXPECT_EQ(reset.wait_for(patience), std::future_status::ready)
+    EXPECT_EQ(reset.wait_for(longest_wait), std::future_status::ready)
         << "features and resets do not wait for a disk";
     second.complete_all();
     EXPECT_EQ(removed.get(), Removed::gone);
@@ -353,17 +353,17 @@ TEST_P(ScsiOnWorkers, ARemovalTimesOutIfTheDiskHangs) {
     ScriptedUnit third;
     EXPECT_FALSE(backend->add({9, &third})) << "the number is not free yet";
     second.complete_all();
-    EXPECT_EQ(backend->remove(9, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(9, longest_wait), Removed::gone);
     EXPECT_EQ(second.open_queues, 0);
     wait(2);
     must(backend->add({9, &third}));
-    EXPECT_EQ(backend->remove(9, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(9, longest_wait), Removed::gone);
 }
 
 TEST_P(ScsiOnWorkers, AUnitAnswersOnEveryWorkerUntilItIsRemoved) {
     ScriptedUnit second;
     const auto try_all = [&](bool there) {
-        for (std::uint16_t queue = 2; queue < queue_count; ++queue) {
+        for (std::uint16_t queue = 2; queue < all_queues; ++queue) {
             const auto in = send(queue, test_unit_ready, 255);
             if (there) {
                 wait_until_waiting(second, 1);
@@ -379,18 +379,18 @@ TEST_P(ScsiOnWorkers, AUnitAnswersOnEveryWorkerUntilItIsRemoved) {
     try_all(false);
     must(backend->add({255, &second}));
     try_all(true);
-    EXPECT_EQ(backend->remove(255, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(255, longest_wait), Removed::gone);
     try_all(false);
     EXPECT_TRUE(unit.raised.empty()) << "a driver that gets events gets no unit attention";
 }
 
 TEST_P(ScsiOnWorkers, ADriverWithoutEventsGetsAnAttentionFromTheOtherUnits) {
-    for (std::uint16_t i = 0; i < queue_count; ++i) stop(i);
+    for (std::uint16_t i = 0; i < all_queues; ++i) stop(i);
     must(backend->set_features(features & ~virtio_scsi::feature_hotplug));
     ScriptedUnit second;
     must(backend->add({5, &second}));
     EXPECT_EQ(unit.raised, std::vector{Attention::luns_changed});
-    EXPECT_EQ(backend->remove(5, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(5, longest_wait), Removed::gone);
     EXPECT_EQ(unit.raised.size(), 2U);
     EXPECT_TRUE(second.raised.empty());
 }
@@ -414,7 +414,7 @@ TEST_P(ScsiOnWorkers, RefusesInvalidUnits) {
     EXPECT_TRUE(unit.raised.empty());
     second.most_queues = 64;
     must(backend->add({1, &second}));
-    EXPECT_EQ(backend->remove(1, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(1, longest_wait), Removed::gone);
 }
 
 TEST_P(ScsiOnWorkers, ChangesOfUnitsAreReportedAsEvents) {
@@ -439,13 +439,13 @@ TEST_P(ScsiOnWorkers, ChangesOfUnitsAreReportedAsEvents) {
     wait_until_waiting(second, 1);
     second.complete_all();
     wait(2);
-    EXPECT_EQ(backend->remove(5, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(5, longest_wait), Removed::gone);
 }
 
 TEST_P(ScsiOnWorkers, OnlyTheSameDriverGetsAMissedEventAfterAReset) {
     ScriptedUnit second;
     for (const bool same_driver : {true, false}) {
-        for (std::uint16_t i = 0; i < queue_count; ++i) stop(i);
+        for (std::uint16_t i = 0; i < all_queues; ++i) stop(i);
         backend->reset(virtio::ResetCause::status);
         must(backend->add({5, &second}));
         if (!same_driver) backend->reset(virtio::ResetCause::session_end);
@@ -460,7 +460,7 @@ TEST_P(ScsiOnWorkers, OnlyTheSameDriverGetsAMissedEventAfterAReset) {
         wait_until_waiting(second, 1);
         second.complete_all();
         wait(2);
-        EXPECT_EQ(backend->remove(5, patience), Removed::gone);
+        EXPECT_EQ(backend->remove(5, longest_wait), Removed::gone);
     }
     EXPECT_EQ(second.reset_count(), 1U) << "the end of a session resets the units";
 }
@@ -484,7 +484,7 @@ TEST_P(ScsiOnWorkers, NoCommandIsLostWhileDisksAreAddedAndRemoved) {
             EXPECT_TRUE(backend->add({2, targets[1].get()}));
             backend->changed(2, Attention::mode_changed);
             backend->announce_removal(2);
-            EXPECT_EQ(backend->remove(2, patience), Removed::gone);
+            EXPECT_EQ(backend->remove(2, longest_wait), Removed::gone);
         }
         over = true;
     });
@@ -493,7 +493,7 @@ TEST_P(ScsiOnWorkers, NoCommandIsLostWhileDisksAreAddedAndRemoved) {
     std::size_t absent = 0;
     for (std::size_t round = 0; round < 200 || (!over && round < 600); ++round) {
         std::vector<std::pair<std::uint16_t, Block>> sent;
-        for (std::uint16_t queue = 2; queue < queue_count; ++queue)
+        for (std::uint16_t queue = 2; queue < all_queues; ++queue)
             sent.emplace_back(queue, send(queue, read_10, queue % 2 == round % 2 ? 2 : 1, round));
         const auto function = manage(
             round % 2 == 0 ? TaskFunction::logical_unit_reset : TaskFunction::abort_task_set, 1);
@@ -514,7 +514,7 @@ TEST_P(ScsiOnWorkers, NoCommandIsLostWhileDisksAreAddedAndRemoved) {
     control.join();
     EXPECT_GT(good, 0U);
     EXPECT_GT(absent, 0U);
-    EXPECT_EQ(backend->remove(1, patience), Removed::gone);
+    EXPECT_EQ(backend->remove(1, longest_wait), Removed::gone);
     for (const auto& disk : disks) must(disk->close());
 }
 

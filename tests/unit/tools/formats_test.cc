@@ -10,25 +10,24 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/size.h"
 #include "tests/unit/support/temporary.h"
 
 namespace zonebridge::tools {
 namespace {
 
-constexpr std::uint64_t mib = std::uint64_t{1} << 20;
-
-std::vector<Zone> zones() {
+std::vector<Zone> sample_zones() {
     using enum ZoneType;
     return {
-        {0, 4 * mib, 4 * mib, std::nullopt, conventional, ZoneState::not_write_pointer},
-        {4 * mib, 4 * mib, 3 * mib, 5 * mib, sequential_write_required, ZoneState::implicit_open},
-        {8 * mib, 4 * mib, 3 * mib, std::nullopt, sequential_write_required, ZoneState::full},
+        {0, 4 * MiB, 4 * MiB, std::nullopt, conventional, ZoneState::not_write_pointer},
+        {4 * MiB, 4 * MiB, 3 * MiB, 5 * MiB, sequential_write_required, ZoneState::implicit_open},
+        {8 * MiB, 4 * MiB, 3 * MiB, std::nullopt, sequential_write_required, ZoneState::full},
     };
 }
 
-/// The output of a writer for `zones`.
+/// The output of a writer for `sample_zones`.
 template <typename Make>
-std::string written(const std::vector<Zone>& zones, Make make) {
+std::string written(const std::vector<Zone>& sample_zones, Make make) {
     const test::TemporaryFolder folder;
     const auto path = folder / "out";
     const auto fd = ::open(path.c_str(), O_WRONLY | O_CREAT, 0600);
@@ -36,7 +35,7 @@ std::string written(const std::vector<Zone>& zones, Make make) {
     const auto writer = make(out);
     writer->begin();
     std::uint32_t number = 0;
-    for (const auto& zone : zones) writer->zone(number++, zone);
+    for (const auto& zone : sample_zones) writer->zone(number++, zone);
     writer->end();
     EXPECT_TRUE(out.flush());
     ::close(fd);
@@ -45,17 +44,18 @@ std::string written(const std::vector<Zone>& zones, Make make) {
 }
 
 TEST(JsonWriter, WritesOneDocumentWithTheDocumentedKeys) {
-    const auto text = written(zones(), [](Output& out) { return json_writer(out, "d", ""); });
+    const auto text =
+        written(sample_zones(), [](Output& out) { return json_writer(out, "d", ""); });
     const auto document = nlohmann::json::parse(text);
     EXPECT_EQ(document["device"], "d");
     EXPECT_FALSE(document.contains("notice"));
     ASSERT_EQ(document["zones"].size(), 3U);
     const auto& zone = document["zones"][1];
     EXPECT_EQ(zone.size(), 6U);
-    EXPECT_EQ(zone["start"], 4 * mib);
-    EXPECT_EQ(zone["length"], 4 * mib);
-    EXPECT_EQ(zone["capacity"], 3 * mib);
-    EXPECT_EQ(zone["write_pointer"], 5 * mib);
+    EXPECT_EQ(zone["start"], 4 * MiB);
+    EXPECT_EQ(zone["length"], 4 * MiB);
+    EXPECT_EQ(zone["capacity"], 3 * MiB);
+    EXPECT_EQ(zone["write_pointer"], 5 * MiB);
     EXPECT_EQ(zone["type"], "sequential-write-required");
     EXPECT_EQ(zone["state"], "implicit-open");
     EXPECT_TRUE(document["zones"][0]["write_pointer"].is_null());
@@ -74,7 +74,7 @@ TEST(JsonWriter, EscapesNames) {
 }
 
 TEST(CsvWriter, HasAHeadingAndEmptyFieldsForAbsentPointers) {
-    EXPECT_EQ(written(zones(), [](Output& out) { return csv_writer(out); }),
+    EXPECT_EQ(written(sample_zones(), [](Output& out) { return csv_writer(out); }),
               "start,length,capacity,write_pointer,type,state\n"
               "0,4194304,4194304,,conventional,not-write-pointer\n"
               "4194304,4194304,3145728,5242880,sequential-write-required,implicit-open\n"
@@ -82,8 +82,9 @@ TEST(CsvWriter, HasAHeadingAndEmptyFieldsForAbsentPointers) {
 }
 
 TEST(TableWriter, AlignsItsColumns) {
-    const Layout layout(12 * mib, 4 * mib, 3 * mib, 1, ZoneType::sequential_write_required);
-    const auto text = written(zones(), [&](Output& out) { return table_writer(out, layout); });
+    const Layout layout(12 * MiB, 4 * MiB, 3 * MiB, 1, ZoneType::sequential_write_required);
+    const auto text =
+        written(sample_zones(), [&](Output& out) { return table_writer(out, layout); });
     std::istringstream lines(text);
     std::string heading;
     std::getline(lines, heading);
@@ -91,7 +92,7 @@ TEST(TableWriter, AlignsItsColumns) {
     const auto state = heading.find("state");
     const auto start_end = heading.find("start") + 5;
     std::string line;
-    for (const auto& zone : zones()) {
+    for (const auto& zone : sample_zones()) {
         ASSERT_TRUE(std::getline(lines, line));
         EXPECT_EQ(line.find(to_string(zone.type)), type) << line;
         EXPECT_EQ(line.find(to_string(zone.state), state), state) << line;

@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
+
 namespace zonebridge::tools {
 namespace {
 
-constexpr std::uint64_t mib = std::uint64_t{1} << 20;
-
 /// Ten zones of 4 MiB, the last of them 2 MiB.
 Layout layout() {
-    return Layout(38 * mib, 4 * mib, 3 * mib, 2, ZoneType::sequential_write_required);
+    return Layout(38 * MiB, 4 * MiB, 3 * MiB, 2, ZoneType::sequential_write_required);
 }
 
 Selection zones(std::uint64_t first, std::uint64_t last) {
@@ -61,24 +61,24 @@ TEST(Resolve, ZoneNumbersMustBeOnTheDisk) {
 }
 
 TEST(Resolve, BytesMustBeWholeZones) {
-    const auto one = resolve(bytes(8 * mib), layout(), "d");
+    const auto one = resolve(bytes(8 * MiB), layout(), "d");
     ASSERT_TRUE(one);
     EXPECT_EQ(one->first, 2U);
     EXPECT_EQ(one->count, 1U);
-    const auto three = resolve(bytes(8 * mib, 12 * mib), layout(), "d");
+    const auto three = resolve(bytes(8 * MiB, 12 * MiB), layout(), "d");
     ASSERT_TRUE(three);
     EXPECT_EQ(three->count, 3U);
-    const auto with_short_last = resolve(bytes(32 * mib, 6 * mib), layout(), "d");
+    const auto with_short_last = resolve(bytes(32 * MiB, 6 * MiB), layout(), "d");
     ASSERT_TRUE(with_short_last);
     EXPECT_EQ(with_short_last->first, 8U);
     EXPECT_EQ(with_short_last->count, 2U);
 
-    EXPECT_FALSE(resolve(bytes(8 * mib + 1), layout(), "d"));
-    EXPECT_FALSE(resolve(bytes(38 * mib), layout(), "d"));
+    EXPECT_FALSE(resolve(bytes(8 * MiB + 1), layout(), "d"));
+    EXPECT_FALSE(resolve(bytes(38 * MiB), layout(), "d"));
     EXPECT_FALSE(resolve(bytes(UINT64_MAX), layout(), "d"));
-    EXPECT_FALSE(resolve(bytes(8 * mib, 5 * mib), layout(), "d"));
-    EXPECT_FALSE(resolve(bytes(32 * mib, 8 * mib), layout(), "d"));
-    EXPECT_FALSE(resolve(bytes(8 * mib, UINT64_MAX), layout(), "d"));
+    EXPECT_FALSE(resolve(bytes(8 * MiB, 5 * MiB), layout(), "d"));
+    EXPECT_FALSE(resolve(bytes(32 * MiB, 8 * MiB), layout(), "d"));
+    EXPECT_FALSE(resolve(bytes(8 * MiB, UINT64_MAX), layout(), "d"));
 }
 
 TEST(Resolve, AllSelectsEveryZoneAndFailsWithoutZones) {
@@ -89,7 +89,7 @@ TEST(Resolve, AllSelectsEveryZoneAndFailsWithoutZones) {
     EXPECT_EQ(target->scope, Scope::all);
     EXPECT_EQ(target->count, 10U);
     EXPECT_FALSE(
-        resolve(all, Layout(mib, 0, 0, 0, ZoneType::sequential_write_required), "ordinary"));
+        resolve(all, Layout(MiB, 0, 0, 0, ZoneType::sequential_write_required), "ordinary"));
 }
 
 }  // namespace

@@ -2,15 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
+
 namespace zonebridge::tools {
 namespace {
-
-constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 
 Limits zns() {
     Limits limits;
     limits.model = Model::host_managed;
-    limits.layout = Layout(48 * mib, 3 * mib, 2 * mib, 2U, ZoneType::sequential_write_required);
+    limits.layout = Layout(48 * MiB, 3 * MiB, 2 * MiB, 2U, ZoneType::sequential_write_required);
     limits.logical_block_size = 4096;
     limits.physical_block_size = 4096;
     limits.max_open = 4;
@@ -21,9 +21,9 @@ Limits zns() {
 TEST(Shape, CopiesEveryPropertyOfTheDisk) {
     const auto shape = shape_like(zns(), {}, "d");
     ASSERT_TRUE(shape);
-    EXPECT_EQ(shape->size, 48 * mib);
-    EXPECT_EQ(shape->zone_size, 3 * mib);
-    EXPECT_EQ(shape->zone_capacity, 2 * mib);
+    EXPECT_EQ(shape->size, 48 * MiB);
+    EXPECT_EQ(shape->zone_size, 3 * MiB);
+    EXPECT_EQ(shape->zone_capacity, 2 * MiB);
     EXPECT_EQ(shape->conventional, 2U);
     EXPECT_EQ(shape->max_open, 4U);
     EXPECT_EQ(shape->max_active, 6U);
@@ -34,15 +34,15 @@ TEST(Shape, CopiesEveryPropertyOfTheDisk) {
 
 TEST(Shape, OptionsOverrideTheDisk) {
     ShapeOptions options;
-    options.size = 12 * mib;
-    options.zone_size = mib;
+    options.size = 12 * MiB;
+    options.zone_size = MiB;
     options.conventional = 0;
     options.max_open = 3;
     options.block_size = 512;
     options.model = Model::host_aware;
     const auto shape = shape_like(zns(), options, "d");
     ASSERT_TRUE(shape);
-    EXPECT_EQ(shape->size, 12 * mib);
+    EXPECT_EQ(shape->size, 12 * MiB);
     EXPECT_EQ(shape->zone_capacity, std::nullopt);  // it would not fit the smaller zones
     EXPECT_EQ(shape->conventional, 0U);
     EXPECT_EQ(shape->max_open, 3U);
@@ -54,7 +54,7 @@ TEST(Shape, OptionsOverrideTheDisk) {
 
 TEST(Shape, LimitsThatHaveNoEffectAreLeftOut) {
     ShapeOptions options;
-    options.size = 15 * mib;  // three sequential zones behind two conventional ones
+    options.size = 15 * MiB;  // three sequential zones behind two conventional ones
     const auto shape = shape_like(zns(), options, "d");
     ASSERT_TRUE(shape);
     EXPECT_EQ(shape->max_open, std::nullopt);
@@ -76,7 +76,7 @@ TEST(Shape, ConventionalZonesElsewhereNeedAnOption) {
     std::vector<bool> conventional(16);
     conventional[0] = conventional[9] = true;
     limits.layout =
-        Layout(48 * mib, 3 * mib, 3 * mib, conventional, ZoneType::sequential_write_required);
+        Layout(48 * MiB, 3 * MiB, 3 * MiB, conventional, ZoneType::sequential_write_required);
     const auto refused = shape_like(limits, {}, "/dev/sdz");
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("/dev/sdz"), std::string::npos);

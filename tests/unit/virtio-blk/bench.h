@@ -151,4 +151,7 @@ class Bench {
     unsigned turns_ = 0;
 };
 
+/// The zone of most tests.
+inline constexpr std::uint32_t zone = Bench::first_sequential;
+
 }  // namespace zonebridge::virtio_blk

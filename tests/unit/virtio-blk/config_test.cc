@@ -2,12 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/support/machine_disk.h"
 
 namespace zonebridge::virtio_blk {
 namespace {
-
-constexpr std::uint64_t MiB = 1 << 20;
 
 /// A disk that gives every field a value.
 Limits host_managed() {
@@ -62,8 +61,8 @@ TEST(BlkConfig, UsesTheStandardsNumbersForModels) {
     EXPECT_NE(offered_features(limits) & feature::zoned, 0U);
     limits.model = Model::none;
     limits.layout = Layout(64 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
-    const auto plain = encode(make_config(limits, 1));
-    for (std::size_t at = 72; at < 96; ++at) EXPECT_EQ(plain[at], 0) << at;
+    const auto plain_limits = encode(make_config(limits, 1));
+    for (std::size_t at = 72; at < 96; ++at) EXPECT_EQ(plain_limits[at], 0) << at;
     EXPECT_EQ(offered_features(limits) & feature::zoned, 0U);
 }
 
@@ -112,7 +111,7 @@ TEST(BlkConfig, OffersTheFeaturesOfTheDisk) {
 }
 
 /// A disk without zones that discards and writes zeroes; limits in bytes.
-Limits plain(std::uint64_t max_discard, std::uint64_t max_write_zeroes) {
+Limits plain_limits(std::uint64_t max_discard, std::uint64_t max_write_zeroes) {
     auto limits = host_managed();
     limits.model = Model::none;
     limits.layout = Layout(1024 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
@@ -129,7 +128,7 @@ TEST(BlkConfig, OffersDiscardAndWriteZeroesOnlyOnWritableDisksThatHaveThem) {
     const auto offered = [](const Limits& limits) {
         return offered_features(limits) & (discard | write_zeroes);
     };
-    auto limits = plain(MiB, MiB);
+    auto limits = plain_limits(MiB, MiB);
     EXPECT_EQ(offered(limits), discard | write_zeroes);
     limits.read_only = true;
     EXPECT_EQ(offered(limits), 0U);
@@ -150,14 +149,14 @@ TEST(BlkConfig, OffersDiscardAndWriteZeroesOnlyOnWritableDisksThatHaveThem) {
 }
 
 TEST(BlkConfig, HasTheLimitsOfDiscardAndWriteZeroes) {
-    const auto bytes = encode(make_config(plain(MiB + 512, 4 * MiB + 512), 1));
+    const auto bytes = encode(make_config(plain_limits(MiB + 512, 4 * MiB + 512), 1));
     EXPECT_EQ(field(bytes, 36, 4), MiB / 512) << "whole units of the discard granularity";
     EXPECT_EQ(field(bytes, 40, 4), 16U);
     EXPECT_EQ(field(bytes, 44, 4), 128U);
     EXPECT_EQ(field(bytes, 48, 4), 4 * MiB / 512);
     EXPECT_EQ(field(bytes, 52, 4), 16U);
     EXPECT_EQ(field(bytes, 56, 4), 1U);
-    auto limits = plain(std::uint64_t{1} << 50, std::uint64_t{1} << 50);
+    auto limits = plain_limits(std::uint64_t{1} << 50, std::uint64_t{1} << 50);
     limits.write_zeroes_unmaps = false;
     const auto large = encode(make_config(limits, 1));
     EXPECT_EQ(field(large, 36, 4), 0xFFFFFF80U);

@@ -7,8 +7,6 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-constexpr std::uint32_t zone = Bench::first_sequential;
-
 TEST(BlkDevice, WritesAndReads) {
     Bench bench;
     const auto data = pattern(8192);

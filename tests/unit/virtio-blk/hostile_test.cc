@@ -7,8 +7,6 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-constexpr std::uint32_t zone = Bench::first_sequential;
-
 TEST(BlkHostile, AChainWithoutAHeaderOrAStatusEndsTheSession) {
     for (const auto& [readable, writable] :
          {std::pair{15, 1}, std::pair{0, 1}, std::pair{16, 0}, std::pair{0, 512}}) {

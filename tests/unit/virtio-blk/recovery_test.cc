@@ -11,8 +11,6 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-constexpr std::uint32_t zone = Bench::first_sequential;
-
 /// A request that the dead server took, and its outcome at the next server.
 struct Lost {
     driver::BlkRequest request;

@@ -7,7 +7,6 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-constexpr std::uint32_t zone = Bench::first_sequential;
 constexpr std::uint32_t entry = 64;
 
 driver::BlkRequest report(std::uint64_t sector, std::uint32_t bytes) {

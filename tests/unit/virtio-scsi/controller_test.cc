@@ -17,9 +17,6 @@ using driver::Buffer;
 using virtio::number;
 using virtio::RingPair;
 
-constexpr std::size_t head_size = RequestHeader::size + Config::default_cdb_size;
-constexpr std::size_t response_size = ResponseHeader::size + Config::default_sense_size;
-constexpr std::uint8_t test_unit_ready = 0x00;
 constexpr std::uint8_t inquiry = 0x12;
 constexpr std::uint8_t report_luns = 0xA0;
 

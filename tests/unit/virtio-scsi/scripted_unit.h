@@ -11,9 +11,15 @@
 #include <mutex>
 #include <vector>
 
+#include "virtio-scsi/wire.h"
 #include "zbc/logical_unit.h"
 
 namespace zonebridge::virtio_scsi {
+
+/// Sizes of a request and a response without data.
+inline constexpr std::size_t head_size = RequestHeader::size + Config::default_cdb_size;
+inline constexpr std::size_t response_size = ResponseHeader::size + Config::default_sense_size;
+inline constexpr std::uint8_t test_unit_ready = 0x00;
 
 class ScriptedUnit final : public zbc::LogicalUnit {
     class Queue;

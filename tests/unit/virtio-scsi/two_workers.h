@@ -22,10 +22,6 @@ using driver::Block;
 using virtio::number;
 using virtio::RingPair;
 
-inline constexpr std::size_t head_size = RequestHeader::size + Config::default_cdb_size;
-inline constexpr std::size_t response_size = ResponseHeader::size + Config::default_sense_size;
-inline constexpr std::uint8_t test_unit_ready = 0x00;
-
 class TwoWorkers : public testing::Test {
   protected:
     static constexpr std::size_t workers = 2;

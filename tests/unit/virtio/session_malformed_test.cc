@@ -37,14 +37,14 @@ Bytes region(std::uint64_t guest, std::uint64_t size, std::uint64_t user, std::u
     return pack(std::uint64_t{0}, guest, size, user, offset);
 }
 
-struct Malformed {
+struct MessageCase {
     const char* name;
     const char* says;  ///< Part of the log line.
     Bytes bytes;
     int fds = 0;  ///< How many copies of a memfd are sent with the message.
 };
 
-std::vector<Malformed> all_malformed() {
+std::vector<MessageCase> malformed_messages() {
     const Bytes zero = pack(std::uint64_t{0});
     const auto state = [](std::uint32_t index, std::uint32_t number) {
         return pack(index, number);
@@ -117,9 +117,9 @@ std::vector<Malformed> all_malformed() {
     };
 }
 
-class MalformedMessage : public ServedEcho, public testing::WithParamInterface<Malformed> {};
+class MalformedMessage : public ServedEcho, public testing::WithParamInterface<MessageCase> {};
 
-INSTANTIATE_TEST_SUITE_P(All, MalformedMessage, testing::ValuesIn(all_malformed()),
+INSTANTIATE_TEST_SUITE_P(All, MalformedMessage, testing::ValuesIn(malformed_messages()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(MalformedMessage, EndsTheSessionWithAReasonAndLeaksNoDescriptor) {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint16_t next = 1, write = 2, indirect = 4;
 
-struct Malformed {
+struct RingCase {
     const char* name;
     RingError error;
     std::function<void(RingPair&)> build;
@@ -27,7 +27,7 @@ void put_entry(std::byte* at, std::uint64_t address, std::uint32_t length, std::
 
 constexpr std::uint64_t good = first_address + 0x10000;
 
-std::vector<Malformed> all_malformed() {
+std::vector<RingCase> malformed_rings() {
     const auto table_of_entries = [](RingPair& pair, std::uint32_t length, auto fill) {
         const auto table = pair.shared.allocate(256);
         fill(table.host);
@@ -161,9 +161,9 @@ std::vector<Malformed> all_malformed() {
     };
 }
 
-class MalformedRing : public testing::TestWithParam<Malformed> {};
+class MalformedRing : public testing::TestWithParam<RingCase> {};
 
-INSTANTIATE_TEST_SUITE_P(All, MalformedRing, testing::ValuesIn(all_malformed()),
+INSTANTIATE_TEST_SUITE_P(All, MalformedRing, testing::ValuesIn(malformed_rings()),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST_P(MalformedRing, BreaksTheQueueWithItsError) {

@@ -3,13 +3,12 @@
 // physical blocks) and 4Kn disks (4-KiB blocks), with URSWRZ 1, with URSWRZ 0 by the disk, and with
 // URSWRZ 0 by the target.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-using zonebridge::test::KiB;
 
 constexpr std::uint64_t physical = 4 * KiB;
 constexpr std::uint64_t zone_size = 64 * KiB;

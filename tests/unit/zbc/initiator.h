@@ -15,6 +15,9 @@ namespace zonebridge::zbc::test {
 
 using zonebridge::test::HandLoop;
 
+inline const Bytes test_unit_ready = hex("00*6");
+inline constexpr MachineDiskShape with_gaps{.zone_capacity = 48 << 10, .last_zone_size = 56 << 10};
+
 /// The result of a task.
 struct Outcome {
     TaskResult result;

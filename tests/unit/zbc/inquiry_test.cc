@@ -28,8 +28,8 @@ Bytes encoded(Encoder encoder) {
 
 const MachineDiskShape plain{.conventional = 0, .model = Model::none};
 const MachineDiskShape aware{.model = Model::host_aware, .max_open = 9};
-const MachineDiskShape with_gaps{.zone_capacity = 48 << 10, .max_open = 12, .max_active = 8};
-const MachineDiskShape native_4k{.logical_block_size = 4096, .max_open = 4};
+const MachineDiskShape unit_with_gaps{.zone_capacity = 48 << 10, .max_open = 12, .max_active = 8};
+const MachineDiskShape unit_of_4k{.logical_block_size = 4096, .max_open = 4};
 
 TEST(Inquiry, StandardDataOfAHostManagedDiskHaveTheBytesOfTheStandard) {
     const auto unit = unit_of({});
@@ -97,7 +97,7 @@ TEST(Inquiry, SerialNumberAndIdentificationHaveTheBytesOfTheStandard) {
 
 TEST(Inquiry, BlockLimitsHaveTheLargestTransfer) {
     EXPECT_EQ(page(unit_of({}), 0xB0), hex("14 b0 00 3c 00 00 00 08 00 00 00 40 00*52"));
-    EXPECT_EQ(page(unit_of(native_4k), 0xB0), hex("14 b0 00 3c 00 00 00 01 00 00 00 08 00*52"));
+    EXPECT_EQ(page(unit_of(unit_of_4k), 0xB0), hex("14 b0 00 3c 00 00 00 01 00 00 00 08 00*52"));
     // A limit that is not a whole number of physical blocks, then one that exceeds the field.
     EXPECT_EQ(ByteView(page(unit_of({.max_transfer = 9000}), 0xB0)).be32(8), 16u);
     EXPECT_EQ(ByteView(page(unit_of({.max_transfer = ~std::uint64_t{0}}), 0xB0)).be32(8),
@@ -159,7 +159,7 @@ TEST(Inquiry, ZonedCharacteristicsHaveTheBytesOfTheStandard) {
               hex("00 b6 00 3c 01 00 00 00 00 00 00 09 ff*4 ff*4 00 00 00 01 00*8 00*32"));
     // With gaps, zones start at constant distances, the granularity (64 KiB: 128 blocks of 512).
     // ZBC has no field for the limit on active zones, so it bounds the open zones.
-    EXPECT_EQ(page(unit_of(with_gaps), 0xB6),
+    EXPECT_EQ(page(unit_of(unit_with_gaps), 0xB6),
               hex("14 b6 00 3c 01 00 00 00 ff*4 ff*4 00 00 00 08 00 00 00 08 "
                   "00 00 00 00 00 00 00 80 00*32"));
 }
@@ -177,8 +177,8 @@ TEST(Capacity, BothReadCapacityCommandsWorkWithBothBlockSizes) {
     };
     EXPECT_EQ(ten(unit_of({})), hex("00 00 07 ff 00 00 02 00"));
     EXPECT_EQ(sixteen(unit_of({})), hex("00*6 07 ff 00 00 02 00 10 03 00*18"));
-    EXPECT_EQ(ten(unit_of(native_4k)), hex("00 00 00 ff 00 00 10 00"));
-    EXPECT_EQ(sixteen(unit_of(native_4k)), hex("00*7 ff 00 00 10 00 10 00 00*18"));
+    EXPECT_EQ(ten(unit_of(unit_of_4k)), hex("00 00 00 ff 00 00 10 00"));
+    EXPECT_EQ(sixteen(unit_of(unit_of_4k)), hex("00*7 ff 00 00 10 00 10 00 00*18"));
     EXPECT_EQ(sixteen(unit_of(plain))[12], 0) << "RC_BASIS is for disks with zones only";
     auto large = unit_of({});
     large.blocks = std::uint64_t{1} << 33;
@@ -204,7 +204,7 @@ TEST(Capacity, ReportLunsListsTheSelectedLuns) {
 
 TEST(Unit, DisksThatScsiCannotDescribeAreRefused) {
     const auto why = [](auto change) {
-        auto limits = zonebridge::test::limits_of({});
+        auto limits = zonebridge::test::limits_of(MachineDiskShape{});
         change(limits);
         const auto unit = describe_unit(limits, Identity{}, {});
         return unit ? std::string("fine") : unit.error().message;

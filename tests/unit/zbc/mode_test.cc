@@ -93,7 +93,7 @@ TEST(ModeSense, AbsentPagesAreRefused) {
     EXPECT_EQ(mode_sense(hex("1a 08 3f 01 ff 00")).words, "5/24/00");
 }
 
-std::string select(const Bytes& cdb, const Bytes& list, bool before = false) {
+std::string mode_select(const Bytes& cdb, const Bytes& list, bool before = false) {
     const auto after = decode_mode_select(make_unit(), {.descriptor_sense = before}, ByteView(cdb),
                                           ByteView(list));
     if (!after) return words(after.error());
@@ -109,23 +109,24 @@ const Bytes select10 = hex("55 10 00*6 ff 00");
 TEST(ModeSelect, SetsAndClearsDescriptorSense) {
     const auto set = hex("00*4 0a 0a 04 10 00 00 00 00 ff ff 00 00");
     const auto clear = hex("00*4 0a 0a 00 10 00 00 00 00 ff ff 00 00");
-    EXPECT_EQ(select(select6, set), "descriptor");
-    EXPECT_EQ(select(select6, clear, true), "fixed");
-    EXPECT_EQ(select(select6, {}, true), "descriptor") << "an empty list changes nothing";
+    EXPECT_EQ(mode_select(select6, set), "descriptor");
+    EXPECT_EQ(mode_select(select6, clear, true), "fixed");
+    EXPECT_EQ(mode_select(select6, {}, true), "descriptor") << "an empty list changes nothing";
     auto with_descriptor = hex("00 00 10 08 00*4 00 00 10 00");
     with_descriptor.insert(with_descriptor.end(), set.begin() + 4, set.end());
-    EXPECT_EQ(select(select6, with_descriptor), "descriptor");
+    EXPECT_EQ(mode_select(select6, with_descriptor), "descriptor");
     auto long_form = hex("00*8");
     long_form.insert(long_form.end(), set.begin() + 4, set.end());
-    EXPECT_EQ(select(select10, long_form), "descriptor");
-    EXPECT_EQ(select(select10, hex("00 00 00 00 01 00 00 10 00*8 00*4 00 00 10 00")), "fixed");
+    EXPECT_EQ(mode_select(select10, long_form), "descriptor");
+    EXPECT_EQ(mode_select(select10, hex("00 00 00 00 01 00 00 10 00*8 00*4 00 00 10 00")), "fixed");
 }
 
 TEST(ModeSelect, SwitchesTheWriteCacheAndSoftwareWriteProtection) {
-    EXPECT_EQ(select(select6, hex("00*4 08 12 00*18")), "fixed through");
-    EXPECT_EQ(select(select6, hex("00*4 08 12 04 00*17")), "fixed");
-    EXPECT_EQ(select(select6, hex("00*4 0a 0a 00 10 08 00 00 00 ff ff 00 00")), "fixed protected");
-    EXPECT_EQ(select(select10, hex("00*8 08 12 00*18 0a 0a 04 10 08 00 00 00 ff ff 00 00")),
+    EXPECT_EQ(mode_select(select6, hex("00*4 08 12 00*18")), "fixed through");
+    EXPECT_EQ(mode_select(select6, hex("00*4 08 12 04 00*17")), "fixed");
+    EXPECT_EQ(mode_select(select6, hex("00*4 0a 0a 00 10 08 00 00 00 ff ff 00 00")),
+              "fixed protected");
+    EXPECT_EQ(mode_select(select10, hex("00*8 08 12 00*18 0a 0a 04 10 08 00 00 00 ff ff 00 00")),
               "descriptor protected through");
 }
 
@@ -134,33 +135,35 @@ TEST(ModeSelect, AcceptsWhatModeSenseReturned) {
         .descriptor_sense = true, .software_write_protect = true, .write_cache = false};
     auto list = mode_sense(hex("5a 00 3f 00 00 00 00 00 ff 00"), all).bytes;
     list[0] = list[1] = 0;
-    EXPECT_EQ(select(select10, list), "descriptor protected through");
+    EXPECT_EQ(mode_select(select10, list), "descriptor protected through");
 }
 
 TEST(ModeSelect, RefusesChangesToFixedValues) {
-    EXPECT_EQ(select(select6, hex("00*4 08 12 05 00*17")), "5/26/00") << "read cache off";
-    EXPECT_EQ(select(select6, hex("00*4 88 12 04 00*17")), "fixed") << "PS is ignored";
-    EXPECT_EQ(select(select6, hex("00*4 0a 0a 04 11 00 00 00 00 ff ff 00 00")), "5/26/00");
-    EXPECT_EQ(select(select6, hex("00*4 02 0a 00*10")), "5/26/00") << "no such page";
-    EXPECT_EQ(select(select6, hex("00*4 4a 01 00 06 00*6")), "5/26/00") << "a subpage";
-    EXPECT_EQ(select(select6, hex("00*4 0a 0b 00*11")), "5/26/00") << "a page of another length";
-    EXPECT_EQ(select(select6, hex("00 00 00 08 00*4 00 00 02 00")), "5/26/00") << "512-byte blocks";
-    EXPECT_EQ(select(select6, hex("00 00 00 07 00*7")), "5/26/00");
-    EXPECT_EQ(select(hex("15 11 00 00 ff 00"), {}), "5/24/00") << "nothing can be saved";
-    EXPECT_EQ(select(hex("15 00 00 00 ff 00"), {}), "5/24/00") << "not in page format";
+    EXPECT_EQ(mode_select(select6, hex("00*4 08 12 05 00*17")), "5/26/00") << "read cache off";
+    EXPECT_EQ(mode_select(select6, hex("00*4 88 12 04 00*17")), "fixed") << "PS is ignored";
+    EXPECT_EQ(mode_select(select6, hex("00*4 0a 0a 04 11 00 00 00 00 ff ff 00 00")), "5/26/00");
+    EXPECT_EQ(mode_select(select6, hex("00*4 02 0a 00*10")), "5/26/00") << "no such page";
+    EXPECT_EQ(mode_select(select6, hex("00*4 4a 01 00 06 00*6")), "5/26/00") << "a subpage";
+    EXPECT_EQ(mode_select(select6, hex("00*4 0a 0b 00*11")), "5/26/00")
+        << "a page of another length";
+    EXPECT_EQ(mode_select(select6, hex("00 00 00 08 00*4 00 00 02 00")), "5/26/00")
+        << "512-byte blocks";
+    EXPECT_EQ(mode_select(select6, hex("00 00 00 07 00*7")), "5/26/00");
+    EXPECT_EQ(mode_select(hex("15 11 00 00 ff 00"), {}), "5/24/00") << "nothing can be saved";
+    EXPECT_EQ(mode_select(hex("15 00 00 00 ff 00"), {}), "5/24/00") << "not in page format";
 }
 
 TEST(ModeSelect, EveryTruncatedListIsALengthErrorOrComplete) {
     const auto list = hex("00 00 10 08 00*4 00 00 10 00 0a 0a 04 10 00 00 00 00 ff ff 00 00");
     for (std::size_t size = 1; size < list.size(); ++size) {
         const auto said =
-            select(select6, Bytes(list.begin(), list.begin() + static_cast<int>(size)));
+            mode_select(select6, Bytes(list.begin(), list.begin() + static_cast<int>(size)));
         if (size == 12)
             EXPECT_EQ(said, "fixed");
         else
             EXPECT_EQ(said, "5/1A/00") << size;
     }
-    EXPECT_EQ(select(select6, Bytes(max_mode_parameters + 1)), "5/1A/00");
+    EXPECT_EQ(mode_select(select6, Bytes(max_mode_parameters + 1)), "5/1A/00");
 }
 
 // ---- REPORT SUPPORTED OPERATION CODES

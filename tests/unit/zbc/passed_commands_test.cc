@@ -71,18 +71,18 @@ const std::set<unsigned>& with_actions() {
     return opcodes;
 }
 
-constexpr std::uint64_t plenty = 1 << 20;
+constexpr std::uint64_t longest = 1 << 20;
 
-PassthroughFacts facts() {
+PassthroughFacts command_facts() {
     PassthroughFacts facts;
-    facts.max_transfer = plenty;
+    facts.max_transfer = longest;
     return facts;
 }
 
 /// "passes", "overrun", "failure", or the sense as text.
-std::string verdict(const Bytes& cdb, const Allowed& allowed, std::uint64_t data_out = 0,
-                    std::uint64_t data_in = plenty) {
-    const auto plan = plan_passthrough(ByteView(cdb), allowed, facts(), data_out, data_in);
+std::string outcome(const Bytes& cdb, const Allowed& allowed, std::uint64_t data_out = 0,
+                    std::uint64_t data_in = longest) {
+    const auto plan = plan_passthrough(ByteView(cdb), allowed, command_facts(), data_out, data_in);
     if (plan) return "passes";
     if (plan.error().delivery == Delivery::overrun) return "overrun";
     if (plan.error().delivery == Delivery::failure) return "failure";
@@ -108,7 +108,7 @@ TEST(PassedCommands, ExactlyTheListedOpcodesAndActionsPass) {
             if (opcode == 0x2F || opcode == 0x8F || opcode == 0xAF)
                 if ((action >> 1 & 3) != 0) continue;
             const auto may = by_default().contains(key);
-            auto answer = verdict(cdb_of(opcode, action), allowed);
+            auto answer = outcome(cdb_of(opcode, action), allowed);
             if (may && answer == "overrun") answer = "passes";  // WRITE(6) cannot be without data
             EXPECT_EQ(answer, may ? "passes" : "5/20/00")
                 << fmt::format("opcode {:02X}h action {:02X}h", opcode, action);
@@ -126,7 +126,7 @@ TEST(PassedCommands, NoCommandOfVariableLengthPasses) {
         cdb[7] = 0x18;
         cdb[8] = static_cast<std::uint8_t>(action >> 8);
         cdb[9] = static_cast<std::uint8_t>(action);
-        ASSERT_EQ(verdict(cdb, allowed), "5/20/00") << action;
+        ASSERT_EQ(outcome(cdb, allowed), "5/20/00") << action;
     }
 }
 
@@ -148,9 +148,9 @@ TEST(PassedCommands, TheCommandTableAgreesWithTheDecision) {
 }
 
 TEST(PassedCommands, ReportLunsNeverPassesEvenIfAllowed) {
-    EXPECT_EQ(verdict(cdb_of(0xA0, 0), Allowed()), "5/20/00");
+    EXPECT_EQ(outcome(cdb_of(0xA0, 0), Allowed()), "5/20/00");
     const auto allowed = parse_allowed("0xA0,report-luns").value();
-    EXPECT_EQ(verdict(cdb_of(0xA0, 0), allowed), "5/20/00");
+    EXPECT_EQ(outcome(cdb_of(0xA0, 0), allowed), "5/20/00");
     EXPECT_TRUE(allowed.shows(0xA0, false, 0));
 }
 
@@ -166,10 +166,10 @@ class RefusedCommand : public testing::TestWithParam<Named> {};
 TEST_P(RefusedCommand, PassesIfAllowedByName) {
     auto cdb = hex(GetParam().cdb);
     cdb.resize(32);
-    EXPECT_EQ(verdict(cdb, Allowed()), "5/20/00") << GetParam().name;
+    EXPECT_EQ(outcome(cdb, Allowed()), "5/20/00") << GetParam().name;
     const auto allowed = parse_allowed(GetParam().allowed);
     ASSERT_TRUE(allowed) << allowed.error().message;
-    EXPECT_EQ(verdict(cdb, *allowed), "passes") << GetParam().name;
+    EXPECT_EQ(outcome(cdb, *allowed), "passes") << GetParam().name;
 }
 
 TEST_P(RefusedCommand, DoesNotPassByAnotherName) {
@@ -179,7 +179,7 @@ TEST_P(RefusedCommand, DoesNotPassByAnotherName) {
         const ByteView view(cdb);
         if (command.allow_name == GetParam().allowed) continue;
         const auto allowed = parse_allowed(command.allow_name).value();
-        EXPECT_EQ(verdict(cdb, allowed), "5/20/00")
+        EXPECT_EQ(outcome(cdb, allowed), "5/20/00")
             << GetParam().name << " allowed by " << command.allow_name;
     }
 }

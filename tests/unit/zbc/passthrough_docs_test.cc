@@ -10,14 +10,14 @@
 namespace zonebridge::zbc::test {
 namespace {
 
-struct Row {
+struct DocumentRow {
     bool by_default = false;
     std::string text;
 };
 
-std::vector<Row> rows() {
+std::vector<DocumentRow> rows() {
     std::ifstream file(ZONEBRIDGE_SOURCE "/docs/passthrough.md");
-    std::vector<Row> rows;
+    std::vector<DocumentRow> rows;
     std::string heading;
     for (std::string line; std::getline(file, line);) {
         if (line.starts_with("## ")) heading = line.substr(3);

@@ -18,7 +18,7 @@ struct Disk {
     PassthroughFacts facts;
 };
 
-PassthroughFacts facts(bool has_limits, std::uint64_t max_transfer = 512 * 1024) {
+PassthroughFacts reply_facts(bool has_limits, std::uint64_t max_transfer = 512 * 1024) {
     PassthroughFacts facts;
     facts.max_transfer = max_transfer;
     facts.has_block_limits = has_limits;
@@ -29,23 +29,23 @@ PassthroughFacts facts(bool has_limits, std::uint64_t max_transfer = 512 * 1024)
 /// An ATA disk behind a SATL: it has page 89h, and page B0h with a transfer length of 64 Ki blocks.
 Disk ata_disk() {
     return {hex("14 00 00 08 00 80 83 89 B0 B1 B2 B6"),
-            hex("14 B0 00 3C 00 00 00 01 00 01 00 00 00 00 00 00 00*48"), facts(true)};
+            hex("14 B0 00 3C 00 00 00 01 00 01 00 00 00 00 00 00 00*48"), reply_facts(true)};
 }
 /// A SAS disk: it has no page 89h; page B0h has maximum, optimal and atomic lengths.
 Disk sas_disk() {
     return {hex("14 00 00 0B 00 03 80 83 86 87 8A 90 B0 B1 B6"),
             hex("14 B0 00 3C 01 00 00 08 00 00 02 00 00 00 01 00 00*28"
                 " 00 00 80 00 00 00 00 08 00 00 00 08 00 00 40 00 00 00 00 00"),
-            facts(true)};
+            reply_facts(true)};
 }
 /// scsi_debug: no maximum length (0), an optimal length of 1024 blocks.
 Disk debug_disk() {
     return {hex("14 00 00 0F 00 80 83 84 85 86 87 88 89 B0 B1 B2 B6 B7 B9"),
-            hex("14 B0 00 3C 00 00 00 01 00 00 00 00 00 00 04 00 00*48"), facts(true)};
+            hex("14 B0 00 3C 00 00 00 01 00 00 00 00 00 00 04 00 00*48"), reply_facts(true)};
 }
 /// A disk without page B0h.
 Disk plain_disk() {
-    return {hex("14 00 00 06 00 80 83 89 B1 B6"), std::nullopt, facts(false)};
+    return {hex("14 00 00 06 00 80 83 89 B1 B6"), std::nullopt, reply_facts(false)};
 }
 
 Bytes inquiry(std::uint8_t page, std::size_t allocation) {
@@ -126,7 +126,7 @@ TEST(ReplyEdit, TheLongestListStaysWithinItsBuffer) {
 TEST(ReplyEdit, AtaInformationIsRefusedWithAnyAllocationLength) {
     for (const std::size_t allocation : {0, 1, 4, 252, 572, 0xFFFF}) {
         const auto cdb = inquiry(0x89, allocation);
-        const auto plan = plan_passthrough(ByteView(cdb), Allowed(), facts(true), 0, enough);
+        const auto plan = plan_passthrough(ByteView(cdb), Allowed(), reply_facts(true), 0, enough);
         ASSERT_FALSE(plan);
         EXPECT_EQ(words(plan.error().sense), "5/24/00");
         EXPECT_EQ(plan.error().sense.field->byte, 2);
@@ -186,7 +186,7 @@ TEST(ReplyEdit, ALimitBelowABlockOrBeyondTheFieldIsClamped) {
 
 TEST(ReplyEdit, APageIsFetchedWholeWithTheInitiatorsCdbOtherwiseUnchanged) {
     const auto cdb = inquiry(0xB0, 4);
-    const auto plan = plan_passthrough(ByteView(cdb), Allowed(), facts(true), 0, 4);
+    const auto plan = plan_passthrough(ByteView(cdb), Allowed(), reply_facts(true), 0, 4);
     ASSERT_TRUE(plan);
     EXPECT_EQ(to_hex(plan->cdb_bytes()), to_hex(hex("12 01 B0 00 FC 00")));
     EXPECT_EQ(plan->length, 252U);
@@ -217,7 +217,7 @@ TEST(ReplyEdit, OtherRepliesAreNotEdited) {
                                    "A3 0C 02 94 00 04 00 00 00 40 00 00",
                                    "28 00*6 00 08 00"}) {
         const auto cdb = hex(text);
-        const auto plan = plan_passthrough(ByteView(cdb), Allowed(), facts(true), 0, enough);
+        const auto plan = plan_passthrough(ByteView(cdb), Allowed(), reply_facts(true), 0, enough);
         ASSERT_TRUE(plan) << text;
         EXPECT_EQ(plan->edit, Edit::none) << text;
         EXPECT_EQ(to_hex(plan->cdb_bytes()), to_hex(cdb));

@@ -144,7 +144,7 @@ TEST(Geometry, CountsAndDescribesTheSameZonesAsAnEnumeration) {
                                      70 * zone + 3 * zone / 4, 3 * zone + zone / 2})
         for (const std::uint64_t capacity : {zone, zone / 2, 3 * zone / 4})
             for (const std::uint32_t conventional : {0u, 1u, 2u, 64u, 69u}) {
-                auto limits = zonebridge::test::limits_of({});
+                auto limits = zonebridge::test::limits_of(MachineDiskShape{});
                 const auto zones = static_cast<std::uint32_t>((size + zone - 1) / zone);
                 limits.layout = Layout(size, zone, capacity, std::min(conventional, zones),
                                        ZoneType::sequential_write_required);

@@ -7,33 +7,34 @@
 namespace zonebridge::zbc::test {
 namespace {
 
-Bytes encoded(const Sense& sense, SenseFormat format) {
+Bytes encoded_sense(const Sense& sense, SenseFormat format) {
     Bytes bytes(96, 0xEE);
     bytes.resize(encode_sense(sense, format, bytes));
     return bytes;
 }
 
 TEST(Sense, FixedFormatHasTheBytesOfTheStandard) {
-    EXPECT_EQ(encoded(illegal_request(0x21, 0x04), SenseFormat::fixed),
+    EXPECT_EQ(encoded_sense(illegal_request(0x21, 0x04), SenseFormat::fixed),
               hex("70 00 05 00 00 00 00 0a 00 00 00 00 21 04 00 00 00 00"));
-    EXPECT_EQ(encoded(lba_out_of_range(0x01020304), SenseFormat::fixed),
+    EXPECT_EQ(encoded_sense(lba_out_of_range(0x01020304), SenseFormat::fixed),
               hex("f0 00 05 01 02 03 04 0a 00 00 00 00 21 00 00 00 00 00"));
-    EXPECT_EQ(encoded(invalid_field_in_cdb(14, 5), SenseFormat::fixed),
+    EXPECT_EQ(encoded_sense(invalid_field_in_cdb(14, 5), SenseFormat::fixed),
               hex("70 00 05 00 00 00 00 0a 00 00 00 00 24 00 00 cd 00 0e"));
-    EXPECT_EQ(encoded(invalid_field_in_parameters(0x0102), SenseFormat::fixed),
+    EXPECT_EQ(encoded_sense(invalid_field_in_parameters(0x0102), SenseFormat::fixed),
               hex("70 00 05 00 00 00 00 0a 00 00 00 00 26 00 00 80 01 02"));
 }
 
 TEST(Sense, FixedFormatOmitsAnAddressBeyond32Bits) {
-    EXPECT_EQ(encoded(lba_out_of_range(0x100000000), SenseFormat::fixed),
+    EXPECT_EQ(encoded_sense(lba_out_of_range(0x100000000), SenseFormat::fixed),
               hex("70 00 05 00 00 00 00 0a 00 00 00 00 21 00 00 00 00 00"));
 }
 
 TEST(Sense, DescriptorFormatHasTheBytesOfTheStandard) {
-    EXPECT_EQ(encoded(write_protected(), SenseFormat::descriptor), hex("72 07 27 00 00 00 00 00"));
-    EXPECT_EQ(encoded(lba_out_of_range(0x0102030405060708), SenseFormat::descriptor),
+    EXPECT_EQ(encoded_sense(write_protected(), SenseFormat::descriptor),
+              hex("72 07 27 00 00 00 00 00"));
+    EXPECT_EQ(encoded_sense(lba_out_of_range(0x0102030405060708), SenseFormat::descriptor),
               hex("72 05 21 00 00 00 00 0c 00 0a 80 00 01 02 03 04 05 06 07 08"));
-    EXPECT_EQ(encoded(invalid_field_in_cdb(2), SenseFormat::descriptor),
+    EXPECT_EQ(encoded_sense(invalid_field_in_cdb(2), SenseFormat::descriptor),
               hex("72 05 24 00 00 00 00 08 02 06 00 00 c0 00 02 00"));
 }
 
@@ -43,7 +44,7 @@ TEST(Sense, BothFormatsDecodeToTheEncodedSense) {
     for (const auto& sense :
          {Sense{}, unit_attention(Attention::power_on), lba_out_of_range(5), everything})
         for (const auto format : {SenseFormat::fixed, SenseFormat::descriptor})
-            EXPECT_EQ(decode_sense(encoded(sense, format)), sense);
+            EXPECT_EQ(decode_sense(encoded_sense(sense, format)), sense);
 }
 
 TEST(Sense, BytesWithoutSenseDataDecodeToNothing) {
@@ -54,7 +55,7 @@ TEST(Sense, BytesWithoutSenseDataDecodeToNothing) {
 }
 
 TEST(Sense, TruncatedOrInconsistentSenseIsReadWithinItsBounds) {
-    auto bytes = encoded(lba_out_of_range(1), SenseFormat::descriptor);
+    auto bytes = encoded_sense(lba_out_of_range(1), SenseFormat::descriptor);
     bytes[7] = 0xFF;  // claims to be longer
     bytes[9] = 0xFF;  // and so does its descriptor
     for (std::size_t size = 0; size <= bytes.size(); ++size) {

@@ -1,14 +1,12 @@
 // Reads and writes through the target: the data that move, and the sense for every violation.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 
 namespace zonebridge::zbc::test {
 namespace {
 
-constexpr std::uint64_t KiB = 1024;
-
 const MachineDiskShape native_4k{.logical_block_size = 4096};
-const MachineDiskShape with_gaps{.zone_capacity = 48 * KiB, .last_zone_size = 56 * KiB};
 
 TEST(TargetAccess, WrittenDataIsReadBackWithBothBlockSizes) {
     for (const auto& shape : {MachineDiskShape{}, native_4k}) {

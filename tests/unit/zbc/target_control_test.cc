@@ -6,7 +6,6 @@
 namespace zonebridge::zbc::test {
 namespace {
 
-const Bytes test_unit_ready = hex("00*6");
 const Bytes request_sense = hex("03 00 00 00 ff 00");
 constexpr auto reset_sense = "70 00 06 00 00 00 00 0a 00 00 00 00 29 00 00 00 00 00";
 constexpr auto no_sense = "70 00 00 00 00 00 00 0a 00 00 00 00 00 00 00 00 00 00";

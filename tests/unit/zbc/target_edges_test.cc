@@ -3,13 +3,12 @@
 
 #include <limits>
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-using zonebridge::test::KiB;
 
 /// A CDB of this command that succeeds on a fresh disk.
 Bytes good_cdb(const CommandInfo& info, const Initiator& initiator) {

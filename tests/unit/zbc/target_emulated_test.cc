@@ -5,15 +5,13 @@
 #include <random>
 #include <unistd.h>
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "transports/emulated/emulated.h"
 #include "transports/ring.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-constexpr std::uint64_t KiB = 1024;
-constexpr std::uint64_t MiB = 1024 * KiB;
 
 class TargetEmulated : public testing::Test {
   public:

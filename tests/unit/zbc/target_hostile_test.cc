@@ -3,12 +3,11 @@
 
 #include <random>
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-constexpr std::uint64_t KiB = 1024;
 
 class Hostile {
   public:

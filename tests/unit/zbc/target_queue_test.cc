@@ -3,13 +3,12 @@
 
 #include <set>
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-using zonebridge::test::KiB;
 
 /// Sequential writes of 4 KiB into zone 4, each with its own payload and tag.
 struct Batch {

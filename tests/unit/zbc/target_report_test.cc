@@ -1,14 +1,11 @@
 // REPORT ZONES through the target.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "zbc/report.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-constexpr std::uint64_t KiB = 1024;
-
-const MachineDiskShape with_gaps{.zone_capacity = 48 * KiB, .last_zone_size = 56 * KiB};
 
 /// Each descriptor as "type condition zone:offset+length"; zones of 64 KiB, offset and length in
 /// KiB.

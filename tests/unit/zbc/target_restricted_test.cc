@@ -1,13 +1,12 @@
 // Reads that end at the write pointer (URSWRZ 0): the disk enforces the rule, or the target does.
 // An initiator sees no difference.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-using zonebridge::test::KiB;
 
 enum class EnforcedBy : std::uint8_t { the_disk, the_target };
 

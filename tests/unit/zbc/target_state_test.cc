@@ -1,6 +1,7 @@
 // The target's state that an initiator can change: stopped or started, the write cache, and
 // software write protection.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
 #include "zbc/control.h"
@@ -8,9 +9,6 @@
 namespace zonebridge::zbc::test {
 namespace {
 
-using zonebridge::test::KiB;
-
-const Bytes test_unit_ready = hex("00*6");
 const Bytes stop = hex("1b 00 00 00 00 00");
 const Bytes start = hex("1b 00 00 00 01 00");
 

@@ -1,12 +1,11 @@
 // VERIFY in its three CDB lengths: of the medium only, against all data, and against one block.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge::zbc::test {
 namespace {
-
-using zonebridge::test::KiB;
 
 enum Check : std::uint8_t { medium = 0, all = 1, reserved = 2, one_block = 3 };
 

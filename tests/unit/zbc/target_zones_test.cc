@@ -1,11 +1,11 @@
 // Zone actions through the target: transitions, limits, ranges, ALL.
 
+#include "base/size.h"
 #include "tests/unit/zbc/initiator.h"
 
 namespace zonebridge::zbc::test {
 namespace {
 
-constexpr std::uint64_t KiB = 1024;
 using enum Operation;
 
 TEST(TargetZones, EachActionChangesTheState) {

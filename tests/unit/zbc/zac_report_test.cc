@@ -5,7 +5,7 @@ namespace zonebridge::zbc::test {
 namespace {
 
 /// One header and two descriptors: a conventional zone and an open one, 64 Ki sectors each.
-Bytes report() {
+Bytes ata_report() {
     return hex(
         "80 00 00 00 03 00*3  ff ff 01 00 00*4  00 00 01 00 00*4  00*40"
         " 01 00 00*6  00 00 01 00 00*4  00*8                ff*8  00*32"
@@ -13,7 +13,7 @@ Bytes report() {
 }
 
 TEST(ZacReport, IsDecodedInAtasByteOrder) {
-    const auto bytes = report();
+    const auto bytes = ata_report();
     ASSERT_EQ(bytes.size(), 192U);
     const auto header = zac::decode_report_header(bytes);
     ASSERT_TRUE(header);
@@ -43,7 +43,7 @@ TEST(ZacReport, IsDecodedInAtasByteOrder) {
 }
 
 TEST(ZacReport, NothingIsReadBeyondTheBuffer) {
-    const auto bytes = report();
+    const auto bytes = ata_report();
     EXPECT_FALSE(zac::decode_zone_descriptor(bytes, 2));
     EXPECT_FALSE(zac::decode_zone_descriptor(bytes, ~std::size_t{0}));
     EXPECT_FALSE(zac::decode_zone_descriptor(std::span(bytes).first(191), 1));

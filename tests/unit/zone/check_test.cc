@@ -7,15 +7,14 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge {
 namespace {
 
 using test::Disk;
-using test::KiB;
 using test::limits_of;
-using test::MiB;
 using test::with_clearing;
 using enum Operation;
 using Code = StatusCode;
@@ -26,7 +25,7 @@ constexpr Disk mixed{.size = 640 * KiB - 24 * KiB, .zone_capacity = 48 * KiB, .c
 constexpr std::uint64_t seq = 4 * 64 * KiB;  // where the first sequential zone starts
 constexpr std::uint64_t last = 9 * 64 * KiB;
 
-struct Row {
+struct CheckRow {
     const char* what;
     Operation operation;
     std::uint64_t offset;
@@ -61,7 +60,7 @@ class TestRequest {
     std::array<iovec, 8> iovecs_{};
 };
 
-void expect_rows(const Limits& limits, std::span<const Row> rows) {
+void expect_checks(const Limits& limits, std::span<const CheckRow> rows) {
     for (const auto& row : rows)
         EXPECT_EQ(check(limits, TestRequest(row.operation, row.offset, row.length).request),
                   row.expected)
@@ -71,7 +70,7 @@ void expect_rows(const Limits& limits, std::span<const Row> rows) {
 TEST(Check, AcceptsOrRefusesEachRequestByTheLimits) {
     const auto limits = limits_of(mixed);
     const auto size = limits.size();
-    const Row rows[] = {
+    const CheckRow rows[] = {
         {"a read", read, 0, 4 * KiB, Code::ok},
         {"a read of one logical block", read, 512, 512, Code::ok},
         {"a read of nothing", read, 0, 0, Code::invalid_request},
@@ -127,16 +126,16 @@ TEST(Check, AcceptsOrRefusesEachRequestByTheLimits) {
         {"a report with a length", report, seq, 512, Code::invalid_request},
         {"a report from beyond the disk", report, size, 0, Code::out_of_range},
     };
-    expect_rows(limits, rows);
+    expect_checks(limits, rows);
 }
 
 TEST(Check, LimitsTheLengthAndTheNumberOfBuffers) {
     auto limits = limits_of({.size = 64 * MiB, .zone_size = 16 * MiB, .zone_capacity = 16 * MiB});
-    const Row rows[] = {{"the largest read", read, 0, 1 * MiB, Code::ok},
-                        {"one block more", read, 0, 1 * MiB + 512, Code::too_large},
-                        {"the largest write", write, 0, 1 * MiB, Code::ok},
-                        {"one block more", write, 0, 1 * MiB + 4096, Code::too_large}};
-    expect_rows(limits, rows);
+    const CheckRow rows[] = {{"the largest read", read, 0, 1 * MiB, Code::ok},
+                             {"one block more", read, 0, 1 * MiB + 512, Code::too_large},
+                             {"the largest write", write, 0, 1 * MiB, Code::ok},
+                             {"one block more", write, 0, 1 * MiB + 4096, Code::too_large}};
+    expect_checks(limits, rows);
     for (const auto operation : {read, write, append}) {
         TestRequest asked(operation, 0, 4096);
         asked.buffers({1024, 1024, 1024, 1024});
@@ -200,16 +199,16 @@ TEST(Check, RefusesContradictoryRequests) {
 TEST(Check, AReadOnlyDeviceRefusesRequestsThatChangeIt) {
     auto limits = limits_of(mixed);
     limits.read_only = true;
-    const Row rows[] = {{"read", read, 0, 4096, Code::ok},
-                        {"flush", flush, 0, 0, Code::ok},
-                        {"report", report, 0, 0, Code::ok},
-                        {"write", write, 0, 4096, Code::read_only},
-                        {"append", append, seq, 4096, Code::read_only},
-                        {"open", open, seq, 64 * KiB, Code::read_only},
-                        {"close", close, seq, 64 * KiB, Code::read_only},
-                        {"finish", finish, seq, 64 * KiB, Code::read_only},
-                        {"reset", reset, seq, 64 * KiB, Code::read_only}};
-    expect_rows(limits, rows);
+    const CheckRow rows[] = {{"read", read, 0, 4096, Code::ok},
+                             {"flush", flush, 0, 0, Code::ok},
+                             {"report", report, 0, 0, Code::ok},
+                             {"write", write, 0, 4096, Code::read_only},
+                             {"append", append, seq, 4096, Code::read_only},
+                             {"open", open, seq, 64 * KiB, Code::read_only},
+                             {"close", close, seq, 64 * KiB, Code::read_only},
+                             {"finish", finish, seq, 64 * KiB, Code::read_only},
+                             {"reset", reset, seq, 64 * KiB, Code::read_only}};
+    expect_checks(limits, rows);
     TestRequest all(reset, 0, 0);
     all.request.scope = Scope::all;
     EXPECT_EQ(check(limits, all.request), Code::read_only);
@@ -233,26 +232,26 @@ TEST(Check, ADiskWithoutZonesReadsWritesAndFlushes) {
     limits.model = Model::none;
     limits.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
     limits.reads_across_zones = false;
-    const Row rows[] = {{"read", read, 512, 1 * MiB - 512, Code::ok},
-                        {"write", write, 512, 512, Code::ok},
-                        {"write past the end", write, 1 * MiB, 512, Code::out_of_range},
-                        {"flush", flush, 0, 0, Code::ok},
-                        {"append", append, 0, 4096, Code::unsupported},
-                        {"reset", reset, 0, 4096, Code::unsupported},
-                        {"report", report, 0, 0, Code::unsupported}};
-    expect_rows(limits, rows);
+    const CheckRow rows[] = {{"read", read, 512, 1 * MiB - 512, Code::ok},
+                             {"write", write, 512, 512, Code::ok},
+                             {"write past the end", write, 1 * MiB, 512, Code::out_of_range},
+                             {"flush", flush, 0, 0, Code::ok},
+                             {"append", append, 0, 4096, Code::unsupported},
+                             {"reset", reset, 0, 4096, Code::unsupported},
+                             {"report", report, 0, 0, Code::unsupported}};
+    expect_checks(limits, rows);
 }
 
 TEST(Check, ReadsStayInTheirZoneIfTheLimitsSaySo) {
     auto limits = limits_of(mixed);
     limits.reads_across_zones = false;
-    const Row rows[] = {
+    const CheckRow rows[] = {
         {"inside a zone", read, seq, 64 * KiB, Code::ok},
         {"over conventional zones", read, 0, 256 * KiB, Code::ok},
         {"from conventional into sequential", read, seq - 512, 1024, Code::read_crosses_boundary},
         {"over sequential zones", read, seq + 64 * KiB - 512, 1024, Code::read_crosses_boundary},
         {"two whole zones", read, seq, 128 * KiB, Code::read_crosses_boundary}};
-    expect_rows(limits, rows);
+    expect_checks(limits, rows);
 }
 
 TEST(Check, PreferredZonesTakeWritesAcrossZonesAndOfLogicalBlocks) {
@@ -260,7 +259,7 @@ TEST(Check, PreferredZonesTakeWritesAcrossZonesAndOfLogicalBlocks) {
     disk.type = ZoneType::sequential_write_preferred;
     auto limits = limits_of(disk);
     limits.reads_across_zones = false;
-    const Row capped[] = {
+    const CheckRow capped[] = {
         {"one logical block", write, seq + 512, 512, Code::ok},
         {"an append of one logical block", append, seq, 512, Code::ok},
         {"over the gap past the capacity", write, seq, 128 * KiB, Code::crosses_boundary},
@@ -268,12 +267,12 @@ TEST(Check, PreferredZonesTakeWritesAcrossZonesAndOfLogicalBlocks) {
         {"into the gap", write, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
         {"from conventional into preferred", write, seq - 512, 1024, Code::ok},
         {"a read across", read, seq, 128 * KiB, Code::ok}};
-    expect_rows(limits, capped);
+    expect_checks(limits, capped);
     disk.zone_capacity = disk.zone_size;
-    const Row whole[] = {
+    const CheckRow whole[] = {
         {"over preferred zones", write, seq + 512, 128 * KiB, Code::ok},
         {"to the end of the short zone", write, last - 512, 40 * KiB + 512, Code::ok}};
-    expect_rows(limits_of(disk), whole);
+    expect_checks(limits_of(disk), whole);
 }
 
 TEST(Check, TheFirstReasonInTheDocumentedOrderWins) {
@@ -315,7 +314,7 @@ TEST(Check, ClearsOnlyWhereNoWritePointerIsInTheWay) {
     auto limits = with_clearing(limits_of(mixed), 192 * KiB);
     const auto size = limits.size();
     for (const auto clear : {discard, write_zeroes}) {
-        const Row rows[] = {
+        const CheckRow rows[] = {
             {"in a conventional zone", clear, 512, 512, Code::ok},
             {"over conventional zones", clear, 64 * KiB, 192 * KiB, Code::ok},
             {"more than the limit", clear, 0, 192 * KiB + 512, Code::too_large},
@@ -327,18 +326,18 @@ TEST(Check, ClearsOnlyWhereNoWritePointerIsInTheWay) {
             {"in a sequential write required zone", clear, seq, 64 * KiB, Code::unsupported},
             {"from conventional into sequential", clear, seq - 512, 1024, Code::unsupported},
         };
-        expect_rows(limits, rows);
+        expect_checks(limits, rows);
     }
     auto shape = mixed;
     shape.type = ZoneType::sequential_write_preferred;
     const auto aware = with_clearing(limits_of(shape), 192 * KiB);
-    const Row rows[] = {
+    const CheckRow rows[] = {
         {"zeroes into a preferred zone", write_zeroes, seq + 512, 512, Code::ok},
         {"zeroes past its capacity", write_zeroes, seq + 44 * KiB, 8 * KiB, Code::crosses_boundary},
         {"a discard past its capacity", discard, seq + 44 * KiB, 100 * KiB, Code::ok},
         {"a discard from conventional into preferred", discard, seq - 512, 1024, Code::ok},
     };
-    expect_rows(aware, rows);
+    expect_checks(aware, rows);
 }
 
 TEST(Check, ClearsDisksWithoutZonesIfTheLimitsOfferIt) {
@@ -346,9 +345,9 @@ TEST(Check, ClearsDisksWithoutZonesIfTheLimitsOfferIt) {
     plain.layout = Layout(1 * MiB, 0, 0, 0, ZoneType::sequential_write_required);
     plain.max_transfer = 4 * KiB;
     for (const auto clear : {discard, write_zeroes}) {
-        const Row offered[] = {{"the whole disk", clear, 0, 1 * MiB, Code::ok},
-                               {"past the end", clear, 512, 1 * MiB, Code::out_of_range}};
-        expect_rows(with_clearing(plain, 1 * MiB), offered);
+        const CheckRow offered[] = {{"the whole disk", clear, 0, 1 * MiB, Code::ok},
+                                    {"past the end", clear, 512, 1 * MiB, Code::out_of_range}};
+        expect_checks(with_clearing(plain, 1 * MiB), offered);
         EXPECT_EQ(check(plain, TestRequest(clear, 0, 512).request), Code::unsupported);
         auto limits = with_clearing(plain, 1 * MiB);
         (clear == discard ? limits.max_discard : limits.max_write_zeroes).reset();

@@ -2,15 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge {
 namespace {
 
-using test::KiB;
-using test::MiB;
-constexpr auto required = ZoneType::sequential_write_required;
-
+using test::required;
 TEST(Layout, FindsZonesWhetherOrNotTheirSizeIsAPowerOfTwo) {
     for (const std::uint64_t zone_size : {64 * KiB, 96 * KiB, std::uint64_t{1077} * MiB}) {
         const Layout layout(zone_size * 7, zone_size, zone_size, 0, required);

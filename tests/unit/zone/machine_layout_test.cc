@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/zone/support.h"
 #include "zone/machine.h"
 
@@ -12,11 +13,10 @@ namespace zonebridge {
 namespace {
 
 using test::Disk;
-using test::KiB;
 using test::limits_of;
+using test::preferred;
 using Code = StatusCode;
 using enum ZoneState;
-constexpr auto preferred = ZoneType::sequential_write_preferred;
 
 TEST(MachineShape, AZoneIsFullAtItsCapacity) {
     const auto limits = limits_of({.zone_capacity = 48 * KiB});

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/zone/plain_model.h"
 #include "tests/unit/zone/support.h"
 #include "zone/machine.h"
@@ -13,8 +14,8 @@ namespace zonebridge {
 namespace {
 
 using test::Disk;
-using test::KiB;
 using test::PlainModel;
+using test::preferred;
 using Code = StatusCode;
 using enum ZoneState;
 
@@ -224,7 +225,6 @@ TEST_P(MachineRandom, AgreesWithThePlainModelAtEveryStep) {
     }
 }
 
-constexpr auto preferred = ZoneType::sequential_write_preferred;
 INSTANTIATE_TEST_SUITE_P(
     Shapes, MachineRandom,
     testing::Values(Disk{}, Disk{.max_open = 1}, Disk{.max_open = 3, .max_active = 5},

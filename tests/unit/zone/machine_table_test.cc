@@ -6,13 +6,13 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/zone/support.h"
 #include "zone/machine.h"
 
 namespace zonebridge {
 namespace {
 
-using test::KiB;
 using Code = StatusCode;
 
 enum class Call {

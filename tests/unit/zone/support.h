@@ -8,12 +8,13 @@
 #include <optional>
 #include <ostream>
 
+#include "base/size.h"
 #include "zone/limits.h"
 
 namespace zonebridge::test {
 
-inline constexpr std::uint64_t KiB = 1024;
-inline constexpr std::uint64_t MiB = 1024 * KiB;
+inline constexpr auto required = ZoneType::sequential_write_required;
+inline constexpr auto preferred = ZoneType::sequential_write_preferred;
 
 /// The shape of a disk; by default ten zones of 64 KiB.
 struct Disk {

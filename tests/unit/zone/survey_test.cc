@@ -7,16 +7,15 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/zone/support.h"
 
 namespace zonebridge {
 namespace {
 
-using test::KiB;
-using test::MiB;
+using test::preferred;
+using test::required;
 using enum ZoneState;
-constexpr auto required = ZoneType::sequential_write_required;
-constexpr auto preferred = ZoneType::sequential_write_preferred;
 
 /// A device's report.
 struct Report {

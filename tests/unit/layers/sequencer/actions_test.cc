@@ -7,7 +7,6 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
 constexpr auto actions = {Operation::open, Operation::close, Operation::finish, Operation::reset};
 constexpr auto states = {ZoneState::empty,  ZoneState::implicit_open, ZoneState::explicit_open,
                          ZoneState::closed, ZoneState::full,          ZoneState::read_only,

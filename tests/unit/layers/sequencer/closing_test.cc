@@ -10,9 +10,6 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t start = 3 * zone_size;
-
 class Closing : public ::testing::Test {
   protected:
     Memory memory_;

@@ -7,8 +7,6 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t start = 3 * zone_size;
 const auto cause = NativeCause::os_error(61);
 
 /// Fails the next write with `status` after `written` bytes, and calls `also` before.

@@ -14,6 +14,10 @@
 
 namespace zonebridge::test {
 
+/// The size of a zone of Memory's disk, and the start of the zone of most tests.
+inline constexpr std::uint64_t zone_size = 64 << 10;
+inline constexpr std::uint64_t start = 3 * zone_size;
+
 struct Memory {
     explicit Memory(MachineDiskShape shape = {}, Support append = Support::absent) {
         shape.append = append;

@@ -7,9 +7,6 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t start = 3 * zone_size;  // of zone 3
-
 TEST(Sequence, ReturnsADeviceWithoutSequentialWriteRequiredZonesUnchanged) {
     for (const auto model : {Model::none, Model::host_aware}) {
         auto disk = std::make_unique<MachineDisk>(MachineDiskShape{.model = model});

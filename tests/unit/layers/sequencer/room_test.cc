@@ -12,7 +12,6 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
 constexpr std::uint32_t most_open = 3;
 const auto refusal = NativeCause::os_error(ETOOMANYREFS);
 

@@ -19,7 +19,7 @@
 namespace zonebridge::test {
 namespace {
 
-constexpr std::uint64_t zone_size = 1 << 20;
+constexpr std::uint64_t file_zone_size = 1 << 20;
 constexpr std::uint32_t first_zone = 2;
 constexpr int threads = 8;
 
@@ -27,8 +27,8 @@ class SharedDevice : public ::testing::TestWithParam<Support> {
   protected:
     void SetUp() override {
         emulated::Shape shape;
-        shape.size = 16 * zone_size;
-        shape.zone_size = zone_size;
+        shape.size = 16 * file_zone_size;
+        shape.zone_size = file_zone_size;
         shape.conventional = first_zone;
         shape.max_open = max_open_;
         const auto path = folder_ / "disk";
@@ -91,9 +91,9 @@ TEST_P(SharedDevice, AppendsOfEightThreadsFillOneZoneWithoutAHole) {
             record_append(completion.result, stamp(thread, i));
         }
     });
-    ASSERT_EQ(stamps_.size(), zone_size / block);
-    EXPECT_EQ(stamps_.begin()->first, first_zone * zone_size);
-    EXPECT_EQ(stamps_.rbegin()->first, (first_zone + 1) * zone_size - block);
+    ASSERT_EQ(stamps_.size(), file_zone_size / block);
+    EXPECT_EQ(stamps_.begin()->first, first_zone * file_zone_size);
+    EXPECT_EQ(stamps_.rbegin()->first, (first_zone + 1) * file_zone_size - block);
     expect_data();
     if (GetParam() == Support::absent) {
         EXPECT_EQ(bare_->appends, 0U);
@@ -117,7 +117,7 @@ TEST_P(SharedDevice, AppendsOfEightThreadsFillManyZonesWithoutAHole) {
     ASSERT_EQ(stamps_.size(), 8U * 140);
     for (std::uint32_t zone = first_zone; zone < 16; ++zone)
         for (std::uint64_t i = 0; i < 80; ++i)
-            ASSERT_TRUE(stamps_.contains(zone * zone_size + i * block)) << zone << " " << i;
+            ASSERT_TRUE(stamps_.contains(zone * file_zone_size + i * block)) << zone << " " << i;
     expect_data();
 }
 
@@ -127,7 +127,7 @@ TEST_P(SharedDevice, WritesAppendsAndActionsKeepTheirOrder) {
     run([&](Ring& ring, int thread) {
         User user(*transport_, ring, 24);
         const auto zone = first_zone + static_cast<std::uint32_t>(thread);
-        const auto start = zone * zone_size;
+        const auto start = zone * file_zone_size;
         std::vector<std::pair<std::uint64_t, std::uint64_t>> expected;
         auto expect = [&](const Request& request, std::uint64_t result) {
             expected.emplace_back(user.submit(request), result);
@@ -216,7 +216,7 @@ TEST_P(SharedDevice, ErrorsInTheMiddleOfWritesLoseNothing) {
     EXPECT_EQ(stamps_.size() + static_cast<std::size_t>(failed), 8U * 32);
     EXPECT_GT(failed, 0);
     // A failed append takes no space, so there is no hole between the successful ones.
-    EXPECT_EQ(stamps_.rbegin()->first, first_zone * zone_size + (stamps_.size() - 1) * block);
+    EXPECT_EQ(stamps_.rbegin()->first, first_zone * file_zone_size + (stamps_.size() - 1) * block);
     expect_data();
 }
 
@@ -250,7 +250,7 @@ TEST_P(SharedDevice, QueuesThatCloseWithRequestsInFlightDisturbNoOtherQueue) {
     User user(*transport_, *ring);
     EXPECT_TRUE(user.run(user.act_all(Operation::reset)).status.ok());
     for (std::uint32_t zone = first_zone; zone < 16; ++zone)
-        EXPECT_EQ(user.run(user.append(zone, block, 1)).result, zone * zone_size);
+        EXPECT_EQ(user.run(user.append(zone, block, 1)).result, zone * file_zone_size);
 }
 
 INSTANTIATE_TEST_SUITE_P(Appends, SharedDevice, ::testing::Values(Support::absent, Support::native),

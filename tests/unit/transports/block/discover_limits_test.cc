@@ -3,14 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/support/temporary.h"
 #include "tests/unit/transports/block/made_up_zones.h"
 #include "transports/block/discover.h"
 
 namespace zonebridge::block {
 namespace {
-
-constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 
 class Geometry : public ::testing::Test {
   protected:
@@ -31,7 +30,7 @@ class Geometry : public ::testing::Test {
         // Eight zones of 4 MiB with a capacity of 3 MiB; the first and the fifth are conventional.
         std::vector<bool> conventional(8);
         conventional[0] = conventional[4] = true;
-        const Layout layout(32 * mib, 4 * mib, 3 * mib, conventional,
+        const Layout layout(32 * MiB, 4 * MiB, 3 * MiB, conventional,
                             ZoneType::sequential_write_required);
         Limits limits;
         limits.model = Model::host_managed;
@@ -44,10 +43,10 @@ class Geometry : public ::testing::Test {
     void set(const std::string& name, const std::string& value) {
         std::ofstream(folder.path() / "queue" / name) << value << "\n";
     }
-    tl::expected<Limits, Error> read(std::uint64_t size = 32 * mib) {
+    tl::expected<Limits, Error> read(std::uint64_t size = 32 * MiB) {
         return read_limits("/dev/made-up", disk, size, port);
     }
-    std::string refusal(std::uint64_t size = 32 * mib) {
+    std::string refusal(std::uint64_t size = 32 * MiB) {
         const auto limits = read(size);
         if (limits) return "accepted";
         EXPECT_EQ(limits.error().message.find("/dev/made-up: "), 0u) << limits.error().message;
@@ -73,10 +72,10 @@ TEST_F(Geometry, TakesItsNumbersFromSysfsAndTheReport) {
     EXPECT_EQ(limits->max_active, 12u);
     EXPECT_EQ(limits->fua, Support::native);
     EXPECT_EQ(limits->append, Support::absent);
-    EXPECT_EQ(limits->max_transfer, mib);
+    EXPECT_EQ(limits->max_transfer, MiB);
     const auto& layout = limits->layout;
-    EXPECT_EQ(layout.zone_size(), 4 * mib);
-    EXPECT_EQ(layout.zone_capacity(), 3 * mib);
+    EXPECT_EQ(layout.zone_size(), 4 * MiB);
+    EXPECT_EQ(layout.zone_capacity(), 3 * MiB);
     EXPECT_EQ(layout.zone_count(), 8u);
     EXPECT_TRUE(layout.is_conventional(0));
     EXPECT_TRUE(layout.is_conventional(4));
@@ -130,7 +129,7 @@ TEST_F(Geometry, OldKernelsReportNoCapacity) {
     for (auto& zone : port.zones) zone.capacity = 0;
     const auto limits = read();
     ASSERT_TRUE(limits) << limits.error().message;
-    EXPECT_EQ(limits->layout.zone_capacity(), 4 * mib);
+    EXPECT_EQ(limits->layout.zone_capacity(), 4 * MiB);
 }
 
 TEST_F(Geometry, AZoneThatTheKernelCachesAsActiveIsAccepted) {
@@ -192,7 +191,7 @@ TEST_F(Geometry, OffersDiscardAndWriteZeroesOnlyWithoutZones) {
     ASSERT_TRUE(limits);
     EXPECT_FALSE(limits->max_discard);
     EXPECT_EQ(limits->discard_granularity, 0u);
-    EXPECT_EQ(limits->max_write_zeroes, 16 * mib) << "Linux writes the zeroes";
+    EXPECT_EQ(limits->max_write_zeroes, 16 * MiB) << "Linux writes the zeroes";
     EXPECT_FALSE(limits->write_zeroes_unmaps);
     set("discard_max_bytes", "4194304");
     set("discard_granularity", "0");
@@ -219,7 +218,7 @@ TEST_F(Geometry, RefusesNumbersThatContradictEachOther) {
     set("logical_block_size", "512");
     EXPECT_TRUE(read());
     EXPECT_SAYS(refusal(0), "no size");
-    EXPECT_SAYS(refusal(32 * mib + 100), "a whole number of 512-byte blocks");
+    EXPECT_SAYS(refusal(32 * MiB + 100), "a whole number of 512-byte blocks");
 }
 
 TEST_F(Geometry, ACapacityThatIsNotWholeBlocksIsRefused) {

@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "base/unique_fd.h"
 #include "tests/unit/support/hand_loop.h"
 #include "tests/unit/support/temporary.h"
@@ -24,7 +25,6 @@ namespace zonebridge::block {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-constexpr std::size_t mib = 1 << 20;
 
 Bytes noise(std::size_t length, unsigned seed = 1) {
     std::mt19937 random(seed);
@@ -42,7 +42,7 @@ DeviceOptions with(bool writable, bool force = false) {
 
 class BlockFile : public ::testing::TestWithParam<const char*> {
   protected:
-    BlockFile() : folder(GetParam()), path(folder / "disk"), content(noise(4 * mib)) {
+    BlockFile() : folder(GetParam()), path(folder / "disk"), content(noise(4 * MiB)) {
         std::ofstream(path, std::ios::binary)
             .write(reinterpret_cast<const char*>(content.data()),
                    static_cast<std::streamsize>(content.size()));
@@ -113,7 +113,7 @@ TEST_P(BlockFile, IsADiskWithoutZones) {
     open(false);
     const auto& limits = disk->limits();
     EXPECT_EQ(limits.model, Model::none);
-    EXPECT_EQ(limits.size(), 4 * mib);
+    EXPECT_EQ(limits.size(), 4 * MiB);
     EXPECT_TRUE(limits.read_only);
     EXPECT_EQ(limits.append, Support::absent);
     EXPECT_EQ(disk->identity().transport, "block");
@@ -143,13 +143,13 @@ TEST_P(BlockFile, ReadsIntoUnalignedAndScatteredBuffers) {
     const Aligned second(5000, 7);
     const Aligned third(8192 - 5000, 0);
     const std::array<iovec, 3> pieces{first.segment(), second.segment(), third.segment()};
-    ASSERT_TRUE(run(Operation::read, mib, pieces).ok());
+    ASSERT_TRUE(run(Operation::read, MiB, pieces).ok());
     auto all = first.bytes();
     for (const auto* part : {&second, &third}) {
         const auto bytes = part->bytes();
         all.insert(all.end(), bytes.begin(), bytes.end());
     }
-    EXPECT_EQ(all, expected(mib, 12288));
+    EXPECT_EQ(all, expected(MiB, 12288));
 }
 
 TEST_P(BlockFile, WritesChangeOnlyTheirRange) {
@@ -186,23 +186,23 @@ TEST_P(BlockFile, ClearsOnlyTheGivenRange) {
     const auto zeroes = [&](std::uint64_t at, std::uint64_t length) {
         std::fill_n(expected.begin() + static_cast<long>(at), length, std::uint8_t{0});
     };
-    EXPECT_EQ(clear(Operation::write_zeroes, block, mib), StatusCode::ok);
-    zeroes(block, mib);
-    EXPECT_EQ(clear(Operation::write_zeroes, 2 * mib, 64 << 10, true), StatusCode::ok);
-    zeroes(2 * mib, 64 << 10);
-    EXPECT_EQ(clear(Operation::write_zeroes, 4 * mib - block, block), StatusCode::ok);
-    zeroes(4 * mib - block, block);
-    EXPECT_EQ(clear(Operation::discard, 3 * mib, 64 << 10), StatusCode::ok);
-    EXPECT_EQ(clear(Operation::discard, 4 * mib, block), StatusCode::out_of_range);
+    EXPECT_EQ(clear(Operation::write_zeroes, block, MiB), StatusCode::ok);
+    zeroes(block, MiB);
+    EXPECT_EQ(clear(Operation::write_zeroes, 2 * MiB, 64 << 10, true), StatusCode::ok);
+    zeroes(2 * MiB, 64 << 10);
+    EXPECT_EQ(clear(Operation::write_zeroes, 4 * MiB - block, block), StatusCode::ok);
+    zeroes(4 * MiB - block, block);
+    EXPECT_EQ(clear(Operation::discard, 3 * MiB, 64 << 10), StatusCode::ok);
+    EXPECT_EQ(clear(Operation::discard, 4 * MiB, block), StatusCode::out_of_range);
     EXPECT_EQ(clear(Operation::discard, block / 2, block), StatusCode::misaligned);
     queue.reset();
     ASSERT_TRUE(disk->close());
     auto found = on_disk();
     // Discarded bytes are undefined.
     for (auto* bytes : {&found, &expected})
-        std::fill_n(bytes->begin() + 3 * mib, 64 << 10, std::uint8_t{0});
+        std::fill_n(bytes->begin() + 3 * MiB, 64 << 10, std::uint8_t{0});
     EXPECT_EQ(found, expected);
-    EXPECT_EQ(found.size(), 4 * mib) << "the file keeps its length";
+    EXPECT_EQ(found.size(), 4 * MiB) << "the file keeps its length";
 }
 
 TEST_P(BlockFile, MoreUnalignedRequestsThanBounceBuffersAllComplete) {
@@ -237,19 +237,19 @@ TEST_P(BlockFile, MoreUnalignedRequestsThanBounceBuffersAllComplete) {
 
 TEST_P(BlockFile, AReadPastTheEndOfATruncatedFileFails) {
     open(false);
-    std::filesystem::resize_file(path, mib);
+    std::filesystem::resize_file(path, MiB);
     const Aligned buffer(65536);
     const auto segment = buffer.segment();
-    const auto beyond = run(Operation::read, 2 * mib, {&segment, 1});
+    const auto beyond = run(Operation::read, 2 * MiB, {&segment, 1});
     EXPECT_EQ(beyond.code, StatusCode::io_error);
-    EXPECT_EQ(run(Operation::read, mib - 4096, {&segment, 1}).code, StatusCode::io_error);
+    EXPECT_EQ(run(Operation::read, MiB - 4096, {&segment, 1}).code, StatusCode::io_error);
 }
 
 TEST_P(BlockFile, AWritePastTheEndIsRefused) {
     open(true);
     const Aligned buffer(8192);
     const auto segment = buffer.segment();
-    EXPECT_EQ(run(Operation::write, 4 * mib - 4096, {&segment, 1}).code, StatusCode::out_of_range);
+    EXPECT_EQ(run(Operation::write, 4 * MiB - 4096, {&segment, 1}).code, StatusCode::out_of_range);
     EXPECT_EQ(on_disk(), content);
 }
 
@@ -312,8 +312,8 @@ TEST_P(BlockFile, CanBeReopenedForWritingWhileTheOldOpenFileExists) {
 TEST_P(BlockFile, AnEmulatedDisksFileIsRefusedUnlessForced) {
     const auto image = folder / "image";
     emulated::Shape shape;
-    shape.size = 16 * mib;
-    shape.zone_size = mib;
+    shape.size = 16 * MiB;
+    shape.zone_size = MiB;
     ASSERT_TRUE(emulated::create(image, shape));
     for (const auto writable : {false, true}) {
         const auto refused = block::open(image, with(writable));
@@ -341,14 +341,14 @@ TEST_P(BlockFile, RefusesPathsThatAreNoDisk) {
 }
 
 TEST_P(BlockFile, TheBlockSizeFitsAnOddFileSize) {
-    std::filesystem::resize_file(path, mib + 512);
+    std::filesystem::resize_file(path, MiB + 512);
     open(false);
     EXPECT_EQ(disk->limits().logical_block_size, 512u);
-    EXPECT_EQ(disk->limits().size(), mib + 512);
+    EXPECT_EQ(disk->limits().size(), MiB + 512);
     const Aligned buffer(512);
     const auto segment = buffer.segment();
-    EXPECT_TRUE(run(Operation::read, mib, {&segment, 1}).ok());
-    EXPECT_EQ(buffer.bytes(), Bytes(content.begin() + mib, content.begin() + mib + 512));
+    EXPECT_TRUE(run(Operation::read, MiB, {&segment, 1}).ok());
+    EXPECT_EQ(buffer.bytes(), Bytes(content.begin() + MiB, content.begin() + MiB + 512));
 }
 
 TEST_P(BlockFile, RefusesALoopThatIsNoRing) {

@@ -2,17 +2,15 @@
 // takes, and what is left when the disk is opened again.
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "tests/unit/transports/emulated/support.h"
 
 namespace zonebridge::emulated {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t mib = 1 << 20;
-
 Shape plain_shape() {
     Shape shape;
-    shape.size = 32 * mib;
+    shape.size = 32 * MiB;
     shape.model = Model::none;
     return shape;
 }
@@ -47,18 +45,18 @@ class Clearing : public ::testing::TestWithParam<ScratchFolder::Place>, protecte
 TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
     make(plain_shape());
     for (const auto unmaps : {false, true}) {
-        for (std::uint64_t at = 0; at < 8 * mib; at += mib)
-            ASSERT_TRUE(disk().write(at, pattern(at + 1, mib)).ok());
+        for (std::uint64_t at = 0; at < 8 * MiB; at += MiB)
+            ASSERT_TRUE(disk().write(at, pattern(at + 1, MiB)).ok());
         const auto full = flushed_space();
-        ASSERT_GE(full, 8 * mib);
-        ASSERT_TRUE(unmaps ? zero(mib, 6 * mib, true).ok()
-                           : disk().clear(Operation::discard, mib, 6 * mib).ok());
+        ASSERT_GE(full, 8 * MiB);
+        ASSERT_TRUE(unmaps ? zero(MiB, 6 * MiB, true).ok()
+                           : disk().clear(Operation::discard, MiB, 6 * MiB).ok());
         // The file system may need some space for its list of extents.
-        EXPECT_LE(flushed_space(), full - 6 * mib + 65536);
+        EXPECT_LE(flushed_space(), full - 6 * MiB + 65536);
         for (int round = 0; round < 2; ++round) {
-            EXPECT_EQ(disk().read(0, mib), pattern(1, mib));
-            EXPECT_EQ(disk().read(mib, 4 * mib), Bytes(4 * mib, 0));
-            EXPECT_EQ(disk().read(7 * mib, mib), pattern(7 * mib + 1, mib));
+            EXPECT_EQ(disk().read(0, MiB), pattern(1, MiB));
+            EXPECT_EQ(disk().read(MiB, 4 * MiB), Bytes(4 * MiB, 0));
+            EXPECT_EQ(disk().read(7 * MiB, MiB), pattern(7 * MiB + 1, MiB));
             reopen();
         }
     }
@@ -66,26 +64,26 @@ TEST_P(Clearing, GivesSpaceBackAndReadsAsZeroes) {
 
 TEST_P(Clearing, ZeroesThatMayNotUnmapKeepTheirSpace) {
     make(plain_shape());
-    ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
+    ASSERT_TRUE(disk().write(0, pattern(1, 4 * MiB)).ok());
     const auto full = flushed_space();
-    ASSERT_TRUE(zero(0, 8 * mib, false).ok());
-    EXPECT_GE(flushed_space(), full + 4 * mib) << "the zeroes get space where the file had none";
-    EXPECT_EQ(disk().read(0, 4 * mib), Bytes(4 * mib, 0));
-    EXPECT_EQ(disk().read(4 * mib, 4 * mib), Bytes(4 * mib, 0));
+    ASSERT_TRUE(zero(0, 8 * MiB, false).ok());
+    EXPECT_GE(flushed_space(), full + 4 * MiB) << "the zeroes get space where the file had none";
+    EXPECT_EQ(disk().read(0, 4 * MiB), Bytes(4 * MiB, 0));
+    EXPECT_EQ(disk().read(4 * MiB, 4 * MiB), Bytes(4 * MiB, 0));
     // A discard gives the space back, also past the former end of the file.
-    ASSERT_TRUE(disk().clear(Operation::discard, 0, 16 * mib).ok());
-    EXPECT_LE(flushed_space(), full - 4 * mib + 65536);
+    ASSERT_TRUE(disk().clear(Operation::discard, 0, 16 * MiB).ok());
+    EXPECT_LE(flushed_space(), full - 4 * MiB + 65536);
 }
 
 TEST_P(Clearing, ChangesOnlyTheGivenRange) {
     make(plain_shape());
     for (const auto operation : {Operation::discard, Operation::write_zeroes}) {
         auto expected = pattern(5, 64 << 10);
-        ASSERT_TRUE(disk().write(mib, expected).ok());
+        ASSERT_TRUE(disk().write(MiB, expected).ok());
         // Parts of pages: exactly the given bytes become zeroes.
-        ASSERT_TRUE(disk().clear(operation, mib + 512, 10240).ok());
+        ASSERT_TRUE(disk().clear(operation, MiB + 512, 10240).ok());
         std::fill_n(expected.begin() + 512, 10240, std::uint8_t{0});
-        EXPECT_EQ(disk().read(mib, 64 << 10), expected);
+        EXPECT_EQ(disk().read(MiB, 64 << 10), expected);
     }
     const auto size = plain_shape().size;
     EXPECT_TRUE(disk().clear(Operation::discard, size - 512, 512).ok());
@@ -94,7 +92,7 @@ TEST_P(Clearing, ChangesOnlyTheGivenRange) {
 
 TEST_P(Clearing, ManyAtOnceAllComplete) {
     make(plain_shape());
-    ASSERT_TRUE(disk().write(0, pattern(1, 4 * mib)).ok());
+    ASSERT_TRUE(disk().write(0, pattern(1, 4 * MiB)).ok());
     std::vector<Request> requests;
     for (std::uint64_t i = 0; i < 64; ++i)
         requests.push_back({.operation = i % 3 == 0   ? Operation::flush

@@ -15,8 +15,6 @@
 namespace zonebridge::emulated {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-
 class DamagedFile : public ::testing::Test {
   protected:
     void SetUp() override {

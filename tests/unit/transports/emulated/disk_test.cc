@@ -8,9 +8,6 @@
 namespace zonebridge::emulated {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t capacity = 48 << 10;
-
 class EmulatedDisk : public ::testing::Test, protected DiskInFile {
   protected:
     Zone zone(std::uint32_t index) { return disk().report(1, index * zone_size).at(0); }

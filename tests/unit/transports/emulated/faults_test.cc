@@ -13,9 +13,6 @@
 namespace zonebridge::emulated {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t capacity = 48 << 10;
-
 class FailingDisk : public ::testing::Test {
   protected:
     void SetUp() override {

@@ -16,8 +16,6 @@
 namespace zonebridge::emulated {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-
 std::string error_of(const Shape& shape) {
     const auto valid = validate(shape);
     return valid ? "" : valid.error().message;

@@ -24,6 +24,10 @@ using test::Bytes;
 using test::Driver;
 using test::pattern;
 
+/// Zones of small_shape().
+inline constexpr std::uint64_t zone_size = 64 << 10;
+inline constexpr std::uint64_t capacity = 48 << 10;
+
 /// A temporary folder. The destructor removes it.
 class ScratchFolder {
   public:

@@ -12,8 +12,6 @@
 namespace zonebridge::emulated {
 namespace {
 
-constexpr std::uint64_t zone_size = 64 << 10;
-constexpr std::uint64_t capacity = 48 << 10;
 constexpr std::uint32_t zones = 16;
 
 Bytes stamped(std::uint64_t stamp, std::size_t length) {

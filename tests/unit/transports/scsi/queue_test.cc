@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
+#include "base/size.h"
 #include "tests/unit/transports/scsi/target_port.h"
 #include "transports/scsi/discover.h"
 
@@ -18,8 +19,6 @@ namespace {
 using zonebridge::test::HandLoop;
 using zonebridge::test::MachineDisk;
 using zonebridge::test::MachineDiskShape;
-
-constexpr std::uint64_t KiB = 1024;
 
 class ScsiQueueTest : public testing::Test {
   public:

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/size.h"
 #include "layers/sequencer/sequencer.h"
 #include "tests/unit/transports/scsi/simulated_disk.h"
 
@@ -18,7 +19,6 @@ using zbc::zac::Opcode;
 using Bytes = std::vector<std::uint8_t>;
 using Code = StatusCode;
 
-constexpr std::uint64_t KiB = 1024;
 constexpr std::uint64_t zone_size = 64 * KiB;
 
 /// What a disk's failures look like on the wire.

@@ -13,7 +13,7 @@ namespace {
 
 using Page = SimulatedAta::Page;
 
-void put(Page& page, std::size_t offset, std::uint64_t value, std::size_t width) {
+void put_number(Page& page, std::size_t offset, std::uint64_t value, std::size_t width) {
     for (std::size_t i = 0; i < width; ++i)
         page[offset + i] = static_cast<std::uint8_t>(value >> 8 * i);
 }
@@ -24,7 +24,7 @@ std::uint64_t get(const Page& page, std::size_t offset, std::size_t width) {
 }
 /// Changes identify data and removes its checksum, which would no longer be right.
 void put_identify(Page& page, std::size_t word, std::uint64_t value, std::size_t width) {
-    put(page, 2 * word, value, width);
+    put_number(page, 2 * word, value, width);
     page[510] = 0;
 }
 constexpr std::size_t descriptor(std::size_t zone) {
@@ -63,13 +63,13 @@ std::vector<Fault> faults() {
     return {
         // Report lengths.
         report_fault(
-            "empty list", [](Page& p) { put(p, 0, 0, 4); }, "lists no zone"),
+            "empty list", [](Page& p) { put_number(p, 0, 0, 4); }, "lists no zone"),
         report_fault(
-            "half a descriptor", [](Page& p) { put(p, 0, 63, 4); }, "lists no zone"),
+            "half a descriptor", [](Page& p) { put_number(p, 0, 63, 4); }, "lists no zone"),
         report_fault(
             "list longer than the reply",
             [](Page& p) {
-                put(p, 0, 0xFFFFFFFF, 4);
+                put_number(p, 0, 0xFFFFFFFF, 4);
                 // The zones in the list are correct. Zeroes follow.
                 for (std::size_t i = descriptor(10); i < p.size(); ++i) p[i] = 0;
             },
@@ -95,24 +95,28 @@ std::vector<Fault> faults() {
             },
             "does not begin where the zone before it ends"),
         report_fault(
-            "first zone elsewhere", [](Page& p) { put(p, descriptor(0) + 16, zone_sectors, 8); },
+            "first zone elsewhere",
+            [](Page& p) { put_number(p, descriptor(0) + 16, zone_sectors, 8); },
             "does not contain the requested block"),
         report_fault(
-            "no length", [](Page& p) { put(p, descriptor(1) + 8, 0, 8); }, "it has no length"),
+            "no length", [](Page& p) { put_number(p, descriptor(1) + 8, 0, 8); },
+            "it has no length"),
         report_fault(
-            "length that wraps", [](Page& p) { put(p, descriptor(1) + 8, ~std::uint64_t{0}, 8); },
+            "length that wraps",
+            [](Page& p) { put_number(p, descriptor(1) + 8, ~std::uint64_t{0}, 8); },
             "more than a disk can have"),
         report_fault(
             "start that wraps",
-            [](Page& p) { put(p, descriptor(0) + 16, ~std::uint64_t{0} - 63, 8); },
+            [](Page& p) { put_number(p, descriptor(0) + 16, ~std::uint64_t{0} - 63, 8); },
             "more than a disk can have"),
         report_fault(
             "a zone as large as the disk",
-            [](Page& p) { put(p, descriptor(0) + 8, zone_sectors * 64, 8); },
+            [](Page& p) { put_number(p, descriptor(0) + 8, zone_sectors * 64, 8); },
             "reaches past the disk's end"),
         report_fault(
             "pointer behind the zone",
-            [](Page& p) { put(p, descriptor(1) + 24, 4 * zone_sectors, 8); }, "write pointer"),
+            [](Page& p) { put_number(p, descriptor(1) + 24, 4 * zone_sectors, 8); },
+            "write pointer"),
         report_fault(
             "type 7", [](Page& p) { p[descriptor(1)] = 7; }, "type"),
         report_fault(
@@ -129,9 +133,9 @@ std::vector<Fault> faults() {
         report_fault(
             "capacities that differ",
             [](Page& p) {
-                put(p, descriptor(3) + 8, 64, 8);
-                put(p, descriptor(4) + 8, 64, 8);
-                put(p, descriptor(4) + 16, get(p, descriptor(3) + 16, 8) + 64, 8);
+                put_number(p, descriptor(3) + 8, 64, 8);
+                put_number(p, descriptor(4) + 8, 64, 8);
+                put_number(p, descriptor(4) + 16, get(p, descriptor(3) + 16, 8) + 64, 8);
             },
             "differs from the other zones' capacity"),
         // Sizes.
@@ -149,12 +153,14 @@ std::vector<Fault> faults() {
          },
          "by IDENTIFY DEVICE, but"},
         {"last sector of all ones",
-         [](SimulatedAta& a) { a.on_report = [](Page& p) { put(p, 8, ~std::uint64_t{0}, 8); }; },
+         [](SimulatedAta& a) {
+             a.on_report = [](Page& p) { put_number(p, 8, ~std::uint64_t{0}, 8); };
+         },
          "by IDENTIFY DEVICE, but"},
         {"a larger disk in both replies",
          [](SimulatedAta& a) {
              a.on_identify = [](Page& p) { put_identify(p, 100, 17 * zone_sectors, 8); };
-             a.on_report = [](Page& p) { put(p, 8, 17 * zone_sectors - 1, 8); };
+             a.on_report = [](Page& p) { put_number(p, 8, 17 * zone_sectors - 1, 8); };
          },
          "its zone report can't be used"},
         {"sectors of no size",
@@ -188,7 +194,7 @@ TEST(ZacWrongData, InvalidLimitsCountAsNoLimit) {
                             (std::uint64_t{1} << 63) - 1}) {
         SimulatedAta ata(shape());
         ata.on_log = [&](std::uint8_t page, Page& bytes) {
-            if (page == 0x09) put(bytes, 40, std::uint64_t{1} << 63 | open, 8);
+            if (page == 0x09) put_number(bytes, 40, std::uint64_t{1} << 63 | open, 8);
         };
         const auto disk = discover(ata);
         ASSERT_TRUE(disk) << disk.error().message;
@@ -218,7 +224,7 @@ TEST(ZacWrongData, AWrongReportOfAnOpenDiskIsAnError) {
     ASSERT_EQ(ask(), StatusCode::ok);
     disk.ata().on_report = [](Page& page) { page.resize(10); };
     EXPECT_EQ(ask(), StatusCode::io_error);
-    disk.ata().on_report = [](Page& page) { put(page, 0, 0, 4); };
+    disk.ata().on_report = [](Page& page) { put_number(page, 0, 0, 4); };
     EXPECT_EQ(ask(), StatusCode::io_error);
     disk.ata().on_report = nullptr;
     EXPECT_EQ(ask(), StatusCode::ok);

@@ -1,2 +1,0 @@
-// The target that tests/precompiled/tests.h is precompiled with.
-int main() {}
