@@ -1,16 +1,22 @@
 #include "transports/host/file_lock.h"
 
+#include <array>
 #include <cerrno>
-#include <charconv>
+#include <cstdint>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sys/stat.h>
 
 #include <fmt/format.h>
 
+#include "transports/host/places.h"
+
 namespace zonebridge::host {
 namespace {
+
+namespace fs = std::filesystem;
 
 struct flock whole_file() noexcept {
     struct flock lock {};
@@ -19,40 +25,34 @@ struct flock whole_file() noexcept {
     return lock;  // l_pid must be 0, l_len 0 is the whole file
 }
 
-bool has_write_lock(const std::filesystem::path& fdinfo) {
+bool has_write_lock(const fs::path& fdinfo) {
     std::ifstream info(fdinfo);
     for (std::string line; std::getline(info, line);)
         if (line.starts_with("lock:") && line.find("WRITE") != std::string::npos) return true;
     return false;
 }
 
+// Which file it is. Never asks a server: a dead network mount must not block.
+using FileId = std::array<std::uint64_t, 3>;
+std::optional<FileId> id_of(int folder, const char* path, int flags) {
+    struct statx facts {};
+    if (::statx(folder, path, flags | AT_STATX_DONT_SYNC, STATX_INO, &facts) != 0)
+        return std::nullopt;
+    return FileId{facts.stx_dev_major, facts.stx_dev_minor, facts.stx_ino};
+}
+
 // The kernel names no process for a lock that belongs to an open file, but the fdinfo of each
-// process's descriptors shows it. The file is compared by stat: on overlayfs and btrfs the device
-// number in fdinfo is another one. A process that we may not inspect stays unnamed.
+// process's descriptors shows it. The device number there is not the file's own on overlayfs and
+// btrfs, so the files are compared. A process that we may not inspect stays unnamed.
 std::string holder_of(int fd) {
-    struct stat ours {};
-    if (::fstat(fd, &ours) != 0) return "another process";
-    std::error_code error;
-    namespace fs = std::filesystem;
-    for (const auto& process : fs::directory_iterator("/proc", error)) {
-        const auto name = process.path().filename().string();
-        int pid = 0;
-        if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc{})
-            continue;
-        std::error_code skipped;
-        for (fs::directory_iterator entry(process.path() / "fd", skipped), end;
-             !skipped && entry != end; entry.increment(skipped)) {
-            if (!has_write_lock(process.path() / "fdinfo" / entry->path().filename())) continue;
-            struct stat theirs {};
-            if (::stat(entry->path().c_str(), &theirs) != 0 || theirs.st_dev != ours.st_dev ||
-                theirs.st_ino != ours.st_ino)
-                continue;
-            std::string program;
-            std::getline(std::ifstream(process.path() / "comm"), program);
-            return fmt::format("process {} ({})", pid, program);
-        }
-    }
-    return "another process";
+    const auto ours = id_of(fd, "", AT_EMPTY_PATH);
+    const auto holders = openers_of({}, [&](const fs::path& descriptor) {
+        return has_write_lock(descriptor.parent_path().parent_path() / "fdinfo" /
+                              descriptor.filename()) &&
+               ours && id_of(AT_FDCWD, descriptor.c_str(), 0) == ours;
+    });
+    if (holders.empty()) return "another process";
+    return fmt::format("process {} ({})", holders.front().id, holders.front().program);
 }
 
 }  // namespace
