@@ -19,11 +19,6 @@ std::uint64_t Committer::request() noexcept {
     return wanted_;
 }
 
-std::uint64_t Committer::requested() const noexcept {
-    const std::lock_guard guard(lock_);
-    return wanted_;
-}
-
 std::uint64_t Committer::begun() const noexcept {
     const std::lock_guard guard(lock_);
     return started_;
@@ -63,6 +58,13 @@ int Committer::wait(std::uint64_t commit) noexcept {
     return error != 0 ? error : ECANCELED;
 }
 
+void Committer::wait_idle() noexcept {
+    std::unique_lock guard(lock_);
+    ended_.wait(guard, [&] {
+        return stopping_ || failure_ != 0 || (!busy_ && wanted_ <= started_ && !reclaim_left_);
+    });
+}
+
 void Committer::stop() noexcept {
     {
         const std::lock_guard guard(lock_);
@@ -80,9 +82,11 @@ void Committer::run() noexcept {
             asked_.wait(guard, [&] { return stopping_; });
         } else if (wanted_ > started_) {
             const auto number = ++started_;
+            busy_ = true;
             guard.unlock();
             const auto error = work_.commit();
             guard.lock();
+            busy_ = false;
             reclaim_left_ = true;
             if (error != 0)
                 failure_ = error;
@@ -90,9 +94,11 @@ void Committer::run() noexcept {
                 durable_ = number;
             wake_all();
         } else if (reclaim_left_) {
+            busy_ = true;
             guard.unlock();
             const auto more = work_.reclaim();
             guard.lock();
+            busy_ = false;
             reclaim_left_ = more;
             if (!more) {
                 reclaimed_ = durable_;

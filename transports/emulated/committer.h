@@ -49,8 +49,6 @@ class Committer {
 
     /// Asks for a commit that covers everything done before this call; returns its number.
     std::uint64_t request() noexcept;
-    /// The newest commit that was asked for.
-    [[nodiscard]] std::uint64_t requested() const noexcept;
     /// The newest commit that has begun; to wait for if it covers every change already.
     [[nodiscard]] std::uint64_t begun() const noexcept;
 
@@ -66,6 +64,9 @@ class Committer {
 
     /// Waits for the commit; 0 or the errno that prevented it.
     [[nodiscard]] int wait(std::uint64_t commit) noexcept;
+    /// Waits until no commit or punching is running or requested, so that a test can repeat a run: the
+    /// first punching has no number.
+    void wait_idle() noexcept;
 
     /// Ends the thread after its current work. Remaining punching is not done.
     void stop() noexcept;
@@ -85,6 +86,7 @@ class Committer {
     std::uint64_t reclaimed_ = 0;
     std::atomic<int> failure_ = 0;  // an errno; written under lock_
     bool stopping_ = false;
+    bool busy_ = false;
     bool reclaim_left_ = true;
     std::vector<Waker*> wakers_;
     std::thread thread_;  // last: it uses all members above

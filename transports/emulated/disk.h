@@ -190,7 +190,7 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     Machine machine_;
     SlotMap slots_;
     Ledger ledger_;
-    ZoneTable table_;  // its marks
+    ZoneTable table_;  // lock_ guards its marks and the encoding
     std::uint64_t unflushed_ = 0;
     bool loading_ = true;
 

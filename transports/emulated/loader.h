@@ -32,11 +32,12 @@ class Loader {
         const Geometry& geometry;
         /// The table needs no check: the disk was closed, or another process is writing it.
         bool trusted = false;
-        std::uint64_t least_size = 0;  ///< Of the file.
+        std::uint64_t least_size = 0;  ///< The file's least size in bytes.
         std::uint32_t hashed_block_size = 0;
     };
 
-    /// Marks what differs from the file's records in `table`. All three are as constructed.
+    /// Marks what differs from the file's records in `table`. Requires that nothing has changed
+    /// the three objects since their construction.
     Loader(const Source& from, ZoneTable& table, Machine& machine, SlotMap& slots)
         : from_(from), table_(table), machine_(machine), slots_(slots) {}
 

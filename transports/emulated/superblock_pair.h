@@ -32,7 +32,8 @@ class SuperblockPair {
 
     /// Uuid and shape never change.
     [[nodiscard]] const Superblock& newest() const noexcept { return newest_; }
-    /// Both copies were good and clean when the disk was opened: the whole file was durable.
+    /// When the disk was opened both copies were good, and the newer one was clean: the whole file was
+    /// durable.
     [[nodiscard]] bool trusted() const noexcept { return trusted_; }
 
     [[nodiscard]] bool marked_unclean() const noexcept { return marked_unclean_.load(); }

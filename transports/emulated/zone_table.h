@@ -62,7 +62,7 @@ class ZoneTable {
     /// Writes the marked sectors; 0 or an errno. They are not durable before the next sync.
     [[nodiscard]] int write(std::uint64_t commit, Records& records, std::mutex& lock) noexcept;
 
-    /// The newest commit of which the file has a sector.
+    /// The newest commit that read() found or write() began. After a failed write() no commit may follow.
     [[nodiscard]] std::uint64_t newest_commit() const noexcept { return newest_commit_; }
     /// Sectors that read() took from the older copy because the newer one is damaged.
     [[nodiscard]] std::uint32_t older_sectors() const noexcept { return older_sectors_; }

@@ -5,7 +5,6 @@
 // faults; with each of them the test must fail.
 #include <cstdlib>
 #include <deque>
-#include <thread>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -82,8 +81,6 @@ class CutDisk {
         auto queue = DiskQueue::open(*ring_, *disk_, 16);
         if (!queue) throw std::runtime_error(queue.error().message);
         driver_.emplace(std::move(*queue), *ring_);
-        // The punching after an unclean end has no number. It ends together with this commit's.
-        static_cast<void>(disk_->committer()->wait(disk_->committer()->request()));
         settle();
         return failure_.empty();
     }
@@ -110,12 +107,7 @@ class CutDisk {
     // Lets the committing thread finish its work. Its later changes wait until they are allowed.
     void settle() {
         store_->allow(LossyStore::everything);
-        auto& committer = *disk_->committer();
-        const auto settled = [&] {
-            const auto last = committer.requested();
-            return committer.durable() == last && committer.reclaimed() == last;
-        };
-        while (!committer.failure() && !settled()) std::this_thread::yield();
+        disk_->committer()->wait_idle();
         store_->hold();
     }
 
