@@ -1,4 +1,4 @@
-// The names of devices: a path, or a prefix that names the transport and what that transport takes.
+// The names of devices: a path, or PREFIX:REST, where the prefix names the transport.
 #pragma once
 
 #include <cstdint>

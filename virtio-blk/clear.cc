@@ -7,9 +7,7 @@ namespace zonebridge::virtio_blk {
 
 tl::expected<void, Clear::Fault> Clear::take(std::span<const iovec> readable, std::uint64_t length,
                                              Operation operation, const Limits& limits) noexcept {
-    const auto malformed = [](RequestStatus status) {
-        return tl::make_unexpected(Fault{status, StatusCode::ok, {}});
-    };
+    const auto malformed = [](RequestStatus status) { return tl::make_unexpected(Fault(status)); };
     const auto count = length / ClearSegment::size;
     if (count == 0 || count > segments_.size() || length % ClearSegment::size != 0)
         return malformed(RequestStatus::io_error);
@@ -23,7 +21,7 @@ tl::expected<void, Clear::Fault> Clear::take(std::span<const iovec> readable, st
             return malformed(RequestStatus::unsupported);
         const auto request = request_of(segment, limits);
         if (const auto code = check(limits, request); code != StatusCode::ok)
-            return tl::make_unexpected(Fault{RequestStatus::ok, code, request});
+            return tl::make_unexpected(Fault(Refused{code, request}));
     }
     count_ = count;
     next_ = 0;

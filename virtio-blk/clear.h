@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <sys/uio.h>
+#include <variant>
 
 #include <tl/expected.hpp>
 
@@ -20,12 +21,13 @@ namespace zonebridge::virtio_blk {
 
 class Clear {
   public:
-    /// Why none of it is carried out.
-    struct Fault {
-        RequestStatus status = RequestStatus::ok;  ///< The answer, if `code` is ok.
-        StatusCode code = StatusCode::ok;          ///< Otherwise: why `refused` is refused.
-        Request refused;
+    /// A segment that the disk's limits forbid.
+    struct Refused {
+        StatusCode code;
+        Request request;
     };
+    /// Why no segment is carried out: the answer to a malformed request, or the refused segment.
+    using Fault = std::variant<RequestStatus, Refused>;
 
     /// No segment is left.
     void reset() noexcept { next_ = count_ = 0; }

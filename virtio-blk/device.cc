@@ -183,8 +183,10 @@ void BlockDevice::start_clear(Slot& slot) noexcept {
     const auto taken = slot.clear.take(slot.chain.readable, slot.data_length(), operation, limits_);
     if (!taken) {
         const auto& fault = taken.error();
-        if (fault.code == StatusCode::ok) return answer(slot, fault.status);
-        return refuse(slot, operation, fault.refused.offset, fault.refused.length, fault.code);
+        if (const auto* status = std::get_if<RequestStatus>(&fault)) return answer(slot, *status);
+        const auto& refused = std::get<Clear::Refused>(fault);
+        return refuse(slot, operation, refused.request.offset, refused.request.length,
+                      refused.code);
     }
     slot.flush_after = mode_.write_through;
     continue_clear(slot);
@@ -319,7 +321,7 @@ RequestStatus BlockDevice::status_of(const Slot& slot, StatusCode code) const no
 
 void BlockDevice::answer(Slot& slot, RequestStatus status) noexcept {
     slot.push(status);
-    if (recovery_.judges(slot)) [[unlikely]]
+    if (recovery_.is_current(slot)) [[unlikely]]
         if (const auto request = recovery_.end()) enqueue(*request);
     slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer has to be published

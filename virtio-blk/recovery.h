@@ -33,7 +33,7 @@ class Recovery {
     /// Whether the zone shows if this request, a write, was carried out.
     [[nodiscard]] bool zone_tells(const Slot& slot) const noexcept;
 
-    /// Takes a write whose zone tells. Writes are judged one at a time, in the order in which they
+    /// Takes a write for which zone_tells() is true. Writes are judged one at a time, in the order in which they
     /// were taken: one that is repeated moves the pointer that the next one finds. Returns the
     /// request to submit, if it is this write's turn.
     [[nodiscard]] std::optional<Request> add(Slot& slot) noexcept;
@@ -48,9 +48,10 @@ class Recovery {
     };
     /// The verdict, or the further request to submit.
     [[nodiscard]] std::variant<Verdict, Request> take(const Completion& completion) noexcept;
-    /// Whether end() is due before the slot is used again.
-    [[nodiscard]] bool judges(const Slot& slot) const noexcept { return &slot == first_; }
-    /// The write whose turn it was is answered. Returns the request to submit for the next one.
+    /// Whether it is this write's turn: end() is due before the slot is used again.
+    [[nodiscard]] bool is_current(const Slot& slot) const noexcept { return &slot == first_; }
+    /// The current write is answered. Returns the request to submit for the next one. Requires a current
+    /// write.
     [[nodiscard]] std::optional<Request> end() noexcept;
 
   private:

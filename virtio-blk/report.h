@@ -55,7 +55,7 @@ class Reports {
     /// True: the report has a buffer. Otherwise it waits until end() returns it.
     [[nodiscard]] bool admit(Report& report) noexcept;
     /// Takes the report's buffer; returns the report that has it now, if one has waited.
-    Report* end(Report& report) noexcept;
+    [[nodiscard]] Report* end(Report& report) noexcept;
 
   private:
     std::vector<Report::Buffer> buffers_;

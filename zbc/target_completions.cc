@@ -28,7 +28,8 @@ void TargetQueue::enqueue(Index index) noexcept {
     batch_.push_back(slots_[index].request);
 }
 
-/// The storage queue takes all of them, because a slot has one request there at most.
+/// The storage queue takes all of them: it is as deep as this queue, and a slot has one request there at
+/// most.
 void TargetQueue::submit_batch() noexcept {
     if (batch_.empty()) return;
     [[maybe_unused]] const auto taken = storage_->submit(batch_);
