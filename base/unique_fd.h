@@ -1,7 +1,7 @@
 // A file descriptor that closes itself, and eventfds, by which one thread wakes another.
 //
-// Threads: a UniqueFd belongs to one thread; a SharedFd may be held by several. Any thread may signal
-// or drain an event.
+// Threads: a UniqueFd belongs to one thread; several threads may hold a SharedFd. Any thread may
+// signal or drain an event.
 #pragma once
 
 #include <cerrno>

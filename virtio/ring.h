@@ -1,5 +1,5 @@
-// What driver and device agree on by numbers: the bits of the device status, the feature bits that
-// concern rings, and the split virtqueue as it lies in memory (VIRTIO 1.2, 2.1, 6 and 2.7).
+// The numbers of VIRTIO 1.2 that rings need: the device status (2.1), the feature bits that concern
+// rings (6), and the layout of the split virtqueue (2.7).
 #pragma once
 
 #include <bit>

@@ -48,8 +48,8 @@ void append(std::vector<Piece>& pieces, Piece next);
 [[nodiscard]] tl::expected<GuestMemory::Table, std::string> build_memory(
     std::span<const Piece> pieces, const GuestMemory& previous);
 
-/// The pieces as the kernel reported them at some moment, mapped. The kernel does not tell of all
-/// changes: see is_outdated().
+/// The pieces as the kernel reported them at some moment, mapped. The kernel does not announce
+/// every change: see is_outdated().
 class DriverMemory {
   public:
     /// No memory.

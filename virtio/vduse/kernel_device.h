@@ -1,7 +1,7 @@
 // The kernel's VDUSE device that this process serves, and the record of its requests in flight.
 //
-// The kernel keeps the device, and the record stays, when this process ends: an equal device is
-// taken over by the next process that opens its name. destroy() ends both.
+// The kernel keeps the device, and the record stays, when this process ends: the next process that
+// opens the name takes over a device of the same shape. destroy() ends both.
 //
 // Threads: belongs to one thread.
 // Ownership: owns the device's node, the record and the configuration space.
@@ -57,7 +57,7 @@ class KernelDevice {
         return inflight_;
     }
 
-    /// Destroyed, or failed to open again after it was not.
+    /// The device was destroyed, or could not be opened again after destroy() failed.
     [[nodiscard]] bool gone() const noexcept { return !node_; }
     /// Requires that the device is not gone.
     [[nodiscard]] const Node& node() const noexcept { return *node_; }
@@ -65,7 +65,7 @@ class KernelDevice {
     /// How long the kernel waits for an answer; 0 if that can't be read, or for ever.
     [[nodiscard]] std::chrono::seconds message_timeout() const;
 
-    /// Replaces the configuration space, with as many bytes.
+    /// Replaces the configuration space by one of the same size.
     [[nodiscard]] Result set_config(std::vector<std::byte> config);
     /// Forgets the requests in flight. Requires that no queue runs.
     [[nodiscard]] Result clear_record() { return record_.clear(shape_); }

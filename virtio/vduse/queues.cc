@@ -116,7 +116,7 @@ void Queues::take_kicks(std::span<const pollfd> waits) {
     }
 }
 
-std::optional<std::uint16_t> Queues::suspend(std::uint32_t index) {
+std::optional<std::uint16_t> Queues::hold(std::uint32_t index) {
     if (index >= queues_.size()) return std::nullopt;
     auto& queue = queues_[index];
     queue.held = true;

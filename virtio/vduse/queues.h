@@ -63,7 +63,7 @@ class Queues {
 
     /// Starts every queue whose ring holds a chain.
     void look_at_all();
-    /// The driver or the disk broke the rules: all queues stop until the driver's reset.
+    /// Logs `why` and stops all queues until the driver resets the device.
     void fault(std::string_view why);
 
     /// Adds an entry for each queue: those that do not run may have to start when they are kicked.
@@ -72,7 +72,7 @@ class Queues {
 
     /// VDUSE_GET_VQ_STATE: the queue stays stopped until it is kicked; the index to continue from.
     /// Nothing: there is no such queue, or the queue could not be stopped.
-    [[nodiscard]] std::optional<std::uint16_t> suspend(std::uint32_t index);
+    [[nodiscard]] std::optional<std::uint16_t> hold(std::uint32_t index);
 
     /// A driver has made some queue ready.
     [[nodiscard]] bool any_ready() const;

@@ -135,7 +135,7 @@ Session::Result Session::answer(const vduse_dev_request& request) {
     switch (request.type) {
         case VDUSE_GET_VQ_STATE:
             response.vq_state.index = request.vq_state.index;
-            if (const auto base = queues_.suspend(request.vq_state.index)) {
+            if (const auto base = queues_.hold(request.vq_state.index)) {
                 response.vq_state.split.avail_index = *base;
                 good = true;
             }

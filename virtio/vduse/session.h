@@ -63,7 +63,7 @@ class Session {
     /// existing device has other parameters and is on the vDPA bus.
     [[nodiscard]] static tl::expected<std::unique_ptr<Session>, std::string> open(
         const DeviceOptions& options, Backend& backend, Log log);
-    /// By open(), or in tests over a substitute for the kernel's device; prepare() comes first.
+    /// open() calls this; tests pass a substitute for the kernel's device. Call prepare() before run().
     Session(KernelDevice device, WaitLimits limits, Backend& backend, Log log);
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

@@ -19,7 +19,7 @@ tl::unexpected<std::string> wrong_record(const InflightDescription& description,
 
 }  // namespace
 
-FrontEndMemory::NewTable FrontEndMemory::whole(const Message& message) const {
+FrontEndMemory::NewTable FrontEndMemory::replaced_by(const Message& message) const {
     const auto regions = parse_memory_table(message.payload);
     if (!regions) return tl::unexpected(std::string("its payload is inconsistent"));
     if (regions->size() != message.fds.size())

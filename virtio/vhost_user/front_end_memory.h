@@ -38,13 +38,13 @@ class FrontEndMemory {
     // The table that a message asks for. Nothing changes until move_to().
 
     /// SET_MEM_TABLE.
-    [[nodiscard]] NewTable whole(const Message& message) const;
+    [[nodiscard]] NewTable replaced_by(const Message& message) const;
     /// ADD_MEM_REG.
     [[nodiscard]] NewTable with(const Message& message) const;
     /// REM_MEM_REG.
     [[nodiscard]] NewTable without(const Message& message) const;
 
-    /// Every running ring lies in `table`. On an error the old table stays in use.
+    /// Requires that every running ring lies in `table`. On an error the old table stays in use.
     [[nodiscard]] Result move_to(GuestMemory::Table table, Deadline deadline);
 
     /// SET_LOG_BASE; `by_file`: LOG_SHMFD was negotiated. The log is used from update_log() on.
@@ -67,10 +67,10 @@ class FrontEndMemory {
         return record_;
     }
 
-    /// Releases all that is shared. The Backend runs no ring and logs nothing.
+    /// Releases all shared memory. Requires that all rings were told to stop, and that the log is off.
     void release(Deadline deadline) noexcept;
 
-    /// The disk held requests in the old memory until move_to()'s deadline.
+    /// move_to() failed at its deadline, so that another wait would be useless.
     [[nodiscard]] bool undrained() const noexcept { return undrained_; }
 
   private:

@@ -44,7 +44,7 @@ bool Negotiation::accept(std::uint64_t features) {
     return !refused_;
 }
 
-bool Negotiation::logs() const noexcept {
+bool Negotiation::wants_log() const noexcept {
     return accepted_ && (*accepted_ & feature::log_all) != 0;
 }
 

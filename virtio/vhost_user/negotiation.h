@@ -1,8 +1,8 @@
 // What a front end and this back end agree on: the device's features, the protocol's features and
 // the device status.
 //
-// accepted() are features that the Backend has taken, and refused() tells that it did not take the
-// last ones: never both. The device status keeps what the front end wrote, but shows no FEATURES_OK
+// accepted() are features that the Backend has taken; refused() means that the Backend did not take
+// the last ones, and then accepted() is empty. The device status keeps what the front end wrote, but shows no FEATURES_OK
 // while features are refused. The protocol's features last as long as the connection; a reset
 // forgets the others.
 //
@@ -28,8 +28,8 @@ class Negotiation {
     /// The Backend's features and the session's own two, log_all and protocol_features.
     [[nodiscard]] std::uint64_t offered() const noexcept;
 
-    /// The offered ones of SET_FEATURES' features. An error if the others would change how a ring
-    /// is read.
+    /// The offered ones of SET_FEATURES' features. An error if an unoffered feature would change how
+    /// a ring is read.
     [[nodiscard]] tl::expected<std::uint64_t, std::string> features_of(
         const Message& message) const;
     /// The Backend has to be asked before `features` are accepted: no ring may run then.
@@ -43,7 +43,7 @@ class Negotiation {
     }
     [[nodiscard]] bool refused() const noexcept { return refused_; }
     /// The front end wants the pages written to be logged.
-    [[nodiscard]] bool logs() const noexcept;
+    [[nodiscard]] bool wants_log() const noexcept;
 
     /// SET_PROTOCOL_FEATURES; those that were not offered are dropped.
     [[nodiscard]] tl::expected<void, std::string> set_protocol_features(const Message& message);
@@ -53,7 +53,7 @@ class Negotiation {
     }
 
     [[nodiscard]] std::uint8_t status() const noexcept;
-    /// SET_STATUS; true if the driver resets the device by that.
+    /// SET_STATUS; true if this status resets the device.
     [[nodiscard]] tl::expected<bool, std::string> set_status(const Message& message);
 
     void reset() noexcept;

@@ -165,7 +165,7 @@ void Rings::enable_all() {
             backend_.enable_queue(i, true);
 }
 
-Rings::Result Rings::suspend(Deadline deadline) {
+Rings::Result Rings::suspend_all(Deadline deadline) {
     for (std::uint16_t i = 0; i < rings_.size(); ++i) {
         if (!rings_[i].running) continue;
         if (auto stopped = stop(i, deadline); !stopped) return stopped;
@@ -174,7 +174,7 @@ Rings::Result Rings::suspend(Deadline deadline) {
     return {};
 }
 
-Rings::Result Rings::leave(const GuestMemory& memory, Deadline deadline) {
+Rings::Result Rings::suspend_outside(const GuestMemory& memory, Deadline deadline) {
     for (std::uint16_t i = 0; i < rings_.size(); ++i) {
         if (!rings_[i].running) continue;
         auto ring = config(i);

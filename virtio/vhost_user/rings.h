@@ -40,9 +40,10 @@ class Rings {
     [[nodiscard]] Result set_size(const Message& message);
     struct Placed {
         std::uint16_t index;
-        bool again;  ///< It ran.
+        bool again;  ///< The ring ran before: its chains are looked at at once.
     };
-    /// SET_VRING_ADDR. The ring stands still until start(), so that the log may be updated.
+    /// SET_VRING_ADDR. A ring whose addresses change is stopped until start(); the log is updated between
+    /// the two.
     [[nodiscard]] tl::expected<Placed, std::string> place(const Message& message,
                                                           Deadline deadline);
     /// Starts the ring if nothing is missing.
@@ -64,15 +65,15 @@ class Rings {
     // All rings.
 
     void enable_all();
-    /// Suspends all that run, until start_ready().
-    [[nodiscard]] Result suspend(Deadline deadline);
-    /// Suspends those that do not lie in `memory`.
-    [[nodiscard]] Result leave(const GuestMemory& memory, Deadline deadline);
-    /// Starts those that miss nothing any more.
+    /// Suspends all running rings, until start_ready().
+    [[nodiscard]] Result suspend_all(Deadline deadline);
+    /// Suspends the rings that do not lie in `memory`.
+    [[nodiscard]] Result suspend_outside(const GuestMemory& memory, Deadline deadline);
+    /// Starts all rings whose description is complete.
     [[nodiscard]] Result start_ready();
     /// The first error, after each ring had its chance to stop.
     [[nodiscard]] Result stop_all(Deadline deadline);
-    /// None is described any more.
+    /// Forgets all rings, except their call and error descriptors: front ends set those once.
     void forget();
 
     /// Where writes to the used rings are logged, as Backend::set_log takes it.

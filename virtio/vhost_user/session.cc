@@ -63,7 +63,7 @@ const Session::Handlers::Row* Session::Handlers::find(Request request) noexcept 
         {Request::get_max_mem_slots, 0, true,
          [](S& s, M& m) { return accepted(s.reply_u64(m, GuestMemory::max_regions)); }},
         {Request::set_mem_table, max_table_regions, false,
-         [](S& s, M& m) { return accepted(s.move_to(s.memory_.whole(m))); }},
+         [](S& s, M& m) { return accepted(s.move_to(s.memory_.replaced_by(m))); }},
         {Request::add_mem_reg, 1, false,
          [](S& s, M& m) { return accepted(s.move_to(s.memory_.with(m))); }},
         {Request::rem_mem_reg, 1, false,
@@ -262,7 +262,7 @@ Session::Outcome Session::set_features(const Message& message) {
     const auto features = negotiation_.features_of(message);
     if (!features) return tl::unexpected(features.error());
     if (negotiation_.changes_device(*features))
-        if (auto stopped = rings_.suspend(drained_by_); !stopped)
+        if (auto stopped = rings_.suspend_all(drained_by_); !stopped)
             return tl::unexpected(std::move(stopped.error()));
     if (!negotiation_.accept(*features)) return false;
     // A front end without SET_VRING_ENABLE will never send it.
@@ -307,14 +307,14 @@ Session::Result Session::move_to(tl::expected<GuestMemory::Table, std::string> t
     if (!table) return tl::unexpected(std::move(table.error()));
     // A front end may remove a region that holds rings and add it again in another shape while the
     // guest runs: QEMU does when firmware changes the mapping of low memory.
-    if (auto left = rings_.leave(**table, drained_by_); !left) return left;
+    if (auto left = rings_.suspend_outside(**table, drained_by_); !left) return left;
     if (auto moved = memory_.move_to(std::move(*table), drained_by_); !moved) return moved;
     if (auto logged = update_log(); !logged) return logged;
     return rings_.start_ready();
 }
 
 Session::Result Session::update_log() {
-    return memory_.update_log(negotiation_.logs(), rings_.used_logs());
+    return memory_.update_log(negotiation_.wants_log(), rings_.used_logs());
 }
 
 Session::Result Session::reset_device(ResetCause cause) {

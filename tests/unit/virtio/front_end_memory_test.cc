@@ -20,7 +20,7 @@ class FrontEndMemoryTest : public testing::Test {
         return std::chrono::steady_clock::now() + std::chrono::seconds{20};
     }
     void share() {
-        auto table = memory_.whole(table_message(guest_));
+        auto table = memory_.replaced_by(table_message(guest_));
         ASSERT_TRUE(table) << table.error();
         ASSERT_TRUE(memory_.move_to(std::move(*table), soon()));
     }
@@ -37,7 +37,7 @@ class FrontEndMemoryTest : public testing::Test {
 };
 
 TEST_F(FrontEndMemoryTest, ANewTableIsUnusedUntilTheBackendMovesToIt) {
-    const auto table = memory_.whole(table_message(guest_));
+    const auto table = memory_.replaced_by(table_message(guest_));
     ASSERT_TRUE(table) << table.error();
     EXPECT_EQ(memory_.guest().region_count(), 0U);
     EXPECT_TRUE(backend_.calls().empty());

@@ -32,7 +32,7 @@ TEST_F(NegotiationTest, TheBackendSeesItsOwnFeaturesOnly) {
     ASSERT_TRUE(accept(good | feature::log_all | feature::protocol_features));
     EXPECT_EQ(backend_.calls(), std::vector{fmt::format("features {:#x}", good)});
     EXPECT_EQ(negotiation_.accepted(), good | feature::log_all | feature::protocol_features);
-    EXPECT_TRUE(negotiation_.logs());
+    EXPECT_TRUE(negotiation_.wants_log());
 }
 
 TEST_F(NegotiationTest, TheBackendIsCalledOnlyWhenTheDeviceChanges) {
@@ -41,7 +41,7 @@ TEST_F(NegotiationTest, TheBackendIsCalledOnlyWhenTheDeviceChanges) {
     EXPECT_FALSE(negotiation_.changes_device(good | feature::log_all));
     ASSERT_TRUE(accept(good | feature::log_all));
     EXPECT_EQ(backend_.calls().size(), 1U);
-    EXPECT_TRUE(negotiation_.logs());
+    EXPECT_TRUE(negotiation_.wants_log());
     EXPECT_TRUE(negotiation_.changes_device(feature::version_1));
 }
 

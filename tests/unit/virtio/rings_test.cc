@@ -31,7 +31,7 @@ class RingsTest : public testing::Test {
     }
     [[nodiscard]] Message kick() const { return message_of(driver::pack(0ull), {queue_->kick_fd}); }
     void share_memory() {
-        ASSERT_TRUE(memory_.move_to(*memory_.whole(table_message(guest_)), soon()));
+        ASSERT_TRUE(memory_.move_to(*memory_.replaced_by(table_message(guest_)), soon()));
     }
     void accept_features() { ASSERT_TRUE(negotiation_.accept(feature::version_1)); }
     void describe() {
@@ -109,13 +109,13 @@ TEST_F(RingsTest, ANewAddressOrKickDescriptorStartsTheRingAgain) {
 
 TEST_F(RingsTest, ASuspendedRingWaitsForItsMemory) {
     start();
-    ASSERT_TRUE(rings_.leave(memory_.guest(), soon()));
+    ASSERT_TRUE(rings_.suspend_outside(memory_.guest(), soon()));
     EXPECT_FALSE(backend_.called("stop 0")) << "it lies there";
     driver::SharedMemory other;
     ASSERT_TRUE(other.add(0x40000000, memory_size));
-    const auto table = memory_.whole(table_message(other));
+    const auto table = memory_.replaced_by(table_message(other));
     ASSERT_TRUE(table) << table.error();
-    ASSERT_TRUE(rings_.leave(**table, soon()));
+    ASSERT_TRUE(rings_.suspend_outside(**table, soon()));
     EXPECT_TRUE(backend_.called("stop 0"));
     ASSERT_TRUE(memory_.move_to(*table, soon()));
     ASSERT_TRUE(rings_.start_ready()) << "no fault: its memory may return";

@@ -75,7 +75,7 @@ TEST_F(VduseQueues, ASuspendedQueueContinuesAfterAKick) {
     make_ready();
     queues_.look_at_all();
     ASSERT_EQ(starts(), 1);
-    EXPECT_EQ(queues_.suspend(0), 1) << "the one request was taken";
+    EXPECT_EQ(queues_.hold(0), 1) << "the one request was taken";
     const auto block = memory_.allocate(4);
     const auto buffer = driver::to_device(block);
     ASSERT_TRUE(ring_->add(std::span(&buffer, 1)));
@@ -84,7 +84,7 @@ TEST_F(VduseQueues, ASuspendedQueueContinuesAfterAKick) {
     EXPECT_EQ(starts(), 1);
     kick();
     EXPECT_EQ(starts(), 2);
-    EXPECT_FALSE(queues_.suspend(EchoBackend::queues)) << "there is no such queue";
+    EXPECT_FALSE(queues_.hold(EchoBackend::queues)) << "there is no such queue";
 }
 
 TEST_F(VduseQueues, AfterAFaultNoQueueStartsUntilTheQueuesAreReset) {
