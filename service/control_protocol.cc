@@ -226,7 +226,9 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     for (const auto& [name, value] : json->items())
         if (name != "version" && name != "command" &&
             std::find(known->fields.begin(), known->fields.end(), name) == known->fields.end())
-            return bad(fmt::format("the command '{}' has no field '{}'", word, name));
+            return bad(is_clean(name)
+                           ? fmt::format("the command '{}' has no field '{}'", word, name)
+                           : fmt::format("the command '{}' has no field of that name", word));
 
     ControlRequest request;
     request.command = known->command;
