@@ -29,7 +29,7 @@ using std::chrono::seconds;
 constexpr seconds patience_with_driver{15};
 /// For users to close the node, and their data to be written.
 constexpr seconds patience_with_users{20};
-constexpr milliseconds look_again{50};
+constexpr milliseconds look_at_bus_again{50};
 
 std::optional<milliseconds> left_until(Clock::time_point end) {
     const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
@@ -135,7 +135,7 @@ tl::expected<std::string, Error> BusHelper::wait_for_node() {
         if (auto refusal = driver_.refusal()) return failure(std::move(*refusal));
         const auto left = left_until(end);
         if (!left) return failure(driver_.delay());
-        switch (wait(std::min(*left, look_again))) {
+        switch (wait(std::min(*left, look_at_bus_again))) {
             case Wake::timeout:
             case Wake::other:
                 break;
@@ -193,7 +193,7 @@ std::optional<BusHelper::Outcome> BusHelper::let_guest_go(const std::string& nod
     const auto end = Clock::now() + patience_with_users;
     while (!users.empty()) {
         const auto left = left_until(end);
-        const auto woken = left ? wait(std::min(*left, look_again * 4)) : Wake::signal;
+        const auto woken = left ? wait(std::min(*left, look_at_bus_again * 4)) : Wake::signal;
         if (woken == Wake::session_over) return Outcome{{}, true};
         if (woken == Wake::signal)
             return Outcome{
