@@ -153,7 +153,8 @@ Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
         if (!slot) {
             slot = slots_.allocate(zone);
             if (!slot) {
-                if (slots_.awaits_commit())
+                // The next commit begins when the current punch has ended.
+                if (slots_.awaits_commit() || slots_.awaits_punch())
                     grant.wait = Grant::Wait::commit;
                 else
                     grant.status = {StatusCode::no_space, NativeCause::os_error(ENOSPC)};

@@ -42,7 +42,7 @@ void SlotMap::give_back(std::uint32_t zone) noexcept {
     const auto slot = of(zone);
     if (!slot) return;
     of_zone_[zone - first_zone_] = 0;
-    punched({*slot, 1});
+    free({*slot, 1});
 }
 
 std::optional<SlotMap::Run> SlotMap::take_punchable(std::uint32_t most) noexcept {
@@ -54,10 +54,16 @@ std::optional<SlotMap::Run> SlotMap::take_punchable(std::uint32_t most) noexcept
         punchable_.clear(*first + run.count);
         ++run.count;
     }
+    punching_ += run.count;
     return run;
 }
 
 void SlotMap::punched(Run run) noexcept {
+    punching_ -= run.count;
+    free(run);
+}
+
+void SlotMap::free(Run run) noexcept {
     for (std::uint32_t i = 0; i < run.count; ++i) taken_.clear(run.first + i);
     lowest_free_ = std::min<std::size_t>(lowest_free_, run.first);
 }

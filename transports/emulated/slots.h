@@ -2,7 +2,8 @@
 //
 // A zone that is reset releases its slot, which must be neither written nor punched before that
 // reset is durable: it goes from its zone to `freed`, with the next commit to `committing`, after
-// that commit to `punchable`, and only then is it free.
+// that commit to `punchable`, and only then is it free. While it is being punched it is in none of
+// these, but its space comes back soon.
 //
 // Threads: guarded by the disk's lock.
 // Ownership: owns its maps (4 bytes a zone and 4 bits a slot); nothing allocates after
@@ -37,7 +38,7 @@ class SlotMap {
     /// While loading: false if the slot does not exist or belongs to another zone.
     [[nodiscard]] bool adopt(std::uint32_t zone, std::uint32_t slot) noexcept;
     /// Allocates the lowest free slot, so that the file stays short; absent if there is none before
-    /// the next commit.
+    /// the next commit, or the end of the current punch.
     [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t zone) noexcept;
     /// Releases the zone's slot once the next commit is durable.
     void release(std::uint32_t zone) noexcept;
@@ -62,15 +63,19 @@ class SlotMap {
     [[nodiscard]] bool awaits_commit() const noexcept {
         return freed_.count() + committing_.count() != 0;
     }
-    [[nodiscard]] bool awaits_punch() const noexcept { return punchable_.count() != 0; }
+    /// Also while the last ones are being punched.
+    [[nodiscard]] bool awaits_punch() const noexcept { return punchable_.count() + punching_ != 0; }
 
   private:
+    void free(Run run) noexcept;
+
     std::uint32_t first_zone_;
     std::vector<std::uint32_t> of_zone_;  // slot + 1; 0 if there is none
     Bitmap taken_;                        // not free: owned by a zone, or in a stage before free
     Bitmap freed_;
     Bitmap committing_;
     Bitmap punchable_;
+    std::uint32_t punching_ = 0;  // slots between take_punchable() and punched()
     std::size_t lowest_free_ = 0;
 };
 

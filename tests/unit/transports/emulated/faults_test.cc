@@ -1,7 +1,9 @@
 // Results of requests when the host's file fails.
+#include <array>
 #include <csignal>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -81,6 +83,34 @@ TEST_F(FailingDisk, WaitsForTheSpaceThatAResetGivesBack) {
     const auto data = pattern(2, 12288);
     for (const auto& done : write_blocks(3 * zone_size, 3, data)) EXPECT_TRUE(done.status.ok());
     EXPECT_EQ(driver_->read(3 * zone_size, 12288), data);
+}
+
+// While slots are punched they are neither free nor waiting for anything: with no other slot left,
+// a write must wait for them, although the host has space.
+TEST_F(FailingDisk, WaitsForSlotsThatAreBeingPunched) {
+    close();
+    open({.writable = true, .idle_commit = std::nullopt});
+    const auto data = pattern(1, 4096);
+    for (auto slot = Geometry(small_shape()).slot_count; slot != 0; --slot) {
+        ASSERT_TRUE(driver_->write(2 * zone_size, data).ok());
+        ASSERT_TRUE(driver_->act(Operation::reset, 2 * zone_size, zone_size).status.ok());
+    }
+    faults_.hold_punches = true;
+    ASSERT_TRUE(driver_->flush().ok());
+    while (!faults_.punching) std::this_thread::yield();
+    const iovec buffer{const_cast<std::uint8_t*>(data.data()), data.size()};
+    driver_->submit(Request{.operation = Operation::write,
+                            .offset = 3 * zone_size,
+                            .length = data.size(),
+                            .data = {&buffer, 1},
+                            .zones = {}});
+    EXPECT_TRUE(ring_->turn(Loop::Wait::poll));
+    std::array<Completion, 1> early;
+    const auto ended = driver_->queue().reap(early);
+    faults_.hold_punches = false;
+    ASSERT_EQ(ended, 0U) << explain(early[0].status.code);
+    EXPECT_TRUE(driver_->drain(1)[0].status.ok());
+    EXPECT_EQ(driver_->read(3 * zone_size, data.size()), data);
 }
 
 TEST_F(FailingDisk, AWriteErrorFailsThatWriteOnly) {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <limits>
+#include <thread>
 
 #include "transports/emulated/file.h"
 
@@ -17,6 +18,8 @@ struct Faults {
     /// Writes past this offset fail with ENOSPC, as on a full file system.
     std::atomic<std::uint64_t> full_at = std::numeric_limits<std::uint64_t>::max();
     std::atomic<bool> punching_makes_room = false;
+    std::atomic<bool> hold_punches = false;  ///< A punch waits until this is false again.
+    std::atomic<bool> punching = false;      ///< A punch has begun and not ended.
     std::atomic<int> write_error = 0;
     std::atomic<int> sync_error = 0;
     std::atomic<int> read_error = 0;
@@ -54,9 +57,13 @@ class FaultyFile final : public File {
         return file_->sync();
     }
     Errno punch(std::uint64_t at, std::uint64_t length) noexcept override {
+        faults_.punching = true;
+        while (faults_.hold_punches) std::this_thread::yield();
         if (faults_.punching_makes_room)
             faults_.full_at = std::numeric_limits<std::uint64_t>::max();
-        return file_->punch(at, length);
+        const auto error = file_->punch(at, length);
+        faults_.punching = false;
+        return error;
     }
     Errno zero(std::uint64_t at, std::uint64_t length) noexcept override {
         if (const int error = faults_.write_error) return error;
