@@ -49,12 +49,32 @@ TEST(Bench, EveryWorkloadGivesResults) {
 }
 
 TEST(Bench, WrittenDataStayOnTheDisk) {
-    const Disk disk({"--size", "16M", "--zone-size", "1M", "--zone-capacity", "772K"});
-    done(bench(disk.path(), "append", {"--depth", "16"}));
-    EXPECT_GT(disk.zone(0)["write_pointer"].is_null()
-                  ? 772U * 1024
-                  : disk.zone(0)["write_pointer"].get<std::uint64_t>(),
-              0U);
+    // Small zones, so that the run fills some of them, or all of them many times.
+    constexpr std::size_t zones = 16;
+    constexpr std::size_t appends = 3;  // that fill a zone
+    constexpr std::uint64_t zone_size = 64 << 10;
+    constexpr std::uint64_t block = 16 << 10;
+    const Disk disk({"--size", "1M", "--zone-size", "64K", "--zone-capacity", "48K"});
+    const auto requests =
+        measured(bench(disk.path(), "append", {"--depth", "16", "--block-size", "16K"}))["requests"]
+            .get<std::size_t>();
+    ASSERT_GE(requests, appends);
+    const auto report = json_of({"report", disk.path(), "--json"})["zones"];
+    ASSERT_EQ(report.size(), zones);
+    const auto all_used = requests >= zones * appends;
+    const auto last = (requests - 1) / appends % zones;
+    const auto in_last = (requests - 1) % appends + 1;
+    for (std::size_t zone = 0; zone < zones; ++zone) {
+        SCOPED_TRACE(testing::Message() << "zone " << zone << " after " << requests);
+        if (zone == last && in_last < appends) {
+            EXPECT_EQ(report[zone]["write_pointer"], zone * zone_size + in_last * block);
+        } else if (all_used && in_last == appends && zone == (last + 1) % zones) {
+            // The time may end between the reset of a used zone and its first append.
+            EXPECT_TRUE(report[zone]["state"] == "full" || report[zone]["state"] == "empty");
+        } else {
+            EXPECT_EQ(report[zone]["state"], all_used || zone <= last ? "full" : "empty");
+        }
+    }
     EXPECT_EQ(done(bench(disk.path(), "randread")).find("no zone holds data"), std::string::npos);
 }
 
