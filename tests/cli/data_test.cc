@@ -196,18 +196,17 @@ TEST(Append, SingleIsAllOrNothing) {
     const Disk disk({"--size", "1G", "--zone-size", "256M"});
     const auto largest =
         json_of({"info", disk.path(), "--json"})["limits"]["max_append"].get<std::uint64_t>();
-    if (largest < 200 * MiB) {
-        const auto data = pattern(largest + 4096);
-        const auto line = failed({"append", disk.path(), "--zone", "0", "--single"}, data);
-        EXPECT_NE(line.find("nothing was appended"), std::string::npos) << line;
-        EXPECT_EQ(disk.state(0), "empty");
-        write_file(disk / "in", data);
-        const auto refused =
-            failed({"append", disk.path(), "--zone", "0", "--single", "--input", disk / "in"});
-        EXPECT_NE(refused.find("nothing was appended"), std::string::npos) << refused;
-        EXPECT_EQ(done({"append", disk.path(), "--zone", "0", "--single"}, data.substr(0, largest)),
-                  "0\n");
-    }
+    ASSERT_LT(largest, 200 * MiB) << "larger appends than the disk takes must fit into a zone";
+    const auto data = pattern(largest + 4096);
+    const auto line = failed({"append", disk.path(), "--zone", "0", "--single"}, data);
+    EXPECT_NE(line.find("nothing was appended"), std::string::npos) << line;
+    EXPECT_EQ(disk.state(0), "empty");
+    write_file(disk / "in", data);
+    const auto refused =
+        failed({"append", disk.path(), "--zone", "0", "--single", "--input", disk / "in"});
+    EXPECT_NE(refused.find("nothing was appended"), std::string::npos) << refused;
+    EXPECT_EQ(done({"append", disk.path(), "--zone", "0", "--single"}, data.substr(0, largest)),
+              "0\n");
     EXPECT_EQ(done({"append", disk.path(), "--zone", "1", "--single"}, pattern(4096)),
               "268435456\n");
     const auto partial = failed({"append", disk.path(), "--zone", "2", "--single"}, pattern(5000));
