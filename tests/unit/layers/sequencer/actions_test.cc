@@ -112,13 +112,16 @@ TEST(Actions, AnActionOnAllZonesWaitsForEarlierRequestsAndHoldsBackLaterOnes) {
 TEST(Actions, ZonesOutsideOfARangeContinue) {
     Memory memory;
     User user(*memory.transport, memory.loop);
-    memory.bare->held = BareDevice::Held::writes;
+    auto release = false;
+    memory.bare->holds_back = [&](const Request& request) {
+        return !release &&
+               (is_zone_action(request.operation) || (request.operation == Operation::write &&
+                                                      user.layout().zone_of(request.offset) == 4));
+    };
     const auto inside = user.submit(user.append(4, block, 1));
     user.turns(3);
-    memory.bare->held = BareDevice::Held::everything;
     const auto reset = user.submit(user.act(Operation::reset, 3, 5));
     const auto outside = user.submit(user.append(7, block, 2));
-    memory.bare->held = BareDevice::Held::none;
     memory.bare->fault = [&](const Request& request) -> std::optional<BareDevice::Fault> {
         if (is_zone_action(request.operation)) {
             EXPECT_TRUE(user.is_done(inside));
@@ -126,7 +129,15 @@ TEST(Actions, ZonesOutsideOfARangeContinue) {
         return {};
     };
     EXPECT_TRUE(user.wait(outside).status.ok());
+    EXPECT_EQ(user.stamp_at(7 * zone_size, block), 2U);
+    EXPECT_FALSE(user.is_done(inside));
+    EXPECT_FALSE(user.is_done(reset));
+    EXPECT_EQ(memory.bare->actions, 0U) << "the reset waits for the append in its range";
+    release = true;
     EXPECT_TRUE(user.wait(reset).status.ok());
+    EXPECT_TRUE(user.wait(inside).status.ok());
+    EXPECT_EQ(user.describe(4).state, ZoneState::empty);
+    EXPECT_EQ(user.describe(7).write_pointer, 7 * zone_size + block);
 }
 
 TEST(Actions, SweepsOfSeveralQueuesRunOneByOne) {
