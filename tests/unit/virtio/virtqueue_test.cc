@@ -1,5 +1,6 @@
 #include "virtio/virtqueue.h"
 
+#include <list>
 #include <random>
 
 #include <gtest/gtest.h>
@@ -72,35 +73,48 @@ TEST_P(VirtQueueFeatures, CarriesAChainThereAndBack) {
 TEST_P(VirtQueueFeatures, GoesRoundManyTimesInAnyOrder) {
     RingPair pair(GetParam());
     std::mt19937 random(7);
-    std::vector<Chain> held;
-    std::vector<std::array<iovec, 16>> storages(64);
+    struct Held {
+        Chain chain;
+        std::array<iovec, 16> storage;
+    };
+    std::list<Held> held;  // a list, because each chain refers to its storage
     std::vector<std::uint32_t> answers(pair.ring->size());
-    const auto block = pair.shared.allocate(64);
+    std::vector<std::size_t> lengths(pair.ring->size());
+    const std::string content(64, 'c');
+    const auto block = block_of(pair.shared, content);
     std::uint32_t sent = 0;
     std::uint32_t done = 0;
     std::vector<bool> out(pair.ring->size());
     while (done < 70'000) {  // beyond the wrap of a 16-bit index
         const Buffer chain[] = {to_device(block), from_device(block)};
         while (sent < 70'000 && random() % 4 != 0) {
-            const auto head = pair.ring->add(std::span(chain).first(random() % 2 + 1));
+            const auto length = random() % 2 + 1;
+            const auto head = pair.ring->add(std::span(chain).first(length));
             if (!head) break;
             ASSERT_FALSE(out[*head]);
             out[*head] = true;
+            lengths[*head] = length;
             ++sent;
         }
         (void)pair.ring->publish();
         while (random() % 4 != 0) {
-            auto& chosen = held.emplace_back();
-            if (pair.queue->pop(storages[chosen.head % 64], chosen) == PopResult::empty) {
+            auto& [chain, storage] = held.emplace_back();
+            const auto result = pair.queue->pop(storage, chain);
+            if (result == PopResult::empty) {
                 held.pop_back();
                 break;
             }
             ASSERT_FALSE(pair.queue->fault()) << to_string(*pair.queue->fault());
+            ASSERT_EQ(result, PopResult::chain);
         }
         while (!held.empty() && random() % 4 != 0) {
-            const auto one = held.begin() + static_cast<std::ptrdiff_t>(random() % held.size());
-            answers[one->head] = static_cast<std::uint32_t>(random());
-            pair.queue->push(*one, answers[one->head]);
+            const auto one =
+                std::next(held.begin(), static_cast<std::ptrdiff_t>(random() % held.size()));
+            const auto& popped = one->chain;
+            ASSERT_EQ(text_of(popped.readable), content);
+            ASSERT_EQ(popped.writable.size(), lengths[popped.head] - 1);
+            answers[popped.head] = static_cast<std::uint32_t>(random());
+            pair.queue->push(popped, answers[popped.head]);
             held.erase(one);
         }
         (void)pair.queue->publish();
