@@ -141,6 +141,14 @@ TEST(TargetQueue, ClosesWithTasksInFlight) {
     const Batch batch(initiator, 6);
     ASSERT_EQ(initiator.queue->submit(batch.tasks), 6u);
     initiator.queue.reset();
+    EXPECT_EQ(initiator.disk.taken.size(), 6u) << "the disk had all of them";
+    initiator.disk.hold = false;
+    // The closed queue blocks no later command to the zone.
+    initiator.queue = std::move(initiator.target->open_queue(initiator.loop, 8).value());
+    EXPECT_EQ(initiator.write(4, 24 * KiB, 4 * KiB, 7).words(), "good");
+    for (std::size_t i = 0; i < 7; ++i)
+        EXPECT_EQ(initiator.read(4, i * 4 * KiB, 4 * KiB).data,
+                  Bytes(4 * KiB, static_cast<std::uint8_t>(i + 1)));
 }
 
 TEST(TargetQueue, QueuesOfATargetShareTheUnitState) {
