@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <poll.h>
 #include <sys/socket.h>
@@ -13,6 +14,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/unique_fd.h"
@@ -83,6 +85,14 @@ class Peer {
     UniqueFd socket_;
     std::string bytes_;
 };
+
+/// Whether that thread of this process sleeps in the kernel.
+bool sleeps(pid_t thread) {
+    std::ifstream status(fmt::format("/proc/self/task/{}/status", thread));
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("State:")) return line.find("S (sleeping)") != std::string::npos;
+    return false;
+}
 
 /// Empty if the line is no refusal.
 std::string complaint_in(const std::string& line) {
@@ -278,10 +288,13 @@ TEST_F(Socket, AtItsEndTheServerAnswersTheCurrentRequestAndNoOther) {
     while (echo.asked == 0) std::this_thread::yield();
     auto next = greeted();
     next.send("next\n");
-    std::thread later([this] {
-        std::this_thread::sleep_for(50ms);
+    // The request ends once the server waits for it: this thread sleeps in the destructor then.
+    std::atomic<bool> closing = false;
+    std::thread later([this, &closing, closer = ::gettid()] {
+        while (!closing || !sleeps(closer)) std::this_thread::sleep_for(1ms);
         echo.go_on = true;
     });
+    closing = true;
     control.reset();
     later.join();
     EXPECT_EQ(busy.line(), "echo wait");

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -144,10 +143,11 @@ TEST_F(Table, AnAnnouncedRemovalWaitsWhileTheGuestWrites) {
     (void)units.run(1);
     auto removed =
         std::async(std::launch::async, [this] { return luns.remove(1, Removal::announced); });
-    // Commands for two seconds, less than a second apart.
-    for (int i = 0; i < 20; ++i) {
-        EXPECT_EQ(units.run(1).status, zbc::ScsiStatus::good);
-        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    // The removal would end after a second without commands.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds{1500};
+    while (std::chrono::steady_clock::now() < end) {
+        ASSERT_EQ(removed.wait_for(std::chrono::milliseconds{1}), std::future_status::timeout);
+        ASSERT_EQ(units.run(1).status, zbc::ScsiStatus::good);
     }
     EXPECT_TRUE(removed.get());
     EXPECT_EQ(units.calls.back(), "remove 1");
