@@ -45,12 +45,11 @@ bool Queue::take_refused(const Request&, StatusCode) noexcept {
 }
 
 std::size_t Queue::reap(std::span<Completion> out) noexcept {
-    auto count = refused_.take(out);
+    auto count = hand_out(refused_, out);
     // Collect even if `out` is full: the transport then notes its completions, and the loop does
     // not sleep on them.
     count += collect(out.subspan(count));
     in_flight_ -= count;
-    if (!refused_.empty()) loop_.note_ready();
     return count;
 }
 

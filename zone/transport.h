@@ -65,6 +65,15 @@ class Queue {
     /// looks up the zone before the completion goes out.
     [[nodiscard]] virtual bool take_refused(const Request& request, StatusCode code) noexcept;
 
+    /// For a collect() whose completions are in `done`: hands out the first ones, and notes the
+    /// others with the loop.
+    [[nodiscard]] std::size_t hand_out(RingBuffer<Completion>& done,
+                                       std::span<Completion> out) noexcept {
+        const auto count = done.take(out);
+        if (!done.empty()) loop_.note_ready();
+        return count;
+    }
+
     [[nodiscard]] Loop& loop() const noexcept { return loop_; }
     [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
 

@@ -50,9 +50,7 @@ class AllZonesQueue final : public Queue {
             action_.completed(completion);
             go_on();
         });
-        const auto count = done_.take(out);
-        if (!done_.empty()) loop().note_ready();
-        return count;
+        return hand_out(done_, out);
     }
 
     void begin() noexcept {

@@ -135,9 +135,7 @@ std::size_t FaultyQueue::collect(std::span<Completion> out) noexcept {
         returned(slots_.slot_of(completion.tag), completion);
     });
     if (!held_.empty()) release_due();
-    const auto count = done_.take(out);
-    if (!done_.empty()) loop().note_ready();
-    return count;
+    return hand_out(done_, out);
 }
 
 void FaultyQueue::returned(Slot& slot, const Completion& completion) noexcept {

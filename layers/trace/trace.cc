@@ -118,9 +118,7 @@ std::size_t TracingQueue::collect(std::span<Completion> out) noexcept {
         else
             ended(slots_.slot_of(completion.tag), completion);
     });
-    const auto count = done_.take(out);
-    if (!done_.empty()) loop().note_ready();
-    return count;
+    return hand_out(done_, out);
 }
 
 void TracingQueue::ended(Slot& slot, const Completion& completion) noexcept {

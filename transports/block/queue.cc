@@ -150,9 +150,7 @@ void BlockQueue::finish(const Completion& completion) noexcept {
 }
 
 std::size_t BlockQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = done_.take(out);
-    if (!done_.empty()) loop().note_ready();
-    return count;
+    return hand_out(done_, out);
 }
 
 }  // namespace zonebridge::block

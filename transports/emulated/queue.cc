@@ -60,9 +60,7 @@ void DiskQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 std::size_t DiskQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = done_.take(out);
-    if (!done_.empty()) loop().note_ready();
-    return count;
+    return hand_out(done_, out);
 }
 
 void DiskQueue::finish(const Completion& completion) noexcept {

@@ -100,9 +100,7 @@ void NvmeQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 std::size_t NvmeQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = done_.take(out);
-    if (!done_.empty()) loop().note_ready();
-    return count;
+    return hand_out(done_, out);
 }
 
 void NvmeQueue::finish(Slot& slot, Status status, std::uint64_t result) noexcept {

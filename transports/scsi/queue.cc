@@ -95,9 +95,7 @@ void ScsiQueue::accept(std::span<const Request> requests) noexcept {
 }
 
 std::size_t ScsiQueue::collect(std::span<Completion> out) noexcept {
-    const auto count = done_.take(out);
-    if (!done_.empty()) loop().note_ready();
-    return count;
+    return hand_out(done_, out);
 }
 
 void ScsiQueue::ended(Job& job) noexcept {
