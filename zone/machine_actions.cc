@@ -51,8 +51,7 @@ StatusCode Machine::open(std::uint32_t zone) noexcept {
 StatusCode Machine::close(std::uint32_t zone) noexcept {
     const auto state = cells_[zone].state();
     if (state == ZoneState::closed) return StatusCode::ok;
-    if (state != ZoneState::implicit_open && state != ZoneState::explicit_open)
-        return StatusCode::invalid_transition;
+    if (!is_open(state)) return StatusCode::invalid_transition;
     close_open_zone(zone);
     return StatusCode::ok;
 }
@@ -184,14 +183,11 @@ bool Machine::fits(std::uint32_t zone, ZoneState state, std::uint64_t written) c
 }
 
 bool Machine::within_limits(ZoneState before, ZoneState after) const noexcept {
-    const auto opens = [](ZoneState state) -> std::uint64_t {
-        return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
+    const auto is_active = [](ZoneState state) {
+        return is_open(state) || state == ZoneState::closed;
     };
-    const auto activates = [&](ZoneState state) -> std::uint64_t {
-        return opens(state) + (state == ZoneState::closed);
-    };
-    if (max_open_ && open_count() - opens(before) + opens(after) > *max_open_) return false;
-    return !max_active_ || active_count() - activates(before) + activates(after) <= *max_active_;
+    if (max_open_ && open_count() - is_open(before) + is_open(after) > *max_open_) return false;
+    return !max_active_ || active_count() - is_active(before) + is_active(after) <= *max_active_;
 }
 
 }  // namespace zonebridge

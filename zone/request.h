@@ -126,7 +126,7 @@ static_assert(zone_action_of(Operation::open) == ZoneAction::open &&
               zone_action_of(Operation::reset) == ZoneAction::reset);
 /// Whether the action, with Scope::all, changes a zone in this state.
 [[nodiscard]] constexpr bool all_acts_on(Operation action, ZoneState state) noexcept {
-    const auto open = state == ZoneState::implicit_open || state == ZoneState::explicit_open;
+    const auto open = is_open(state);
     const auto closed = state == ZoneState::closed;
     switch (zone_action_of(action)) {
         case ZoneAction::open:

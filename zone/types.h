@@ -32,6 +32,10 @@ enum class ZoneState : std::uint8_t {
     offline = 0xF,
 };
 
+[[nodiscard]] constexpr bool is_open(ZoneState state) noexcept {
+    return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
+}
+
 /// What a host must know about a disk's zones before it writes.
 enum class Model : std::uint8_t {
     none,          ///< No zones: an ordinary disk.

@@ -16,10 +16,6 @@ std::string describe(const Zone& zone) {
         zone.write_pointer ? fmt::format("+{}", *zone.write_pointer - zone.start) : "none");
 }
 
-bool is_open(ZoneState state) {
-    return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
-}
-
 }  // namespace
 
 Oracle::Oracle(const Limits& limits, std::span<const Zone> now) : limits_(limits) {

@@ -37,8 +37,7 @@ unsigned long request_for(ZoneAction action) noexcept {
 }
 
 bool has_pointer(ZoneState state) noexcept {
-    return state == ZoneState::implicit_open || state == ZoneState::explicit_open ||
-           state == ZoneState::closed;
+    return is_open(state) || state == ZoneState::closed;
 }
 
 }  // namespace

@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::uint64_t punch_piece = std::uint64_t{1} << 30;
 
-// The state of a zone of which only part of the data counts.
-ZoneState state_with_less(std::uint64_t written) noexcept {
-    return written == 0 ? ZoneState::empty : ZoneState::closed;
-}
-
 }  // namespace
 
 // Under lock_.

@@ -154,7 +154,7 @@ Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
             slot = slots_.allocate(zone);
             if (!slot) {
                 // The next commit begins when the current punch has ended.
-                if (slots_.awaits_commit() || slots_.awaits_punch())
+                if (slots_.will_free())
                     grant.wait = Grant::Wait::commit;
                 else
                     grant.status = {StatusCode::no_space, NativeCause::os_error(ENOSPC)};
@@ -184,8 +184,7 @@ Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t leng
         if (length != 0) {
             // Another zone's write may have closed this zone meanwhile to make room: open it again.
             const auto state = machine_.state(zone);
-            if (state != ZoneState::implicit_open && state != ZoneState::explicit_open &&
-                state != ZoneState::full)
+            if (!is_open(state) && state != ZoneState::full)
                 status.code = machine_.begin_write(offset, length);
             if (status.ok()) {
                 entry->hash += hash;
@@ -248,7 +247,7 @@ void Disk::note_change(std::uint64_t bytes) noexcept {
 
 bool Disk::space_will_return() noexcept {
     const std::lock_guard guard(lock_);
-    return slots_.awaits_commit() || slots_.awaits_punch();
+    return slots_.will_free();
 }
 
 std::uint64_t Disk::act(const Request& request, Status& status) noexcept {
@@ -348,9 +347,7 @@ void Disk::zone_changed(std::uint32_t zone) noexcept {
 // machine closed it meanwhile to make room.
 void Disk::forget_if_empty(std::uint32_t zone) noexcept {
     if (limits_.layout.is_conventional(zone) || being_written(zone)) return;
-    if (written_of(zone) != 0 || machine_.state(zone) == ZoneState::implicit_open ||
-        machine_.state(zone) == ZoneState::explicit_open)
-        return;
+    if (written_of(zone) != 0 || is_open(machine_.state(zone))) return;
     slots_.release(zone);
     ledger_.remove(zone);
 }

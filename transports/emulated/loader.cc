@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::size_t read_piece = 1 << 20;
 
-bool is_open(ZoneState state) noexcept {
-    return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
-}
-
 }  // namespace
 
 tl::expected<void, Error> Loader::load() {
@@ -92,7 +88,7 @@ tl::expected<void, Error> Loader::place(std::uint32_t zone, const ZoneRecord& re
     if (from_.geometry.layout.is_conventional(zone)) return {};
     auto state = record.state;
     if (!from_.trusted && is_open(state)) {
-        state = record.written == 0 ? ZoneState::empty : ZoneState::closed;
+        state = state_with_less(record.written);
         table_.mark(zone);
     }
     auto placed = machine_.restore(zone, state, record.written);
@@ -120,7 +116,7 @@ tl::expected<void, Error> Loader::settle_unproven(bool proven) {
             if (!*matches) {
                 auto& record = each.record;
                 record.written = record.proven;
-                record.state = record.written == 0 ? ZoneState::empty : ZoneState::closed;
+                record.state = state_with_less(record.written);
                 if (record.written == 0) record.slot.reset();
                 table_.mark(each.zone);
             }

@@ -65,6 +65,8 @@ class SlotMap {
     }
     /// Also while the last ones are being punched.
     [[nodiscard]] bool awaits_punch() const noexcept { return punchable_.count() + punching_ != 0; }
+    /// The next commit, or the punching that has begun, frees slots.
+    [[nodiscard]] bool will_free() const noexcept { return awaits_commit() || awaits_punch(); }
 
   private:
     void free(Run run) noexcept;

@@ -23,6 +23,10 @@ struct ZoneRecord {
 
     friend bool operator==(const ZoneRecord&, const ZoneRecord&) = default;
 };
+/// The state of a zone of which only the first `written` bytes count.
+[[nodiscard]] constexpr ZoneState state_with_less(std::uint64_t written) noexcept {
+    return written == 0 ? ZoneState::empty : ZoneState::closed;
+}
 
 struct TableSector {
     std::uint32_t index = 0;

@@ -15,10 +15,6 @@ namespace {
 constexpr std::uint32_t most_open = 3;
 const auto refusal = NativeCause::os_error(ETOOMANYREFS);
 
-bool is_open(ZoneState state) {
-    return state == ZoneState::implicit_open || state == ZoneState::explicit_open;
-}
-
 /// Refuses a request that would open a fourth zone, as null_blk does at its active limit. The state
 /// machine below would close another zone instead.
 std::optional<BareDevice::Fault> refuse(Memory& memory, const Request& request) {
