@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "service/log.h"
 #include "transports/device_name.h"
 
 namespace zonebridge::service {
@@ -53,8 +54,7 @@ std::optional<Json> parse_object(std::string_view line) {
 }
 
 bool is_clean(std::string_view text) {
-    return std::none_of(text.begin(), text.end(),
-                        [](unsigned char c) { return c < ' ' || c == 0x7f; });
+    return one_line(text) == text;
 }
 
 /// Reads an object's fields; keeps the first error.
@@ -226,9 +226,7 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     for (const auto& [name, value] : json->items())
         if (name != "version" && name != "command" &&
             std::find(known->fields.begin(), known->fields.end(), name) == known->fields.end())
-            return bad(is_clean(name)
-                           ? fmt::format("the command '{}' has no field '{}'", word, name)
-                           : fmt::format("the command '{}' has no field of that name", word));
+            return bad(fmt::format("the command '{}' has no field '{}'", word, one_line(name)));
 
     ControlRequest request;
     request.command = known->command;

@@ -6,6 +6,13 @@
 
 namespace zonebridge::service {
 
+std::string one_line(std::string_view text) {
+    std::string line(text);
+    for (auto& character : line)
+        if (static_cast<unsigned char>(character) < ' ' || character == 0x7f) character = '?';
+    return line;
+}
+
 void log_line(std::string_view text) noexcept {
     constexpr std::string_view head = "zonebridge: ";
     const auto piece = [](std::string_view part) {

@@ -23,11 +23,4 @@ Failure refusal(std::string message) {
     return {Exit::failed, std::move(message)};
 }
 
-std::string one_line(std::string_view text) {
-    std::string line(text);
-    for (auto& character : line)
-        if (static_cast<unsigned char>(character) < ' ' || character == 0x7f) character = '?';
-    return line;
-}
-
 }  // namespace zonebridge::tools

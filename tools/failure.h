@@ -6,6 +6,7 @@
 
 #include <tl/expected.hpp>
 
+#include "service/log.h"
 #include "zone/status.h"
 
 namespace zonebridge::tools {
@@ -36,7 +37,6 @@ using Outcome = tl::expected<void, Failure>;
 /// The operation is impossible or failed, without a native cause.
 [[nodiscard]] Failure refusal(std::string message);
 
-/// `text` on one line: control characters become '?'.
-[[nodiscard]] std::string one_line(std::string_view text);
+using service::one_line;
 
 }  // namespace zonebridge::tools

@@ -59,6 +59,7 @@ TEST(ControlProtocol, InvalidRequestsHaveAReason) {
         {R"({"version":1,"command":"format"})", "'format'"},
         {R"({"version":1,"command":3})", "'command'"},
         {R"({"version":1,"command":"list","lun":1})", "'lun'"},
+        {R"({"version":1,"command":"list","a\u001b[2Jb":1})", "'a?[2Jb'"},
         {R"({"version":1,"command":"refresh"})", "'lun'"},
         {R"({"version":1,"command":"refresh","lun":1,"why":"so"})", "'why'"},
         {R"({"version":1,"command":"refresh","lun":256})", "255"},
