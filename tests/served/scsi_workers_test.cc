@@ -141,12 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
                std::get<1>(info.param);
     });
 
-std::vector<std::string> four_scsi_workers() {
-    return {"--queues", "8", "--workers", "4"};
-}
-
 TEST(ServedScsiByWorkers, AResetIsReportedOnceHoweverManyQueuesAsk) {
-    ServedDisk served(four_scsi_workers());
+    ServedDisk served(four_workers());
     ScsiGuest guest(served, options_for(64));
     for (const auto function : {unit_reset, nexus_reset}) {
         for (std::uint16_t queue = 0; queue < five_queues; ++queue)
@@ -173,7 +169,7 @@ TEST(ServedScsiByWorkers, AResetIsReportedOnceHoweverManyQueuesAsk) {
 }
 
 TEST(ServedScsiByWorkers, GuestMemoryMayChangeWithFunctionsInFlight) {
-    ServedDisk served(four_scsi_workers());
+    ServedDisk served(four_workers());
     ScsiGuest guest(served, options_for(64));
     driver::SharedMemory more;
     must(more.add(std::uint64_t{1} << 32, 1 << 20));
@@ -193,7 +189,7 @@ TEST(ServedScsiByWorkers, GuestMemoryMayChangeWithFunctionsInFlight) {
 }
 
 TEST(ServedScsiByWorkers, EachQueueMayStopWithFunctionsInFlight) {
-    ServedDisk served(four_scsi_workers());
+    ServedDisk served(four_workers());
     ScsiGuest guest(served, options_for(64));
     for (std::uint32_t round = 0; round < 14; ++round) {
         for (std::uint16_t queue = 0; queue < five_queues; ++queue)
@@ -217,7 +213,7 @@ TEST(ServedScsiByWorkers, EachQueueMayStopWithFunctionsInFlight) {
 }
 
 TEST(ServedScsiByWorkers, ASessionMayEndWithFunctionsInFlight) {
-    ServedDisk served(four_scsi_workers());
+    ServedDisk served(four_workers());
     for (int round = 0; round < 4; ++round) {
         ScsiGuest guest(served, options_for(64));
         EXPECT_EQ(guest.attention, 0x062900U) << "the end of a session resets the units";
@@ -235,7 +231,7 @@ TEST(ServedScsiByWorkers, ASessionMayEndWithFunctionsInFlight) {
 }
 
 TEST(ServedScsiByWorkers, AFullControlQueueOfFunctionsCompletes) {
-    ServedDisk served(four_scsi_workers());
+    ServedDisk served(four_workers());
     ScsiGuest guest(served, options_for(64));
     for (std::uint32_t round = 0; round < 8; ++round) {
         for (std::uint16_t queue = 0; queue < five_queues; ++queue)

@@ -15,11 +15,6 @@ namespace {
 
 constexpr std::uint16_t four_queues = 4;
 
-/// Possibly more workers than CPUs; queue i runs on worker i.
-std::vector<std::string> four_workers() {
-    return {"--queues", "8", "--workers", "4"};
-}
-
 driver::BlkOptions options_for(std::uint16_t count, std::uint16_t depth) {
     return {.queues = count, .max_transfer = 1u << 18, .depth = depth};
 }

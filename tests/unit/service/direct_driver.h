@@ -30,7 +30,7 @@ T must(tl::expected<T, E> result) {
 
 /// A deadline that ends a test that hangs.
 inline virtio::Deadline later() {
-    return std::chrono::steady_clock::now() + std::chrono::seconds{20};
+    return std::chrono::steady_clock::now() + driver::patience;
 }
 
 inline SharedFd shared_copy(int fd) {

@@ -7,13 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/driver/connection.h"
 #include "tests/unit/service/hosted_units.h"
 
 namespace zonebridge::service {
 namespace {
-
-// The limit for a test that hangs.
-constexpr std::chrono::seconds unit_patience{20};
 
 /// A mock unit that completes commands unless `hold` is set, and counts its queues.
 class HeldUnit final : public zbc::LogicalUnit {
@@ -94,7 +92,7 @@ TEST_F(Steady, APauseWaitsForCommandsInFlightOnEveryWorker) {
     units.send(0, HostedUnits::test_unit_ready, 0);
     units.send(0, HostedUnits::test_unit_ready, 1);
     while (first.taken < 2) std::this_thread::yield();
-    auto paused = std::async(std::launch::async, [this] { return unit.pause(unit_patience); });
+    auto paused = std::async(std::launch::async, [this] { return unit.pause(driver::patience); });
     EXPECT_EQ(paused.wait_for(std::chrono::milliseconds{50}), std::future_status::timeout);
     first.hold = false;
     workers[0]->post([] {});  // wakes the worker, as a completion would
@@ -119,13 +117,13 @@ TEST_F(Steady, APauseTimesOutIfTheDiskHangsAndTheUnitGoesOn) {
     EXPECT_EQ(units.run(0, HostedUnits::test_unit_ready, 1).status, zbc::ScsiStatus::good);
     workers[0]->post([] {});
     EXPECT_EQ(units.wait(0, 0).value().status, zbc::ScsiStatus::good);
-    ASSERT_TRUE(unit.pause(unit_patience));
+    ASSERT_TRUE(unit.pause(driver::patience));
     EXPECT_EQ(first.queues, 0);
     ASSERT_TRUE(unit.resume(first));
 }
 
 TEST_F(Steady, CommandsWaitDuringAPause) {
-    ASSERT_TRUE(unit.pause(unit_patience));
+    ASSERT_TRUE(unit.pause(driver::patience));
     for (int i = 0; i < 5; ++i) units.send(0, HostedUnits::test_unit_ready, i % 2);
     EXPECT_FALSE(units.wait(0, 0, std::chrono::milliseconds{30}));
     unit.reset();
@@ -138,7 +136,7 @@ TEST_F(Steady, CommandsWaitDuringAPause) {
 }
 
 TEST_F(Steady, ResumingWithSmallerLimitsIsRefused) {
-    ASSERT_TRUE(unit.pause(unit_patience));
+    ASSERT_TRUE(unit.pause(driver::patience));
     second.limits.max_segments = 15;
     const auto resumed = unit.resume(second);
     ASSERT_FALSE(resumed);
@@ -149,7 +147,7 @@ TEST_F(Steady, ResumingWithSmallerLimitsIsRefused) {
 }
 
 TEST_F(Steady, ResumingFailsIfAQueueCannotBeOpened) {
-    ASSERT_TRUE(unit.pause(unit_patience));
+    ASSERT_TRUE(unit.pause(driver::patience));
     second.most_queues = 1;
     units.send(0);
     EXPECT_FALSE(unit.resume(second));
@@ -163,7 +161,7 @@ TEST_F(Steady, CommandsOfClosedQueuesAreStillCounted) {
     for (int i = 0; i < 3; ++i) (void)units.run(0);
     (void)units.remove(0);
     EXPECT_EQ(unit.taken(), 3U);
-    ASSERT_TRUE(unit.pause(unit_patience));
+    ASSERT_TRUE(unit.pause(driver::patience));
     EXPECT_TRUE(unit.resume(second));
 }
 

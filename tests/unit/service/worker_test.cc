@@ -7,10 +7,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/driver/connection.h"
+
 namespace zonebridge::service {
 namespace {
-
-constexpr std::chrono::seconds patience{20};
 
 Workers started(unsigned count, std::chrono::microseconds spin) {
     auto workers =
@@ -49,7 +49,7 @@ TEST_P(SleepingAndSpinning, MissNoMessage) {
     for (int i = 0; i < 2000; ++i) {
         std::promise<void> there;
         workers[1]->post([&] { workers[0]->post([&] { there.set_value(); }); });
-        ASSERT_EQ(there.get_future().wait_for(patience), std::future_status::ready);
+        ASSERT_EQ(there.get_future().wait_for(driver::patience), std::future_status::ready);
         if (i % 16 == 0) std::this_thread::sleep_for(std::chrono::microseconds{i % 128});
     }
     workers[1]->call([](Ring&) {});  // waits until worker 1 no longer uses worker 0
