@@ -14,7 +14,7 @@ namespace zonebridge {
 /// the process are left to the main thread. Signals that a thread raises itself are not blocked: a
 /// page of guest memory that a front end truncated raises SIGBUS in the thread that touches the
 /// page, and the kernel kills a process that blocks such a signal, even if the process has a
-/// handler (virtio/sigbus.h). Throws std::system_error, like std::thread, if the system has no more
+/// handler (base/sigbus.h). Throws std::system_error, like std::thread, if the system has no more
 /// threads.
 [[nodiscard]] std::thread start_thread(const std::string& name, std::function<void()> run);
 

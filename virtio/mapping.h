@@ -13,7 +13,7 @@
 
 #include <tl/expected.hpp>
 
-#include "virtio/sigbus.h"
+#include "base/sigbus.h"
 
 namespace zonebridge::virtio {
 

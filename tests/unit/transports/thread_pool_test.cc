@@ -10,10 +10,10 @@
 
 #include <gtest/gtest.h>
 
+#include "base/sigbus.h"
 #include "base/unique_fd.h"
 #include "transports/loop_thread_pool.h"
 #include "transports/ring.h"
-#include "virtio/sigbus.h"
 
 namespace zonebridge {
 namespace {
@@ -170,7 +170,7 @@ TEST_F(LoopThreadPools, AJobThatTouchesTruncatedGuestMemoryReadsZeroes) {
     auto* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
     ASSERT_NE(page, MAP_FAILED);
     {
-        const auto guarded = virtio::SigbusRange::guard(page, size, size);
+        const auto guarded = SigbusRange::guard(page, size, size);
         ASSERT_TRUE(guarded) << guarded.error();
         const auto pool = start(1);
         ASSERT_TRUE(pool);

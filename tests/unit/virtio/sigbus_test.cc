@@ -1,4 +1,4 @@
-#include "virtio/sigbus.h"
+#include "base/sigbus.h"
 
 #include <csignal>
 #include <sys/mman.h>

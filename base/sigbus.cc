@@ -1,4 +1,4 @@
-#include "virtio/sigbus.h"
+#include "base/sigbus.h"
 
 #include <array>
 #include <atomic>
@@ -13,7 +13,7 @@
 
 #include <fmt/format.h>
 
-namespace zonebridge::virtio {
+namespace zonebridge {
 namespace {
 
 constexpr std::size_t max_ranges = 4096;
@@ -128,4 +128,4 @@ bool SigbusRange::broken() const noexcept {
     return slot_ && slots[*slot_].broken.load(std::memory_order_acquire);
 }
 
-}  // namespace zonebridge::virtio
+}  // namespace zonebridge

@@ -1,6 +1,7 @@
-// Survives a peer that truncates the memory it shared. Touching a missing page raises SIGBUS;
-// inside a registered range the handler maps anonymous memory there, marks the range as broken and
-// lets the thread go on. The session that uses the memory finds the mark and ends.
+// Survives a mapped file that loses pages: a peer truncates the memory that it shared, or a host file
+// system has no space for a page or can't read it. Touching such a page raises SIGBUS; inside a
+// registered range the handler maps anonymous memory there, marks the range as broken and lets the
+// thread go on. The code that uses the memory finds the mark.
 //
 // A signal handler can reach only global state, so this is the one place that has some: a fixed
 // table of ranges and a counter, in sigbus.cc, accessed only through atomics.
@@ -17,7 +18,7 @@
 
 #include <tl/expected.hpp>
 
-namespace zonebridge::virtio {
+namespace zonebridge {
 
 /// How many pages have been replaced since the process began. One relaxed load: the data path
 /// compares the value with an earlier one, and checks ranges only if it has changed.
@@ -45,4 +46,4 @@ class SigbusRange {
     std::optional<std::size_t> slot_;
 };
 
-}  // namespace zonebridge::virtio
+}  // namespace zonebridge
