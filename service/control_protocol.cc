@@ -25,7 +25,9 @@ struct Known {
 const std::array<Known, 4>& known_commands() {
     static const std::array<Known, 4> known{
         {{Command::list, "list", {}},
-         {Command::add, "add", {"lun", "device", "read_only", "translate", "force", "allow"}},
+         {Command::add,
+          "add",
+          {"lun", "device", "read_only", "translate", "force", "accept_loss", "allow"}},
          {Command::remove, "remove", {"lun", "now"}},
          {Command::refresh, "refresh", {"lun"}}}};
     return known;
@@ -188,6 +190,7 @@ std::optional<std::string> encode(const ControlRequest& request) {
         json["read_only"] = request.options.read_only;
         json["translate"] = request.options.translate;
         json["force"] = request.options.force;
+        json["accept_loss"] = request.options.accept_loss;
         json["allow"] = request.options.allow;
     }
     if (request.command == Command::remove) json["now"] = request.removal == Removal::now;
@@ -238,6 +241,7 @@ tl::expected<ControlRequest, BadRequest> parse_request(std::string_view line) {
     fields.take("read_only", request.options.read_only);
     fields.take("translate", request.options.translate);
     fields.take("force", request.options.force);
+    fields.take("accept_loss", request.options.accept_loss);
     fields.take("allow", request.options.allow);
     fields.take("now", now);
     if (request.command == Command::add && !fields.wrong())

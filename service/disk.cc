@@ -52,9 +52,10 @@ tl::expected<std::unique_ptr<GuestDisk>, Error> GuestDisk::open(const std::strin
         if (options.refusals != nullptr) options.refusals->knows(disk->limits());
         return disk;
     }
-    auto transport = open_device(
-        name,
-        {.writable = !options.read_only, .force = options.force, .data_path = options.data_path});
+    auto transport = open_device(name, {.writable = !options.read_only,
+                                        .force = options.force,
+                                        .accept_loss = options.accept_loss,
+                                        .data_path = options.data_path});
     if (!transport) return tl::unexpected(std::move(transport.error()));
     transport = fault::inject(std::move(*transport), options.faults, options.observer);
     if (!transport) return tl::unexpected(std::move(transport.error()));

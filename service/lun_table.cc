@@ -68,6 +68,8 @@ tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
     auto disk = GuestDisk::open(device, options);
     if (!disk) return tl::unexpected(std::move(disk.error()));
     warn_of_odd_zones(device, (*disk)->limits().layout);
+    if (const auto& notice = (*disk)->identity().notice; !notice.empty())
+        log("{}: {}", device, notice);
     Lun lun{device, options, std::move(*disk), nullptr, false};
     if (options.kind == GuestDeviceKind::scsi)
         lun.unit = std::make_unique<SteadyUnit>(lun.disk->unit());
@@ -136,6 +138,7 @@ tl::expected<LunInfo, Error> LunTable::add(std::uint16_t number, const std::stri
     how.read_only = options.read_only;
     how.translate = options.translate;
     how.force = options.force;
+    how.accept_loss = options.accept_loss;
     how.allow = options.allow;
     how.faults.clear();
     auto lun = open_lun(device, how);

@@ -32,6 +32,7 @@ struct LunOptions {
     bool read_only = false;
     bool translate = false;
     bool force = false;
+    bool accept_loss = false;
     std::vector<std::string> allow;
 };
 

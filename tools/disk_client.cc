@@ -22,6 +22,7 @@ tl::expected<DiskClient, Failure> DiskClient::open(const DeviceArguments& device
                                                    std::size_t depth) {
     auto transport = open_device(device.name, {.writable = access == Access::write,
                                                .force = device.force,
+                                               .accept_loss = device.accept_loss,
                                                .data_path = device.data_path});
     if (!transport) return tl::unexpected(failure_of(transport.error()));
     auto loop = make_loop();

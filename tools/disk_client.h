@@ -23,6 +23,7 @@ namespace zonebridge::tools {
 struct DeviceArguments {
     std::string name;
     bool force = false;
+    bool accept_loss = false;
     DataPath data_path = DataPath::any;
 };
 

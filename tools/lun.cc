@@ -168,6 +168,8 @@ Verb add_lun(CLI::App& program) {
         },
         Repeat::yes);
     add_flag(*add, "--force", how.force, "Serve the disk even if it is partitioned or in use");
+    add_flag(*add, "--accept-loss", how.accept_loss,
+             "Serve an emulated disk even if it has lost data");
 
     options->remove = part("remove", "Take a disk from the guest, and close it",
                            "zonebridge lun remove 2 --socket /run/control.sock");

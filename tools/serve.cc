@@ -176,6 +176,7 @@ Outcome choose_disks(ServeArguments& options) {
             misuse("--translate, --allow, --urswrz and --control work only with --virtio scsi"));
     if (const auto possible = check_passing(disk.translate, disk.allow); !possible) return possible;
     disk.force = options.device.force;
+    disk.accept_loss = options.device.accept_loss;
     disk.data_path = options.device.data_path;
     return {};
 }

@@ -83,8 +83,11 @@ CLI::Option* add_device(CLI::App& app, DeviceArguments& device, DiskClient::Acce
                        return std::nullopt;
                    })
             ->required();
-    if (access == DiskClient::Access::write)
-        app.add_flag("--force", device.force, "Write even if the disk is partitioned or in use");
+    if (access == DiskClient::Access::write) {
+        add_flag(app, "--force", device.force, "Write even if the disk is partitioned or in use");
+        add_flag(app, "--accept-loss", device.accept_loss,
+                 "Write even if an emulated disk has lost data");
+    }
     add_parsed(
         app, "--data-path", "any|ioctl|io_uring",
         "How SCSI and NVMe commands reach the kernel (default: the better one of those available)",

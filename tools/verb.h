@@ -55,7 +55,7 @@ CLI::Option* add_flag(CLI::App& app, const std::string& name, bool& flag, const 
 /// Makes the option required, or optional although add_device made it required.
 void require(CLI::Option* option, bool required = true);
 /// The positional DEVICE: required, and checked for a valid device name. Also adds --data-path and,
-/// for verbs that write, --force.
+/// for verbs that write, --force and --accept-loss.
 CLI::Option* add_device(CLI::App& app, DeviceArguments& device, DiskClient::Access access);
 CLI::Option* add_size(CLI::App& app, const std::string& name, std::uint64_t& bytes,
                       const std::string& help);

@@ -60,7 +60,9 @@ Opened open_emulated(const std::string& path, const OpenOptions& options, std::s
                                   "'zonebridge create'",
                                   path, node ? node->words : "not a regular file"));
     }
-    return emulated::open(path, {.writable = options.writable, .reason = std::move(reason)});
+    return emulated::open(path, {.writable = options.writable,
+                                 .accept_loss = options.accept_loss,
+                                 .reason = std::move(reason)});
 }
 
 Opened open_by(DeviceName::Kind transport, const std::string& path, const OpenOptions& options,

@@ -19,6 +19,9 @@ struct OpenOptions {
     bool writable = false;
     /// Also write to a device that is partitioned, mounted or held by another program.
     bool force = false;
+    /// Also write to an emulated disk of which acknowledged data is missing. Otherwise the error names
+    /// that data.
+    bool accept_loss = false;
     /// How commands reach the kernel, for transports with a choice.
     DataPath data_path = DataPath::any;
 };

@@ -1,6 +1,8 @@
 // A served virtio-scsi disk: the order of writes, sessions, stopping rings, resets, and how
 // sessions and servers end.
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 
 #include "tests/served/served_disk.h"
@@ -173,26 +175,58 @@ TEST(Served, SigtermWithWritesInFlightLeavesTheDiskClean) {
     EXPECT_TRUE(state == "implicit-open" || state == "empty") << state;
 }
 
-TEST(Served, FlushedDataSurviveAKilledServer) {
+// Otherwise a flush of the next server would be good for data that is gone.
+TEST(Served, WhatWasAnsweredSurvivesAKilledServer) {
     ServedDisk served;
     {
         Guest guest(served);
-        for (std::uint32_t i = 0; i < 8; ++i)
-            ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone) + i * piece_blocks,
-                                               bytes_of(piece, i), 512))
-                            .good());
+        for (const auto each : {zone, zone + 1})
+            for (std::uint32_t i = 0; i < 8; ++i)
+                ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(each) + i * piece_blocks,
+                                                   bytes_of(piece, i), 512))
+                                .good());
         ASSERT_TRUE(must(guest.scsi->synchronize_cache()).good());
         ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone) + 8 * piece_blocks,
                                            bytes_of(piece, 8), 512))
                         .good());
+        ASSERT_TRUE(must(guest.scsi->zone_action(4, ServedDisk::lba(zone + 1))).good());
         served.kill();
     }
-    served.start();
-    Guest guest(served);
-    const auto written = (guest.pointer(zone) - ServedDisk::lba(zone)) / piece_blocks;
-    EXPECT_GE(written, 8U);
-    EXPECT_LE(written, 9U);
-    expect_pieces(guest, zone, 0, static_cast<std::uint32_t>(written));
+    for (int restarts = 0; restarts < 2; ++restarts) {
+        served.start();
+        Guest guest(served);
+        EXPECT_TRUE(must(guest.scsi->synchronize_cache()).good());
+        ASSERT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + 9 * piece_blocks);
+        expect_pieces(guest, zone, 0, 9);
+        EXPECT_EQ(guest.pointer(zone + 1), ServedDisk::lba(zone + 1));
+        served.kill();
+    }
+}
+
+TEST(Served, ADiskThatLostDataIsNotServedUntilTheLossIsAccepted) {
+    ServedDisk served;
+    {
+        Guest guest(served);
+        ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone), bytes_of(piece, 1), 512)).good());
+        served.kill();
+    }
+    std::filesystem::resize_file(served.disk.path(),
+                                 std::filesystem::file_size(served.disk.path()) - 1);
+    const std::vector<std::string> serve{"serve", served.disk.path(), "--virtio",
+                                         "scsi",  "--socket",         served.socket()};
+    const auto refused = zonebridge(serve);
+    EXPECT_NE(refused.status, 0);
+    EXPECT_NE(refused.err.find("zone 2 ends at offset 8388608 instead of 8404992"),
+              std::string::npos)
+        << refused.err;
+    EXPECT_NE(refused.err.find("--accept-loss"), std::string::npos) << refused.err;
+    const auto looked = zonebridge({"report", served.disk.path()});
+    EXPECT_EQ(looked.status, 0);
+    EXPECT_NE(looked.err.find("data is missing"), std::string::npos) << looked.err;
+    auto accepting = serve;
+    accepting.emplace_back("--accept-loss");
+    Background server(accepting);
+    EXPECT_NE(server.output_until("ready:").find("ready:"), std::string::npos);
 }
 
 TEST(Served, AReadOnlyDiskRefusesEveryChange) {

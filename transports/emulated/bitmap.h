@@ -2,6 +2,7 @@
 // that nothing allocates later.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -34,16 +35,24 @@ class Bitmap {
     [[nodiscard]] std::optional<std::size_t> next_clear(std::size_t from) const noexcept {
         return find(from, ~std::uint64_t{0});
     }
-    /// Moves every set bit of `other`, which has the same size, into this one.
-    void take(Bitmap& other) noexcept {
+    /// Sets every bit that is set in `other`, which has the same size.
+    void add(const Bitmap& other) noexcept {
         if (other.count_ == 0) return;
         count_ = 0;
         for (std::size_t i = 0; i < words_.size(); ++i) {
             words_[i] |= other.words_[i];
-            other.words_[i] = 0;
             count_ += static_cast<std::size_t>(std::popcount(words_[i]));
         }
-        other.count_ = 0;
+    }
+    void clear_all() noexcept {
+        if (count_ == 0) return;
+        std::fill(words_.begin(), words_.end(), 0);
+        count_ = 0;
+    }
+    /// Moves every set bit of `other`, which has the same size, into this one.
+    void take(Bitmap& other) noexcept {
+        add(other);
+        other.clear_all();
     }
 
   private:

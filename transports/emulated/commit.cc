@@ -73,8 +73,28 @@ void Disk::settle_ledger() noexcept {
     });
 }
 
+// The file must be the one that was opened, with all its data: a pointer to bytes that are gone must not
+// become durable.
+int Disk::check_file() noexcept {
+    if (const auto error = check_size()) return error;
+    if (!file_->has_name() || !superblocks_.is_in_file()) return ESTALE;
+    return 0;
+}
+
+// From any thread. Data that was cut off does not come back when a later write makes the file longer.
+int Disk::check_size() noexcept {
+    if (cut_off_.load()) return EIO;
+    const auto least = data_end();  // before the size: both grow
+    const auto size = file_->size();
+    if (!size) return size.error();
+    if (*size >= least) return 0;
+    cut_off_ = true;
+    return EIO;
+}
+
 // On the committing thread.
-int Disk::commit() noexcept {
+Committer::Ended Disk::commit() noexcept {
+    if (const auto error = check_file()) return {error};
     changed_ = false;
     {
         const std::lock_guard guard(lock_);
@@ -83,15 +103,26 @@ int Disk::commit() noexcept {
         slots_.begin_commit();
         unflushed_ = 0;
     }
-    if (const auto error = sync_preferred()) return error;
-    if (const auto error = table_.write(table_.newest_commit() + 1, *this, lock_)) return error;
+    const auto failed_sync = [this](int error) {
+        superblocks_.note_failure(error);
+        return Committer::Ended{error};
+    };
+    if (const auto error = sync_preferred()) return failed_sync(error);
+    if (const auto error = table_.write(table_.newest_commit() + 1, *this, lock_)) {
+        changed_ = true;
+        // Nothing was given up: the data is in the file, and the table can be written again.
+        return {error, error == ENOSPC || error == EDQUOT};
+    }
+    if (superblocks_.marked_live() && !live_.works())
+        if (const auto error = superblocks_.drop_live()) return failed_sync(error);
 #ifndef ZONEBRIDGE_BREAK_SKIP_SYNC
-    if (const auto error = file_->sync()) return error;
+    if (const auto error = file_->sync()) return failed_sync(error);
 #endif
     const std::lock_guard guard(lock_);
+    table_.synced();
     settle_ledger();
     slots_.end_commit();
-    return 0;
+    return {};
 }
 
 // On the committing thread, or in close().

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "base/thread.h"
 
@@ -24,14 +25,14 @@ std::uint64_t Committer::begun() const noexcept {
     return started_;
 }
 
-std::uint64_t Committer::durable() const noexcept {
+Committer::State Committer::state() const noexcept {
     const std::lock_guard guard(lock_);
-    return durable_;
-}
-
-std::uint64_t Committer::reclaimed() const noexcept {
-    const std::lock_guard guard(lock_);
-    return reclaimed_;
+    auto state = state_;
+    if (failure_ != 0) {
+        state.ended = std::numeric_limits<std::uint64_t>::max();
+        state.error = failure_;
+    }
+    return state;
 }
 
 std::optional<int> Committer::failure() const noexcept {
@@ -52,8 +53,8 @@ void Committer::remove(Waker& waker) noexcept {
 
 int Committer::wait(std::uint64_t commit) noexcept {
     std::unique_lock guard(lock_);
-    ended_.wait(guard, [&] { return durable_ >= commit || failure_ != 0 || stopping_; });
-    if (durable_ >= commit) return 0;
+    ended_.wait(guard, [&] { return state_.ended >= commit || failure_ != 0 || stopping_; });
+    if (const auto result = state_.result(commit)) return *result;
     const auto error = failure_.load();
     return error != 0 ? error : ECANCELED;
 }
@@ -84,14 +85,16 @@ void Committer::run() noexcept {
             const auto number = ++started_;
             busy_ = true;
             guard.unlock();
-            const auto error = work_.commit();
+            const auto ended = work_.commit();
             guard.lock();
             busy_ = false;
             reclaim_left_ = true;
-            if (error != 0)
-                failure_ = error;
-            else
-                durable_ = number;
+            state_.ended = number;
+            state_.error = ended.error;
+            if (ended.error == 0)
+                state_.durable = number;
+            else if (!ended.may_retry)
+                failure_ = ended.error;
             wake_all();
         } else if (reclaim_left_) {
             busy_ = true;
@@ -101,7 +104,7 @@ void Committer::run() noexcept {
             busy_ = false;
             reclaim_left_ = more;
             if (!more) {
-                reclaimed_ = durable_;
+                state_.reclaimed = state_.durable;
                 wake_all();
             }
         } else if (idle_commit_) {

@@ -20,11 +20,17 @@ namespace zonebridge::emulated {
 
 class Committer {
   public:
+    /// How a commit ended.
+    struct Ended {
+        int error = 0;           ///< 0 or an errno.
+        bool may_retry = false;  ///< Nothing is lost: a later commit may succeed.
+    };
+
     /// The work that the thread does.
     class Work {
       public:
-        /// Makes everything done before the call durable; 0 or an errno.
-        virtual int commit() noexcept = 0;
+        /// Makes everything done before the call durable.
+        virtual Ended commit() noexcept = 0;
         /// Punches part of the space that commits freed; false when none is left.
         virtual bool reclaim() noexcept = 0;
         /// Whether a slot waits for a commit that no request has asked for.
@@ -35,7 +41,7 @@ class Committer {
     };
 
     /// Signalled once, through its eventfd, when the next commit or punching ends. To miss no end,
-    /// set `waiting` before reading durable(), reclaimed() and failure().
+    /// set `waiting` before reading state().
     struct Waker {
         UniqueFd event;
         std::atomic<bool> waiting = false;
@@ -52,10 +58,21 @@ class Committer {
     /// The newest commit that has begun; to wait for if it covers every change already.
     [[nodiscard]] std::uint64_t begun() const noexcept;
 
-    /// The newest commit that is durable.
-    [[nodiscard]] std::uint64_t durable() const noexcept;
-    /// The newest commit whose freed slots are all punched.
-    [[nodiscard]] std::uint64_t reclaimed() const noexcept;
+    struct State {
+        std::uint64_t durable = 0;    ///< The newest commit that is durable.
+        std::uint64_t reclaimed = 0;  ///< The newest commit whose freed slots are all punched.
+        std::uint64_t ended = 0;      ///< The newest commit that ended, durable or not.
+        int error = 0;                ///< Of that commit, if it is not durable.
+
+        /// 0 or an errno; absent if the commit has not ended.
+        [[nodiscard]] std::optional<int> result(std::uint64_t commit) const noexcept {
+            if (commit <= durable) return 0;
+            if (commit <= ended) return error;
+            return std::nullopt;
+        }
+    };
+    /// Once committing has failed for good, no commit is pending.
+    [[nodiscard]] State state() const noexcept;
     /// The errno that ended all committing; absent if there was no failure.
     [[nodiscard]] std::optional<int> failure() const noexcept;
 
@@ -82,8 +99,7 @@ class Committer {
     std::condition_variable ended_;
     std::uint64_t started_ = 0;
     std::uint64_t wanted_ = 0;
-    std::uint64_t durable_ = 0;
-    std::uint64_t reclaimed_ = 0;
+    State state_;
     std::atomic<int> failure_ = 0;  // an errno; written under lock_
     bool stopping_ = false;
     bool busy_ = false;

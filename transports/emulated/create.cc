@@ -73,6 +73,9 @@ int format(File& file, const Shape& shape, const Uuid& uuid) {
     }
     for (std::uint32_t i = 0; i < geometry.table_sectors; ++i)
         superblock.table_digest += digest_part(i, 1);
+    // With its space, so that a store to the mapped table finds some.
+    if (geometry.live_size != 0)
+        if (const auto error = file.zero(geometry.live_offset, geometry.live_size)) return error;
     // The file extends to the end of the table, even if that is padding.
     const std::uint8_t zero = 0;
     if (const auto error = file.write_all({&zero, 1}, geometry.plain_offset - 1)) return error;

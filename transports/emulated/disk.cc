@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "transports/emulated/last_use.h"
 #include "transports/emulated/loader.h"
 
 namespace zonebridge::emulated {
@@ -43,6 +44,16 @@ Limits limits_of(const Shape& shape, const Geometry& geometry, bool writable) {
     return limits;
 }
 
+// A few of many, so that the text can be read.
+std::string joined(const std::vector<std::string>& parts) {
+    constexpr std::size_t most = 4;
+    std::string text;
+    for (std::size_t i = 0; i < parts.size() && i < most; ++i)
+        text += (i == 0 ? "" : "; ") + parts[i];
+    if (parts.size() > most) text += fmt::format("; and {} more", parts.size() - most);
+    return text;
+}
+
 }  // namespace
 
 Disk::Disk(std::unique_ptr<File> file, std::string path, const FoundSuperblock& found,
@@ -51,54 +62,100 @@ Disk::Disk(std::unique_ptr<File> file, std::string path, const FoundSuperblock& 
       path_(std::move(path)),
       zeroes_(std::move(zeroes)),
       options_(options),
+      instance_(file_->instance()),
       superblocks_(*file_, found),
-      geometry_(found.superblock.shape),
+      geometry_(found.superblock.shape, found.superblock.version),
       limits_(limits_of(found.superblock.shape, geometry_, options.writable)),
       machine_(limits_, this),
       slots_(geometry_),
       ledger_(std::min<std::size_t>(options.ledger_capacity,
                                     std::max(geometry_.layout.zone_count(), 1u))),
-      table_(*file_, geometry_, found.superblock.seed()) {}
+      table_(*file_, geometry_, found.superblock.seed()),
+      live_(*file_, geometry_) {}
 
 Disk::~Disk() {
     if (committer_) committer_->stop();
 }
 
 tl::expected<void, Error> Disk::load() {
-    const auto trusted = options_.in_use || superblocks_.trusted();
-    if (!trusted && options_.writable) {
+    // The live table first: of what can't be written out, the page cache may have the only copy.
+    const auto use = find_last_use(*file_, live_, superblocks_, instance_, options_.in_use, path_);
+    if (!use) return tl::make_unexpected(use.error());
+    const auto repairs = !use->closed && options_.writable;
+    if (repairs) {
         // The state found now must not be lost later: after a kill it may be in memory only.
-        if (const auto error = file_->sync())
+        if (const auto error = file_->sync()) {
+            superblocks_.note_failure(error);
             return tl::make_unexpected(
                 os_failure(error, fmt::format("cannot make {} durable", path_)));
+        }
+        // What is read from now on is what the medium has.
+        file_->drop_cached();
     }
     Loader loader({.file = *file_,
                    .path = path_,
                    .geometry = geometry_,
-                   .trusted = trusted,
-                   .least_size = trusted ? superblocks_.newest().file_size : 0,
+                   .trusted = use->closed,
+                   .from_medium = repairs,
+                   .same_boot = use->same_boot,
+                   .live = use->live ? std::span<const LiveRecord>(*use->live)
+                                     : std::span<const LiveRecord>(),
+                   .least_size = use->closed ? superblocks_.newest().file_size : 0,
                    .hashed_block_size = limits_.physical_block_size},
                   table_, machine_, slots_);
     if (auto loaded = loader.load(); !loaded) return loaded;
-    if (trusted && !options_.in_use && table_.digest() != superblocks_.newest().table_digest)
-        return damaged(path_, "its zone table is older than its superblock");
-    if (trusted || !options_.writable) return {};
+    raise_data_end(loader.data_end());
+    if (options_.writable) live_.map();
+    if (use->closed) {
+        const auto& newest = superblocks_.newest();
+        if (!options_.in_use && table_.digest() != newest.table_digest)
+            return damaged(path_, "its zone table is older than its superblock");
+        raise_data_end(newest.file_size);
+        return {};
+    }
+    auto losses = use->losses;
+    losses.insert(losses.end(), loader.losses().begin(), loader.losses().end());
+    if (!losses.empty()) {
+        missing_ = "data is missing: " + joined(losses);
+        if (options_.writable && !options_.accept_loss)
+            return tl::make_unexpected(Error{
+                StatusCode::media_error,
+                fmt::format("{}: {}. Nothing was changed. Read what is left, for example with "
+                            "'zonebridge read', or give --accept-loss to go on without the "
+                            "missing data",
+                            path_, missing_),
+                {}});
+    } else if (!use->same_boot && !superblocks_.newest().clean) {
+        missing_ =
+            "the host stopped while the disk was in use: this is the state of the last flush";
+        if (!loader.unflushed().empty()) missing_ += " (" + joined(loader.unflushed()) + ")";
+    }
+    if (!options_.writable) return {};
     if (auto repaired = repair(); !repaired) return repaired;
     loader.discard_leftovers();
     return {};
 }
 
 // Writes the zones' records as found, under the number of the commit that they come from: if this
-// is interrupted, the next load() checks that commit's records again.
+// is interrupted, the next load() checks that commit's records again. Only then does the next use begin.
 tl::expected<void, Error> Disk::repair() {
     const auto failed = [&](int error) {
         return tl::make_unexpected(os_failure(error, fmt::format("cannot repair {}", path_)));
     };
-    if (const auto error = superblocks_.mark_unclean()) return failed(error);
-    if (!table_.any_marked()) return {};
-    if (const auto error = table_.write(table_.newest_commit(), *this, lock_)) return failed(error);
-    if (const auto error = file_->sync()) return failed(error);
+    if (table_.any_marked()) {
+        if (const auto error = table_.write(table_.newest_commit(), *this, lock_))
+            return failed(error);
+        if (const auto error = file_->sync()) return failed(error);
+        table_.synced();
+    }
+    const auto next = next_use();
+    if (next.live) live_.begin(next.epoch, LiveTable::key_of(next));
+    if (const auto error = superblocks_.begin_use(next)) return failed(error);
     return {};
+}
+
+Superblock Disk::next_use() const noexcept {
+    return superblocks_.next_use(instance_.value_or(FileInstance{}), instance_ && live_.works());
 }
 
 void Disk::start() {
@@ -189,11 +246,15 @@ Status Disk::settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t leng
             if (status.ok()) {
                 entry->hash += hash;
                 machine_.advance(offset, length);
+                raise_data_end(geometry_.slot_offset(*slots_.of(zone)) + written_of(zone));
             }
         }
         // This slot has no data: free it, so that the next write tries another.
-        if (written_of(zone) == 0) slots_.give_back(zone);
-        forget_if_empty(zone);
+        if (written_of(zone) == 0) {
+            slots_.give_back(zone);
+            forget_if_empty(zone);
+            store_live(zone);
+        }
     }
     if (length != 0) note_change(length);
     return status;
@@ -225,9 +286,26 @@ Status Disk::before_change() noexcept {
     if (committer_)
         if (const auto error = committer_->failure())
             return {StatusCode::io_error, NativeCause::os_error(*error)};
-    if (const auto error = superblocks_.mark_unclean())
+    if (const auto error = check_size())
+        return {StatusCode::io_error, NativeCause::os_error(error)};
+    if (superblocks_.marked_unclean()) return {};
+    const std::lock_guard guard(first_change_);
+    if (superblocks_.marked_unclean()) return {};
+    const auto next = next_use();
+    if (next.live) live_.begin(next.epoch, LiveTable::key_of(next));
+    if (const auto error = superblocks_.mark_unclean(next))
         return {status_of_errno(error), NativeCause::os_error(error)};
     return {};
+}
+
+void Disk::raise_data_end(std::uint64_t end) noexcept {
+    auto known = data_end_.load();
+    while (known < end && !data_end_.compare_exchange_weak(known, end)) continue;
+}
+
+void Disk::note_plain(std::uint64_t end, std::uint64_t bytes) noexcept {
+    if (bytes != 0) raise_data_end(end);
+    note_change(bytes);
 }
 
 void Disk::note_change(std::uint64_t bytes) noexcept {
@@ -268,6 +346,7 @@ std::uint64_t Disk::act(const Request& request, Status& status) noexcept {
     std::uint64_t done = 0;
     for (auto zone = first; zone <= last && status.ok(); ++zone) {
         const std::lock_guard stripe_guard(stripe(zone));
+        touch(zone);
         const std::lock_guard guard(lock_);
         status.code = machine_.act(request.operation, zone);
         if (status.ok()) ++done;
@@ -340,6 +419,22 @@ void Disk::zone_changed(std::uint32_t zone) noexcept {
         written_of(zone) != limits_.layout.capacity_of(zone))
         if (auto* entry = ledger_.find(zone)) entry->finished = true;
     forget_if_empty(zone);
+    store_live(zone);
+}
+
+// Under lock_. The record covers all data that is written, durable or not.
+void Disk::store_live(std::uint32_t zone) noexcept {
+    if (!live_.works() || limits_.layout.is_conventional(zone)) return;
+    ZoneRecord record;
+    record.state = machine_.state(zone);
+    record.written = record.proven = written_of(zone);
+    // Data of preferred zones is overwritten in place, so no hash describes it.
+    if (const auto* entry = ledger_.find(zone); entry != nullptr && !is_preferred(zone)) {
+        record.proven = entry->proven;
+        record.hash = entry->hash;
+    }
+    if (record.written != 0) record.slot = slots_.of(zone);
+    live_.store(zone, record);
 }
 
 // An empty zone has no data and so no slot: the next write gets a fresh one, and the old slot is

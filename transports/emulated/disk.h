@@ -1,12 +1,15 @@
 // An open emulated disk: the zone machine, the location of each zone's data, and how much of it is
 // durable, all under one lock. The queues' writers and readers move the data; Disk decides where it
-// goes, when it counts, and in which order a commit saves it. What is saved belongs to two other
-// objects, SuperblockPair and ZoneTable.
+// goes, when it counts, and in which order a commit saves it. What is saved belongs to other objects:
+// SuperblockPair, ZoneTable and LiveTable.
 //
 // Threads: safe from any thread, except load(), start() and close(), which belong to the code that
 // opens and closes the disk. Lock order: a zone's stripe, then the disk's lock; no thread blocks on
 // I/O while it holds the disk's lock.
 // Ownership: owns the file, the machine and the committing thread.
+//
+// Acknowledged. Every change of a zone is in the live table before it is answered, so that it outlives
+// this process (live_table.h).
 //
 // Durability. The table on disk may be ahead of the data that it describes, because one sync covers
 // both: a record has the hash of the data that was not known durable when the record was written,
@@ -28,6 +31,7 @@
 #include "transports/emulated/file.h"
 #include "transports/emulated/format.h"
 #include "transports/emulated/ledger.h"
+#include "transports/emulated/live_table.h"
 #include "transports/emulated/slots.h"
 #include "transports/emulated/superblock_pair.h"
 #include "transports/emulated/zone_table.h"
@@ -43,6 +47,8 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
         bool writable = false;
         /// Another process is writing the disk: use the state that its last commit left.
         bool in_use = false;
+        /// Go on without acknowledged data that can't be found any more.
+        bool accept_loss = false;
         std::size_t ledger_capacity = 4096;
         /// Data that may accumulate before a commit starts by itself; bounds the data that load()
         /// must verify.
@@ -58,8 +64,9 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
 
     // ---- Opening and closing.
 
-    /// Reads the zone table; after an unclean end determines what is durable and, if writable,
-    /// repairs.
+    /// Reads the zones' state; after an unclean end determines what is left and, if writable, makes it
+    /// durable. If acknowledged data is missing, a writable disk is an error that names it, without
+    /// accept_loss, and nothing is changed.
     [[nodiscard]] tl::expected<void, Error> load();
     /// Starts the committing thread. Requires a writable disk; call it once, after load().
     void start();
@@ -72,13 +79,19 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     [[nodiscard]] Committer* committer() noexcept { return committer_ ? &*committer_ : nullptr; }
     [[nodiscard]] File& file() noexcept { return *file_; }
     [[nodiscard]] const ZeroSource& zeroes() const noexcept { return *zeroes_; }
-    /// Table sectors read from their older copy because the newer one is damaged.
-    [[nodiscard]] std::uint32_t older_sectors() const noexcept { return table_.older_sectors(); }
+    /// What load() found missing, in words; empty if nothing is.
+    [[nodiscard]] const std::string& missing() const noexcept { return missing_; }
 
     // ---- Writing. The caller holds the zone's stripe from grant to settle.
 
     [[nodiscard]] std::mutex& stripe(std::uint32_t zone) noexcept {
         return stripes_[zone % stripes_.size()].lock;
+    }
+    /// Call it before grant(): what may wait for the file system waits here, without the disk's lock.
+    void touch(std::uint32_t zone) noexcept { live_.touch(zone); }
+    /// Without a live table, a change of a zone outlives this process only when a commit covers it.
+    [[nodiscard]] bool answers_after_commit() const noexcept {
+        return limits_.layout.zone_count() != 0 && !live_.works();
     }
 
     /// The place of a write, why it is refused, or what it must wait for.
@@ -107,8 +120,13 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     [[nodiscard]] Status before_change() noexcept;
     /// Notes a write that the next flush must cover.
     void note_change(std::uint64_t bytes) noexcept;
-    /// Whether there are changes that no commit has begun to cover.
-    [[nodiscard]] bool changed() const noexcept { return changed_.load(); }
+    /// The same for a write of `bytes` outside sequential zones, up to `end` in the file.
+    void note_plain(std::uint64_t end, std::uint64_t bytes) noexcept;
+    /// The end in the file, in bytes, of everything that was written. A shorter file has lost data.
+    [[nodiscard]] std::uint64_t data_end() const noexcept { return data_end_.load(); }
+    /// Whether a commit has something to do: there are changes that none has begun to cover, or it will find
+    /// that the file has lost data.
+    [[nodiscard]] bool needs_commit() noexcept { return changed_.load() || check_size() != 0; }
     /// Whether the next commit will free space that zones released.
     [[nodiscard]] bool space_will_return() noexcept;
 
@@ -156,7 +174,7 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
 
     void zone_changed(std::uint32_t zone) noexcept override;
     // commit.cc
-    int commit() noexcept override;
+    Committer::Ended commit() noexcept override;
     bool reclaim() noexcept override;
     bool wants_commit() noexcept override;
     void take_records(std::uint32_t first, std::span<ZoneRecord> out) noexcept override;
@@ -172,7 +190,12 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
         return machine_.written_end(zone) - limits_.layout.start_of(zone);
     }
     [[nodiscard]] tl::expected<void, Error> repair();
+    [[nodiscard]] Superblock next_use() const noexcept;
+    void raise_data_end(std::uint64_t end) noexcept;
+    void store_live(std::uint32_t zone) noexcept;
     // commit.cc
+    [[nodiscard]] int check_file() noexcept;
+    [[nodiscard]] int check_size() noexcept;
     [[nodiscard]] ZoneRecord record_of(std::uint32_t zone) noexcept;
     [[nodiscard]] int sync_preferred() noexcept;
     void settle_ledger() noexcept;
@@ -181,21 +204,27 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     const std::string path_;
     const std::unique_ptr<ZeroSource> zeroes_;
     const Options options_;
+    const std::optional<FileInstance> instance_;
     SuperblockPair superblocks_;
     const Geometry geometry_;
     const Limits limits_;
     bool closed_ = false;
+    std::string missing_;
 
     std::mutex lock_;  // guards the members up to the blank line
     Machine machine_;
     SlotMap slots_;
     Ledger ledger_;
     ZoneTable table_;  // lock_ guards its marks and the encoding
+    LiveTable live_;
     std::uint64_t unflushed_ = 0;
     bool loading_ = true;
 
     std::array<Stripe, 32> stripes_;
+    std::mutex first_change_;  // held while the disk is marked unclean
     std::atomic<bool> changed_ = false;
+    std::atomic<std::uint64_t> data_end_ = 0;
+    std::atomic<bool> cut_off_ = false;  // the file was shorter than that once
     std::atomic<std::uint64_t> reuse_epoch_ = 0;
     std::optional<Committer> committer_;  // last: its thread uses the members above
 };

@@ -46,6 +46,8 @@ struct Shape {
 
 struct OpenOptions {
     bool writable = false;
+    /// Write to a disk of which acknowledged data is missing. Otherwise the error names that data.
+    bool accept_loss = false;
     /// For Identity::reason: why this transport was chosen.
     std::string reason = "the file holds an emulated disk";
 };

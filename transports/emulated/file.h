@@ -18,6 +18,7 @@
 
 #include <tl/expected.hpp>
 
+#include "transports/emulated/format.h"
 #include "zone/status.h"
 
 namespace zonebridge::emulated {
@@ -52,6 +53,25 @@ class File {
     [[nodiscard]] virtual std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept = 0;
     /// The descriptor for io_uring, if the file has one.
     [[nodiscard]] virtual std::optional<int> descriptor() const noexcept { return std::nullopt; }
+
+    /// What is on the medium, whatever the page cache holds: pages that could not be written out stay
+    /// there, and look as if they had been. Requires a sync after the last write. A short read is
+    /// ENODATA.
+    [[nodiscard]] virtual Errno read_medium(std::span<std::uint8_t> to,
+                                            std::uint64_t at) noexcept = 0;
+    /// Drops what the page cache holds, as far as it is written out, so that later reads find the
+    /// medium.
+    virtual void drop_cached() noexcept = 0;
+    /// Part of the file, shared with the page cache: what is stored there outlives this process. Belongs
+    /// to the file. Empty if the file system has no shared mappings. Call it at most once.
+    [[nodiscard]] virtual std::span<std::byte> map(std::uint64_t at,
+                                                   std::uint64_t length) noexcept = 0;
+    /// This file on this running host; absent if that can't be found out.
+    [[nodiscard]] virtual std::optional<FileInstance> instance() noexcept = 0;
+    /// Whether other hosts may use the file at the same time.
+    [[nodiscard]] virtual bool shared_between_hosts() noexcept = 0;
+    /// Whether the file still has a name.
+    [[nodiscard]] virtual bool has_name() noexcept = 0;
 
     // One buffer in our own memory, in full: a short read is ENODATA.
     [[nodiscard]] Errno read_all(std::span<std::uint8_t> to, std::uint64_t at) noexcept;

@@ -36,6 +36,12 @@ enum : std::size_t {
     at_max_active = 88,  // 0: no limit
     at_logical = 92,
     at_physical = 96,
+    at_live = 100,
+    at_failure = 104,
+    at_epoch = 112,
+    at_boot_id = 120,
+    at_inode = 136,
+    at_birth = 144,
     at_checksum = 504,
 };
 
@@ -72,12 +78,20 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
     if (fields.le64(at_checksum) != checksum_of(sector))
         return tl::make_unexpected(
             bad_superblock("is damaged: the superblock's checksum is wrong"));
-    if (version != format_version)
+    if (version != format_version && version != first_format_version)
         return tl::make_unexpected(
             bad_superblock(fmt::format("is damaged: there is no format version {}", version)));
 
     Superblock result;
+    result.version = version;
     std::copy_n(sector + at_uuid, result.uuid.size(), result.uuid.begin());
+    result.epoch = fields.le64(at_epoch);
+    std::copy_n(sector + at_boot_id, result.instance.boot_id.size(),
+                result.instance.boot_id.begin());
+    result.instance.inode = fields.le64(at_inode);
+    result.instance.birth = fields.le64(at_birth);
+    result.live = sector[at_live] != 0;
+    result.failure = fields.le32(at_failure);
     result.generation = fields.le64(at_generation);
     result.clean = sector[at_clean] != 0;
     result.table_digest = fields.le64(at_digest);
@@ -104,7 +118,7 @@ tl::expected<Superblock, Error> decode(const std::uint8_t* sector) {
 
 }  // namespace
 
-Geometry::Geometry(const Shape& shape)
+Geometry::Geometry(const Shape& shape, std::uint32_t version)
     : layout(shape.size, shape.model == Model::none ? 0 : shape.zone_size,
              shape.zone_capacity.value_or(shape.zone_size), shape.conventional,
              shape.model == Model::host_aware ? ZoneType::sequential_write_preferred
@@ -114,7 +128,10 @@ Geometry::Geometry(const Shape& shape)
         static_cast<std::uint32_t>((zones + records_per_sector - 1) / records_per_sector);
     const auto bank = round_up(std::uint64_t{table_sectors} * sector_size, page_size);
     table_banks = {2 * page_size, 2 * page_size + bank};
-    plain_offset = table_banks[1] + bank;
+    live_offset = table_banks[1] + bank;
+    if (version != first_format_version && zones != 0)
+        live_size = page_size + round_up(std::uint64_t{zones} * live_entry_size, page_size);
+    plain_offset = live_offset + live_size;
     if (zones == 0) return;
     slots_offset =
         round_up(plain_offset + layout.zone_size() * layout.conventional_count(), page_size);
@@ -133,7 +150,7 @@ SectorBytes encode(const Superblock& superblock) noexcept {
     auto* at = sector.data();
     std::copy(magic.begin(), magic.end(), at);
     ByteWriter fields(sector);
-    fields.le32(at_version, format_version);
+    fields.le32(at_version, superblock.version);
     at[at_model] = static_cast<std::uint8_t>(superblock.shape.model);
     at[at_clean] = superblock.clean ? 1 : 0;
     std::copy(superblock.uuid.begin(), superblock.uuid.end(), at + at_uuid);
@@ -149,6 +166,13 @@ SectorBytes encode(const Superblock& superblock) noexcept {
     fields.le32(at_max_active, shape.max_active.value_or(0));
     fields.le32(at_logical, shape.logical_block_size);
     fields.le32(at_physical, shape.physical_block_size);
+    at[at_live] = superblock.live ? 1 : 0;
+    fields.le32(at_failure, superblock.failure);
+    fields.le64(at_epoch, superblock.epoch);
+    std::copy(superblock.instance.boot_id.begin(), superblock.instance.boot_id.end(),
+              at + at_boot_id);
+    fields.le64(at_inode, superblock.instance.inode);
+    fields.le64(at_birth, superblock.instance.birth);
     fields.le64(at_checksum, checksum_of(at));
     return sector;
 }

@@ -70,7 +70,7 @@ tl::expected<std::unique_ptr<Disk>, Error> open_disk(std::unique_ptr<File> file,
     auto zeroes = ZeroSource::open();
     if (!zeroes) return tl::make_unexpected(zeroes.error());
     // A damaged file may be short and yet describe a table that needs much memory.
-    const Geometry geometry(found->superblock.shape);
+    const Geometry geometry(found->superblock.shape, found->superblock.version);
     const auto size = file->size();
     if (size && *size < geometry.plain_offset)
         return damaged(path, fmt::format("it is cut off after {}, within its zone table of {}",
@@ -112,6 +112,7 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
         Disk::Options disk_options;
         disk_options.writable = options.writable;
         disk_options.in_use = writer.has_value();
+        disk_options.accept_loss = options.accept_loss;
         auto copy = options.writable ? std::move(file) : nullptr;
         if (!copy) {
             const auto again = open_file(path, O_RDONLY);
@@ -129,11 +130,8 @@ tl::expected<std::unique_ptr<Transport>, Error> open(const std::string& path, Op
         if (writer)
             identity.notice =
                 fmt::format("in use by {}: what is shown here is the last flushed state", *writer);
-        else if (!(*disk)->superblock().clean && (*disk)->older_sectors() != 0)
-            identity.notice = fmt::format(
-                "{} damaged sectors of the zone table were read from their older copy: the data "
-                "flushed last may be missing",
-                (*disk)->older_sectors());
+        else
+            identity.notice = (*disk)->missing();
         return std::make_unique<EmulatedDisk>(std::move(*disk), std::move(identity));
     }
 }

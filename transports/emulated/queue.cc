@@ -145,7 +145,7 @@ std::size_t DiskQueue::write(std::span<const Request> batch, bool may_wait) noex
         } else if (outcome.status.ok() && batch[i].fua) {
             wait_for_commit(completion);
         } else {
-            finish(completion);
+            disk_.is_plain(batch[i].offset) ? finish(completion) : changed(completion);
         }
     }
     return count;
@@ -186,7 +186,15 @@ void DiskQueue::clear_ended(ClearJob& job) noexcept {
 void DiskQueue::act(const Request& request) noexcept {
     Completion completion{request.tag, {}, 0};
     completion.result = disk_.act(request, completion.status);
-    finish(completion);
+    changed(completion);
+}
+
+// A change of zones is answered when the next process would find it, if this one is killed now.
+void DiskQueue::changed(const Completion& completion) noexcept {
+    if (completion.status.ok() && disk_.answers_after_commit())
+        wait_for_commit(completion);
+    else
+        finish(completion);
 }
 
 void DiskQueue::wait_for_commit(const Completion& completion) noexcept {
@@ -199,7 +207,7 @@ void DiskQueue::request_commit() noexcept {
     waker_.waiting = true;
     auto& committer = *disk_.committer();
     // If nothing changed since the newest commit began, that commit covers everything.
-    const auto commit = disk_.changed() ? committer.request() : committer.begun();
+    const auto commit = disk_.needs_commit() ? committer.request() : committer.begun();
     for (auto i = waiting_.size() - unrequested_; i < waiting_.size(); ++i)
         waiting_[i].commit = commit;
     unrequested_ = 0;
@@ -211,14 +219,12 @@ void DiskQueue::look_at_commits() noexcept {
     auto* committer = disk_.committer();
     if (committer == nullptr || (waiting_.empty() && parked_.empty())) return;
     waker_.waiting = true;
-    const auto durable = committer->durable();
-    const auto reclaimed = committer->reclaimed();
-    const auto failure = committer->failure();
+    const auto commits = committer->state();
 
     std::erase_if(waiting_, [&](Waiting& waiting) {
-        if (waiting.commit > durable && !failure) return false;
-        if (waiting.commit > durable)
-            waiting.completion.status = {StatusCode::io_error, NativeCause::os_error(*failure)};
+        const auto result = commits.result(waiting.commit);
+        if (!result) return false;
+        if (*result != 0) waiting.completion.status = status_of_commit(*result);
         finish(waiting.completion);
         return true;
     });
@@ -226,8 +232,13 @@ void DiskQueue::look_at_commits() noexcept {
     if (parked_.empty()) return;
     retrying_.swap(parked_);
     for (const auto& parked : retrying_) {
-        const auto ended = parked.wait == Disk::Grant::Wait::reclaim ? reclaimed : durable;
-        if (failure || (ended >= parked.commit && !behind_parked(parked.request)))
+        // A request behind a parked one has commit 0, and its turn comes when that one is gone.
+        const auto result = commits.result(parked.commit);
+        const auto punched =
+            parked.wait != Disk::Grant::Wait::reclaim || commits.reclaimed >= parked.commit;
+        if (result.value_or(0) != 0)
+            finish({parked.request.tag, status_of_commit(*result), 0});
+        else if (result && punched && !behind_parked(parked.request))
             process({&parked.request, 1}, parked.may_wait);
         else
             parked_.push_back(parked);

@@ -59,6 +59,7 @@ class DiskQueue final : public Queue,
     template <typename Job>
     void ended(std::vector<Job*>& idle, Job& job) noexcept;
     void act(const Request& request) noexcept;
+    void changed(const Completion& completion) noexcept;
     void finish(const Completion& completion) noexcept;
     void wait_for_commit(const Completion& completion) noexcept;
     void request_commit() noexcept;

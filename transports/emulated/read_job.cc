@@ -80,7 +80,11 @@ void ReadJob::take(File::Moved moved) noexcept {
         return;
     }
     if (disk_.limits().read_only && !disk_.still_there(extent_)) return fail(ESTALE);
-    if (*moved == 0) return fill_zeroes();  // nothing was written past the file's end
+    if (*moved == 0) {
+        // Past the file's end nothing was ever written, unless somebody shortened the file.
+        if (extent_.slot || *extent_.file_at < disk_.data_end()) return fail(EIO);
+        return fill_zeroes();
+    }
     done_ += *moved;
 }
 

@@ -19,18 +19,55 @@ tl::expected<FoundSuperblock, Error> read_superblock(File& file, const std::stri
     return found;
 }
 
-int SuperblockPair::mark_unclean() noexcept {
-    if (marked_unclean_.load()) return 0;
-    const std::lock_guard guard(lock_);
-    if (marked_unclean_.load()) return 0;
+Superblock SuperblockPair::next_use(const FileInstance& instance, bool live) const noexcept {
     auto next = newest_;
     next.clean = false;
-    if (const auto error = write(next)) return error;
-    marked_unclean_ = true;
-    return 0;
+    next.epoch += 1;
+    next.instance = instance;
+    next.live = live;
+    next.failure = 0;
+    return next;
+}
+
+int SuperblockPair::begin_use(const Superblock& next) noexcept {
+    const std::lock_guard guard(lock_);
+    return write(next);
+}
+
+int SuperblockPair::mark_unclean(const Superblock& next) noexcept {
+    const std::lock_guard guard(lock_);
+    return marked_unclean_.load() ? 0 : write(next);
+}
+
+int SuperblockPair::drop_live() noexcept {
+    const std::lock_guard guard(lock_);
+    auto next = newest_;
+    next.live = false;
+    return write(next);
+}
+
+void SuperblockPair::note_failure(int error) noexcept {
+    const std::lock_guard guard(lock_);
+    if (newest_.failure != 0) return;
+    auto next = newest_;
+    next.failure = static_cast<std::uint32_t>(error);
+    next.generation += 1;
+    const auto sector = encode(next);
+    // It can't be expected to reach the medium, but the page cache has it while the host runs.
+    if (file_.write_all(sector, (next.generation & 1) * page_size) != 0) return;
+    newest_ = next;
+    static_cast<void>(file_.sync());
+}
+
+bool SuperblockPair::is_in_file() noexcept {
+    const std::lock_guard guard(lock_);
+    SectorBytes found{};
+    return file_.read_all(found, (newest_.generation & 1) * page_size) == 0 &&
+           found == encode(newest_);
 }
 
 int SuperblockPair::mark_clean(std::uint64_t table_digest) noexcept {
+    const std::lock_guard guard(lock_);
     auto next = newest_;
     next.clean = true;
     next.table_digest = table_digest;
@@ -47,6 +84,8 @@ int SuperblockPair::write(Superblock next) noexcept {
     if (const auto error = file_.write_all(sector, (next.generation & 1) * page_size)) return error;
     if (const auto error = file_.sync()) return error;
     newest_ = next;
+    live_ = next.live;
+    marked_unclean_ = !next.clean;
     return 0;
 }
 

@@ -26,6 +26,11 @@ Status status_of_write(int error) noexcept {
     return {code, NativeCause::os_error(error)};
 }
 
+Status status_of_commit(int error) noexcept {
+    const auto full = error == ENOSPC || error == EDQUOT;
+    return {full ? StatusCode::no_space : StatusCode::io_error, NativeCause::os_error(error)};
+}
+
 Status status_of_clear(int error) noexcept {
     return error == 0 ? Status{} : status_of_write(error);
 }
@@ -55,6 +60,7 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
     const auto& layout = disk_.limits().layout;
     const auto zone = layout.zone_of(first.offset);
     const std::lock_guard guard(disk_.stripe(zone));
+    disk_.touch(zone);
     const auto grant = disk_.grant(
         zone, first.operation == Operation::append ? std::nullopt : std::optional(first.offset),
         first.length);
@@ -166,7 +172,7 @@ Status Writer::write_plain(const Request& request) noexcept {
     const auto at = disk_.plain_at(request.offset);
     const auto put_down =
         request.operation == Operation::write_zeroes ? put_zeroes(request, at) : put(at);
-    disk_.note_change(put_down.bytes);
+    disk_.note_plain(at + put_down.bytes, put_down.bytes);
     if (put_down.bytes == request.length) return {};
     return status_of_write(put_down.error);
 }

@@ -61,7 +61,9 @@ class Writer {
 
 /// The status for a failed write to the host's file.
 [[nodiscard]] Status status_of_write(int error) noexcept;
-/// The same for the result of Disk::clear, which may be 0.
+/// The status of a request whose commit failed with this errno.
+[[nodiscard]] Status status_of_commit(int error) noexcept;
+/// The same as status_of_write for the result of Disk::clear, which may be 0.
 [[nodiscard]] Status status_of_clear(int error) noexcept;
 
 }  // namespace zonebridge::emulated

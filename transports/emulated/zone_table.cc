@@ -18,10 +18,12 @@ ZoneTable::ZoneTable(File& file, const Geometry& geometry, std::uint64_t seed)
       geometry_(geometry),
       seed_(seed),
       dirty_(geometry.table_sectors),
+      unsynced_(geometry.table_sectors),
       generations_(geometry.table_sectors),
       buffer_(write_piece * sector_size) {}
 
-tl::expected<void, Error> ZoneTable::read(const std::string& path, const Visit& visit) {
+tl::expected<void, Error> ZoneTable::read(Source source, const std::string& path,
+                                          const Visit& visit) {
     const auto sectors = geometry_.table_sectors;
     constexpr auto per_piece = static_cast<std::uint32_t>(read_piece / sector_size);
     std::vector<std::uint8_t> banks(2 * read_piece);
@@ -30,7 +32,9 @@ tl::expected<void, Error> ZoneTable::read(const std::string& path, const Visit& 
         const auto length = count * sector_size;
         for (std::size_t copy = 0; copy < 2; ++copy) {
             const auto into = std::span(banks).subspan(copy * read_piece, length);
-            if (const auto error = file_.read_all(into, geometry_.table_sector(first, copy)))
+            const auto at = geometry_.table_sector(first, copy);
+            if (const auto error = source == Source::medium ? file_.read_medium(into, at)
+                                                            : file_.read_all(into, at))
                 return tl::make_unexpected(
                     os_failure(error, fmt::format("cannot read the zone table of {}", path)));
         }
@@ -43,7 +47,6 @@ tl::expected<void, Error> ZoneTable::read(const std::string& path, const Visit& 
                 return damaged(path, fmt::format("both copies of zone table sector {} are "
                                                  "unreadable (zones {} and following)",
                                                  index, index * records_per_sector));
-            if (!copy->both_good) ++older_sectors_;
             generations_[index] = copy->sector.generation;
             newest_commit_ = std::max(newest_commit_, copy->sector.commit);
             if (auto visited = visit(*copy); !visited) return visited;
@@ -79,7 +82,6 @@ int ZoneTable::write(std::uint64_t commit, Records& records, std::mutex& lock) n
         std::size_t end = 0;
     };
     std::array<Run, write_piece> runs;
-    newest_commit_ = commit;
     std::optional<std::size_t> next = 0;
     for (;;) {
         std::size_t used = 0;
@@ -89,9 +91,10 @@ int ZoneTable::write(std::uint64_t commit, Records& records, std::mutex& lock) n
             while (used < buffer_.size() && (next = dirty_.next_set(*next)).has_value()) {
                 const auto index = static_cast<std::uint32_t>((*next)++);
                 dirty_.clear(index);
-                ++generations_[index];
+                if (!unsynced_.test(index)) ++generations_[index];
+                unsynced_.set(index);
                 encode_sector(
-                    index, records,
+                    index, commit, records,
                     std::span<std::uint8_t, sector_size>(buffer_.data() + used, sector_size));
                 const auto at = geometry_.table_sector(index, generations_[index]);
                 if (run_count != 0 && runs[run_count - 1].at + (runs[run_count - 1].end -
@@ -105,20 +108,26 @@ int ZoneTable::write(std::uint64_t commit, Records& records, std::mutex& lock) n
         }
         for (const auto& run : std::span(runs).first(run_count))
             if (const auto error = file_.write_all(
-                    std::span(buffer_).subspan(run.begin, run.end - run.begin), run.at))
+                    std::span(buffer_).subspan(run.begin, run.end - run.begin), run.at)) {
+                const std::lock_guard guard(lock);
+                dirty_.add(unsynced_);
                 return error;
-        if (!next) return 0;
+            }
+        if (!next) {
+            newest_commit_ = commit;
+            return 0;
+        }
     }
 }
 
-void ZoneTable::encode_sector(std::uint32_t index, Records& records,
+void ZoneTable::encode_sector(std::uint32_t index, std::uint64_t commit, Records& records,
                               std::span<std::uint8_t, sector_size> out) const noexcept {
     std::array<ZoneRecord, records_per_sector> taken;
     const auto first = static_cast<std::uint32_t>(index * records_per_sector);
     const auto of_sector = std::span(taken).first(
         std::min<std::size_t>(taken.size(), geometry_.layout.zone_count() - first));
     records.take_records(first, of_sector);
-    encode(TableSector{index, generations_[index], newest_commit_}, of_sector, seed_, out);
+    encode(TableSector{index, generations_[index], commit}, of_sector, seed_, out);
 }
 
 std::uint64_t ZoneTable::digest() const noexcept {

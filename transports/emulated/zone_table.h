@@ -49,9 +49,11 @@ class ZoneTable {
         bool both_good = false;
     };
     using Visit = std::function<tl::expected<void, Error>(const Copy&)>;
+    enum class Source : std::uint8_t { file, medium };
     /// Reads every sector, in order, and ends at the first error; its own errors name `path`. Call
     /// it once, before write(). `visit` may mark zones.
-    [[nodiscard]] tl::expected<void, Error> read(const std::string& path, const Visit& visit);
+    [[nodiscard]] tl::expected<void, Error> read(Source source, const std::string& path,
+                                                 const Visit& visit);
     /// The zone's newest record in the file now, where another process may have written it; absent
     /// if it can't be read.
     [[nodiscard]] std::optional<ZoneRecord> find(std::uint32_t zone) const noexcept;
@@ -59,13 +61,15 @@ class ZoneTable {
     /// The zone's sector must be written.
     void mark(std::uint32_t zone) noexcept { dirty_.set(zone / records_per_sector); }
     [[nodiscard]] bool any_marked() const noexcept { return dirty_.count() != 0; }
-    /// Writes the marked sectors; 0 or an errno. They are not durable before the next sync.
+    /// Writes the marked sectors; 0 or an errno. They are not durable before the next sync. After a
+    /// failure, all sectors written since the last sync are marked, and the commit can be written again
+    /// under its number.
     [[nodiscard]] int write(std::uint64_t commit, Records& records, std::mutex& lock) noexcept;
+    /// What write() wrote is durable.
+    void synced() noexcept { unsynced_.clear_all(); }
 
-    /// The newest commit that read() found or write() began. After a failed write() no commit may follow.
+    /// The newest commit that read() found or write() wrote.
     [[nodiscard]] std::uint64_t newest_commit() const noexcept { return newest_commit_; }
-    /// Sectors that read() took from the older copy because the newer one is damaged.
-    [[nodiscard]] std::uint32_t older_sectors() const noexcept { return older_sectors_; }
     /// Of all sectors, for a clean superblock.
     [[nodiscard]] std::uint64_t digest() const noexcept;
 
@@ -74,17 +78,18 @@ class ZoneTable {
 
     [[nodiscard]] std::optional<Copy> choose(std::uint32_t index, Bytes bank_a,
                                              Bytes bank_b) const noexcept;
-    void encode_sector(std::uint32_t index, Records& records,
+    void encode_sector(std::uint32_t index, std::uint64_t commit, Records& records,
                        std::span<std::uint8_t, sector_size> out) const noexcept;
 
     File& file_;
     const Geometry& geometry_;
     const std::uint64_t seed_;
     Bitmap dirty_;
+    Bitmap
+        unsynced_;  // written after the last sync: their newest copy may be lost or written again
     std::vector<std::uint64_t> generations_;  // of the newest copy of each sector
     std::vector<std::uint8_t> buffer_;        // of write()
     std::uint64_t newest_commit_ = 0;
-    std::uint32_t older_sectors_ = 0;
 };
 
 }  // namespace zonebridge::emulated

@@ -18,7 +18,7 @@ class HeldUnit final : public zbc::LogicalUnit {
   public:
     class Queue final : public zbc::TaskQueue {
       public:
-        Queue(HeldUnit& unit, Loop& loop) : unit_(unit), loop_(loop) { ++unit_.queues; }
+        Queue(HeldUnit& unit, Loop& loop) : unit_(unit), loop_(loop) {}
         ~Queue() override { --unit_.queues; }
         std::size_t submit(std::span<const zbc::Task> tasks) noexcept override {
             if (tasks.empty()) return 0;
@@ -45,8 +45,11 @@ class HeldUnit final : public zbc::LogicalUnit {
     zbc::TransferLimits transfer_limits() const noexcept override { return limits; }
     tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(Loop& loop,
                                                                     std::size_t) override {
-        if (queues >= most_queues)
+        // Counted first, because two workers open their queues at once.
+        if (++queues > most_queues) {
+            --queues;
             return tl::unexpected(Error{StatusCode::io_error, "no more queues", {}});
+        }
         return std::make_unique<Queue>(*this, loop);
     }
     void reset() noexcept override { ++resets; }

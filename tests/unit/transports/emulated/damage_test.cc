@@ -154,7 +154,7 @@ TEST_F(DamagedFile, AnOlderTableUnderANewerSuperblockIsRefused) {
 
 TEST_F(DamagedFile, ANewerFormatIsReported) {
     auto bytes = original_;
-    bytes[8] = bytes[page_size + 8] = 2;
+    bytes[8] = bytes[page_size + 8] = 3;
     EXPECT_NE(look_at(bytes).find("use a newer zonebridge"), std::string::npos);
 }
 

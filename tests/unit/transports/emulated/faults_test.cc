@@ -34,9 +34,16 @@ class FailingDisk : public ::testing::Test {
         ASSERT_TRUE(queue) << queue.error().message;
         driver_.emplace(std::move(*queue), *ring_);
     }
+    /// Without closing the disk: as if the process had been killed.
     void close() {
         driver_.reset();
         disk_.reset();
+    }
+    /// Why the disk can't be opened for writing; empty if it can be.
+    std::string open_error() {
+        auto file = std::make_unique<FaultyFile>(host_file(::open(path_.c_str(), O_RDWR)), faults_);
+        const auto disk = open_disk(std::move(file), path_, {.writable = true});
+        return disk ? "" : disk.error().message;
     }
     std::vector<Completion> write_blocks(std::uint64_t offset, std::size_t count,
                                          const Bytes& data) {
@@ -83,6 +90,24 @@ TEST_F(FailingDisk, WaitsForTheSpaceThatAResetGivesBack) {
     const auto data = pattern(2, 12288);
     for (const auto& done : write_blocks(3 * zone_size, 3, data)) EXPECT_TRUE(done.status.ok());
     EXPECT_EQ(driver_->read(3 * zone_size, 12288), data);
+}
+
+// The table of zones can't be written on a full file system that copies what it overwrites.
+TEST_F(FailingDisk, AFullFileSystemFailsAFlushThatSucceedsWhenThereIsSpaceAgain) {
+    for (const auto offset : {std::uint64_t{0}, std::uint64_t{4096}}) {
+        ASSERT_TRUE(driver_->write(2 * zone_size + offset, pattern(1, 4096)).ok());
+        faults_.write_error = ENOSPC;
+        for (int i = 0; i < 2; ++i)
+            EXPECT_EQ(driver_->flush(),
+                      (Status{StatusCode::no_space, NativeCause::os_error(ENOSPC)}));
+        faults_.write_error = 0;
+        EXPECT_TRUE(driver_->flush().ok());
+    }
+    close();
+    faults_.other_boot = true;
+    open();
+    EXPECT_EQ(driver_->report(1, 2 * zone_size)[0].write_pointer, 2 * zone_size + 8192);
+    EXPECT_EQ(driver_->read(2 * zone_size + 4096, 4096), pattern(1, 4096));
 }
 
 // While slots are punched they are neither free nor waiting for anything: with no other slot left,
@@ -161,8 +186,20 @@ TEST_F(FailingDisk, AFailedSyncFailsAllLaterWritesAndFlushes) {
     ASSERT_FALSE(closed);
     EXPECT_NE(closed.error().message.find(path_), std::string::npos);
     disk_.reset();
-    open();
+    // The next process is not deceived by data that is in the page cache only, and a restart does not
+    // make the failure forgotten.
+    for (const auto other_boot : {false, true}) {
+        faults_.other_boot = other_boot;
+        const auto refused = open_error();
+        EXPECT_NE(refused.find("could not be made durable"), std::string::npos) << refused;
+        EXPECT_NE(refused.find("--accept-loss"), std::string::npos) << refused;
+    }
+    faults_.other_boot = false;
+    open({.writable = true, .accept_loss = true});
     EXPECT_EQ(driver_->read(2 * zone_size, 4096), pattern(1, 4096));
+    EXPECT_TRUE(driver_->flush().ok());
+    close();
+    open();  // the loss was accepted once and for all
 }
 
 TEST_F(FailingDisk, ReadsThatMissThePageCacheGoThroughTheRing) {

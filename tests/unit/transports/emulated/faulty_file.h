@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <thread>
 
@@ -25,6 +26,10 @@ struct Faults {
     std::atomic<int> read_error = 0;
     std::atomic<bool> cold = false;  ///< Reads find nothing in the page cache.
     std::atomic<std::uint64_t> syncs = 0;
+    std::function<void()> after_size;      ///< Called when the size was asked for.
+    std::atomic<bool> no_mapping = false;  ///< As on a file system without shared mappings.
+    std::atomic<bool> other_boot = false;  ///< As if the host had been restarted.
+    std::atomic<bool> network = false;     ///< As on a file system that hosts share.
 };
 
 class FaultyFile final : public File {
@@ -70,11 +75,31 @@ class FaultyFile final : public File {
         if (at + length > faults_.full_at) return ENOSPC;
         return file_->zero(at, length);
     }
-    tl::expected<std::uint64_t, int> size() noexcept override { return file_->size(); }
+    tl::expected<std::uint64_t, int> size() noexcept override {
+        const auto size = file_->size();
+        if (faults_.after_size) faults_.after_size();
+        return size;
+    }
     std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept override {
         return file_->next_data(from);
     }
     std::optional<int> descriptor() const noexcept override { return file_->descriptor(); }
+    Errno read_medium(std::span<std::uint8_t> to, std::uint64_t at) noexcept override {
+        if (const int error = faults_.read_error) return error;
+        return file_->read_medium(to, at);
+    }
+    void drop_cached() noexcept override { file_->drop_cached(); }
+    std::span<std::byte> map(std::uint64_t at, std::uint64_t length) noexcept override {
+        if (faults_.no_mapping) return {};
+        return file_->map(at, length);
+    }
+    std::optional<FileInstance> instance() noexcept override {
+        auto instance = file_->instance();
+        if (instance && faults_.other_boot) instance->boot_id.fill(1);
+        return instance;
+    }
+    bool shared_between_hosts() noexcept override { return faults_.network; }
+    bool has_name() noexcept override { return file_->has_name(); }
 
   private:
     std::unique_ptr<File> file_;

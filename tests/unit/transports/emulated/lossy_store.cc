@@ -61,6 +61,8 @@ class LossyFile final : public File {
         if (store_.count_change()) return EIO;
         for (const auto& [sector, versions] : store_.pending_)
             store_.durable_[sector] = versions.back();
+        for (const auto& [sector, content] : store_.unsynced_stores())
+            store_.durable_[sector] = content;
         store_.pending_.clear();
         store_.durable_size_ = store_.size_;
         return 0;
@@ -90,9 +92,35 @@ class LossyFile final : public File {
             if (sector >= first && !found) found = sector;
         for (const auto& [sector, versions] : store_.pending_)
             if (sector >= first && (!found || sector < *found)) found = sector;
+        if (from < store_.mapped_at_ + store_.mapped_.size()) {
+            const auto mapped = store_.mapped_at_ / LossyStore::sector_size;
+            if (!found || mapped < *found) found = mapped;
+        }
         if (!found) return std::nullopt;
         return std::max(from, *found * LossyStore::sector_size);
     }
+    Errno read_medium(std::span<std::uint8_t> to, std::uint64_t at) noexcept override {
+        return read_all(to, at);
+    }
+    void drop_cached() noexcept override {}
+    std::span<std::byte> map(std::uint64_t at, std::uint64_t length) noexcept override {
+        const std::lock_guard guard(store_.lock_);
+        std::vector<std::uint8_t> mapped(length);
+        for (std::uint64_t i = 0; i < length; i += LossyStore::sector_size) {
+            const auto sector = store_.content((at + i) / LossyStore::sector_size);
+            std::copy(sector.begin(), sector.end(), mapped.begin() + static_cast<long>(i));
+        }
+        store_.mapped_ = std::move(mapped);
+        store_.mapped_at_ = at;
+        return std::as_writable_bytes(std::span(store_.mapped_));
+    }
+    std::optional<FileInstance> instance() noexcept override {
+        FileInstance instance;
+        instance.boot_id.fill(store_.boot_);
+        return instance;
+    }
+    bool shared_between_hosts() noexcept override { return false; }
+    bool has_name() noexcept override { return true; }
 
   private:
     LossyStore& store_;
@@ -136,6 +164,12 @@ bool LossyStore::count_change() {
 }
 
 LossyStore::Sector LossyStore::content(std::uint64_t sector) const {
+    const auto at = sector * sector_size;
+    if (at >= mapped_at_ && at < mapped_at_ + mapped_.size()) {
+        Sector result;
+        std::memcpy(result.data(), &mapped_[at - mapped_at_], result.size());
+        return result;
+    }
     if (const auto found = pending_.find(sector); found != pending_.end())
         return found->second.back();
     if (const auto found = durable_.find(sector); found != durable_.end()) return found->second;
@@ -144,6 +178,18 @@ LossyStore::Sector LossyStore::content(std::uint64_t sector) const {
 
 void LossyStore::put(std::uint64_t sector, const Sector& content) {
     pending_[sector].push_back(content);
+}
+
+// What was stored to the mapped part since the last sync.
+std::map<std::uint64_t, LossyStore::Sector> LossyStore::unsynced_stores() const {
+    std::map<std::uint64_t, Sector> stores;
+    for (std::uint64_t i = 0; i < mapped_.size(); i += sector_size) {
+        const auto sector = (mapped_at_ + i) / sector_size;
+        const auto now = content(sector);
+        const auto durable = durable_.find(sector);
+        if (now != (durable == durable_.end() ? Sector{} : durable->second)) stores[sector] = now;
+    }
+    return stores;
 }
 
 std::unique_ptr<LossyStore> LossyStore::survivor(Random& random) {
@@ -161,6 +207,9 @@ std::unique_ptr<LossyStore> LossyStore::survivor(Random& random) {
             any_version ? versions[random() % versions.size()] : versions.back();
         size = std::max(size, std::min(size_, (sector + 1) * sector_size));
     }
+    for (const auto& [sector, content] : unsynced_stores())
+        if (random() % 100 < keep) result->durable_[sector] = content;
+    result->boot_ = static_cast<std::uint8_t>(boot_ + 1);
     if (random() % 2 == 0) size = size_;
     result->size_ = result->durable_size_ = size;
     return result;
@@ -171,6 +220,9 @@ std::unique_ptr<LossyStore> LossyStore::after_kill() {
     auto result = std::make_unique<LossyStore>();
     result->durable_ = durable_;
     result->pending_ = pending_;
+    for (const auto& [sector, content] : unsynced_stores())
+        result->pending_[sector].push_back(content);
+    result->boot_ = boot_;
     result->size_ = size_;
     result->durable_size_ = durable_size_;
     return result;

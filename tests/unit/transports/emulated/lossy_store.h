@@ -1,5 +1,7 @@
 // A disk's file in memory that loses unsynced data in a power cut. Of each 512-byte sector, the
-// durable version or any later one survives, whatever happens to other sectors.
+// durable version or any later one survives, whatever happens to other sectors. A mapped part is memory
+// of the store: like the page cache, it keeps what was stored when the process is killed, and any part
+// of it may be durable.
 //
 // Threads: the thread that made the store drives the test. Changes by other threads wait until the
 // test allows them, so that a run can be repeated.
@@ -56,6 +58,7 @@ class LossyStore {
     [[nodiscard]] bool count_change();
     [[nodiscard]] Sector content(std::uint64_t sector) const;
     void put(std::uint64_t sector, const Sector& content);
+    [[nodiscard]] std::map<std::uint64_t, Sector> unsynced_stores() const;
 
     std::mutex lock_;
     std::condition_variable changed_;
@@ -67,6 +70,9 @@ class LossyStore {
     std::map<std::uint64_t, std::vector<Sector>> pending_;  // oldest first
     std::uint64_t size_ = 0;
     std::uint64_t durable_size_ = 0;
+    std::vector<std::uint8_t> mapped_;
+    std::uint64_t mapped_at_ = 0;
+    std::uint8_t boot_ = 1;  // another number after each power cut
     std::uint64_t changes_ = 0;
     std::optional<std::uint64_t> cut_at_;
     bool dead_ = false;
