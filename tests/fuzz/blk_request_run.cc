@@ -239,9 +239,7 @@ class Session {
         if (!answers)
             require(std::all_of(one.reply().begin(), one.reply().end(),
                                 [](auto byte) { return byte == canary; }));
-        const auto offset = request.sector < oracle_.size() / sector_size
-                                ? request.sector * sector_size
-                                : oracle_.size();
+        const auto offset = byte_of_sector(request.sector);
         switch (request.type) {
             case blk::in:
                 return judge_read(one, offset, ok);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "base/bytes.h"
 
@@ -127,10 +128,15 @@ BlkRequest some_blk_request(Input& input, const DiskOracle& oracle, std::uint64_
     return request;
 }
 
+std::uint64_t byte_of_sector(std::uint64_t sector) noexcept {
+    constexpr auto last = std::numeric_limits<std::uint64_t>::max();
+    return sector <= last / sector_size ? sector * sector_size : last;
+}
+
 std::vector<ClearRange> ranges_of(const BlkRequest& request) {
     std::vector<ClearRange> ranges;
     for (std::size_t at = 0; at + range_size <= request.out.size(); at += range_size)
-        ranges.push_back({ByteView(request.out).le64(at) * sector_size,
+        ranges.push_back({byte_of_sector(ByteView(request.out).le64(at)),
                           ByteView(request.out).le32(at + 8) * sector_size,
                           ByteView(request.out).le32(at + 12)});
     return ranges;

@@ -27,6 +27,9 @@ struct BlkRequest {
                                           std::uint64_t with);
 
 /// One range of a discard or a write of zeroes, decoded from its bytes.
+/// The first byte of a sector; the last byte there can be, which is on no disk, if the number is too large.
+[[nodiscard]] std::uint64_t byte_of_sector(std::uint64_t sector) noexcept;
+
 struct ClearRange {
     std::uint64_t offset = 0;  ///< In bytes.
     std::uint64_t length = 0;

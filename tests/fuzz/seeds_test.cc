@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
+#include "tests/fuzz/blk_requests.h"
 #include "tests/fuzz/request_seeds.h"
 #include "tests/fuzz/targets.h"
 #include "tests/unit/support/target_commands.h"
@@ -73,6 +75,20 @@ TEST(FuzzSeeds, EveryTypeOfBlkRequestSucceedsInASeed) {
         EXPECT_GT(tally.good[type], 0U) << type;
         EXPECT_GT(tally.good[type] + tally.refused[type], 1U) << type;
     }
+}
+
+// Modulo 2^64 this sector's first byte is on the disk, and the oracle expected the request to succeed.
+TEST(FuzzSeeds, TheOracleFindsASectorPastEveryDiskOnNoDisk) {
+    BlkRequest request;
+    request.type = driver::blk::discard;
+    request.out.resize(16);
+    ByteWriter(request.out).le64(0, 0x5B00'0000'0000'0008);
+    ByteWriter(request.out).le32(8, 8);
+    const auto ranges = ranges_of(request);
+    ASSERT_EQ(ranges.size(), 1U);
+    EXPECT_GT(ranges[0].offset, std::uint64_t{1} << 63);
+    EXPECT_EQ(ranges[0].length, 4096U);
+    EXPECT_EQ(byte_of_sector(8), 4096U);
 }
 
 TEST(FuzzSeeds, ChangedBlkRequestsViolateNoCondition) {
