@@ -210,8 +210,10 @@ TEST(Served, ADiskThatLostDataIsNotServedUntilTheLossIsAccepted) {
         ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone), bytes_of(piece, 1), 512)).good());
         served.kill();
     }
+    // The last byte of the piece; the file has room for the whole zone.
     std::filesystem::resize_file(served.disk.path(),
-                                 std::filesystem::file_size(served.disk.path()) - 1);
+                                 std::filesystem::file_size(served.disk.path()) -
+                                     ServedDisk::zone_blocks * ServedDisk::block + piece - 1);
     const std::vector<std::string> serve{"serve", served.disk.path(), "--virtio",
                                          "scsi",  "--socket",         served.socket()};
     const auto refused = zonebridge(serve);

@@ -224,6 +224,7 @@ Disk::Grant Disk::grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
         entry->pinned = true;
         stripes_[zone % stripes_.size()].writing = zone;
         grant.file_at = geometry_.slot_offset(*slot) + (grant.offset - start);
+        grant.room = geometry_.slot_offset(*slot + 1);
         if (grant.offset - start > written) grant.gap = grant.offset - start - written;
     }
     if (ask_for_commit) committer_->request();
@@ -286,8 +287,8 @@ Status Disk::before_change() noexcept {
     if (committer_)
         if (const auto error = committer_->failure())
             return {StatusCode::io_error, NativeCause::os_error(*error)};
-    if (const auto error = check_size())
-        return {StatusCode::io_error, NativeCause::os_error(error)};
+    if (cut_off_.load(std::memory_order_relaxed))
+        return {StatusCode::io_error, NativeCause::os_error(EIO)};
     if (superblocks_.marked_unclean()) return {};
     const std::lock_guard guard(first_change_);
     if (superblocks_.marked_unclean()) return {};
@@ -301,6 +302,29 @@ Status Disk::before_change() noexcept {
 void Disk::raise_data_end(std::uint64_t end) noexcept {
     auto known = data_end_.load();
     while (known < end && !data_end_.compare_exchange_weak(known, end)) continue;
+}
+
+int Disk::grow(std::uint64_t end) noexcept {
+    const std::lock_guard guard(growing_);
+    if (end <= data_end()) return 0;
+    if (const auto error = check_size()) return error;
+    // Past the host's largest file size, the write itself shows what is possible. No growing after that:
+    // such writes may make the file longer at the same time, and growing would cut it.
+    if (at_largest_size_) return 0;
+    const auto size = file_->size();
+    if (!size) return size.error();
+    at_largest_size_ = *size < end && file_->grow(end) != 0;
+    if (!at_largest_size_) raise_data_end(end);
+    return 0;
+}
+
+std::uint64_t Disk::plain_room(std::uint64_t end) const noexcept {
+    constexpr std::uint64_t step = 64 << 20;
+    const auto& layout = geometry_.layout;
+    const auto limit = layout.zone_count() == 0
+                           ? geometry_.plain_offset + limits_.size()
+                           : geometry_.plain_offset + layout.start_of(layout.conventional_count());
+    return std::min((end + step - 1) / step * step, limit);
 }
 
 void Disk::note_plain(std::uint64_t end, std::uint64_t bytes) noexcept {

@@ -102,10 +102,17 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
         std::uint64_t offset = 0;   ///< On the disk.
         std::uint64_t file_at = 0;  ///< In the file.
         std::uint64_t gap = 0;      ///< Bytes before it to be zeroed first.
+        std::uint64_t room = 0;     ///< Where the zone's space in the file ends: for make_room().
     };
     /// A write or append into one sequential zone; `offset` absent for an append.
     [[nodiscard]] Grant grant(std::uint32_t zone, std::optional<std::uint64_t> offset,
                               std::uint64_t length) noexcept;
+    /// Required before a write up to `end` in the file. The file is made longer before data is written
+    /// there, in large steps: so a file that somebody shortened is noticed at the latest when a write
+    /// would make it longer again. 0 or an errno.
+    [[nodiscard]] int make_room(std::uint64_t end) noexcept {
+        return end <= data_end_.load(std::memory_order_relaxed) ? 0 : grow(end);
+    }
     /// Ends a granted write: `length` bytes at `offset`, including the gap, are in the file and
     /// have `hash`. Also required if `length` is 0.
     [[nodiscard]] Status settle(std::uint32_t zone, std::uint64_t offset, std::uint64_t length,
@@ -122,11 +129,13 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     void note_change(std::uint64_t bytes) noexcept;
     /// The same for a write of `bytes` outside sequential zones, up to `end` in the file.
     void note_plain(std::uint64_t end, std::uint64_t bytes) noexcept;
-    /// The end in the file, in bytes, of everything that was written. A shorter file has lost data.
+    /// What the file's size was at least, in bytes. A shorter file has lost data.
     [[nodiscard]] std::uint64_t data_end() const noexcept { return data_end_.load(); }
     /// Whether a commit has something to do: there are changes that none has begun to cover, or it will find
     /// that the file has lost data.
     [[nodiscard]] bool needs_commit() noexcept { return changed_.load() || check_size() != 0; }
+    /// Where the space for data of the plain area up to `end` ends, for make_room().
+    [[nodiscard]] std::uint64_t plain_room(std::uint64_t end) const noexcept;
     /// Whether the next commit will free space that zones released.
     [[nodiscard]] bool space_will_return() noexcept;
 
@@ -192,6 +201,7 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     [[nodiscard]] tl::expected<void, Error> repair();
     [[nodiscard]] Superblock next_use() const noexcept;
     void raise_data_end(std::uint64_t end) noexcept;
+    [[nodiscard]] int grow(std::uint64_t end) noexcept;
     void store_live(std::uint32_t zone) noexcept;
     // commit.cc
     [[nodiscard]] int check_file() noexcept;
@@ -221,7 +231,9 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     bool loading_ = true;
 
     std::array<Stripe, 32> stripes_;
-    std::mutex first_change_;  // held while the disk is marked unclean
+    std::mutex first_change_;       // held while the disk is marked unclean
+    std::mutex growing_;            // held while the file is made longer
+    bool at_largest_size_ = false;  // guarded by growing_
     std::atomic<bool> changed_ = false;
     std::atomic<std::uint64_t> data_end_ = 0;
     std::atomic<bool> cut_off_ = false;  // the file was shorter than that once

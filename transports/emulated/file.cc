@@ -106,6 +106,11 @@ class HostFile final : public File {
         if (::fstat(fd_, &status) != 0) return tl::make_unexpected(errno);
         return static_cast<std::uint64_t>(status.st_size);
     }
+    Errno grow(std::uint64_t size) noexcept override {
+        while (::ftruncate(fd_, static_cast<off_t>(size)) != 0)
+            if (errno != EINTR) return errno;
+        return 0;
+    }
     std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept override {
         const auto found = ::lseek(fd_, static_cast<off_t>(from), SEEK_DATA);
         if (found < 0) return std::nullopt;

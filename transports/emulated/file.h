@@ -49,6 +49,8 @@ class File {
     /// Extends the file over the range: space past its end could not be punched.
     [[nodiscard]] virtual Errno zero(std::uint64_t at, std::uint64_t length) noexcept = 0;
     [[nodiscard]] virtual tl::expected<std::uint64_t, int> size() noexcept = 0;
+    /// Makes the file this long, with a hole. Requires that it is not longer.
+    [[nodiscard]] virtual Errno grow(std::uint64_t size) noexcept = 0;
     /// The first byte at or after `from` that may not be zero; absent if there is none.
     [[nodiscard]] virtual std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept = 0;
     /// The descriptor for io_uring, if the file has one.

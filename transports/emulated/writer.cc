@@ -71,7 +71,9 @@ std::size_t Writer::write(std::span<const Request> batch, std::span<Outcome> out
     const auto zeroes = first.operation == Operation::write_zeroes;
     const auto count = zeroes ? 1 : gather(batch, zone, grant.offset);
     Put put_down;
-    if (grant.gap != 0) put_down.error = disk_.file().punch(grant.file_at - grant.gap, grant.gap);
+    put_down.error = disk_.make_room(grant.room);
+    if (put_down.error == 0 && grant.gap != 0)
+        put_down.error = disk_.file().punch(grant.file_at - grant.gap, grant.gap);
     if (put_down.error == 0)
         put_down = zeroes ? put_zeroes(first, grant.file_at) : put(grant.file_at);
 
@@ -170,6 +172,8 @@ Status Writer::discard(const Request& request) noexcept {
 Status Writer::write_plain(const Request& request) noexcept {
     buffers_.assign(request.data.begin(), request.data.end());
     const auto at = disk_.plain_at(request.offset);
+    if (const auto error = disk_.make_room(disk_.plain_room(at + request.length)))
+        return status_of_write(error);
     const auto put_down =
         request.operation == Operation::write_zeroes ? put_zeroes(request, at) : put(at);
     disk_.note_plain(at + put_down.bytes, put_down.bytes);

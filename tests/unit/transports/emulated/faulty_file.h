@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <thread>
 
@@ -26,7 +25,6 @@ struct Faults {
     std::atomic<int> read_error = 0;
     std::atomic<bool> cold = false;  ///< Reads find nothing in the page cache.
     std::atomic<std::uint64_t> syncs = 0;
-    std::function<void()> after_size;      ///< Called when the size was asked for.
     std::atomic<bool> no_mapping = false;  ///< As on a file system without shared mappings.
     std::atomic<bool> other_boot = false;  ///< As if the host had been restarted.
     std::atomic<bool> network = false;     ///< As on a file system that hosts share.
@@ -75,11 +73,8 @@ class FaultyFile final : public File {
         if (at + length > faults_.full_at) return ENOSPC;
         return file_->zero(at, length);
     }
-    tl::expected<std::uint64_t, int> size() noexcept override {
-        const auto size = file_->size();
-        if (faults_.after_size) faults_.after_size();
-        return size;
-    }
+    tl::expected<std::uint64_t, int> size() noexcept override { return file_->size(); }
+    Errno grow(std::uint64_t size) noexcept override { return file_->grow(size); }
     std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept override {
         return file_->next_data(from);
     }

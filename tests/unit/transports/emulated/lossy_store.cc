@@ -84,6 +84,12 @@ class LossyFile final : public File {
         const std::lock_guard guard(store_.lock_);
         return store_.size_;
     }
+    Errno grow(std::uint64_t size) noexcept override {
+        const std::lock_guard guard(store_.lock_);
+        if (store_.dead_) return EIO;
+        store_.size_ = std::max(store_.size_, size);
+        return 0;
+    }
     std::optional<std::uint64_t> next_data(std::uint64_t from) noexcept override {
         const std::lock_guard guard(store_.lock_);
         const auto first = from / LossyStore::sector_size;
