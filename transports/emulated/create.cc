@@ -2,14 +2,19 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/bytes.h"
 #include "transports/emulated/emulated.h"
 #include "transports/emulated/file.h"
 #include "transports/emulated/format.h"
@@ -17,6 +22,8 @@
 
 namespace zonebridge::emulated {
 namespace {
+
+namespace fs = std::filesystem;
 
 int sync_directory_of(const std::string& path) {
     auto folder = std::filesystem::path(path).parent_path();
@@ -92,6 +99,86 @@ int format(File& file, const Shape& shape, const Uuid& uuid) {
     return file.sync();
 }
 
+namespace {
+
+/// A new file that becomes `path` only when it is a whole disk: a process that is killed before
+/// leaves nothing at that path.
+class NewFile {
+  public:
+    explicit NewFile(const std::string& path) : path_(path), folder_(fs::path(path).parent_path()) {
+        if (folder_.empty()) folder_ = ".";
+    }
+    NewFile(const NewFile&) = delete;
+    NewFile& operator=(const NewFile&) = delete;
+    ~NewFile() {
+        if (fd_) ::close(*fd_);
+        if (!name_.empty()) ::unlink(name_.c_str());
+    }
+
+    /// Without a name if the file system can do that, and nothing is left of a killed process.
+    /// Returns an errno.
+    [[nodiscard]] int open_nameless() {
+        return keep(::open(folder_.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0666));
+    }
+    /// With a name of its own beside `path`.
+    [[nodiscard]] int open_named(const Uuid& uuid) {
+        name_ = folder_ / fmt::format(".zonebridge-new-{:016x}", ByteView(uuid).le64(0));
+        const auto error = keep(::open(name_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+        if (error != 0) name_.clear();
+        return error;
+    }
+
+    [[nodiscard]] int fd() const noexcept { return fd_.value_or(-1); }
+
+    /// Gives the file its path; EEXIST: another file has it.
+    [[nodiscard]] int publish() {
+        if (name_.empty()) {
+            const auto own = fmt::format("/proc/self/fd/{}", fd());
+            return result(
+                ::linkat(AT_FDCWD, own.c_str(), AT_FDCWD, path_.c_str(), AT_SYMLINK_FOLLOW));
+        }
+        auto error =
+            result(::renameat2(AT_FDCWD, name_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE));
+        if (error == 0) name_.clear();
+        // Some file systems know only plain renames, which would replace another file.
+        if (error == EINVAL || error == ENOSYS)
+            error = result(::linkat(AT_FDCWD, name_.c_str(), AT_FDCWD, path_.c_str(), 0));
+        return error;
+    }
+
+  private:
+    [[nodiscard]] static int result(int returned) noexcept { return returned == 0 ? 0 : errno; }
+    [[nodiscard]] int keep(int fd) noexcept {
+        if (fd < 0) return errno;
+        fd_ = fd;
+        return 0;
+    }
+
+    std::string path_;
+    fs::path folder_;
+    std::string name_;  // of its own; empty: none
+    std::optional<int> fd_;
+};
+
+bool exists(const std::string& path) noexcept {
+    struct stat facts {};
+    return ::lstat(path.c_str(), &facts) == 0;
+}
+
+/// Writes the disk to a new file and gives that its path; returns an errno. `nameless`: how the file
+/// is made before.
+int make(const std::string& path, const Shape& shape, const Uuid& uuid, bool nameless) {
+    NewFile file(path);
+    if (const auto error = nameless ? file.open_nameless() : file.open_named(uuid)) return error;
+    const auto copy = ::fcntl(file.fd(), F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) return errno;
+    if (const auto error = format(*host_file(copy), shape, uuid)) return error;
+    if (::fsync(file.fd()) != 0) return errno;
+    return file.publish();
+}
+
+}  // namespace
+
 tl::expected<void, Error> create(const std::string& path, const Shape& shape) {
     if (auto valid = validate(shape); !valid) {
         valid.error().message = fmt::format("cannot create {}: {}", path, valid.error().message);
@@ -102,19 +189,22 @@ tl::expected<void, Error> create(const std::string& path, const Shape& shape) {
     };
     const auto uuid = random_uuid();
     if (!uuid) return failed(uuid.error());
-    const auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0 && errno == EEXIST)
+    auto error = EEXIST;
+    if (!exists(path)) {
+        error = make(path, shape, *uuid, true);
+        // Not every file system has files without a name, and not every place has /proc.
+        if (error == EOPNOTSUPP || error == EISDIR || error == EINVAL || error == ENOENT)
+            error = make(path, shape, *uuid, false);
+    }
+    if (error == EEXIST)
         return tl::make_unexpected(Error{
             StatusCode::invalid_request,
             fmt::format(
                 "{} exists already and was not changed: remove it first, or choose another name",
                 path),
             NativeCause::os_error(EEXIST)});
-    if (fd < 0) return failed(errno);
-    const auto file = host_file(fd);
-    auto error = format(*file, shape, *uuid);
-    if (error == 0 && ::fsync(fd) != 0) error = errno;
-    if (error == 0) error = sync_directory_of(path);
+    if (error != 0) return failed(error);
+    error = sync_directory_of(path);
     if (error == 0) return {};
     ::unlink(path.c_str());
     return failed(error);
