@@ -9,6 +9,10 @@
 #include <unistd.h>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "transports/host/file_lock.h"
+
 namespace zonebridge::tools {
 namespace {
 
@@ -29,6 +33,14 @@ Error is_the_disk(const std::string& name) {
         {}};
 }
 
+/// For a file that is written to: no disk that is in use may be overwritten.
+Error in_use(const std::string& path, const std::string& by) {
+    return {StatusCode::io_error,
+            fmt::format("{}: is a disk in use by {}, and was not changed: choose another file",
+                        path, by),
+            NativeCause::os_error(EBUSY)};
+}
+
 }  // namespace
 
 File::File(int fd, std::string name, bool owned) : fd_(fd), name_(std::move(name)), owned_(owned) {}
@@ -47,6 +59,9 @@ tl::expected<File, Error> File::open(const std::optional<std::string>& path, Mod
         File file(reads ? STDIN_FILENO : STDOUT_FILENO,
                   reads ? "standard input" : "standard output", false);
         if (same_file(file.fd(), not_this)) return tl::unexpected(is_the_disk(file.name()));
+        if (!reads)
+            if (const auto writer = host::find_writer(file.fd()))
+                return tl::unexpected(in_use(file.name(), *writer));
         return file;
     }
     // Truncate the file only once it is known not to be the disk.
@@ -58,6 +73,17 @@ tl::expected<File, Error> File::open(const std::optional<std::string>& path, Mod
     struct stat facts {};
     if (::fstat(fd, &facts) != 0) return tl::unexpected(os_failure(errno, *path));
     if (reads && S_ISDIR(facts.st_mode)) return tl::unexpected(os_failure(EISDIR, *path));
+    if (!reads && S_ISREG(facts.st_mode))
+        if (const auto writer = host::find_writer(fd))
+            return tl::unexpected(in_use(*path, *writer));
+    if (!reads && S_ISBLK(facts.st_mode)) {
+        // The same hold as that of a disk that is opened as one.
+        const auto held = ::open(path->c_str(), O_WRONLY | O_EXCL | O_CLOEXEC);
+        if (held < 0 && errno == EBUSY)
+            return tl::unexpected(in_use(*path, "the kernel or another program"));
+        if (held < 0) return tl::unexpected(os_failure(errno, *path));
+        return File(held, *path, true);
+    }
     if (!reads && S_ISREG(facts.st_mode) && ::ftruncate(fd, 0) != 0)
         return tl::unexpected(os_failure(errno, *path));
     return file;

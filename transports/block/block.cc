@@ -158,7 +158,7 @@ Opened open_file(const std::string& path, const DeviceOptions& options) {
         access.length_alignment = limits.logical_block_size;
     }
     if (options.writable)
-        if (auto locked = host::lock_for_writing(file->get(), path); !locked && !options.force)
+        if (auto locked = host::lock_for_writing(file->get(), path); !locked)  // even with --force
             return tl::make_unexpected(locked.error());
 
     limits.physical_block_size = limits.logical_block_size;
@@ -248,10 +248,6 @@ Opened open_device(const host::Node& node, const DeviceOptions& options) {
     identity.reason = options.reason;
     identity.data_path = "io_uring, O_DIRECT";
     if (limits->model == Model::none) identity.notice = hidden_zones(*disk);
-    if (options.writable && !claim.holds()) {
-        if (!identity.notice.empty()) identity.notice += "; ";
-        identity.notice += "this disk is also in use elsewhere, and --force opened it for writing";
-    }
     access.fd = file->release();
     return std::make_unique<BlockTransport>(access, std::move(*limits), std::move(zones),
                                             std::move(identity), std::move(claim));

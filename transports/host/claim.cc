@@ -173,6 +173,11 @@ tl::unexpected<Error> in_use(const std::string& path, const std::string& by,
 
 constexpr std::string_view release_it = "release it first, or, if you are sure, give --force";
 
+// --force is for leftovers. Who holds the disk exclusively uses the disk: a file system, a device
+// made of this one, or a server.
+constexpr std::string_view release_held =
+    "it is held exclusively, so release it first (--force does not help here)";
+
 tl::expected<int, int> open_exclusively(const std::string& path) {
     // Reading is enough for an exclusive hold, and closing it does not trigger a new scan for
     // partitions.
@@ -220,11 +225,10 @@ tl::expected<Claim, Error> Claim::take(const Node& block, bool force) {
     if (fd.error() != EBUSY)
         return tl::make_unexpected(os_failure(
             fd.error(), fmt::format("{}: can't be reserved for this program", block.path)));
-    if (force) return Claim();
     // The other holder may have come after the first search.
     if (holders.empty()) holders = find_holders({}, block);
     return in_use(block.path, holders.empty() ? "is in use by the kernel" : in_words(holders),
-                  release_it);
+                  force ? release_held : release_it);
 }
 
 tl::expected<Claim, Error> Claim::take_sibling(const Node& node, bool force) {

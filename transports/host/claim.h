@@ -45,7 +45,7 @@ class Claim {
     /// Holds `block` (Node::Kind::block) exclusively until destroyed; needs no write permission.
     /// Refused (io_error, EBUSY), naming the holders, if the disk is partitioned, mounted, part of
     /// another device, open for writing elsewhere or held exclusively by another. `force` overrides
-    /// that; a disk that can't be held is then not held. Other errors are the system's.
+    /// that, except for a disk that another holds exclusively. Other errors are the system's.
     [[nodiscard]] static tl::expected<Claim, Error> take(const Node& block, bool force);
     /// Like take(), for the block node of the disk that `node` belongs to, if it has one; refuses a
     /// mounted disk even with `force`.
