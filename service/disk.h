@@ -32,9 +32,9 @@ enum class GuestDeviceKind : std::uint8_t {
 struct DiskOptions {
     GuestDeviceKind kind = GuestDeviceKind::scsi;
     bool read_only = false;
-    bool force = false;  ///< Serve disks too that are partitioned or in use by another program.
-    bool accept_loss =
-        false;  ///< Serve an emulated disk, too, of which acknowledged data is missing.
+    bool force = false;  ///< Serve disks too that are partitioned or open elsewhere.
+    /// Serve an emulated disk, too, of which acknowledged data is missing.
+    bool accept_loss = false;
     DataPath data_path = DataPath::any;
     bool translate = false;  ///< Translate commands for SCSI disks, too.
     /// Commands passed to a SCSI disk in addition to those that always are.

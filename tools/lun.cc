@@ -167,7 +167,8 @@ Verb add_lun(CLI::App& program) {
             return std::nullopt;
         },
         Repeat::yes);
-    add_flag(*add, "--force", how.force, "Serve the disk even if it is partitioned or in use");
+    add_flag(*add, "--force", how.force,
+             "Serve the disk even if it is partitioned or open elsewhere");
     add_flag(*add, "--accept-loss", how.accept_loss,
              "Serve an emulated disk even if it has lost data");
 

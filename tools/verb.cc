@@ -84,7 +84,8 @@ CLI::Option* add_device(CLI::App& app, DeviceArguments& device, DiskClient::Acce
                    })
             ->required();
     if (access == DiskClient::Access::write) {
-        add_flag(app, "--force", device.force, "Write even if the disk is partitioned or in use");
+        add_flag(app, "--force", device.force,
+                 "Write even if the disk is partitioned or open elsewhere");
         add_flag(app, "--accept-loss", device.accept_loss,
                  "Write even if an emulated disk has lost data");
     }

@@ -18,7 +18,7 @@ enum class DataPath : std::uint8_t {
 
 struct DeviceOptions {
     bool writable = false;
-    /// Also write to a disk that is partitioned, mounted or held by another program.
+    /// Also write to a disk that is partitioned or open elsewhere, never to one that is held.
     bool force = false;
     DataPath data_path = DataPath::any;
     std::string reason;  ///< For Identity::reason.

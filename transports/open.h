@@ -17,7 +17,7 @@ namespace zonebridge {
 
 struct OpenOptions {
     bool writable = false;
-    /// Also write to a device that is partitioned, mounted or held by another program.
+    /// Also write to a device that is partitioned or open elsewhere, never to one that is held.
     bool force = false;
     /// Also write to an emulated disk of which acknowledged data is missing. Otherwise the error names
     /// that data.

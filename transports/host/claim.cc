@@ -175,8 +175,13 @@ constexpr std::string_view release_it = "release it first, or, if you are sure, 
 
 // --force is for leftovers. Who holds the disk exclusively uses the disk: a file system, a device
 // made of this one, or a server.
-constexpr std::string_view release_held =
-    "it is held exclusively, so release it first (--force does not help here)";
+constexpr std::string_view release_held = "release it first (--force does not help here)";
+
+bool held(const std::vector<Holder>& holders) {
+    return std::any_of(holders.begin(), holders.end(), [](const Holder& holder) {
+        return holder.kind == Holder::Kind::mounted || holder.kind == Holder::Kind::stacked;
+    });
+}
 
 tl::expected<int, int> open_exclusively(const std::string& path) {
     // Reading is enough for an exclusive hold, and closing it does not trigger a new scan for
@@ -214,7 +219,8 @@ tl::expected<Claim, Error> Claim::take(const Node& block, bool force) {
     std::vector<Holder> writers;
     for (const auto& holder : holders)
         if (holder.kind != Holder::Kind::reader) writers.push_back(holder);
-    if (!writers.empty() && !force) return in_use(block.path, in_words(writers), release_it);
+    if (!writers.empty() && !force)
+        return in_use(block.path, in_words(writers), held(writers) ? release_held : release_it);
 
     const auto fd = open_exclusively(block.path);
     if (fd) {

@@ -177,6 +177,7 @@ modprobe btrfs
 mkdir "$tmp/mount"
 if output=$(mkfs.btrfs -q -f /dev/btrfs 2>&1 && mount -t btrfs /dev/btrfs "$tmp/mount" 2>&1); then
   refused "a mounted disk, though btrfs shows another device number" "is mounted at $tmp/mount" "$zb" reset block:/dev/btrfs --all
+  refused "a mounted disk, with --force" "is mounted at $tmp/mount" "$zb" reset --force block:/dev/btrfs --all
   check "the mounted disk can be read" "$zb" report block:/dev/btrfs
   umount "$tmp/mount"
   check "after umount the disk can be written" "$zb" reset block:/dev/btrfs --all
@@ -218,6 +219,10 @@ holder=$!
 until_there 20 grep -q held "$tmp/held"
 refused "a disk held exclusively: the message names the process" "open in python.* \(process $holder\)" \
   "$zb" write block:/dev/plain --offset 0 --input "$tmp/data"
+refused "a disk held exclusively, with --force" "open in python.* \(process $holder\).*--force does not help" \
+  "$zb" write --force block:/dev/plain --offset 0 --input "$tmp/data"
+refused "a disk held exclusively, as the output of a verb" "is a disk in use" \
+  "$zb" read block:/dev/below --offset 0 --length 4K --output /dev/plain
 kill $holder
 wait $holder 2>/dev/null
 
@@ -225,7 +230,10 @@ blockdev --setro /dev/plain
 refused "a disk that the kernel marked read-only" 'marked read-only' "$zb" write block:/dev/plain --offset 0 --input "$tmp/data"
 blockdev --setrw /dev/plain
 mkswap /dev/plain >/dev/null 2>&1 && swapon /dev/plain
-refused "a disk used for swapping" 'used for swapping' "$zb" write block:/dev/plain --offset 0 --input "$tmp/data"
+for force in '' --force; do
+  refused "a disk used for swapping${force:+, with $force}" 'used for swapping.*--force does not help' \
+    "$zb" write $force block:/dev/plain --offset 0 --input "$tmp/data"
+done
 swapoff /dev/plain
 
 # An MBR partition table: one entry (type 83h, 40960 sectors from sector 2048), and the signature.
@@ -236,6 +244,7 @@ printf '\x55\xaa' | dd of="$tmp/image" bs=1 seek=510 conv=notrunc status=none
 if loop=$(losetup --partscan --find --show "$tmp/image") && until_there 10 test -b "${loop}p1"; then
   refused "a partitioned disk" "has the partition ${loop}p1" \
     "$zb" write "block:$loop" --offset 0 --input "$tmp/data"
+  check "a partitioned disk, with --force" "$zb" write --force "block:$loop" --offset 32M --input "$tmp/data"
   check "its partition can be written" "$zb" write "block:${loop}p1" --offset 0 --input "$tmp/data"
   dd if="$loop" of="$tmp/back" bs=512 skip=2048 count=195 iflag=direct status=none
   check "the partition begins where the table says" cmp "$tmp/data" "$tmp/back"
