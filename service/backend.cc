@@ -42,6 +42,9 @@ DeviceBackend::DeviceBackend(std::span<const std::unique_ptr<Worker>> workers) {
 tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
     event_fd_ = make_event_fd();
     if (!event_fd_) return tl::unexpected(os_failure(errno, "can't make an eventfd"));
+    auto judge = Doorbell::create();
+    if (!judge) return tl::unexpected(std::move(judge.error()));
+    judge_ = std::move(*judge);
     tl::expected<void, Error> result;
     for (auto& part : parts_) {
         part.worker->call([&](Ring& ring) {
@@ -57,6 +60,11 @@ tl::expected<void, Error> DeviceBackend::open(const MakeDevice& make) {
                 });
             part.worker->add(*part.path);
         });
+        if (!result) return result;
+    }
+    for (std::uint16_t index = 0; index < queue_count(); ++index) {
+        auto& part = part_of(index);
+        part.worker->call([&](Ring&) { result = part.path->prepare(index); });
         if (!result) break;
     }
     return result;
@@ -212,6 +220,12 @@ tl::expected<void, std::string> DeviceBackend::check_drained() {
             count));
     reset_device(*std::exchange(reset_due_, std::nullopt));
     return {};
+}
+
+bool DeviceBackend::is_eventfd(int fd) noexcept {
+    const bool connected = judge_->connect(fd).has_value();
+    judge_->disconnect();
+    return connected;
 }
 
 void DeviceBackend::enable_queue(std::uint16_t index, bool enabled) {

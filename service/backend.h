@@ -22,6 +22,7 @@
 #include "service/answers.h"
 #include "service/device_queues.h"
 #include "service/worker.h"
+#include "transports/doorbell.h"
 #include "virtio/backend.h"
 
 namespace zonebridge::service {
@@ -42,6 +43,7 @@ class DeviceBackend : public virtio::Backend {
                                                              virtio::Deadline deadline) override;
     void set_log(std::shared_ptr<const virtio::DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings) override;
+    [[nodiscard]] bool is_eventfd(int fd) noexcept override;
     [[nodiscard]] tl::expected<void, std::string> start_queue(
         std::uint16_t index, const virtio::QueueSetup& setup) override;
     [[nodiscard]] tl::expected<std::uint16_t, std::string> stop_queue(
@@ -111,6 +113,7 @@ class DeviceBackend : public virtio::Backend {
     std::map<std::uint16_t, Answers<std::uint16_t>> stopping_;
     /// A reset that waits until the disk has returned the requests of the queues in stopping_.
     std::optional<virtio::ResetCause> reset_due_;
+    std::unique_ptr<Doorbell> judge_;  // of descriptors; never rung
     UniqueFd event_fd_;
     std::mutex events_lock_;
     std::vector<virtio::BackendEvent> events_;  // under events_lock_

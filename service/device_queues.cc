@@ -9,12 +9,13 @@
 namespace zonebridge::service {
 
 struct DeviceQueues::Queue final : Watcher {
-    Queue(std::uint16_t number, virtio::VirtQueue virtqueue, const virtio::QueueSetup& setup)
+    Queue(std::uint16_t number, virtio::VirtQueue virtqueue, const virtio::QueueSetup& setup,
+          Doorbell& doorbell)
         : index(number),
           ring(std::move(virtqueue)),
           inflight(setup.inflight),
           kick(setup.kick),
-          call(setup.call),
+          bell(doorbell),
           error(setup.error),
           enabled(setup.enabled),
           started(setup.look_at_once || !setup.kick),
@@ -29,11 +30,24 @@ struct DeviceQueues::Queue final : Watcher {
     [[nodiscard]] bool open() const noexcept { return enabled && started; }
     void hold_or_release() noexcept { ring.set_held(!open()); }
 
+    /// Notifies the driver before this call ends.
+    void notify_at_once() noexcept {
+        call.raise_interrupt();
+        bell.ring();
+    }
+    void notify(Ring* loop) noexcept {
+        // When `stopped` is called, the driver has been notified.
+        if (loop == nullptr || stopped) return notify_at_once();
+        call.raise_interrupt();
+        bell.ring_with(*loop);
+    }
+
     std::uint16_t index;
     virtio::VirtQueue ring;
     std::shared_ptr<const virtio::InflightArea> inflight;
     SharedFd kick;
-    virtio::Notifier call;
+    virtio::Notifier call;  // connected to `bell`
+    Doorbell& bell;
     SharedFd error;
     bool enabled;
     bool started;  // was kicked, or needs no kick
@@ -45,11 +59,20 @@ struct DeviceQueues::Queue final : Watcher {
 DeviceQueues::DeviceQueues(Loop& loop, virtio::Device& device,
                            std::function<void(std::string)> on_fault)
     : loop_(loop),
+      ring_(Ring::of(loop)),
       device_(device),
       on_fault_(std::move(on_fault)),
       memory_(virtio::GuestMemory::none()) {}
 
 DeviceQueues::~DeviceQueues() = default;
+
+tl::expected<void, Error> DeviceQueues::prepare(std::uint16_t index) {
+    if (bells_.contains(index)) return {};
+    auto bell = Doorbell::create();
+    if (!bell) return tl::unexpected(std::move(bell.error()));
+    bells_.emplace(index, std::move(*bell));
+    return {};
+}
 
 void DeviceQueues::take() noexcept {
     if (next_memory_ || faulty_) return;
@@ -82,20 +105,38 @@ void DeviceQueues::complete() noexcept {
 
 void DeviceQueues::publish() noexcept {
     for (const auto& queue : queues_)
-        if (!queue->abandoned && queue->ring.publish()) queue->call.notify();
+        if (!queue->abandoned && queue->ring.publish()) queue->notify(ring_);
 }
 
 void DeviceQueues::raise(std::string fault) {
     if (std::exchange(faulty_, true)) return;
-    for (const auto& queue : queues_)
-        if (queue->ring.fault()) signal_event(queue->error);
+    for (const auto& queue : queues_) {
+        if (!queue->ring.fault() || !queue->error) continue;
+        // The error's descriptor is signalled once in a queue's life: it borrows the call's bell.
+        if (queue->bell.connect(queue->error->get())) queue->bell.ring();
+        connect(*queue, queue->call);
+    }
     on_fault_(std::move(fault));
+}
+
+/// The next notification goes to `call`.
+void DeviceQueues::connect(Queue& queue, virtio::Notifier call) {
+    queue.call = std::move(call);
+    queue.bell.disconnect();
+    const auto fd = queue.call.call();
+    if (!fd) return;
+    if (auto connected = queue.bell.connect(fd->get()); !connected)
+        raise(fmt::format("queue {}: the driver can't be notified: {}", queue.index,
+                          connected.error().message));
 }
 
 tl::expected<void, std::string> DeviceQueues::start(std::uint16_t index,
                                                     const virtio::QueueSetup& setup) {
     auto watching = false;
     try {
+        if (auto prepared = prepare(index); !prepared)
+            return tl::unexpected(
+                fmt::format("queue {}: {}", index, std::move(prepared.error().message)));
         return start(index, setup, watching);
     } catch (const std::bad_alloc&) {
         if (watching) loop_.unwatch(setup.kick->get());
@@ -110,7 +151,7 @@ tl::expected<void, std::string> DeviceQueues::start(std::uint16_t index,
     auto ring = virtio::VirtQueue::create(*memory_, setup.ring);
     if (!ring) return tl::unexpected(ring.error());
     queues_.reserve(queues_.size() + 1);
-    auto queue = std::make_unique<Queue>(index, std::move(*ring), setup);
+    auto queue = std::make_unique<Queue>(index, std::move(*ring), setup, *bells_.at(index));
     queue->ring.set_log(log_.get(), setup.used_log);
     if (queue->kick) {
         if (auto watched = loop_.watch(queue->kick->get(), *queue); !watched)
@@ -120,6 +161,7 @@ tl::expected<void, std::string> DeviceQueues::start(std::uint16_t index,
     // An earlier user of the ring may have disabled kicks.
     if (queue->ring.enable_kicks()) queue->due = true;
     queue->hold_or_release();
+    connect(*queue, setup.call);
     device_.attach(index, queue->ring);
     queues_.push_back(std::move(queue));
     wake();
@@ -142,6 +184,7 @@ void DeviceQueues::finish_stops() {
             continue;
         }
         if (queue.kick) loop_.unwatch(queue.kick->get());
+        queue.bell.disconnect();
         device_.detach(queue.index);
         const auto base = queue.ring.base();
         const auto stopped = std::move(queue.stopped);
@@ -164,7 +207,9 @@ std::size_t DeviceQueues::left_behind() const noexcept {
 void DeviceQueues::abandon() noexcept {
     for (const auto& queue : queues_) {
         queue->abandoned = queue->stopped != nullptr;
-        if (queue->abandoned) queue->call = {};  // may keep the driver's device open
+        if (!queue->abandoned) continue;
+        queue->call = {};  // may keep the driver's device open
+        queue->bell.disconnect();
     }
 }
 
@@ -205,8 +250,8 @@ void DeviceQueues::enable(std::uint16_t index, bool enabled) {
 
 void DeviceQueues::set_call(std::uint16_t index, virtio::Notifier call) {
     if (auto* const queue = find(index)) {
-        queue->call = std::move(call);
-        queue->call.notify();
+        connect(*queue, std::move(call));
+        queue->notify_at_once();
     }
 }
 

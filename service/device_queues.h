@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,6 +19,7 @@
 #include <tl/expected.hpp>
 
 #include "service/worker.h"
+#include "transports/doorbell.h"
 #include "virtio/backend.h"
 #include "virtio/device.h"
 #include "zone/loop.h"
@@ -32,6 +34,10 @@ class DeviceQueues final : public Member {
     DeviceQueues& operator=(const DeviceQueues&) = delete;
     /// Requires that all queues are stopped.
     ~DeviceQueues();
+
+    /// Makes what notifies the driver of that queue, for any session: start() makes no descriptors
+    /// then.
+    [[nodiscard]] tl::expected<void, Error> prepare(std::uint16_t index);
 
     void take() noexcept override;
     void complete() noexcept override;
@@ -73,16 +79,19 @@ class DeviceQueues final : public Member {
     [[nodiscard]] Queue* find(std::uint16_t index) noexcept;
     void take_from(Queue& queue) noexcept;
     void publish() noexcept;
+    void connect(Queue& queue, virtio::Notifier call);
     void finish_stops();
     void finish_move();
     void raise(std::string fault);
     void wake() noexcept { loop_.note_ready(); }
 
     Loop& loop_;
+    Ring* ring_;  // the loop, if it can ring a doorbell in passing
     virtio::Device& device_;
     std::function<void(std::string)> on_fault_;
     virtio::GuestMemory::Table memory_;
     std::shared_ptr<const virtio::DirtyLog> log_;
+    std::map<std::uint16_t, std::unique_ptr<Doorbell>> bells_;  // of every queue that ever ran
     std::vector<std::unique_ptr<Queue>> queues_;
     bool changing_ = false;  // a stop or a move waits for chains in flight
     virtio::GuestMemory::Table next_memory_;

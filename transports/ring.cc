@@ -82,6 +82,12 @@ io_uring_sqe* Ring::prepare(Completer& operation) noexcept {
     return entry;
 }
 
+io_uring_sqe* Ring::prepare_unanswered() noexcept {
+    auto* entry = next_entry();
+    if (entry != nullptr) entry->user_data = 0;
+    return entry;
+}
+
 void Ring::arm(Watch& watch) noexcept {
     auto* entry = next_entry();
     if (entry == nullptr) return;

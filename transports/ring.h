@@ -54,6 +54,9 @@ class Ring final : public Loop {
     /// the kernel takes no submissions now: try again after a turn.
     [[nodiscard]] io_uring_sqe* prepare(Completer& operation) noexcept;
 
+    /// The same for an operation whose completion nobody waits for.
+    [[nodiscard]] io_uring_sqe* prepare_unanswered() noexcept;
+
     /// The Ring behind `loop`; null if it is another kind of loop.
     [[nodiscard]] static Ring* of(Loop& loop) noexcept { return dynamic_cast<Ring*>(&loop); }
 

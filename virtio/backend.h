@@ -33,11 +33,11 @@ using Deadline = std::chrono::steady_clock::time_point;
 struct QueueSetup {
     VirtQueue::Config ring;
     std::shared_ptr<const InflightArea> inflight;  ///< What ring.inflight points to; may be null.
-    /// Becomes readable when the driver made chains available; non-blocking. Null: there are no
-    /// kicks, poll the ring.
+    /// An eventfd that becomes readable when the driver made chains available. The driver's side may
+    /// have made it blocking: watch it, and do not read it. Null: there are no kicks, poll the ring.
     SharedFd kick;
     Notifier call;   ///< Notifies the driver of answers.
-    SharedFd error;  ///< Write an 8-byte 1 when the ring is found broken. May be null.
+    SharedFd error;  ///< An eventfd to signal, like a call, when the ring is broken. May be null.
     bool enabled = false;
     /// The ring may hold chains whose kick has been consumed: look once without a kick. Also set if
     /// there may be recovered chains. Otherwise leave the ring alone until the first kick.
@@ -111,6 +111,11 @@ class Backend {
     /// entry for each queue.
     virtual void set_log(std::shared_ptr<const DirtyLog> log,
                          std::span<const std::optional<std::uint64_t>> used_rings) = 0;
+
+    /// Whether `fd` is an eventfd: asked of the kernel in a way that never waits and that the peer,
+    /// whose descriptor it is, can't deceive. Kicks, calls and errors are eventfds, because every
+    /// other kind can block its user (docs/decisions/peers-descriptors.md).
+    [[nodiscard]] virtual bool is_eventfd(int fd) noexcept = 0;
 
     /// Runs a queue; enable its kicks at once (VirtQueue::enable_kicks), since an earlier user of
     /// the ring may have left them off. With `inflight` the ring may hold recovered chains

@@ -1,7 +1,7 @@
-// Notifies a driver that its queue has answers, by vhost-user's call descriptor or VDUSE's
+// How a driver is notified that its queue has answers: by vhost-user's call descriptor or VDUSE's
 // interrupt.
 //
-// Threads: notify() may be called on any thread.
+// Threads: any thread may use it.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,14 @@ class Notifier {
         return notifier;
     }
 
-    /// At most one system call. Ignores failures: they concern only the driver.
-    void notify() const noexcept {
-        if (!vduse_queue_) return signal_event(fd_);
+    /// The call descriptor, an eventfd to be signalled without waiting for room in it; null if
+    /// there is none.
+    [[nodiscard]] SharedFd call() const noexcept { return vduse_queue_ ? nullptr : fd_; }
+
+    /// Raises VDUSE's interrupt, by one system call; does nothing for a call descriptor.
+    void raise_interrupt() const noexcept {
         // Refused while the driver has no such queue running: then no driver waits.
-        (void)::ioctl(fd_->get(), VDUSE_VQ_INJECT_IRQ, &*vduse_queue_);
+        if (vduse_queue_) (void)::ioctl(fd_->get(), VDUSE_VQ_INJECT_IRQ, &*vduse_queue_);
     }
 
   private:

@@ -14,8 +14,18 @@
 namespace zonebridge::virtio {
 namespace {
 
+constexpr std::size_t most_passed_fds = 253;  // SCM_MAX_FD of Linux
+
 tl::unexpected<std::string> failure(const char* what, int error) {
     return tl::unexpected(fmt::format("{}: {}", what, std::strerror(error)));
+}
+
+/// An option of a socket; nothing for another kind of descriptor.
+std::optional<int> option(int fd, int name) noexcept {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (::getsockopt(fd, SOL_SOCKET, name, &value, &length) != 0) return std::nullopt;
+    return value;
 }
 
 /// Moves every descriptor that came with a datagram into `fds`.
@@ -49,7 +59,8 @@ tl::expected<std::size_t, std::string> Channel::receive_into(std::span<std::byte
                                                              bool& closed) {
     for (;;) {
         iovec buffer{out.data(), out.size()};
-        alignas(cmsghdr) std::byte control[CMSG_SPACE(max_message_fds * sizeof(int))];
+        // Room for all that the kernel passes at once: it closes the others here, on this thread.
+        alignas(cmsghdr) std::byte control[CMSG_SPACE(most_passed_fds * sizeof(int))];
         msghdr header{};
         header.msg_iov = &buffer;
         header.msg_iovlen = 1;
@@ -127,6 +138,13 @@ Message Channel::take() noexcept {
     return std::exchange(message_, {});
 }
 
+std::vector<UniqueFd> Channel::end() noexcept {
+    if (socket_) ::shutdown(socket_.get(), SHUT_RDWR);
+    auto fds = std::exchange(message_.fds, {});
+    fds.push_back(std::move(socket_));
+    return fds;
+}
+
 std::optional<Channel::Clock::time_point> Channel::due() const noexcept {
     if (!began_) return std::nullopt;
     return *began_ + patience_;
@@ -181,10 +199,12 @@ tl::expected<void, std::string> Channel::send(const MessageHeader& header,
 tl::expected<void, std::string> BackendChannel::open(Message& message) {
     if (message.fds.size() != 1)
         return tl::unexpected(std::string("came without a file descriptor"));
-    struct stat info {};
-    if (::fstat(message.fds[0].get(), &info) != 0 || !S_ISSOCK(info.st_mode))
-        return tl::unexpected(std::string("its file descriptor is not a socket"));
-    socket_ = std::move(message.fds[0]);
+    // Sending to a socket of another family may wait for a lock that the peer holds, whatever the
+    // flags of the call.
+    const int fd = message.fds[0].get();
+    if (option(fd, SO_DOMAIN) != AF_UNIX || option(fd, SO_TYPE) != SOCK_STREAM)
+        return tl::unexpected(std::string("its file descriptor is not a Unix stream socket"));
+    std::swap(socket_, message.fds[0]);
     return {};
 }
 
@@ -196,7 +216,8 @@ void BackendChannel::send_config_change() noexcept {
     // A front end that lets this channel fill up has enough pending messages to read the
     // configuration again. A partly sent message would make the channel useless.
     const ssize_t sent = ::send(socket_.get(), &header, sizeof header, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof header) socket_.close();
+    if (sent >= 0 && static_cast<std::size_t>(sent) != sizeof header)
+        ::shutdown(socket_.get(), SHUT_RDWR);
 }
 
 }  // namespace zonebridge::virtio

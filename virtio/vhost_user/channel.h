@@ -4,7 +4,7 @@
 //
 // Threads: both belong to one thread.
 // Ownership: each owns its socket, and a Channel every descriptor received until the message is
-// taken; it closes the others.
+// taken. Neither closes them itself before its end (virtio/vhost_user/discard.h).
 #pragma once
 
 #include <array>
@@ -61,7 +61,9 @@ class Channel {
                                                        std::optional<int> fd,
                                                        std::optional<int> stop);
 
-    void close() noexcept { socket_.close(); }
+    /// Ends the connection, as the peer sees it, and returns what is to be closed: the socket, and
+    /// the descriptors of a message that has begun.
+    [[nodiscard]] std::vector<UniqueFd> end() noexcept;
 
     [[nodiscard]] int fd() const noexcept { return socket_.get(); }
 
@@ -84,9 +86,10 @@ class Channel {
 /// The channel of SET_BACKEND_REQ_FD, on which a back end sends requests of its own.
 class BackendChannel {
   public:
-    /// Takes the socket that came with SET_BACKEND_REQ_FD.
+    /// Takes the socket that came with SET_BACKEND_REQ_FD, and leaves the previous one there.
     [[nodiscard]] tl::expected<void, std::string> open(Message& message);
-    void close() noexcept { socket_.close(); }
+    /// The socket, to be closed; from here on nothing is sent.
+    [[nodiscard]] UniqueFd end() noexcept { return std::move(socket_); }
 
     /// Tells the front end to read the configuration again; does nothing without a channel. Asks
     /// for no reply and never waits.

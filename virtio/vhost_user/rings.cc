@@ -1,9 +1,5 @@
 #include "virtio/vhost_user/rings.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,7 +18,7 @@ struct RingFd {
 };
 
 /// SET_VRING_KICK, CALL and ERR.
-tl::expected<RingFd, std::string> ring_fd(Message& message, std::size_t queues) {
+tl::expected<RingFd, std::string> ring_fd(Message& message, Backend& backend, std::size_t queues) {
     const auto value = parse<std::uint64_t>(message.payload);
     if (!value) return tl::unexpected(std::string("its payload is not 8 bytes"));
     if ((*value & ~(vring_fd::index_mask | vring_fd::no_fd)) != 0)
@@ -34,20 +30,10 @@ tl::expected<RingFd, std::string> ring_fd(Message& message, std::size_t queues) 
         return tl::unexpected(
             fmt::format("queue {}: {} file descriptors came with it", index, message.fds.size()));
     if (none) return RingFd{index, nullptr};
-
-    UniqueFd fd = std::move(message.fds[0]);
-    struct stat info {};
-    if (::fstat(fd.get(), &info) != 0)
-        return tl::unexpected(fmt::format("queue {}: {}", index, std::strerror(errno)));
-    const auto type = info.st_mode & S_IFMT;
-    // Eventfds have no file type. A regular file would always be readable and keep a worker busy.
-    if (type != 0 && type != S_IFIFO && type != S_IFSOCK)
+    if (!backend.is_eventfd(message.fds[0].get()))
         return tl::unexpected(
-            fmt::format("queue {}: its file descriptor is neither an eventfd nor a pipe", index));
-    const int flags = ::fcntl(fd.get(), F_GETFL);
-    if (flags < 0 || ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
-        return tl::unexpected(fmt::format("queue {}: {}", index, std::strerror(errno)));
-    return RingFd{index, std::make_shared<const UniqueFd>(std::move(fd))};
+            fmt::format("queue {}: its file descriptor is not an eventfd", index));
+    return RingFd{index, std::make_shared<const UniqueFd>(std::move(message.fds[0]))};
 }
 
 }  // namespace
@@ -117,7 +103,7 @@ tl::expected<VringState, std::string> Rings::take_base(const Message& message, D
 }
 
 Rings::Result Rings::set_kick(Message& message, Deadline deadline) {
-    auto kick = ring_fd(message, rings_.size());
+    auto kick = ring_fd(message, backend_, rings_.size());
     if (!kick) return tl::unexpected(std::move(kick.error()));
     Ring& ring = rings_[kick->index];
     const bool again = ring.running || ring.suspended;
@@ -129,7 +115,7 @@ Rings::Result Rings::set_kick(Message& message, Deadline deadline) {
 }
 
 Rings::Result Rings::set_call(Message& message) {
-    auto call = ring_fd(message, rings_.size());
+    auto call = ring_fd(message, backend_, rings_.size());
     if (!call) return tl::unexpected(std::move(call.error()));
     Ring& ring = rings_[call->index];
     ring.call = std::move(call->fd);
@@ -138,7 +124,7 @@ Rings::Result Rings::set_call(Message& message) {
 }
 
 Rings::Result Rings::set_error(Message& message) {
-    auto error = ring_fd(message, rings_.size());
+    auto error = ring_fd(message, backend_, rings_.size());
     if (!error) return tl::unexpected(std::move(error.error()));
     Ring& ring = rings_[error->index];
     ring.error = std::move(error->fd);

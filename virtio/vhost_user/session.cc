@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "virtio/vhost_user/discard.h"
+
 namespace zonebridge::virtio {
 namespace {
 
@@ -161,8 +163,13 @@ std::optional<SessionEnd> Session::step(bool& more) {
     }
     more = true;
     Message message = channel_.take();
-    if (auto handled = handle(message); !handled)
-        return finish(SessionEnd::Reason::failed, std::move(handled.error()));
+    const auto handled = handle(message);
+    const auto type = message.header.request;
+    if (!discard(std::move(message.fds)) && handled)
+        return finish(
+            SessionEnd::Reason::failed,
+            fmt::format("a file descriptor that came with message {} does not close", type));
+    if (!handled) return finish(SessionEnd::Reason::failed, handled.error());
     if (memory_.guest().broken())
         return finish(SessionEnd::Reason::failed, "the front end truncated memory that it shares");
     return std::nullopt;
@@ -179,8 +186,9 @@ void Session::end() noexcept {
     if (!rings_.undrained() && !memory_.undrained()) drained_by_ = Clock::now() + drain_;
     (void)reset_device(ResetCause::session_end);
     // Last: a front end that sees the close may reuse its memory.
-    backend_channel_.close();
-    channel_.close();
+    auto fds = channel_.end();
+    fds.push_back(backend_channel_.end());
+    (void)discard(std::move(fds));
 }
 
 Session::Result Session::drain_events() {

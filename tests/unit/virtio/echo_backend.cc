@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <future>
 #include <poll.h>
+#include <system_error>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -148,6 +150,12 @@ void EchoBackend::set_log(std::shared_ptr<const DirtyLog> log,
     });
 }
 
+bool EchoBackend::is_eventfd(int fd) noexcept {
+    std::error_code failed;
+    const auto link = "/proc/self/fd/" + std::to_string(fd);
+    return std::filesystem::read_symlink(link, failed) == "anon_inode:[eventfd]";
+}
+
 tl::expected<void, std::string> EchoBackend::start_queue(std::uint16_t index,
                                                          const QueueSetup& setup) {
     note(fmt::format("start {}", index));
@@ -171,7 +179,7 @@ tl::expected<void, std::string> EchoBackend::start_queue(std::uint16_t index,
             running.queue.push(held.chain, 0);
             running.kicked = true;
         }
-        if (running.queue.publish()) running.setup.call.notify();
+        if (running.queue.publish()) signal_event(running.setup.call.call());
         (void)running.queue.enable_kicks();
         serve(running);
     });
@@ -210,7 +218,7 @@ void EchoBackend::enable_queue(std::uint16_t index, bool enabled) {
 void EchoBackend::set_call(std::uint16_t index, Notifier call) {
     on_worker([&] {
         running_.at(index).setup.call = std::move(call);
-        running_.at(index).setup.call.notify();
+        signal_event(running_.at(index).setup.call.call());
     });
 }
 
@@ -292,7 +300,7 @@ void EchoBackend::serve(Running& running) {
 void EchoBackend::answer_held(Running& running) {
     for (const auto& held : running.held) answer(running, held->chain);
     running.held.clear();
-    if (running.queue.publish()) running.setup.call.notify();
+    if (running.queue.publish()) signal_event(running.setup.call.call());
 }
 
 void EchoBackend::answer(Running& running, const Chain& chain) {

@@ -61,6 +61,7 @@ class EchoBackend final : public Backend {
                                                              Deadline deadline) override;
     void set_log(std::shared_ptr<const DirtyLog> log,
                  std::span<const std::optional<std::uint64_t>> used_rings) override;
+    [[nodiscard]] bool is_eventfd(int fd) noexcept override;
     [[nodiscard]] tl::expected<void, std::string> start_queue(std::uint16_t index,
                                                               const QueueSetup& setup) override;
     [[nodiscard]] tl::expected<std::uint16_t, std::string> stop_queue(std::uint16_t index,
