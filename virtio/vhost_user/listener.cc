@@ -7,17 +7,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace zonebridge::virtio {
 namespace {
-
-constexpr int backlog = 4;
 
 // How long until the next try after descriptors or memory ran out.
 constexpr std::chrono::milliseconds until_next_try{100};
@@ -26,80 +22,16 @@ tl::unexpected<std::string> failure(const std::string& what, int error) {
     return tl::unexpected(fmt::format("{}: {}", what, std::strerror(error)));
 }
 
-UniqueFd unix_socket() {
-    return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-}
-
-const sockaddr* as_address(const sockaddr_un& address) noexcept {
-    return reinterpret_cast<const sockaddr*>(&address);
-}
-
-/// Makes `path` free: removes a dead socket, refuses any other file.
-tl::expected<void, std::string> clear_the_way(const std::string& path, const sockaddr_un& address) {
-    struct stat info {};
-    if (::lstat(path.c_str(), &info) != 0) {
-        if (errno == ENOENT) return {};
-        return failure("cannot examine " + path, errno);
-    }
-    if (!S_ISSOCK(info.st_mode))
-        return tl::unexpected(path + " exists and is not a socket; it was not changed");
-    const UniqueFd probe = unix_socket();
-    if (!probe) return failure("cannot create a socket", errno);
-    if (::connect(probe.get(), as_address(address), sizeof address) == 0 || errno == EAGAIN)
-        return tl::unexpected(path +
-                              " belongs to a server that is running; stop it or use another path");
-    if (errno != ECONNREFUSED) return failure("cannot tell whether " + path + " is in use", errno);
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
-        return failure("cannot remove the unused socket " + path, errno);
-    return {};
-}
-
 }  // namespace
 
-Listener::Listener(UniqueFd socket, bool connected, std::optional<SocketFile> file) noexcept
-    : socket_(std::move(socket)), connected_(connected), file_(std::move(file)) {}
+Listener::Listener(UniqueFd socket, bool connected, std::optional<SocketPath> path) noexcept
+    : socket_(std::move(socket)), connected_(connected), path_(std::move(path)) {}
 
-Listener::Listener(Listener&& other) noexcept
-    : socket_(std::move(other.socket_)),
-      log_(std::move(other.log_)),
-      resume_at_(other.resume_at_),
-      short_(other.short_),
-      connected_(other.connected_),
-      file_(std::exchange(other.file_, std::nullopt)) {}
-
-Listener::~Listener() {
-    if (!file_) return;
-    struct stat info {};
-    // Another program may have put its socket there meanwhile: leave that one.
-    if (::lstat(file_->path.c_str(), &info) == 0 && info.st_dev == file_->device &&
-        info.st_ino == file_->inode)
-        ::unlink(file_->path.c_str());
-}
-
-tl::expected<Listener, std::string> Listener::bind(const std::string& path) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path.empty()) return tl::unexpected(std::string("the socket's path is empty"));
-    if (path.size() >= sizeof address.sun_path)
-        return tl::unexpected(fmt::format(
-            "{}: a socket's path has at most {} bytes, and this path has {}; use a shorter path",
-            path, sizeof address.sun_path - 1, path.size()));
-    std::memcpy(address.sun_path, path.data(), path.size());
-
-    if (auto clear = clear_the_way(path, address); !clear)
-        return tl::unexpected(std::move(clear.error()));
-    UniqueFd socket = unix_socket();
-    // The file gets the socket's mode, which unlike the umask affects no other file.
-    if (!socket || ::fchmod(socket.get(), 0600) != 0)
-        return failure("cannot create a socket", errno);
-    if (::bind(socket.get(), as_address(address), sizeof address) != 0)
-        return failure("cannot create the socket " + path, errno);
-    struct stat info {};
-    if (::lstat(path.c_str(), &info) != 0) return failure("cannot examine " + path, errno);
-    Listener listener(std::move(socket), false, SocketFile{path, info.st_dev, info.st_ino});
-    if (::listen(listener.socket_.get(), backlog) != 0)
-        return failure("cannot listen on " + path, errno);
-    return listener;
+tl::expected<Listener, std::string> Listener::bind(const std::string& path,
+                                                   const SocketAccess& access) {
+    auto bound = SocketPath::bind(path, access);
+    if (!bound) return tl::unexpected(std::move(bound.error()));
+    return Listener(std::move(bound->socket), false, std::move(bound->path));
 }
 
 tl::expected<Listener, std::string> Listener::adopt(int fd) {

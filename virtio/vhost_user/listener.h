@@ -5,7 +5,7 @@
 // closes.
 //
 // Threads: belongs to one thread.
-// Ownership: owns its socket, and removes the socket file that it made if that file is still there.
+// Ownership: owns its socket, and the socket's file if this program made it.
 #pragma once
 
 #include <chrono>
@@ -13,11 +13,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <sys/types.h>
 
 #include <tl/expected.hpp>
 
 #include "base/unique_fd.h"
+#include "virtio/vhost_user/socket_path.h"
 
 namespace zonebridge::virtio {
 
@@ -27,16 +27,18 @@ class Listener {
     /// Log lines about events that do not end the listener.
     using Log = std::function<void(std::string_view)>;
 
-    /// Binds `path`, for this user only (0600). Replaces a socket file on which no process listens;
-    /// refuses one that answers, and any file that is no socket.
-    [[nodiscard]] static tl::expected<Listener, std::string> bind(const std::string& path);
+    /// Binds `path` (virtio/vhost_user/socket_path.h), by default for this user only. Replaces a
+    /// socket file on which no process listens; refuses one that answers, and any file that is no
+    /// socket.
+    [[nodiscard]] static tl::expected<Listener, std::string> bind(const std::string& path,
+                                                                  const SocketAccess& access = {});
     /// Uses an inherited descriptor: a listening socket, or one front end's connection (told apart
     /// by SO_ACCEPTCONN). Takes ownership only if it is one of these.
     [[nodiscard]] static tl::expected<Listener, std::string> adopt(int fd);
 
-    Listener(Listener&&) noexcept;
+    Listener(Listener&&) = default;
     Listener& operator=(Listener&&) = delete;
-    ~Listener();
+    ~Listener() = default;
 
     /// `log` gets one line each time that this process, or the system, runs out of descriptors or
     /// memory for a connection.
@@ -60,13 +62,7 @@ class Listener {
     [[nodiscard]] bool single() const noexcept { return connected_; }
 
   private:
-    struct SocketFile {
-        std::string path;
-        dev_t device;
-        ino_t inode;
-    };
-
-    Listener(UniqueFd socket, bool connected, std::optional<SocketFile> file) noexcept;
+    Listener(UniqueFd socket, bool connected, std::optional<SocketPath> path) noexcept;
 
     void pause(int error);
 
@@ -75,7 +71,7 @@ class Listener {
     Clock::time_point resume_at_{};
     bool short_ = false;  // out of descriptors or memory, and logged
     bool connected_;
-    std::optional<SocketFile> file_;
+    std::optional<SocketPath> path_;  // of a socket that this program bound
 };
 
 }  // namespace zonebridge::virtio

@@ -1,6 +1,8 @@
 #include "virtio/vhost_user/listener.h"
 
+#include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
@@ -83,6 +85,73 @@ TEST_F(SocketListener, ReplacesASocketWithoutAServer) {
     const auto again = Listener::bind(path_);
     ASSERT_TRUE(again) << again.error();
     EXPECT_TRUE(driver::Connection::to(path_));
+}
+
+// Without a lock, one of some hundred rounds has several winners.
+TEST_F(SocketListener, OneOfSeveralServersGetsThePathOfADeadOne) {
+    constexpr int servers = 6;
+    for (int round = 0; round < 2000; ++round) {
+        std::filesystem::remove(path_);
+        {
+            const UniqueFd dead(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+            sockaddr_un address{};
+            address.sun_family = AF_UNIX;
+            std::copy(path_.begin(), path_.end(), address.sun_path);
+            ASSERT_EQ(::bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+        }
+        std::vector<std::optional<Listener>> winners(servers);
+        std::barrier start(servers);
+        std::vector<std::thread> threads;
+        for (auto& winner : winners)
+            threads.emplace_back([&] {
+                start.arrive_and_wait();
+                if (auto listener = Listener::bind(path_)) winner.emplace(std::move(*listener));
+            });
+        for (auto& thread : threads) thread.join();
+        ASSERT_EQ(std::count_if(winners.begin(), winners.end(),
+                                [](const auto& winner) { return winner.has_value(); }),
+                  1)
+            << "round " << round;
+        ASSERT_TRUE(driver::Connection::to(path_));
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(directory_)) << "a lock is left behind";
+}
+
+TEST_F(SocketListener, AccessIsRightBeforeAnyoneCanConnect) {
+    constexpr int rounds = 100;
+    const auto before = ::umask(0077);
+    std::atomic<int> round = 0;
+    std::atomic<int> seen = 0;
+    std::atomic<bool> failed = false;
+    std::thread peer([&] {
+        for (int turn = 1; turn <= rounds; ++turn) {
+            while (!failed && (round != turn || !driver::Connection::to(path_)))
+                std::this_thread::yield();
+            if (failed) return;
+            struct stat info {};
+            EXPECT_EQ(::stat(path_.c_str(), &info), 0);
+            EXPECT_EQ(info.st_mode & 07777, 0664u);
+            seen = turn;
+        }
+    });
+    for (int turn = 1; turn <= rounds; ++turn) {
+        round = turn;
+        const auto listener = Listener::bind(path_, {.mode = 0664, .group = ::getegid()});
+        failed = !listener.has_value();
+        if (failed) break;
+        while (seen != turn) std::this_thread::yield();
+    }
+    peer.join();
+    EXPECT_FALSE(failed);
+    ::umask(before);
+}
+
+TEST_F(SocketListener, LeavesAFileAloneThatIsNoLock) {
+    std::ofstream(path_ + ".lock") << "precious";
+    const auto listener = Listener::bind(path_);
+    ASSERT_FALSE(listener);
+    EXPECT_NE(listener.error().find("is not an empty file"), std::string::npos) << listener.error();
+    EXPECT_EQ(std::filesystem::file_size(path_ + ".lock"), 8U);
 }
 
 TEST_F(SocketListener, DoesNotTouchOtherFiles) {
