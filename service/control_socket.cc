@@ -29,12 +29,26 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// The client's user, if that is neither this process's user nor root.
-std::optional<uid_t> stranger(int socket) {
+/// Whether the client, of that primary group, is a member of `group`.
+bool is_member(int socket, gid_t primary, gid_t group) {
+    std::vector<gid_t> groups(32);
+    auto length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    while (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) != 0) {
+        if (errno != ERANGE) return primary == group;  // `length` says how many there are
+        groups.resize(length / sizeof(gid_t));
+    }
+    groups.resize(length / sizeof(gid_t));
+    return primary == group || std::find(groups.begin(), groups.end(), group) != groups.end();
+}
+
+/// The client's user, if that is neither this process's user, nor root, nor of the group that may
+/// connect.
+std::optional<uid_t> stranger(int socket, std::optional<gid_t> group) {
     ucred peer{};
     socklen_t length = sizeof peer;
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return peer.uid;
     if (peer.uid == 0 || peer.uid == ::geteuid()) return std::nullopt;
+    if (group && is_member(socket, peer.gid, *group)) return std::nullopt;
     return peer.uid;
 }
 
@@ -217,9 +231,13 @@ class ControlSocket::Connections {
         auto& peer = connections_.emplace_back();
         peer.id = next_id_++;
         peer.socket = std::move(**socket);
-        if (const auto who = stranger(peer.socket.get())) {
+        if (const auto who = stranger(peer.socket.get(), limits_.access.group)) {
             log("control: refused user {}", *who);
-            complain(peer, "only root and the user who runs this server may send it commands");
+            complain(peer,
+                     limits_.access.group
+                         ? "only root, the user who runs this server and the members of its "
+                           "socket's group may send it commands"
+                         : "only root and the user who runs this server may send it commands");
         } else {
             say(peer, control_greeting());
         }
@@ -272,7 +290,8 @@ class ControlSocket::Connections {
 
     /// False: the socket has no room now.
     [[nodiscard]] bool send(Peer& peer) {
-        const auto sent = ::send(peer.socket.get(), peer.out.data(), peer.out.size(), MSG_NOSIGNAL);
+        const auto sent = ::send(peer.socket.get(), peer.out.data(), peer.out.size(),
+                                 MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0) {
             if (errno == EAGAIN) return false;
             if (errno != EINTR) peer.socket.close();
@@ -286,7 +305,7 @@ class ControlSocket::Connections {
     }
     [[nodiscard]] bool receive(Peer& peer) {
         std::array<char, 4096> bytes;
-        const auto got = ::recv(peer.socket.get(), bytes.data(), bytes.size(), 0);
+        const auto got = ::recv(peer.socket.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
         if (got < 0) {
             if (errno == EAGAIN) return false;
             if (errno != EINTR) peer.socket.close();
@@ -311,7 +330,7 @@ tl::expected<std::unique_ptr<ControlSocket>, Error> ControlSocket::open(const st
                                                                         LunTable& luns,
                                                                         const ControlLimits& limits,
                                                                         Answer answer) {
-    auto listener = virtio::Listener::bind(path);
+    auto listener = virtio::Listener::bind(path, limits.access);
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
     auto done = make_event_fd();
     auto stop = make_event_fd();

@@ -17,6 +17,7 @@
 
 #include "service/control_protocol.h"
 #include "service/lun_table.h"
+#include "virtio/vhost_user/socket_path.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
@@ -26,6 +27,8 @@ struct ControlLimits {
     std::size_t connections = 16;  ///< At once; further clients wait until one of these ends.
     /// Limit for a client to send a request and to take an answer; then it is disconnected.
     std::chrono::milliseconds patience{10'000};
+    /// Root and this process's user may always send requests; others only as members of the group.
+    virtio::SocketAccess access{};
 };
 
 class ControlSocket {
@@ -33,7 +36,8 @@ class ControlSocket {
     /// Carries out a request, on zb-control-disk; may throw.
     using Answer = std::function<ControlReply(std::string_view line, LunTable& luns)>;
 
-    /// Binds `path` as virtio/vhost_user/listener.h does, for programs of this user and root.
+    /// Binds `path` as virtio/vhost_user/listener.h does, for programs of this user and root, and of
+    /// the group if there is one.
     /// Clients that connect wait until start().
     [[nodiscard]] static tl::expected<std::unique_ptr<ControlSocket>, Error> open(
         const std::string& path, LunTable& luns, const ControlLimits& limits = {},

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdlib>
 #include <sched.h>
-#include <string_view>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -24,7 +23,6 @@
 #include "service/worker.h"
 #include "virtio-blk/config.h"
 #include "virtio/vhost_user/listener.h"
-#include "virtio/vhost_user/session.h"
 
 namespace zonebridge::service {
 namespace {
@@ -72,48 +70,18 @@ void never_wait_for_own_writes() {
     (void)::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 }
 
-/// Runs one session after another, on the connections that `listener` accepts, until `stop` is
-/// readable or there can't be another session. Errors that end one session go to the log.
-tl::expected<void, Error> run_sessions(virtio::Listener& listener, virtio::Backend& backend,
-                                       int stop) {
-    listener.set_log([](std::string_view line) { log("{}", line); });
-    for (unsigned number = 1;; ++number) {
-        auto socket = listener.accept(stop);
-        if (!socket) return tl::unexpected(Error{StatusCode::io_error, socket.error(), {}});
-        if (!*socket) return {};
-        log("session {}: a front end connected", number);
-        auto session = virtio::Session::over(std::move(**socket), backend);
-        if (!session) {
-            log("session {}: {}", number, session.error());
-            continue;
-        }
-        const auto end = (*session)->run(stop);
-        session->reset();  // stops every ring before the end is logged
-        switch (end.reason) {
-            case virtio::SessionEnd::Reason::disconnected:
-                log("session {}: the front end disconnected", number);
-                break;
-            case virtio::SessionEnd::Reason::stopped:
-                log("session {}: ended, because the server was told to stop", number);
-                break;
-            case virtio::SessionEnd::Reason::failed:
-                log("session {}: ended: {}", number, end.message);
-                break;
-        }
-    }
-}
-
 using OnReady = std::function<void(const Ready&)>;
 
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
                                            std::span<const NumberedDisk> disks,
                                            virtio::Backend& backend, int stop,
                                            const OnReady& on_ready) {
-    auto listener = options.fd ? virtio::Listener::adopt(*options.fd)
-                               : virtio::Listener::bind(options.socket.value_or(""));
+    auto listener = options.fd
+                        ? virtio::Listener::adopt(*options.fd)
+                        : virtio::Listener::bind(options.socket.value_or(""), options.access);
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
     on_ready({.disks = disks, .vduse = std::nullopt});
-    return run_sessions(*listener, backend, stop);
+    return run_sessions(*listener, backend, options.vhost_user, stop);
 }
 
 tl::expected<void, Error> serve_vduse(const ServeOptions& options,
@@ -127,11 +95,10 @@ tl::expected<void, Error> serve_vduse(const ServeOptions& options,
          .on_removal = [&] { ending.begin(removal_limit); }});
 }
 
-/// Makes the device over open disks, runs it and ends it.
-tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns, int stop,
-                                     EndingLimit& ending, const OnReady& on_ready) {
-    const auto cpus = available_cpus();
-    const auto count = worker_count(options, cpus);
+/// Makes the device over open disks, with `count` workers, runs it and ends it.
+tl::expected<void, Error> run_device(const ServeOptions& options, unsigned cpus, unsigned count,
+                                     LunTable& luns, int stop, EndingLimit& ending,
+                                     const OnReady& on_ready) {
     const auto workers =
         start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
             // No request can complete any more. Flushed data is safe: the disk allows a process to
@@ -153,7 +120,7 @@ tl::expected<void, Error> run_device(const ServeOptions& options, LunTable& luns
     std::unique_ptr<ControlSocket> control;  // destroyed before the device
     if (options.control) {
         luns.run(*device->units);
-        auto opened = ControlSocket::open(*options.control, luns);
+        auto opened = ControlSocket::open(*options.control, luns, {.access = options.access});
         if (!opened) return tl::unexpected(std::move(opened.error()));
         control = std::move(*opened);
     }
@@ -193,9 +160,11 @@ tl::expected<void, Error> serve(const ServeOptions& options,
         if (!options.explain) return nullptr;
         return &explainer->source(several ? fmt::format("LUN {}", number) : "");
     });
+    const auto cpus = available_cpus();
+    const auto workers = worker_count(options, cpus);
     for (const auto& [number, device] : options.luns)
         if (auto opened = luns.open(number, device); !opened) return opened;
-    auto result = run_device(options, luns, stop->get(), **ending, on_ready);
+    auto result = run_device(options, cpus, workers, luns, stop->get(), **ending, on_ready);
     if (auto closed = luns.close(); !closed && result) result = std::move(closed);
     return result;
 }

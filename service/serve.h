@@ -18,6 +18,8 @@
 #include "service/guest_device.h"
 #include "service/spin.h"
 #include "service/vduse_options.h"
+#include "service/vhost_user_service.h"
+#include "virtio/vhost_user/socket_path.h"
 #include "zone/status.h"
 
 namespace zonebridge::service {
@@ -50,6 +52,8 @@ struct ServeOptions {
     // Exactly one of these:
     std::optional<std::string> socket;  ///< vhost-user: a path to listen at.
     std::optional<int> fd;              ///< vhost-user, inherited: a listening or connected socket.
+    VhostUserOptions vhost_user;
+    virtio::SocketAccess access;        ///< Of `socket` and `control`.
     std::optional<VduseOptions> vduse;  ///< With GuestDeviceKind::blk only.
 };
 

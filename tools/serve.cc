@@ -141,8 +141,21 @@ Outcome choose_way(ServeArguments& options) {
         return tl::unexpected(misuse("--virtio is required: give scsi or blk"));
     if (ways == 0) return tl::unexpected(misuse("give one of --socket, --fd and --vduse"));
     if (ways > 1) return tl::unexpected(misuse("give only one of --socket, --fd and --vduse"));
+    if (options.vduse && (options.first_message || options.second_front_end))
+        return tl::unexpected(
+            misuse("--first-message and --second-front-end work only with --socket and --fd"));
+    if (!serve.socket && !serve.control && (options.socket_mode || options.socket_group))
+        return tl::unexpected(
+            misuse("--socket-mode and --socket-group work only with --socket and --control"));
     if (!options.vduse && options.attach)
         return tl::unexpected(misuse("--attach works only with --vduse"));
+    if (const auto limit = options.first_message) {
+        serve.vhost_user.first_message.reset();
+        if (limit->count() != 0) serve.vhost_user.first_message = limit;
+    }
+    serve.vhost_user.second = options.second_front_end.value_or(service::SecondFrontEnd::waits);
+    serve.access = {.mode = options.socket_mode.value_or(options.socket_group ? 0660 : 0600),
+                    .group = options.socket_group};
     serve.disk.kind = options.guest_device.value_or(service::GuestDeviceKind::blk);
     if (options.vduse && serve.disk.kind == service::GuestDeviceKind::scsi)
         return tl::unexpected(misuse(

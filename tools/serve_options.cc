@@ -1,7 +1,12 @@
 #include "tools/serve_options.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <grp.h>
+#include <limits>
 #include <string_view>
+#include <vector>
 
 #include <climits>
 #include <fmt/format.h>
@@ -130,6 +135,78 @@ void add_ways_in(CLI::App& app, const Arguments& options) {
              "scsi: listen at this path for 'zonebridge lun', which adds and removes disks");
 }
 
+/// The error of `text` if it is no mode like "0660".
+std::optional<std::string> take_mode(const std::string& text, std::optional<mode_t>& mode) {
+    constexpr mode_t most = 0777;
+    mode_t value = 0;
+    const auto octal = [](char character) { return character >= '0' && character <= '7'; };
+    if (text.empty() || text.size() > 4 || !std::all_of(text.begin(), text.end(), octal))
+        return fmt::format("'{}' is not a mode, three octal digits", text);
+    for (const auto character : text) value = value * 8 + static_cast<mode_t>(character - '0');
+    if (value > most) return fmt::format("'{}' is not a mode from 0000 to 0777", text);
+    mode = value;
+    return std::nullopt;
+}
+
+/// The error of `text` if it is neither a group's name nor its number.
+std::optional<std::string> take_group(const std::string& text, std::optional<gid_t>& number) {
+    std::vector<char> strings(1024);
+    group entry{};
+    group* found = nullptr;
+    int error = ERANGE;
+    while (error == ERANGE && strings.size() < 1u << 20) {
+        strings.resize(strings.size() * 2);
+        error = ::getgrnam_r(text.c_str(), &entry, strings.data(), strings.size(), &found);
+    }
+    if (found != nullptr) {
+        number = entry.gr_gid;
+        return std::nullopt;
+    }
+    const auto given = parse_number(text);
+    // The largest number means "no group" to the kernel.
+    if (!given || *given >= std::numeric_limits<gid_t>::max())
+        return fmt::format("there is no group '{}'", text);
+    number = static_cast<gid_t>(*given);
+    return std::nullopt;
+}
+
+/// Who may connect, and what happens to those who do.
+void add_access(CLI::App& app, const Arguments& options) {
+    add_parsed(
+        app, "--socket-mode", "MODE",
+        "The mode of the files of --socket and --control (default: 0600, this user only)",
+        [options](const std::string& text) { return take_mode(text, options->socket_mode); });
+    add_parsed(
+        app, "--socket-group", "GROUP",
+        "The group of these files; its members may also use --control (mode, if not given: 0660)",
+        [options](const std::string& text) { return take_group(text, options->socket_group); });
+    add_parsed(
+        app, "--first-message", "SECONDS",
+        fmt::format("vhost-user: disconnect a front end that sends no valid message for so long "
+                    "(default: {}; 0: never)",
+                    service::VhostUserOptions::usual_first_message.count()),
+        [options](const std::string& text) -> std::optional<std::string> {
+            constexpr std::uint64_t most = 86'400;
+            const auto number = parse_number(text);
+            if (!number || *number > most)
+                return fmt::format("'{}' is not a number of seconds from 0 to {}", text, most);
+            options->first_message = std::chrono::seconds(*number);
+            return std::nullopt;
+        });
+    add_parsed(app, "--second-front-end", "wait|refuse",
+               "vhost-user: whether a front end that connects while another is served waits for "
+               "its turn (the default) or is disconnected",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   if (text == "wait")
+                       options->second_front_end = service::SecondFrontEnd::waits;
+                   else if (text == "refuse")
+                       options->second_front_end = service::SecondFrontEnd::is_refused;
+                   else
+                       return fmt::format("'{}' is neither wait nor refuse", text);
+                   return std::nullopt;
+               });
+}
+
 void add_threads(CLI::App& app, const Arguments& options) {
     add_parsed(app, "--queues", "N",
                fmt::format("Request queues offered to the guest (default: {}; --vduse: as many as "
@@ -169,6 +246,7 @@ void add_threads(CLI::App& app, const Arguments& options) {
 void add_serve_options(CLI::App& app, const Arguments& options) {
     add_disks(app, options);
     add_ways_in(app, options);
+    add_access(app, options);
     add_threads(app, options);
     add_trials(app, options);
     add_flag(app, "--print-capabilities", options->print_capabilities,

@@ -3,10 +3,12 @@
 // Ownership: the verb and the options' callbacks share the arguments.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 
 #include "service/serve.h"
 #include "tools/disk_client.h"
@@ -24,6 +26,10 @@ struct ServeArguments {
     std::optional<std::string> vduse;
     std::optional<service::VdpaAttach> attach;
     std::optional<std::uint16_t> queues;
+    std::optional<std::chrono::milliseconds> first_message;  ///< 0: no limit.
+    std::optional<service::SecondFrontEnd> second_front_end;
+    std::optional<mode_t> socket_mode;
+    std::optional<gid_t> socket_group;
     bool print_capabilities = false;
 };
 

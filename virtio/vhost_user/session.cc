@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <poll.h>
 #include <utility>
 
@@ -17,6 +18,11 @@ namespace {
 tl::expected<bool, std::string> accepted(tl::expected<void, std::string> result) {
     if (!result) return tl::unexpected(std::move(result.error()));
     return true;
+}
+
+/// "120", "0.5": seconds.
+std::string words_of(std::chrono::milliseconds limit) {
+    return fmt::format("{}", std::chrono::duration<double>(limit).count());
 }
 
 template <typename Payload>
@@ -106,6 +112,7 @@ Session::Session(Channel channel, Backend& backend, SessionOptions options)
     : channel_(std::move(channel)),
       backend_(backend),
       drain_(options.drain),
+      first_message_(options.first_message),
       negotiation_(backend),
       memory_(backend),
       rings_(backend, negotiation_, memory_) {}
@@ -125,26 +132,38 @@ tl::expected<std::unique_ptr<Session>, std::string> Session::over(UniqueFd socke
     return std::make_unique<Access>(std::move(*channel), backend, options);
 }
 
-SessionEnd Session::run(std::optional<int> stop) {
+SessionEnd Session::run(std::optional<int> stop, Bystander* other) {
     stop_ = stop;
+    if (first_message_) silent_until_ = Clock::now() + *first_message_;
     for (;;) {
         bool more = false;
         if (auto ended = step(more)) return std::move(*ended);
 
         int timeout = more ? 0 : -1;
-        if (const auto due = channel_.due(); due && !more) {
+        if (const auto next = due(); next && !more) {
             const auto left =
-                std::chrono::duration_cast<std::chrono::milliseconds>(*due - Clock::now());
-            timeout = static_cast<int>(std::max<std::int64_t>(left.count() + 1, 0));
+                std::chrono::duration_cast<std::chrono::milliseconds>(*next - Clock::now());
+            timeout = static_cast<int>(
+                std::clamp<std::int64_t>(left.count() + 1, 0, std::numeric_limits<int>::max()));
         }
-        std::array<pollfd, 3> waits{{{channel_.fd(), POLLIN, 0},
+        const auto others = other != nullptr ? other->fd() : std::nullopt;
+        std::array<pollfd, 4> waits{{{channel_.fd(), POLLIN, 0},
                                      {stop.value_or(-1), POLLIN, 0},
-                                     {backend_.event_fd().value_or(-1), POLLIN, 0}}};
+                                     {backend_.event_fd().value_or(-1), POLLIN, 0},
+                                     {others.value_or(-1), POLLIN, 0}}};
         if (::poll(waits.data(), waits.size(), timeout) < 0 && errno != EINTR)
             return finish(SessionEnd::Reason::failed,
                           fmt::format("cannot wait for the front end: {}", std::strerror(errno)));
         if (waits[1].revents != 0) return finish(SessionEnd::Reason::stopped, {});
+        // First see whether this front end has left: then the other one is not a second.
+        if (waits[3].revents != 0 && waits[0].revents == 0) other->on_ready();
     }
+}
+
+std::optional<Session::Clock::time_point> Session::due() const noexcept {
+    const auto message = channel_.due();
+    if (!message || !silent_until_) return message ? message : silent_until_;
+    return std::min(*message, *silent_until_);
 }
 
 std::optional<SessionEnd> Session::step(bool& more) {
@@ -157,6 +176,10 @@ std::optional<SessionEnd> Session::step(bool& more) {
         case Channel::Progress::closed:
             return finish(SessionEnd::Reason::disconnected, {});
         case Channel::Progress::more:
+            if (silent_until_ && Clock::now() >= *silent_until_)
+                return finish(SessionEnd::Reason::failed,
+                              fmt::format("the front end sent no message within {} s",
+                                          words_of(*first_message_)));
             return std::nullopt;
         case Channel::Progress::message:
             break;
@@ -170,6 +193,7 @@ std::optional<SessionEnd> Session::step(bool& more) {
             SessionEnd::Reason::failed,
             fmt::format("a file descriptor that came with message {} does not close", type));
     if (!handled) return finish(SessionEnd::Reason::failed, handled.error());
+    silent_until_.reset();
     if (memory_.guest().broken())
         return finish(SessionEnd::Reason::failed, "the front end truncated memory that it shares");
     return std::nullopt;

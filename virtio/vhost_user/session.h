@@ -31,12 +31,27 @@
 namespace zonebridge::virtio {
 
 struct SessionOptions {
+    /// How long a peer may take from the start of the session to its first valid message, so that a
+    /// silent peer does not hold the device; nothing: for ever.
+    std::optional<std::chrono::milliseconds> first_message = std::nullopt;
     /// How long a peer may take to finish a message that it began, or to make room for a reply.
     std::chrono::milliseconds patience{10'000};
     /// How long the disk may take to return requests that a message has to wait for, since their
     /// memory is the guest's: long enough for the kernel to retry a command on a SCSI disk and to
     /// reset the disk. Then the session ends.
     std::chrono::milliseconds drain{120'000};
+};
+
+/// Something else that a session's thread has to look after.
+class Bystander {
+  public:
+    /// Watch this descriptor for readability; nothing: not now.
+    [[nodiscard]] virtual std::optional<int> fd() const noexcept = 0;
+    /// Called when the descriptor is readable and the session has no message to handle.
+    virtual void on_ready() = 0;
+
+  protected:
+    ~Bystander() = default;
 };
 
 class Session {
@@ -48,8 +63,8 @@ class Session {
     ~Session();
 
     /// Serves the front end until it disconnects or breaks the protocol, or `stop` (if given)
-    /// becomes readable.
-    [[nodiscard]] SessionEnd run(std::optional<int> stop);
+    /// becomes readable. `other` (may be null) is looked after meanwhile.
+    [[nodiscard]] SessionEnd run(std::optional<int> stop, Bystander* other = nullptr);
 
   private:
     using Result = tl::expected<void, std::string>;
@@ -65,6 +80,8 @@ class Session {
     [[nodiscard]] std::optional<SessionEnd> step(bool& more);
     [[nodiscard]] SessionEnd finish(SessionEnd::Reason reason, std::string message);
     void end() noexcept;
+    /// When the peer has to have said something, or more.
+    [[nodiscard]] std::optional<Clock::time_point> due() const noexcept;
     [[nodiscard]] Result drain_events();
     [[nodiscard]] Result handle(Message& message);
     [[nodiscard]] Result reply(const Message& to, std::span<const std::byte> payload,
@@ -89,6 +106,9 @@ class Session {
     BackendChannel backend_channel_;
     Backend& backend_;
     std::chrono::milliseconds drain_;
+    std::optional<std::chrono::milliseconds> first_message_;
+    /// The limit for the first valid message; nothing: there is none, or the message came.
+    std::optional<Clock::time_point> silent_until_;
     Negotiation negotiation_;
     FrontEndMemory memory_;
     Rings rings_;
