@@ -64,7 +64,10 @@ LunTable::LunTable(DiskOptions options, RefusalsOf refusals, milliseconds limit)
 LunTable::~LunTable() = default;
 
 tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
-                                                      const DiskOptions& options) {
+                                                      const DiskOptions& options) const {
+    if (budget_ != nullptr)
+        if (auto enough = budget_->check(luns_.size() + 1); !enough)
+            return tl::unexpected(std::move(enough.error()));
     auto disk = GuestDisk::open(device, options);
     if (!disk) return tl::unexpected(std::move(disk.error()));
     warn_of_odd_zones(device, (*disk)->limits().layout);

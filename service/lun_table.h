@@ -18,6 +18,7 @@
 
 #include <tl/expected.hpp>
 
+#include "service/descriptors.h"
 #include "service/disk.h"
 #include "service/guest_device.h"
 #include "service/limits.h"
@@ -73,6 +74,8 @@ class LunTable {
 
     // ---- Before a device runs, and after it.
 
+    /// From now on no disk is opened for which that has too little.
+    void keep_to(const DescriptorBudget& budget) noexcept { budget_ = &budget; }
     /// Opens a disk as this number, which is free.
     [[nodiscard]] tl::expected<void, Error> open(std::uint16_t number, const std::string& device);
     /// In the order of their numbers; valid until the next change.
@@ -120,8 +123,8 @@ class LunTable {
     };
     using Luns = std::map<std::uint16_t, Lun>;
 
-    [[nodiscard]] static tl::expected<Lun, Error> open_lun(const std::string& device,
-                                                           const DiskOptions& options);
+    [[nodiscard]] tl::expected<Lun, Error> open_lun(const std::string& device,
+                                                    const DiskOptions& options) const;
     [[nodiscard]] static LunInfo info_of(std::uint16_t number, const Lun& lun);
     [[nodiscard]] tl::expected<Luns::iterator, Error> find(std::uint16_t number);
     [[nodiscard]] tl::expected<std::unique_ptr<GuestDisk>, Error> reopen(Lun& lun);
@@ -135,6 +138,7 @@ class LunTable {
     const RefusalsOf refusals_;
     const std::chrono::milliseconds limit_;
     Luns luns_;
+    const DescriptorBudget* budget_ = nullptr;
     Units* units_ = nullptr;
     std::mutex hurry_lock_;
     std::condition_variable hurried_;

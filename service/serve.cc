@@ -14,6 +14,7 @@
 
 #include "base/unique_fd.h"
 #include "service/control_socket.h"
+#include "service/descriptors.h"
 #include "service/ending_limit.h"
 #include "service/limits.h"
 #include "service/log.h"
@@ -141,6 +142,7 @@ std::uint16_t vduse_queues() noexcept {
 
 tl::expected<void, Error> serve(const ServeOptions& options,
                                 const std::function<void(const Ready&)>& on_ready) {
+    raise_descriptor_limit();
     const auto stop = take_over_signals();
     if (!stop) return tl::unexpected(stop.error());
     if (options.vduse) {
@@ -162,6 +164,9 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     });
     const auto cpus = available_cpus();
     const auto workers = worker_count(options, cpus);
+    const DescriptorBudget budget(workers, options.queues);
+    if (auto enough = budget.check(options.luns.size()); !enough) return enough;
+    luns.keep_to(budget);
     for (const auto& [number, device] : options.luns)
         if (auto opened = luns.open(number, device); !opened) return opened;
     auto result = run_device(options, cpus, workers, luns, stop->get(), **ending, on_ready);

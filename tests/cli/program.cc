@@ -181,7 +181,7 @@ std::string failed(std::vector<std::string> arguments, std::string input) {
 }
 
 Background::Background(std::vector<std::string> arguments, std::vector<std::string> environment,
-                       const std::string& log) {
+                       const std::string& log, std::optional<Files> files) {
     Pipe out;
     process_ = ::fork();
     if (process_ < 0) throw std::runtime_error("fork");
@@ -189,6 +189,10 @@ Background::Background(std::vector<std::string> arguments, std::vector<std::stri
         ::dup2(out.writer, STDOUT_FILENO);
         if (!log.empty())
             ::dup2(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
+        if (files) {
+            const rlimit limit{files->soft, files->hard};
+            ::setrlimit(RLIMIT_NOFILE, &limit);
+        }
         execute(std::move(arguments), std::move(environment));
     }
     output_ = std::exchange(out.reader, -1);

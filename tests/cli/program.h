@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -48,9 +50,16 @@ std::string failed(std::vector<std::string> arguments, std::string input = {});
 /// A command that runs in the background, and is killed by the destructor.
 class Background {
   public:
+    /// The limits of its open files (RLIMIT_NOFILE).
+    struct Files {
+        rlim_t soft;
+        rlim_t hard;
+    };
+
     /// `log`: a file for its standard error, instead of the test's own.
     explicit Background(std::vector<std::string> arguments,
-                        std::vector<std::string> environment = {}, const std::string& log = {});
+                        std::vector<std::string> environment = {}, const std::string& log = {},
+                        std::optional<Files> files = std::nullopt);
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
     ~Background();
