@@ -1,16 +1,26 @@
 #include "virtio/mapping.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <fcntl.h>
+#include <functional>
 #include <limits>
 #include <linux/magic.h>
+#include <memory>
+#include <optional>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/unique_fd.h"
+#include "virtio/within.h"
 
 namespace zonebridge::virtio {
 namespace {
@@ -24,15 +34,52 @@ struct Home {
     std::size_t page_size;
     /// An anonymous inode. They all share one; since Linux 6.17 it is a regular file's.
     bool anonymous;
+    decltype(std::declval<struct statfs>().f_type) type;
+    int error = 0;
 };
 
 Home home_of(int fd) noexcept {
     const auto page_size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     struct statfs info {};
-    if (::fstatfs(fd, &info) != 0) return {page_size, false};
+    if (::fstatfs(fd, &info) != 0) return {page_size, false, 0, errno};
     if (info.f_type == HUGETLBFS_MAGIC && info.f_bsize > 0)
-        return {static_cast<std::size_t>(info.f_bsize), false};
-    return {page_size, info.f_type == ANON_INODE_FS_MAGIC};
+        return {static_cast<std::size_t>(info.f_bsize), false, info.f_type};
+    return {page_size, info.f_type == ANON_INODE_FS_MAGIC, info.f_type};
+}
+
+/// How long a file system may take to describe a file. A peer may have passed a file of a file system
+/// that a program of the peer serves.
+constexpr std::chrono::milliseconds patience{1'000};
+
+struct Facts {
+    int error = 0;
+    struct stat status {};
+    Home home{};
+};
+
+Facts examine(int fd) noexcept {
+    Facts facts;
+    if (::fstat(fd, &facts.status) != 0) facts.error = errno;
+    facts.home = home_of(fd);
+    // A file system that does not say what it is could be anything.
+    if (facts.home.error != 0) facts.error = facts.home.error;
+    return facts;
+}
+
+/// Nothing: the file system does not answer. Asks no file system for memory (memfd, shmem, hugetlbfs:
+/// only these have seals) and files that the kernel made.
+std::optional<Facts> examine_in_time(int fd, bool kernel_made) {
+    if (kernel_made || ::fcntl(fd, F_GET_SEALS) >= 0) return examine(fd);
+    // The call keeps a descriptor of its own, and closes that on its thread.
+    auto own = std::make_shared<UniqueFd>(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    std::function<Facts()> call = [own = std::move(own)] { return examine(own->get()); };
+    try {
+        return within<Facts>(patience, "zb-examine", std::move(call));
+    } catch (const std::system_error& error) {
+        Facts facts;
+        facts.error = error.code().value();
+        return facts;
+    }
 }
 
 }  // namespace
@@ -56,10 +103,17 @@ tl::expected<std::shared_ptr<const Mapping>, std::string> Mapping::map(int fd, s
     if (offset > most || size > most - offset)
         return refuse(fmt::format("offset {:#x} and size {:#x} overflow", offset, size));
 
-    struct stat info {};
-    if (::fstat(fd, &info) != 0)
-        return refuse(fmt::format("cannot examine its file descriptor: {}", std::strerror(errno)));
-    const auto home = home_of(fd);
+    const auto facts = examine_in_time(fd, options.kernel_made);
+    if (!facts) return refuse("the file system of its file descriptor does not answer");
+    if (facts->error != 0)
+        return refuse(
+            fmt::format("cannot examine its file descriptor: {}", std::strerror(facts->error)));
+    const auto& info = facts->status;
+    const auto home = facts->home;
+    if (home.type == FUSE_SUPER_MAGIC)
+        return refuse(
+            "its file is on a file system that a program serves (FUSE), and touching it may wait "
+            "for that program for ever: use a memfd, hugetlbfs, or a file of another file system");
     const bool kernel_made = home.anonymous && options.kernel_made;
     if (home.anonymous != kernel_made ||
         (!S_ISREG(info.st_mode) && !S_ISCHR(info.st_mode) && !kernel_made))
@@ -108,9 +162,12 @@ bool Mapping::is_kernel_made(int fd) noexcept {
 }
 
 bool Mapping::is(int fd, std::uint64_t offset, std::uint64_t size) const noexcept {
-    struct stat info {};
-    return !origin_.anonymous && origin_.offset == offset && size_ == size &&
-           ::fstat(fd, &info) == 0 && origin_.device == info.st_dev && origin_.inode == info.st_ino;
+    if (origin_.anonymous || origin_.offset != offset || size_ != size) return false;
+    // Asks no file system, which may be a program of the peer.
+    struct statx facts {};
+    return ::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &facts) == 0 &&
+           origin_.device == ::makedev(facts.stx_dev_major, facts.stx_dev_minor) &&
+           origin_.inode == facts.stx_ino;
 }
 
 }  // namespace zonebridge::virtio
