@@ -148,10 +148,14 @@ tl::expected<void, Error> Disk::repair() {
         if (const auto error = file_->sync()) return failed(error);
         table_.synced();
     }
-    const auto next = next_use();
-    if (next.live) live_.begin(next.epoch, LiveTable::key_of(next));
-    if (const auto error = superblocks_.begin_use(next)) return failed(error);
+    if (const auto error = superblocks_.begin_use(begin_live(next_use()))) return failed(error);
     return {};
+}
+
+// The superblock of the use that begins; without the live table if that can't be written after all.
+Superblock Disk::begin_live(const Superblock& next) noexcept {
+    if (next.live) live_.begin(next.epoch, LiveTable::key_of(next));
+    return next_use();
 }
 
 Superblock Disk::next_use() const noexcept {
@@ -165,8 +169,10 @@ void Disk::start() {
 
 tl::expected<void, Error> Disk::close() {
     if (!options_.writable || closed_) return {};
-    closed_ = true;
-    if (!committer_ || !superblocks_.marked_unclean()) return {};
+    if (!committer_ || !superblocks_.marked_unclean()) {
+        closed_ = true;
+        return {};
+    }
     const auto failed = [&](int error) {
         return tl::make_unexpected(os_failure(
             error, fmt::format("{}: the data written last could not be made durable", path_)));
@@ -175,6 +181,7 @@ tl::expected<void, Error> Disk::close() {
     committer_->stop();
     while (reclaim()) continue;
     if (const auto error = superblocks_.mark_clean(table_.digest())) return failed(error);
+    closed_ = true;
     return {};
 }
 
@@ -292,9 +299,7 @@ Status Disk::before_change() noexcept {
     if (superblocks_.marked_unclean()) return {};
     const std::lock_guard guard(first_change_);
     if (superblocks_.marked_unclean()) return {};
-    const auto next = next_use();
-    if (next.live) live_.begin(next.epoch, LiveTable::key_of(next));
-    if (const auto error = superblocks_.mark_unclean(next))
+    if (const auto error = superblocks_.mark_unclean(begin_live(next_use())))
         return {status_of_errno(error), NativeCause::os_error(error)};
     return {};
 }
@@ -313,8 +318,12 @@ int Disk::grow(std::uint64_t end) noexcept {
     if (at_largest_size_) return 0;
     const auto size = file_->size();
     if (!size) return size.error();
-    at_largest_size_ = *size < end && file_->grow(end) != 0;
-    if (!at_largest_size_) raise_data_end(end);
+    if (*size < end) {
+        const auto error = file_->grow(end);
+        at_largest_size_ = error == EFBIG;
+        if (error != 0) return at_largest_size_ ? 0 : error;
+    }
+    raise_data_end(end);
     return 0;
 }
 
@@ -432,7 +441,8 @@ Disk::Extent Disk::extent_at(std::uint64_t offset, std::uint64_t length) noexcep
 bool Disk::still_there(const Extent& extent) const noexcept {
     if (!extent.slot) return true;
     const auto record = table_.find(extent.zone);
-    return record && record->slot == extent.slot;
+    // After a kill, the live table may have another slot than the zone table, until a writer saves it.
+    return record && (record->slot == extent.slot || table_.is_unchanged(extent.zone));
 }
 
 // Called by the machine, under lock_.

@@ -200,6 +200,7 @@ class Disk final : private Machine::Observer, private Committer::Work, private Z
     }
     [[nodiscard]] tl::expected<void, Error> repair();
     [[nodiscard]] Superblock next_use() const noexcept;
+    [[nodiscard]] Superblock begin_live(const Superblock& next) noexcept;
     void raise_data_end(std::uint64_t end) noexcept;
     [[nodiscard]] int grow(std::uint64_t end) noexcept;
     void store_live(std::uint32_t zone) noexcept;

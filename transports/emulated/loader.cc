@@ -96,6 +96,7 @@ void Loader::note_bad_copy(std::uint32_t sector) {
     const auto first = static_cast<std::uint32_t>(sector * records_per_sector);
     const auto last =
         std::min<std::size_t>(first + records_per_sector, from_.geometry.layout.zone_count()) - 1;
+    table_.mark(first);  // to be written over the bad copy
     losses_.push_back(
         fmt::format("one copy of zone table sector {} is damaged: zones {} to {} may lack what was "
                     "flushed last",
@@ -177,7 +178,7 @@ void Loader::give_up(const LiveRecord& given) {
     if (from_.same_boot)
         losses_.push_back(words + "not on the medium");
     else
-        unflushed_.push_back(words + "incomplete, and was not flushed");
+        unflushed_.push_back(words + "incomplete: it was not flushed, or is damaged");
 }
 
 tl::expected<bool, Error> Loader::data_matches(const LiveRecord& unproven) {

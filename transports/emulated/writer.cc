@@ -176,7 +176,8 @@ Status Writer::write_plain(const Request& request) noexcept {
         return status_of_write(error);
     const auto put_down =
         request.operation == Operation::write_zeroes ? put_zeroes(request, at) : put(at);
-    disk_.note_plain(at + put_down.bytes, put_down.bytes);
+    // Zeroes may be a hole past the file's end.
+    disk_.note_plain(moves_data_in(request) ? at + put_down.bytes : 0, put_down.bytes);
     if (put_down.bytes == request.length) return {};
     return status_of_write(put_down.error);
 }

@@ -56,14 +56,25 @@ tl::expected<void, Error> ZoneTable::read(Source source, const std::string& path
 }
 
 std::optional<ZoneRecord> ZoneTable::find(std::uint32_t zone) const noexcept {
+    Banks banks;
+    const auto newest = find_newest(static_cast<std::uint32_t>(zone / records_per_sector), banks);
+    if (!newest) return std::nullopt;
+    return decode_record(newest->bytes, zone % records_per_sector);
+}
+
+bool ZoneTable::is_unchanged(std::uint32_t zone) const noexcept {
     const auto index = static_cast<std::uint32_t>(zone / records_per_sector);
-    std::array<SectorBytes, 2> banks;
+    Banks banks;
+    const auto newest = find_newest(index, banks);
+    return newest && newest->sector.generation == generations_[index];
+}
+
+std::optional<ZoneTable::Copy> ZoneTable::find_newest(std::uint32_t index,
+                                                      Banks& banks) const noexcept {
     for (std::size_t copy = 0; copy < 2; ++copy)
         if (file_.read_all(banks[copy], geometry_.table_sector(index, copy)) != 0)
             banks[copy].fill(0);  // never a good sector
-    const auto newest = choose(index, banks[0], banks[1]);
-    if (!newest) return std::nullopt;
-    return decode_record(newest->bytes, zone % records_per_sector);
+    return choose(index, banks[0], banks[1]);
 }
 
 std::optional<ZoneTable::Copy> ZoneTable::choose(std::uint32_t index, Bytes bank_a,

@@ -11,6 +11,7 @@
 // buffer. Nothing allocates after construction, except in read().
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -58,6 +59,9 @@ class ZoneTable {
     /// if it can't be read.
     [[nodiscard]] std::optional<ZoneRecord> find(std::uint32_t zone) const noexcept;
 
+    /// Whether the newest copy of the zone's sector in the file is still the one that read() found.
+    [[nodiscard]] bool is_unchanged(std::uint32_t zone) const noexcept;
+
     /// The zone's sector must be written.
     void mark(std::uint32_t zone) noexcept { dirty_.set(zone / records_per_sector); }
     [[nodiscard]] bool any_marked() const noexcept { return dirty_.count() != 0; }
@@ -76,6 +80,8 @@ class ZoneTable {
   private:
     using Bytes = std::span<const std::uint8_t, sector_size>;
 
+    using Banks = std::array<SectorBytes, 2>;
+    [[nodiscard]] std::optional<Copy> find_newest(std::uint32_t index, Banks& banks) const noexcept;
     [[nodiscard]] std::optional<Copy> choose(std::uint32_t index, Bytes bank_a,
                                              Bytes bank_b) const noexcept;
     void encode_sector(std::uint32_t index, std::uint64_t commit, Records& records,
