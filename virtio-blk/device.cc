@@ -220,6 +220,7 @@ void BlockDevice::start_action(Slot& slot, Operation operation) noexcept {
         // An offset that is not a zone's start is refused, whatever the length.
         request.length = limits_.layout.length_of(limits_.layout.zone_of(slot.offset));
     }
+    slot.flush_after = mode_.write_through;
     enqueue(request);
 }
 

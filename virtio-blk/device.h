@@ -58,8 +58,9 @@ class BlockDevice final : public virtio::Device {
 
     /// The features that the driver accepted.
     struct Mode {
-        bool zoned = false;         ///< feature::zoned.
-        bool write_through = true;  ///< A write is durable before it is answered.
+        bool zoned = false;  ///< feature::zoned.
+        /// Every change, of data or of a zone, is durable before it is answered.
+        bool write_through = true;
         bool discard = false;       ///< feature::discard.
         bool write_zeroes = false;  ///< feature::write_zeroes.
     };

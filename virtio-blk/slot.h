@@ -53,7 +53,7 @@ struct Slot {
     /// The buffer that was shortened by that byte, if it held more.
     iovec* shortened = nullptr;
 
-    bool flush_after = false;  ///< A write that needs a flush behind it to be durable,
+    bool flush_after = false;  ///< A change that needs a flush behind it to be durable,
     bool flushing = false;     ///< which is in flight.
     Clear clear;               ///< No segment is left unless it is a discard or write of zeroes.
     Report report;

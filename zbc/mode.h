@@ -22,8 +22,8 @@ namespace zonebridge::zbc {
 struct ModeValues {
     bool descriptor_sense = false;        ///< D_SENSE.
     bool software_write_protect = false;  ///< SWP: changes of the disk are refused.
-    /// WCE: a write is durable after SYNCHRONIZE CACHE, or at its end with FUA; without WCE every
-    /// write is durable at its end.
+    /// WCE: a write or a zone action is durable after SYNCHRONIZE CACHE, a write with FUA at its
+    /// end; without WCE both are durable at their end.
     bool write_cache = true;
 
     friend bool operator==(const ModeValues&, const ModeValues&) = default;

@@ -128,7 +128,11 @@ void TargetQueue::complete_action(Index index, const Completion& completion) noe
             return;
         }
     }
-    done(index);
+    // Without the cache a zone's state is durable at the command's end, like data.
+    if (facts_.state.write_cache())
+        done(index);
+    else
+        flush(index);
 }
 
 // ---- Reports of zones.

@@ -178,6 +178,38 @@ TEST(BlkDevice, WithoutAVolatileCacheEveryWriteIsDurable) {
     EXPECT_EQ(Bench::answer_of(queued, 0).status, blk::io_error);
 }
 
+TEST(BlkDevice, WithoutAVolatileCacheEveryZoneActionIsDurable) {
+    Bench bench({}, {.zoned = true, .write_through = true});
+    const auto at = Bench::sector(zone);
+    const std::pair<std::uint32_t, Operation> actions[] = {{blk::open, Operation::open},
+                                                           {blk::close, Operation::close},
+                                                           {blk::finish, Operation::finish},
+                                                           {blk::reset, Operation::reset},
+                                                           {blk::reset_all, Operation::reset}};
+    for (const auto& [type, operation] : actions) {
+        bench.disk.taken.clear();
+        ASSERT_EQ(bench.act(type, at), blk::ok) << type;
+        ASSERT_EQ(bench.disk.taken.size(), 2U) << type;
+        EXPECT_EQ(bench.disk.taken[0].operation, operation);
+        EXPECT_EQ(bench.disk.taken[1].operation, Operation::flush);
+    }
+    // A refused action is not flushed; a failed flush fails the action.
+    bench.disk.taken.clear();
+    EXPECT_EQ(bench.act(blk::close, at), blk::invalid) << "the zone is empty";
+    EXPECT_EQ(bench.disk.taken.size(), 1U);
+    const auto queued = bench.add({.type = blk::open, .sector = at});
+    ASSERT_TRUE(bench.device->take(0));
+    bench.disk.fail_next = StatusCode::io_error;  // fails the flush
+    bench.turn();
+    ASSERT_TRUE(bench.ring.ring->take_used());
+    EXPECT_EQ(Bench::answer_of(queued, 0).status, blk::io_error);
+
+    bench.device->set_mode({.zoned = true, .write_through = false});
+    bench.disk.taken.clear();
+    EXPECT_EQ(bench.act(blk::reset, at), blk::ok);
+    EXPECT_EQ(bench.disk.taken.size(), 1U);
+}
+
 TEST(BlkDevice, AHostManagedDiskRefusesADriverWithoutZones) {
     Bench bench({}, {.zoned = false, .write_through = false});
     EXPECT_EQ(bench.read(0, 4096).status, blk::io_error);

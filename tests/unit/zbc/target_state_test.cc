@@ -146,6 +146,33 @@ TEST(TargetState, AWriteInFlightWhenTheCacheIsSwitchedOffIsFlushed) {
               (std::vector{Operation::write, Operation::flush, Operation::flush}));
 }
 
+TEST(TargetState, WithoutTheWriteCacheEveryZoneActionIsDurable) {
+    Initiator initiator;
+    ASSERT_EQ(initiator.run(select, 0, cache_off).words(), "good");
+    for (const auto action :
+         {Operation::open, Operation::close, Operation::finish, Operation::reset}) {
+        initiator.disk.taken.clear();
+        EXPECT_EQ(initiator.act(action, 4).words(), "good");
+        EXPECT_EQ(operations(initiator), (std::vector{action, Operation::flush}));
+    }
+    initiator.disk.taken.clear();
+    EXPECT_EQ(initiator.act_all(Operation::reset).words(), "good");
+    EXPECT_EQ(operations(initiator), (std::vector{Operation::reset, Operation::flush}));
+
+    // A refused action is not flushed; a failed flush fails the action.
+    initiator.disk.taken.clear();
+    initiator.disk.broken[5] = ZoneState::offline;
+    EXPECT_NE(initiator.act(Operation::reset, 5).words(), "good");
+    EXPECT_EQ(operations(initiator), std::vector{Operation::reset});
+    const auto cdb = encode_zone_action(Operation::open, {initiator.lba(4), 1, false});
+    const Task open{1, cdb, {}, {}};
+    ASSERT_EQ(initiator.queue->submit({&open, 1}), 1u);
+    initiator.disk.fail_next = StatusCode::io_error;  // fails the flush
+    const auto result = initiator.wait();
+    ASSERT_EQ(result.status, ScsiStatus::check_condition);
+    EXPECT_EQ(words(decode_sense(std::span(result.sense).first(result.sense_length))), "4/44/00");
+}
+
 TEST(TargetState, AResetSwitchesTheWriteCacheOnAgain) {
     Initiator initiator;
     ASSERT_EQ(initiator.run(select, 0, cache_off).words(), "good");
