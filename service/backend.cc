@@ -172,14 +172,41 @@ tl::expected<void, std::string> DeviceBackend::start_queue(std::uint16_t index,
                         "here, and {} are "
                         "the most: give the device fewer or smaller queues",
                         index, setup.ring.size, (others + needed) >> 20, most_queue_bytes >> 20));
+    expect_recovery(setup);
     tl::expected<void, std::string> result;
     part.worker->call([&](Ring&) { result = part.path->start(index, setup); });
-    if (result) queue_bytes_[index] = needed;
+    if (!result) return result;
+    queue_bytes_[index] = needed;
+    if (awaited_.erase(index) != 0 && awaited_.empty()) recover();
     return result;
+}
+
+void DeviceBackend::expect_recovery(const virtio::QueueSetup& setup) {
+    if (!setup.inflight || setup.inflight == record_) return;
+    if (!awaited_.empty()) recover();  // the last record's chains
+    record_ = setup.inflight;
+    for (std::uint16_t i = 0; i < std::min(record_->queues(), queue_count()); ++i) {
+        const auto runs = i < queue_bytes_.size() && queue_bytes_[i] != 0;
+        if (!runs && record_->queue(i).any()) awaited_.insert(i);
+    }
+    if (awaited_.empty()) return;
+    // The last worker to arrive wakes the others, which only look at the gate.
+    std::vector<Worker*> workers;
+    for (const auto& part : parts_) workers.push_back(part.worker);
+    const auto gate = std::make_shared<RecoveryGate>(workers.size(), [workers] {
+        for (auto* const worker : workers) worker->post([] {});
+    });
+    on_all([&](Part& part) { part.path->hold(gate); });
+}
+
+void DeviceBackend::recover() {
+    awaited_.clear();
+    on_all([](Part& part) { part.path->recover(); });
 }
 
 tl::expected<std::uint16_t, std::string> DeviceBackend::stop_queue(std::uint16_t index,
                                                                    virtio::Deadline deadline) {
+    if (!awaited_.empty()) recover();  // the queue's chains are answered before it stops
     auto stopping = stopping_.find(index);
     if (stopping == stopping_.end()) {
         const Answers<std::uint16_t> stopped(1);
@@ -249,6 +276,8 @@ void DeviceBackend::reset(virtio::ResetCause cause) {
         const std::lock_guard guard(events_lock_);
         faulty_ = false;
     }
+    if (!awaited_.empty()) recover();
+    record_.reset();
     stopping_.clear();
     queue_bytes_.clear();  // no queue runs, and none is started before the disk has none of them
     if (left_behind() != 0) {

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,11 @@ class DeviceBackend : public virtio::Backend {
     /// Moves every worker's queues to `memory`; fails with the first worker's error.
     [[nodiscard]] tl::expected<void, std::string> move_all(const virtio::GuestMemory::Table& memory,
                                                            virtio::Deadline deadline);
+    /// A queue with a record starts. If the record is a new one, holds back all queues until each
+    /// queue that it has chains of has started.
+    void expect_recovery(const virtio::QueueSetup& setup);
+    /// All queues of the record that can start have: lets the workers answer its chains.
+    void recover();
     /// An error while a disk still holds requests of an earlier session's guest.
     [[nodiscard]] tl::expected<void, std::string> check_drained();
     [[nodiscard]] std::size_t left_behind();
@@ -109,6 +115,8 @@ class DeviceBackend : public virtio::Backend {
     std::vector<Part> parts_;               // one per worker, fixed from construction on
     std::vector<std::size_t> queue_bytes_;  // per queue; 0 while the queue does not run
     virtio::GuestMemory::Table memory_ = virtio::GuestMemory::none();
+    std::shared_ptr<const virtio::InflightArea> record_;  // of the queues that were started last
+    std::set<std::uint16_t> awaited_;  // queues that `record_` has chains of, and that do not run
     /// Queues that did not stop in time: the answers that they give when they stop.
     std::map<std::uint16_t, Answers<std::uint16_t>> stopping_;
     /// A reset that waits until the disk has returned the requests of the queues in stopping_.

@@ -75,6 +75,11 @@ tl::expected<void, Error> DeviceQueues::prepare(std::uint16_t index) {
 }
 
 void DeviceQueues::take() noexcept {
+    if (gate_) [[unlikely]] {
+        if (!gate_->open()) return;
+        gate_.reset();
+        device_.recovered();
+    }
     if (next_memory_ || faulty_) return;
     for (const auto& queue : queues_)
         if (queue->due && queue->open() && !queue->stopped) take_from(*queue);
@@ -97,10 +102,31 @@ void DeviceQueues::complete() noexcept {
     if (device_.fault()) raise(*device_.fault());
     publish();
     if (device_.published()) publish();
+    if (recovering_) [[unlikely]]
+        finish_recovery();
     if (changing_) {
         finish_stops();
         finish_move();
     }
+}
+
+void DeviceQueues::hold(std::shared_ptr<RecoveryGate> gate) {
+    gate_ = std::move(gate);
+    waits_for_rings_ = true;
+    recovering_ = false;
+}
+
+void DeviceQueues::recover() {
+    if (!std::exchange(waits_for_rings_, false)) return;
+    recovering_ = true;
+    device_.recover(virtio::Lost::judge);
+    wake();
+}
+
+void DeviceQueues::finish_recovery() {
+    if (device_.recovering()) return;
+    recovering_ = false;
+    gate_->arrive();
 }
 
 void DeviceQueues::publish() noexcept {
@@ -163,6 +189,7 @@ tl::expected<void, std::string> DeviceQueues::start(std::uint16_t index,
     queue->hold_or_release();
     connect(*queue, setup.call);
     device_.attach(index, queue->ring);
+    if (!waits_for_rings_) device_.recover(virtio::Lost::give_up);
     queues_.push_back(std::move(queue));
     wake();
     return {};
@@ -222,8 +249,9 @@ void DeviceQueues::set_memory(virtio::GuestMemory::Table memory, Moved moved) {
 
 void DeviceQueues::finish_move() {
     if (!moved_) return;
+    // Recovered chains that are not taken yet are looked up in the new memory.
     for (const auto& queue : queues_)
-        if (device_.in_flight(queue->index) != 0) return;
+        if (queue->ring.in_flight() != 0) return;
     tl::expected<void, std::string> result;
     for (const auto& queue : queues_)
         if (result) result = queue->ring.rebind(*next_memory_);

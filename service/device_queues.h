@@ -18,6 +18,7 @@
 
 #include <tl/expected.hpp>
 
+#include "service/recovery_gate.h"
 #include "service/worker.h"
 #include "transports/doorbell.h"
 #include "virtio/backend.h"
@@ -41,6 +42,14 @@ class DeviceQueues final : public Member {
 
     void take() noexcept override;
     void complete() noexcept override;
+
+    // Recovered chains: those that an earlier server took and never answered.
+
+    /// From now on no chain is taken before `gate` is open. Recovered chains wait for recover().
+    void hold(std::shared_ptr<RecoveryGate> gate);
+    /// All rings that may hold recovered chains have started: answers these chains, then arrives at
+    /// the gate. A ring that starts later gets errors for such chains.
+    void recover();
 
     /// Fails if the ring is not in the guest's memory, or this process has no memory for the queue.
     [[nodiscard]] tl::expected<void, std::string> start(std::uint16_t index,
@@ -80,6 +89,7 @@ class DeviceQueues final : public Member {
     void take_from(Queue& queue) noexcept;
     void publish() noexcept;
     void connect(Queue& queue, virtio::Notifier call);
+    void finish_recovery();
     void finish_stops();
     void finish_move();
     void raise(std::string fault);
@@ -97,6 +107,9 @@ class DeviceQueues final : public Member {
     virtio::GuestMemory::Table next_memory_;
     Moved moved_;
     bool faulty_ = false;
+    std::shared_ptr<RecoveryGate> gate_;  // null: open
+    bool waits_for_rings_ = false;        // from hold() to recover()
+    bool recovering_ = false;             // from recover() until all is answered
 };
 
 }  // namespace zonebridge::service

@@ -44,7 +44,6 @@ void BlockDevice::attach(std::uint16_t index, virtio::VirtQueue& queue) {
     for (const auto& port : ports_) slots += port->slots.size();
     pending_.reserve(2 * slots);
     ports_.push_back(std::move(added));
-    recover(*ports_.back());
 }
 
 std::size_t BlockDevice::bytes_for(std::uint16_t size) const noexcept {
@@ -91,8 +90,23 @@ void BlockDevice::complete() noexcept {
     }
     for (const auto& port : ports_)
         if (port->queue.recovered() != 0) [[unlikely]]
-            recover(*port);
+            take_recovered(*port);
     submit();
+}
+
+void BlockDevice::recover(virtio::Lost lost) noexcept {
+    for (const auto& port : ports_) {
+        if (port->lost) continue;
+        port->lost = lost;
+        take_recovered(*port);
+    }
+}
+
+bool BlockDevice::recovering() const noexcept {
+    return std::any_of(ports_.begin(), ports_.end(), [](const auto& port) {
+        return port->lost == virtio::Lost::judge &&
+               (port->slots.in_use() != 0 || port->queue.recovered() != 0);
+    });
 }
 
 std::size_t BlockDevice::in_flight(std::uint16_t index) const noexcept {
@@ -265,21 +279,25 @@ void BlockDevice::end_report(Slot& slot, RequestStatus status) noexcept {
     if (next != nullptr) enqueue(next->ask());
 }
 
-void BlockDevice::recover(Port& port) noexcept {
+void BlockDevice::take_recovered(Port& port) noexcept {
+    if (!port.lost) return;
     while (auto* const slot = port.slots.pop_recovered(port.queue)) {
-        if (!slot->parse()) {
+        if (slot->parse()) {
+            recover(*slot, *port.lost);
+        } else {
             port.queue.push(slot->chain, 0);
             port.slots.give_back(*slot);
             loop_.note_ready();
-        } else if (recovery_.may_repeat(*slot)) {
-            start(*slot);
-        } else if (mode_.zoned && recovery_.zone_tells(*slot)) {
-            if (const auto request = recovery_.add(*slot)) enqueue(*request);
-        } else {
-            answer(*slot, RequestStatus::io_error);
         }
     }
     submit();
+}
+
+void BlockDevice::recover(Slot& slot, virtio::Lost lost) noexcept {
+    if (recovery_.changes_nothing(slot)) return start(slot);
+    if (lost == virtio::Lost::give_up) return answer(slot, RequestStatus::io_error);
+    if (recovery_.may_repeat(slot) || !mode_.zoned) return start(slot);
+    if (const auto request = recovery_.add(slot)) enqueue(*request);
 }
 
 void BlockDevice::finish_recovery(Slot& slot, const Completion& completion) noexcept {

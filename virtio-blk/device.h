@@ -75,6 +75,8 @@ class BlockDevice final : public virtio::Device {
     [[nodiscard]] bool take(std::uint16_t index) noexcept override;
     [[nodiscard]] bool waits(std::uint16_t index) const noexcept override;
     void complete() noexcept override;
+    void recover(virtio::Lost lost) noexcept override;
+    [[nodiscard]] bool recovering() const noexcept override;
     [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept override;
     [[nodiscard]] const std::optional<std::string>& fault() const noexcept override {
         return fault_;
@@ -97,7 +99,8 @@ class BlockDevice final : public virtio::Device {
     void end_report(Slot& slot, RequestStatus status) noexcept;
 
     /// Takes as many recovered requests as there are pieces for; complete() takes the rest.
-    void recover(Port& port) noexcept;
+    void take_recovered(Port& port) noexcept;
+    void recover(Slot& slot, virtio::Lost lost) noexcept;
     void finish_recovery(Slot& slot, const Completion& completion) noexcept;
 
     void enqueue(const Request& request) noexcept;

@@ -1,11 +1,12 @@
 #include "virtio-blk/recovery.h"
 
-#include <span>
+#include <algorithm>
 #include <utility>
 
 #include "base/iovec.h"
 #include "virtio-blk/slot.h"
 #include "zone/check.h"
+#include "zone/lost.h"
 
 namespace zonebridge::virtio_blk {
 namespace {
@@ -13,25 +14,47 @@ namespace {
 // Enough for every transport.
 constexpr std::size_t readback_alignment = 4096;
 
+// Bytes of a zone that are searched with one read.
+constexpr std::uint64_t search_length = 1 << 20;
+
+/// The zone action of a request on one zone.
+std::optional<Operation> action_of(RequestType type) noexcept {
+    switch (type) {
+        case RequestType::zone_open:
+            return Operation::open;
+        case RequestType::zone_close:
+            return Operation::close;
+        case RequestType::zone_finish:
+            return Operation::finish;
+        case RequestType::zone_reset:
+            return Operation::reset;
+        case RequestType::in:
+        case RequestType::out:
+        case RequestType::flush:
+        case RequestType::get_id:
+        case RequestType::discard:
+        case RequestType::write_zeroes:
+        case RequestType::zone_append:
+        case RequestType::zone_report:
+        case RequestType::zone_reset_all:
+            break;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
-bool Recovery::may_repeat(const Slot& slot) const noexcept {
+bool Recovery::changes_nothing(const Slot& slot) noexcept {
     if (!slot.header.type) return true;
     switch (slot.type) {
         case RequestType::in:
         case RequestType::flush:
         case RequestType::get_id:
         case RequestType::zone_report:
-        case RequestType::discard:  // never of a sequential write required zone
-        case RequestType::write_zeroes:
             return true;
-        case RequestType::out: {
-            const auto& layout = limits_.layout;
-            if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
-            // A range over several zones is refused if it touches a sequential write required one.
-            return !layout.is_required(layout.zone_of(slot.offset)) &&
-                   !leaves_required_zone(limits_.layout, slot.offset, slot.data_length());
-        }
+        case RequestType::out:
+        case RequestType::discard:
+        case RequestType::write_zeroes:
         case RequestType::zone_append:
         case RequestType::zone_open:
         case RequestType::zone_close:
@@ -43,12 +66,34 @@ bool Recovery::may_repeat(const Slot& slot) const noexcept {
     return false;
 }
 
-bool Recovery::zone_tells(const Slot& slot) const noexcept {
-    if (slot.type != RequestType::out || slot.offset >= limits_.size()) return false;
-    const auto length = slot.data_length();
-    return length != 0 && length <= limits_.max_transfer &&
-           length <= limits_.size() - slot.offset &&
-           !leaves_required_zone(limits_.layout, slot.offset, length);
+bool Recovery::may_repeat(const Slot& slot) const noexcept {
+    const auto& layout = limits_.layout;
+    switch (slot.type) {
+        case RequestType::in:
+        case RequestType::flush:
+        case RequestType::get_id:
+        case RequestType::zone_report:
+        case RequestType::discard:  // never of a sequential write required zone
+        case RequestType::write_zeroes:
+            return true;
+        case RequestType::out: {
+            if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
+            const auto length = slot.data_length();
+            return !layout.is_required(layout.zone_of(slot.offset)) || length == 0 ||
+                   length > limits_.max_transfer || length > limits_.size() - slot.offset ||
+                   leaves_required_zone(layout, slot.offset, length);
+        }
+        case RequestType::zone_append:
+        case RequestType::zone_open:
+        case RequestType::zone_close:
+        case RequestType::zone_finish:
+        case RequestType::zone_reset:
+            return layout.zone_count() == 0 || slot.offset >= limits_.size() ||
+                   slot.offset != layout.start_of(layout.zone_of(slot.offset));
+        case RequestType::zone_reset_all:
+            return layout.zone_count() == 0;
+    }
+    return false;
 }
 
 std::optional<Request> Recovery::add(Slot& slot) noexcept {
@@ -76,39 +121,63 @@ Request Recovery::ask_zone() noexcept {
     Request request;
     request.tag = first_->tag();
     request.operation = Operation::report;
-    request.offset = first_->offset;
+    if (first_->type != RequestType::zone_reset_all) request.offset = first_->offset;
     request.zones = std::span(&zone_, 1);
     return request;
 }
 
-std::variant<Recovery::Verdict, Request> Recovery::take(const Completion& completion) noexcept {
+Recovery::Judgement Recovery::take(const Completion& completion) noexcept {
     const auto asked = std::exchange(step_, Step::judged);
+    if (asked == Step::searching) {
+        if (completion.status.ok())
+            search_piece();
+        else
+            for_searched([](Slot& slot) { slot.search = Slot::Search::found; });
+        return search_on();
+    }
     if (!completion.status.ok()) return Verdict::unknown;
-    if (asked != Step::asking_zone) return same_data() ? Verdict::done : Verdict::unknown;
-    if (completion.result != 1) return Verdict::unknown;
-    return judge_by_pointer();
+    if (asked == Step::reading_back) return same_data() ? Verdict::done : Verdict::unknown;
+    return completion.result == 1 ? judge_by_zone() : Verdict::unknown;
 }
 
-std::variant<Recovery::Verdict, Request> Recovery::judge_by_pointer() noexcept {
-    const auto offset = first_->offset;
-    const auto end = offset + first_->data_length();
-    const auto full = zone_.state == ZoneState::full;
-    if (!full && !zone_.write_pointer) return Verdict::unknown;
-    const auto pointer = full ? zone_.start + zone_.capacity : *zone_.write_pointer;
-    if (pointer == offset) return Verdict::not_done;
-    if (pointer < end) return Verdict::unknown;
+Recovery::Judgement Recovery::judge_by_zone() noexcept {
+    if (const auto action = action_of(first_->type))
+        return shows_action(zone_.state, *action) ? Verdict::done : Verdict::not_done;
+    // Zones that are empty stay empty.
+    if (first_->type == RequestType::zone_reset_all) return Verdict::not_done;
+    return first_->type == RequestType::zone_append ? judge_append() : judge_write();
+}
 
-    // Other data may be there: it was this write only if the bytes are equal. A zone may also be
-    // full because it was finished, or contain an append's data.
-    const auto length = static_cast<std::size_t>(end - offset);
+Recovery::Judgement Recovery::judge_write() noexcept {
+    switch (shown_of_write(zone_, first_->offset, first_->data_length())) {
+        case Shown::not_done:
+            return Verdict::not_done;
+        case Shown::unknown:
+            return Verdict::unknown;
+        case Shown::perhaps:
+            step_ = Step::reading_back;
+            return read(first_->offset, static_cast<std::size_t>(first_->data_length()));
+    }
+    return Verdict::unknown;
+}
+
+bool Recovery::same_data() const noexcept {
+    const std::span found(reinterpret_cast<const std::uint8_t*>(bytes_.get()), piece_.iov_len);
+    return !IovecCursor(first_->chain.readable, RequestHeader::size).compare(found);
+}
+
+Recovery::Judgement Recovery::read(std::uint64_t offset, std::size_t length) noexcept {
     if (size_ < length) {
         const auto rounded = (length + readback_alignment - 1) & ~(readback_alignment - 1);
         bytes_.reset(static_cast<std::byte*>(std::aligned_alloc(readback_alignment, rounded)));
         size_ = bytes_ ? rounded : 0;
-        if (!bytes_) return Verdict::unknown;
+    }
+    if (!bytes_) {
+        for_searched([](Slot& slot) { slot.search = Slot::Search::found; });
+        step_ = Step::judged;
+        return Verdict::unknown;
     }
     piece_ = {bytes_.get(), length};
-    step_ = Step::reading_back;
     Request request;
     request.tag = first_->tag();
     request.operation = Operation::read;
@@ -118,9 +187,55 @@ std::variant<Recovery::Verdict, Request> Recovery::judge_by_pointer() noexcept {
     return request;
 }
 
-bool Recovery::same_data() const noexcept {
-    const std::span found(reinterpret_cast<const std::uint8_t*>(bytes_.get()), piece_.iov_len);
-    return !IovecCursor(first_->chain.readable, RequestHeader::size).compare(found);
+// ---- Appends. Nothing tells where an append's data went: an append that was answered may have left
+// the same bytes. But an append whose first block is nowhere in its zone was not carried out, and is
+// carried out now. All appends to one zone that wait are searched for at once.
+
+Recovery::Judgement Recovery::judge_append() noexcept {
+    if (first_->search == Slot::Search::none) {
+        const auto full = zone_.state == ZoneState::full;
+        if (!full && !zone_.write_pointer) return Verdict::unknown;
+        search_at_ = zone_.start;
+        search_end_ = full ? zone_.start + zone_.capacity : *zone_.write_pointer;
+        for (auto* slot = first_; slot != nullptr; slot = slot->next_recovered)
+            if (slot->type == RequestType::zone_append && slot->offset == zone_.start &&
+                slot->search == Slot::Search::none)
+                slot->search = Slot::Search::running;
+    }
+    return search_on();
+}
+
+template <typename Each>
+void Recovery::for_searched(const Each& each) noexcept {
+    for (auto* slot = first_; slot != nullptr; slot = slot->next_recovered)
+        if (slot->search == Slot::Search::running) each(*slot);
+}
+
+/// Reads the next piece, or ends the search.
+Recovery::Judgement Recovery::search_on() noexcept {
+    auto left = false;
+    for_searched([&](const Slot&) { left = true; });
+    if (left && search_at_ < search_end_) {
+        step_ = Step::searching;
+        return read(search_at_,
+                    static_cast<std::size_t>(
+                        std::min({search_end_ - search_at_, limits_.max_transfer, search_length})));
+    }
+    for_searched([](Slot& slot) { slot.search = Slot::Search::absent; });
+    return first_->search == Slot::Search::absent ? Verdict::not_done : Verdict::unknown;
+}
+
+void Recovery::search_piece() noexcept {
+    const std::span piece(reinterpret_cast<const std::uint8_t*>(bytes_.get()), piece_.iov_len);
+    const std::size_t block = limits_.logical_block_size;
+    for (std::size_t at = 0; at < piece.size(); at += block) {
+        const auto found = piece.subspan(at, std::min(block, piece.size() - at));
+        for_searched([&](Slot& slot) {
+            if (!IovecCursor(slot.chain.readable, RequestHeader::size).compare(found))
+                slot.search = Slot::Search::found;
+        });
+    }
+    search_at_ += piece.size();
 }
 
 }  // namespace zonebridge::virtio_blk

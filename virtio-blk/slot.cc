@@ -19,6 +19,7 @@ bool Slot::parse() noexcept {
     flush_after = false;
     flushing = false;
     clear.reset();
+    search = Search::none;
 
     // The storage belongs to this device: if the status shares a buffer with the data, the data's
     // view of the buffer is shortened until the answer.

@@ -6,12 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <sys/uio.h>
 
 #include "virtio-blk/clear.h"
 #include "virtio-blk/report.h"
 #include "virtio-blk/wire.h"
+#include "virtio/device.h"
 #include "virtio/slots.h"
 #include "virtio/virtqueue.h"
 
@@ -57,7 +59,12 @@ struct Slot {
     bool flushing = false;     ///< which is in flight.
     Clear clear;               ///< No segment is left unless it is a discard or write of zeroes.
     Report report;
+
+    // Of a request that an earlier server took (recovery.h).
     Slot* next_recovered = nullptr;
+    /// An append: whether its zone was searched for its data, and whether these may be there.
+    enum class Search : std::uint8_t { none, running, absent, found };
+    Search search = Search::none;
 };
 
 struct Port {
@@ -69,6 +76,7 @@ struct Port {
     std::uint16_t index;
     virtio::VirtQueue& queue;
     virtio::Slots<Slot> slots;
+    std::optional<virtio::Lost> lost;  ///< Once the recovered chains may be taken.
 };
 
 }  // namespace zonebridge::virtio_blk

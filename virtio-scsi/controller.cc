@@ -89,28 +89,10 @@ void Controller::set_sizes(std::uint32_t cdb_size, std::uint32_t sense_size) noe
 
 void Controller::attach(std::uint16_t index, virtio::VirtQueue& queue) {
     ports_.push_back(std::make_unique<Port>(index, queue));
-    answer_recovered(*ports_.back());
 }
 
 std::size_t Controller::bytes_for(std::uint16_t size) const noexcept {
     return sizeof(Port) + virtio::Slots<Slot>::bytes_for(size);
-}
-
-void Controller::answer_recovered(Port& port) noexcept {
-    // Chains that an earlier server took and never answered. It is unknown whether they were
-    // carried out, and repeating a zoned write is an error at best: report a reset, so that the
-    // driver decides what to repeat.
-    while (auto* const slot = port.slots.pop_recovered(port.queue)) {
-        const auto room = slot->chain.writable_length;
-        if (port.index == control_queue && room >= 1) {
-            respond(*slot, Response::ok);  // the commands it affects are gone
-        } else if (port.index >= first_request_queue &&
-                   room >= ResponseHeader::size + sense_size_) {
-            answer(*slot, {.response = Response::reset}, {}, 0);
-        } else {
-            push(*slot, 0);
-        }
-    }
 }
 
 void Controller::detach(std::uint16_t index) noexcept {
@@ -120,7 +102,7 @@ void Controller::detach(std::uint16_t index) noexcept {
 
 bool Controller::take(std::uint16_t index) noexcept {
     auto* const found = port(index);
-    if (found == nullptr || fault_) return false;
+    if (found == nullptr || fault_ || found->queue.recovered() != 0) return false;
     if (index == event_queue) return take_events(*found);
     if (index == control_queue)
         take_control(*found);
@@ -131,7 +113,7 @@ bool Controller::take(std::uint16_t index) noexcept {
 
 bool Controller::waits(std::uint16_t index) const noexcept {
     const auto* const found = port(index);
-    return found != nullptr && found->slots.waits();
+    return found != nullptr && (found->slots.waits() || found->queue.recovered() != 0);
 }
 
 void Controller::complete() noexcept {
@@ -139,6 +121,7 @@ void Controller::complete() noexcept {
         if (lun->in_flight != 0) reap(*lun);
         submit(*lun);
     }
+    if (recovered_ == nullptr) recover_next();
     consider_waiting();
 }
 
@@ -157,10 +140,12 @@ void Controller::reap(Lun& lun) noexcept {
 
 std::size_t Controller::in_flight(std::uint16_t index) const noexcept {
     const auto* const found = port(index);
-    return found == nullptr ? 0 : found->slots.in_use();
+    return found == nullptr ? 0 : found->slots.in_use() + found->queue.recovered();
 }
 
 Controller::Slot* Controller::pop(Port& port) noexcept {
+    if (port.queue.recovered() != 0) [[unlikely]]
+        return pop_recovered(port);
     auto* const slot = port.slots.pop(port.queue);
     if (const auto& why = port.queue.fault(); why && slot == nullptr)
         fail(fmt::format("queue {}: {}", port.index, virtio::to_string(*why)));
@@ -175,21 +160,27 @@ void Controller::push(Slot& slot, std::uint64_t written) noexcept {
     slot.port->queue.push(slot.chain, static_cast<std::uint32_t>(std::min<std::uint64_t>(
                                           written, std::numeric_limits<std::uint32_t>::max())));
     if (!functions_.empty()) count_off(slot);
+    if (&slot == recovered_) [[unlikely]]
+        recovered_ = nullptr;
     slot.busy = false;
     slot.port->slots.give_back(slot);
     loop_.note_ready();  // an answer has to be published
 }
 
+bool Controller::has_heads(const Slot& slot) const noexcept {
+    return slot.chain.readable_length >= RequestHeader::size + cdb_size_ &&
+           slot.chain.writable_length >= ResponseHeader::size + sense_size_;
+}
+
 void Controller::take_requests(Port& port) noexcept {
+    if (port.queue.recovered() != 0) return;
     while (auto* const slot = pop(port)) {
-        const auto readable = RequestHeader::size + cdb_size_;
-        const auto writable = ResponseHeader::size + sense_size_;
-        if (slot->chain.readable_length < readable || slot->chain.writable_length < writable) {
+        if (!has_heads(*slot)) {
             fail(
                 fmt::format("queue {}: a request has {} readable and {} writable bytes, less than "
                             "virtio-scsi's headers of {} and {}",
                             port.index, slot->chain.readable_length, slot->chain.writable_length,
-                            readable, writable));
+                            RequestHeader::size + cdb_size_, ResponseHeader::size + sense_size_));
             push(*slot, 0);
             return;
         }
@@ -235,9 +226,15 @@ void Controller::start(Slot& slot) noexcept {
     if (lun == nullptr || task.cdb[0] == report_luns_opcode)
         return finish(slot, zbc::answer_absent(task, lun_list_));
     slot.task = task;
+    if (&slot == recovered_) [[unlikely]]
+        return begin_recovery(slot);
+    enqueue(slot, *lun);
+}
+
+void Controller::enqueue(Slot& slot, Lun& lun) noexcept {
     slot.next = nullptr;
-    (lun->last == nullptr ? lun->first : lun->last->next) = &slot;
-    lun->last = &slot;
+    (lun.last == nullptr ? lun.first : lun.last->next) = &slot;
+    lun.last = &slot;
 }
 
 void Controller::submit(Lun& lun) noexcept {
@@ -254,6 +251,8 @@ void Controller::submit(Lun& lun) noexcept {
 }
 
 void Controller::finish(Slot& slot, const zbc::TaskResult& result) noexcept {
+    if (&slot == recovered_ && recovery_.active()) [[unlikely]]
+        return go_on(slot, recovery_.take(result));
     const auto heads = RequestHeader::size + cdb_size_ + ResponseHeader::size + sense_size_;
     const auto room = slot.chain.readable_length + slot.chain.writable_length - heads;
     const auto moved = result.data_in_length + result.data_out_length;

@@ -21,6 +21,7 @@
 
 #include <tl/expected.hpp>
 
+#include "virtio-scsi/recovery.h"
 #include "virtio-scsi/wire.h"
 #include "virtio/device.h"
 #include "virtio/virtqueue.h"
@@ -84,6 +85,9 @@ class Controller final : public virtio::Device {
     [[nodiscard]] bool take(std::uint16_t index) noexcept override;
     [[nodiscard]] bool waits(std::uint16_t index) const noexcept override;
     void complete() noexcept override;
+    void recover(virtio::Lost lost) noexcept override;
+    [[nodiscard]] bool recovering() const noexcept override;
+    void recovered() noexcept override;
     [[nodiscard]] bool published() noexcept override;
     [[nodiscard]] std::size_t in_flight(std::uint16_t index) const noexcept override;
     [[nodiscard]] const std::optional<std::string>& fault() const noexcept override {
@@ -101,13 +105,21 @@ class Controller final : public virtio::Device {
     struct Lun;
     struct Function;
 
-    void answer_recovered(Port& port) noexcept;
+    // Recovered chains, in controller_recovery.cc. Commands are judged one after the other.
+    void recover_next() noexcept;
+    [[nodiscard]] Slot* pop_recovered(Port& port) noexcept;
+    void begin_recovery(Slot& slot) noexcept;
+    void go_on(Slot& slot, Recovery::Next next) noexcept;
+    void answer_events(Port& port) noexcept;
+
     [[nodiscard]] Slot* pop(Port& port) noexcept;
     void push(Slot& slot, std::uint64_t written) noexcept;
 
     // Request queues.
     void take_requests(Port& port) noexcept;
+    [[nodiscard]] bool has_heads(const Slot& slot) const noexcept;
     void start(Slot& slot) noexcept;
+    void enqueue(Slot& slot, Lun& lun) noexcept;
     void submit(Lun& lun) noexcept;
     void reap(Lun& lun) noexcept;
     void finish(Slot& slot, const zbc::TaskResult& result) noexcept;
@@ -153,6 +165,8 @@ class Controller final : public virtio::Device {
     std::uint32_t sense_size_ = Config::default_sense_size;
     std::uint64_t features_ = 0;
     bool events_missed_ = false;
+    Recovery recovery_;                  ///< Of recovered_, while it is active.
+    Slot* recovered_ = nullptr;          ///< The recovered command that is not answered yet.
     std::size_t reports_under_way_ = 0;  ///< In flight to the controller of the event queue.
     bool reports_lost_ = false;
     std::optional<std::string> fault_;

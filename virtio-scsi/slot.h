@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "virtio-scsi/controller.h"
+#include "virtio/device.h"
 #include "virtio/slots.h"
 
 namespace zonebridge::virtio_scsi {
@@ -60,6 +61,7 @@ struct Controller::Port {
     virtio::Slots<Slot> slots;
     /// Waiting functions need the chains before this available index to be taken.
     std::optional<std::uint16_t> behind;
+    std::optional<virtio::Lost> lost;  ///< Once the recovered chains may be taken.
 };
 
 struct Controller::Lun {

@@ -13,11 +13,20 @@
 
 namespace zonebridge::virtio {
 
+/// What to do with recovered chains: those that an earlier server took and never answered.
+enum class Lost : std::uint8_t {
+    /// No chain was taken since: find out which were carried out, and carry out the others.
+    judge,
+    /// New chains were taken since: answer all, and change nothing on the medium.
+    give_up,
+};
+
 class Device {
   public:
     virtual ~Device() = default;
 
-    /// From now on take(index) serves `queue`. Throws std::bad_alloc, with nothing changed.
+    /// From now on take(index) serves `queue`. Its recovered chains wait for recover(), and take()
+    /// takes none before they are answered. Throws std::bad_alloc, with nothing changed.
     virtual void attach(std::uint16_t index, VirtQueue& queue) = 0;
     /// Requires that nothing of that queue is in flight.
     virtual void detach(std::uint16_t index) noexcept = 0;
@@ -33,6 +42,15 @@ class Device {
     [[nodiscard]] virtual bool waits(std::uint16_t index) const noexcept = 0;
     /// Reaps completions and pushes the answers to their queues; the caller publishes.
     virtual void complete() noexcept = 0;
+
+    /// Begins to answer the recovered chains of all attached queues that have not begun. complete()
+    /// goes on.
+    virtual void recover(Lost lost) noexcept = 0;
+    /// With Lost::judge: recovered chains of requests to a disk are not all answered.
+    [[nodiscard]] virtual bool recovering() const noexcept = 0;
+    /// All recovered chains of requests are answered, on every thread of the device, and the driver
+    /// sees the answers.
+    virtual void recovered() noexcept {}
 
     /// Called when the driver sees everything pushed before. True: this call pushed more, to be
     /// published too.

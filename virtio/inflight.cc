@@ -78,6 +78,11 @@ std::vector<std::uint16_t> InflightQueue::recover(std::uint16_t used_index, std:
     return heads;
 }
 
+bool InflightQueue::any() const noexcept {
+    return header_->version != 0 && std::any_of(descriptors_, descriptors_ + descriptor_count_,
+                                                [](const auto& one) { return one.in_flight == 1; });
+}
+
 void InflightQueue::take(std::uint16_t head) noexcept {
     if (head >= descriptor_count_) return;
     descriptors_[head].counter = counter_++;

@@ -57,6 +57,9 @@ class InflightQueue {
     /// Nothing was ever recorded here.
     [[nodiscard]] bool fresh() const noexcept { return header_->version == 0; }
 
+    /// Chains are recorded as in flight. recover() may find that all of them were answered.
+    [[nodiscard]] bool any() const noexcept;
+
     /// The head was taken from the available ring.
     void take(std::uint16_t head) noexcept;
     /// The head is about to be published as used.

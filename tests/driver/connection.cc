@@ -60,6 +60,11 @@ Result<Connection> Connection::to(const std::string& path) {
 
 Connection::Connection(Connection&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
+Connection& Connection::operator=(Connection&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+}
+
 Connection::~Connection() {
     close();
 }

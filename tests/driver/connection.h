@@ -53,7 +53,7 @@ class Connection {
     [[nodiscard]] static Result<Connection> to(const std::string& path);
     explicit Connection(int fd) noexcept : fd_(fd) {}
     Connection(Connection&& other) noexcept;
-    Connection& operator=(Connection&&) = delete;
+    Connection& operator=(Connection&& other) noexcept;
     ~Connection();
 
     /// Sends any bytes with any descriptors.

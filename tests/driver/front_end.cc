@@ -1,5 +1,6 @@
 #include "tests/driver/front_end.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <poll.h>
@@ -86,6 +87,8 @@ Result<std::uint32_t> Queue::run(std::span<const Buffer> chain, std::chrono::mil
 }
 
 Result<void> FrontEnd::negotiate(const Wanted& wanted) {
+    wanted_ = wanted;
+    protocol_features_ = 0;
     const auto offered = ask(message::get_features);
     if (!offered) return tl::unexpected(offered.error());
     offered_ = *offered;
@@ -100,6 +103,34 @@ Result<void> FrontEnd::negotiate(const Wanted& wanted) {
     }
     if (auto told = tell(message::set_owner); !told) return told;
     return tell(message::set_features, pack(features_));
+}
+
+Result<void> FrontEnd::keep_record(std::uint16_t queues, std::uint16_t queue_size) {
+    if ((protocol_features_ & bit::p_inflight) == 0) return {};
+    auto reply = connection_.ask(message::get_inflight_fd,
+                                 pack(std::uint64_t{0}, std::uint64_t{0}, queues, queue_size));
+    if (!reply) return tl::unexpected(reply.error());
+    if (reply->fds.size() != 1) return tl::unexpected(std::string("a record without a file"));
+    record_ = reply->payload;
+    record_fd_ = UniqueFd(reply->fds[0]);
+    const int fds[] = {record_fd_.get()};
+    return tell(message::set_inflight_fd, record_, fds);
+}
+
+Result<void> FrontEnd::resume(Connection connection, const SharedMemory& memory,
+                              std::size_t queues) {
+    connection_ = std::move(connection);
+    if (auto again = negotiate(Wanted(wanted_)); !again) return again;
+    if (record_fd_) {
+        const int fds[] = {record_fd_.get()};
+        if (auto told = tell(message::set_inflight_fd, record_, fds); !told) return told;
+    }
+    if (auto shared = share(memory); !shared) return shared;
+    for (const auto& queue : std::span(queues_).first(std::min(queues, queues_.size()))) {
+        if (auto based = set_base(queue->index, queue->ring.used_index()); !based) return based;
+        if (auto started = start(*queue); !started) return started;
+    }
+    return {};
 }
 
 Result<void> FrontEnd::tell(std::uint32_t request, const Bytes& payload, std::span<const int> fds) {

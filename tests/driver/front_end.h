@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "tests/driver/connection.h"
 #include "tests/driver/ring.h"
 #include "tests/driver/shared_memory.h"
@@ -95,6 +96,14 @@ class FrontEnd {
     [[nodiscard]] std::uint64_t protocol_features() const noexcept { return protocol_features_; }
     [[nodiscard]] std::uint64_t offered() const noexcept { return offered_; }
 
+    /// Makes the back end record its chains in flight in memory that outlives it. Call it before
+    /// queues start. Does nothing unless p_inflight was negotiated.
+    [[nodiscard]] Result<void> keep_record(std::uint16_t queues, std::uint16_t queue_size);
+    /// Goes on with another back end after the first one died: negotiates the same again, shares
+    /// memory and record, and starts the first `queues` queues where their used rings end.
+    [[nodiscard]] Result<void> resume(Connection connection, const SharedMemory& memory,
+                                      std::size_t queues = 256);
+
     /// Sends a request without a reply; checks the acknowledgement if that was negotiated.
     [[nodiscard]] Result<void> tell(std::uint32_t request, const Bytes& payload = {},
                                     std::span<const int> fds = {});
@@ -131,6 +140,9 @@ class FrontEnd {
     std::uint64_t offered_ = 0;
     std::uint64_t features_ = 0;
     std::uint64_t protocol_features_ = 0;
+    Wanted wanted_;
+    Bytes record_;  // the description of the record
+    UniqueFd record_fd_;
     std::vector<std::unique_ptr<Queue>> queues_;
 };
 

@@ -32,6 +32,7 @@ class BlkGuest {
         must(memory.add(0, size));
         must(front_end.negotiate(wanted));
         must(front_end.share(memory));
+        must(front_end.keep_record(options.queues, options.ring.size));
         blk.emplace(must(driver::BlkInitiator::start(front_end, memory, options)));
     }
 
@@ -39,6 +40,11 @@ class BlkGuest {
         auto all = Guest::everything();
         all.features |= features;
         return all;
+    }
+
+    /// Goes on with the next server, with the first `queues` queues.
+    void resume(const ServedDisk& served, std::size_t queues = 256) {
+        must(front_end.resume(must(driver::Connection::to(served.socket())), memory, queues));
     }
 
     std::uint64_t number(std::uint32_t offset, std::uint32_t width) {

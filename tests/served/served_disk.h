@@ -50,6 +50,8 @@ class ServedDisk {
         if (output.find("ready:") == std::string::npos)
             throw std::runtime_error("no server: " + output);
     }
+    /// The program's further arguments, from the next start() on.
+    void set_options(std::vector<std::string> extra) { extra_ = std::move(extra); }
     /// Sends SIGTERM; returns the exit status.
     int stop() { return server_->stop(); }
     /// Sends SIGKILL.
@@ -97,6 +99,8 @@ class Guest {
         must(memory.add(0, size));
         must(front_end.negotiate(wanted));
         must(front_end.share(memory));
+        must(front_end.keep_record(static_cast<std::uint16_t>(2 + options.request_queues),
+                                   options.ring.size));
         scsi.emplace(must(driver::ScsiInitiator::start(front_end, memory, options)));
         // The first command of a new initiator gets the unit attention of power on.
         const auto first = must(scsi->test_unit_ready());
@@ -109,6 +113,11 @@ class Guest {
                 .protocol_features = driver::bit::p_mq | driver::bit::p_reply_ack |
                                      driver::bit::p_config | driver::bit::p_backend_req |
                                      driver::bit::p_mem_slots};
+    }
+
+    /// Goes on with the next server.
+    void resume(const ServedDisk& served) {
+        must(front_end.resume(must(driver::Connection::to(served.socket())), memory));
     }
 
     /// Queues a WRITE(16) without submitting it.

@@ -226,13 +226,16 @@ Rings::Result Rings::start_if_ready(std::uint16_t index, bool look_at_once) {
         if (ring.suspended) return {};
         return good;
     }
+    // An earlier back end may have consumed the kick of a chain that it did not take.
+    const auto& record = memory_.record();
+    const bool continued = record && !record->queue(index).fresh();
     const QueueSetup setup{.ring = wanted,
-                           .inflight = memory_.record(),
+                           .inflight = record,
                            .kick = ring.kick,
                            .call = ring.call,
                            .error = ring.error,
                            .enabled = ring.enabled,
-                           .look_at_once = look_at_once,
+                           .look_at_once = look_at_once || continued,
                            .used_log = ring.used_log};
     if (auto started = backend_.start_queue(index, setup); !started) return started;
     ring.running = true;

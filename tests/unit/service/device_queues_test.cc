@@ -193,6 +193,8 @@ class OutOfMemory final : public virtio::Device {
     }
     bool waits(std::uint16_t) const noexcept override { return false; }
     void complete() noexcept override {}
+    void recover(virtio::Lost) noexcept override {}
+    bool recovering() const noexcept override { return false; }
     std::size_t in_flight(std::uint16_t) const noexcept override { return 0; }
     const std::optional<std::string>& fault() const noexcept override { return none; }
 

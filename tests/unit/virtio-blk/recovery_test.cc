@@ -5,8 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "tests/unit/virtio-blk/bench.h"
-#include "virtio/inflight.h"
+#include "tests/unit/virtio-blk/lost.h"
 
 namespace zonebridge::virtio_blk {
 namespace {
@@ -35,10 +34,17 @@ TEST(BlkRecovery, LostRequestsAreRepeatedOnlyIfThatIsSafe) {
         {{.type = blk::out, .sector = 8, .data_out = data}, blk::ok, 1},  // conventional
         // The zone's pointer is at the write's offset: a report, then the write.
         {{.type = blk::out, .sector = at, .data_out = data}, blk::ok, 2},
-        {{.type = blk::append, .sector = at, .data_out = data, .tail = 16}, blk::io_error, 0},
-        {{.type = blk::open, .sector = at}, blk::io_error, 0},
-        {{.type = blk::reset, .sector = at}, blk::io_error, 0},
-        {{.type = blk::reset_all}, blk::io_error, 0},
+        // The write's data, which are the append's, too: a report and a read.
+        {{.type = blk::append, .sector = at, .data_out = data, .tail = 16}, blk::io_error, 2},
+        // A report, then the action, unless the zone is as the action leaves it.
+        {{.type = blk::open, .sector = at}, blk::ok, 2},
+        {{.type = blk::reset, .sector = at}, blk::ok, 2},
+        {{.type = blk::reset_all}, blk::ok, 2},
+        {{.type = blk::reset, .sector = at}, blk::ok, 1},
+        // Refused in every state of the zone: without a look at the zone.
+        {{.type = blk::reset, .sector = at + 8}, blk::invalid, 0},
+        {{.type = blk::append, .sector = at + 8, .data_out = data, .tail = 16}, blk::invalid, 0},
+        {{.type = 99}, blk::unsupported, 0},
     };
     Bench bench;
     virtio::RingPair pair({.size = size}, area->get());
@@ -61,6 +67,7 @@ TEST(BlkRecovery, LostRequestsAreRepeatedOnlyIfThatIsSafe) {
     auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
     ASSERT_TRUE(again) << again.error();
     bench.device->attach(1, *again);
+    bench.device->recover(virtio::Lost::judge);
     bench.turn();
     (void)again->publish();
     std::size_t submitted = 0;
@@ -70,7 +77,7 @@ TEST(BlkRecovery, LostRequestsAreRepeatedOnlyIfThatIsSafe) {
         submitted += lost[i].submitted;
     }
     EXPECT_EQ(bench.disk.taken.size(), submitted);
-    EXPECT_EQ(bench.disk.machine().active_count(), 1U);
+    EXPECT_EQ(bench.disk.machine().active_count(), 0U);
     EXPECT_EQ(bench.device->in_flight(1), 0U);
     bench.device->detach(1);
 }
@@ -103,6 +110,7 @@ TEST(BlkRecovery, MoreLongChainsThanPiecesAreAllRecovered) {
     bench.disk.hold = true;
     add();  // a new chain behind the recovered ones
     bench.device->attach(1, *again);
+    bench.device->recover(virtio::Lost::judge);
     EXPECT_NE(again->recovered(), 0U) << "the test needs more chains than there are pieces for";
     EXPECT_EQ(bench.device->in_flight(1), size - 1U) << "including the chains that wait for pieces";
     EXPECT_FALSE(bench.device->take(1));
@@ -144,6 +152,7 @@ TEST(BlkRecovery, LostDiscardsAndWritesOfZeroesAreRepeated) {
     auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
     ASSERT_TRUE(again) << again.error();
     bench.device->attach(1, *again);
+    bench.device->recover(virtio::Lost::judge);
     bench.turn();
     ASSERT_EQ(bench.disk.taken.size(), 2U);
     EXPECT_EQ(bench.disk.taken[0].operation, Operation::discard);
@@ -151,68 +160,7 @@ TEST(BlkRecovery, LostDiscardsAndWritesOfZeroesAreRepeated) {
     bench.device->detach(1);
 }
 
-/// Writes that a dead server took; the disk may have all of their data, some, or none.
-class BlkLostWrite : public testing::Test {
-  protected:
-    static constexpr std::uint16_t size = 16;
-    static constexpr std::uint64_t at = zone * Bench::zone_sectors;
-
-    void begin(BlockDevice::Mode mode = {.zoned = true, .write_through = false}) {
-        bench.emplace(test::MachineDiskShape{}, mode);
-        auto fd = virtio::InflightArea::make(1, size);
-        ASSERT_TRUE(fd) << fd.error();
-        auto mapped = virtio::InflightArea::map(fd->get(), 0,
-                                                virtio::InflightArea::size_for(1, size), 1, size);
-        ASSERT_TRUE(mapped) << mapped.error();
-        area = std::move(*mapped);
-        pair = std::make_unique<virtio::RingPair>(driver::RingOptions{.size = size}, area.get());
-    }
-    void lose(std::uint64_t sector, const Bytes& data) {
-        const auto head = blk::header(blk::out, sector);
-        const auto out = pair->shared.allocate(head.size() + data.size(), 1);
-        std::memcpy(out.host, head.data(), head.size());
-        std::memcpy(out.host + head.size(), data.data(), data.size());
-        const auto in = pair->shared.allocate(1, 1);
-        // The buffers do not split at the end of the header.
-        const driver::Buffer chain[] = {
-            {out.address, 100, false},
-            {out.address + 100, static_cast<std::uint32_t>(out.size - 100), false},
-            driver::from_device(in)};
-        ASSERT_TRUE(pair->ring->add(chain));
-        (void)pair->ring->publish();
-        ASSERT_EQ(pair->pop(), virtio::PopResult::chain);
-        lost.push_back(in);
-    }
-    /// The statuses from the next server, in the order in which the writes were taken.
-    std::vector<std::uint8_t> recover() {
-        bench->disk.taken.clear();
-        auto again = virtio::VirtQueue::create(*pair->memory, pair->config(area.get()));
-        if (!again) throw std::runtime_error(again.error());
-        bench->device->attach(1, *again);
-        bench->turn();
-        (void)again->publish();
-        std::vector<std::uint8_t> statuses;
-        for (const auto& in : lost) {
-            EXPECT_TRUE(pair->ring->take_used());
-            statuses.push_back(static_cast<std::uint8_t>(*in.host));
-        }
-        EXPECT_EQ(bench->device->in_flight(1), 0U);
-        bench->device->detach(1);
-        return statuses;
-    }
-    std::size_t taken(Operation operation) const {
-        return static_cast<std::size_t>(
-            std::count_if(bench->disk.taken.begin(), bench->disk.taken.end(),
-                          [&](const auto& one) { return one.operation == operation; }));
-    }
-
-    std::optional<Bench> bench;
-    std::shared_ptr<const virtio::InflightArea> area;
-    std::unique_ptr<virtio::RingPair> pair;
-    std::vector<driver::Block> lost;
-    Bytes data = pattern(8192, 3);
-    using Statuses = std::vector<std::uint8_t>;
-};
+using BlkLostWrite = BlkLost;
 
 TEST_F(BlkLostWrite, IsNotRepeatedIfItsDataAreOnTheDisk) {
     begin();
@@ -302,6 +250,14 @@ TEST_F(BlkLostWrite, SeveralAreRecoveredOneByOneInTheOrderTheyWereTaken) {
     EXPECT_EQ(bench->read(at + 16, 4096).data, more);
     EXPECT_EQ(bench->read(at + 24, 8192).data, data);
     EXPECT_EQ(bench->read(Bench::sector(zone + 1), 8192).data, data);
+}
+
+TEST_F(BlkLostWrite, IsNotRepeatedOnceNewRequestsWereTaken) {
+    begin();
+    lose(at, data);
+    lose_action(blk::reset, at);
+    EXPECT_EQ(recover(virtio::Lost::give_up), (Statuses{blk::io_error, blk::io_error}));
+    EXPECT_TRUE(bench->disk.taken.empty());
 }
 
 TEST_F(BlkLostWrite, LeavesARingThatWorks) {

@@ -1,6 +1,8 @@
 #include "virtio-scsi/controller.h"
 
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include <gtest/gtest.h>
@@ -8,6 +10,7 @@
 #include "tests/unit/virtio-scsi/scripted_unit.h"
 #include "tests/unit/virtio/ring_pair.h"
 #include "transports/ring.h"
+#include "virtio/inflight.h"
 
 namespace zonebridge::virtio_scsi {
 namespace {
@@ -300,36 +303,103 @@ TEST_F(ControllerTest, ARequestShorterThanItsHeadersEndsTheSession) {
     EXPECT_FALSE(controller->fault()) << "the fault ends with its driver";
 }
 
-TEST_F(ControllerTest, ChainsOfADeadServerAreAnsweredWithAResetAndNotExecuted) {
-    constexpr std::uint16_t size = 32;
-    const auto fd = virtio::InflightArea::make(1, size);
-    ASSERT_TRUE(fd) << fd.error();
-    const auto area =
-        virtio::InflightArea::map(fd->get(), 0, virtio::InflightArea::size_for(1, size), 1, size);
-    ASSERT_TRUE(area) << area.error();
-    RingPair pair({.size = size}, area->get());
-    std::array<Block, 2> answers;
-    for (auto& in : answers) {
-        const auto out = pair.shared.allocate(head_size, 1);
-        in = pair.shared.allocate(response_size);
-        std::memset(in.host, 0xEE, in.size);
-        ASSERT_TRUE(pair.ring->add(std::array{driver::to_device(out), driver::from_device(in)}));
-        (void)pair.ring->publish();
-        ASSERT_EQ(pair.pop(), virtio::PopResult::chain);  // taken, and then the server died
+/// Chains of one ring that a dead server took.
+class DeadServersRing {
+  public:
+    explicit DeadServersRing(std::uint16_t size = 32) : fd_(*virtio::InflightArea::make(1, size)) {
+        auto mapped = virtio::InflightArea::map(fd_.get(), 0,
+                                                virtio::InflightArea::size_for(1, size), 1, size);
+        if (!mapped) throw std::runtime_error(mapped.error());
+        area_ = std::move(*mapped);
+        pair.emplace(driver::RingOptions{.size = size}, area_.get());
     }
-    auto again = virtio::VirtQueue::create(*pair.memory, pair.config(area->get()));
-    ASSERT_TRUE(again) << again.error();
-    ASSERT_EQ(again->recovered(), 2U);
+    void lose(std::span<const Buffer> chain) {
+        ASSERT_TRUE(pair->ring->add(chain));
+        (void)pair->ring->publish();
+        ASSERT_EQ(pair->pop(), virtio::PopResult::chain);
+    }
+    virtio::VirtQueue again() {
+        auto made = virtio::VirtQueue::create(*pair->memory, pair->config(area_.get()));
+        if (!made) throw std::runtime_error(made.error());
+        return std::move(*made);
+    }
+
+    std::optional<RingPair> pair;
+
+  private:
+    UniqueFd fd_;
+    std::shared_ptr<const virtio::InflightArea> area_;
+};
+
+TEST_F(ControllerTest, CommandsOfADeadServerAreCarriedOutOneAfterTheOther) {
     constexpr std::uint16_t index = first_request_queue + 1;
-    controller->attach(index, *again);
-    (void)again->publish();
-    for (const auto& in : answers) {
-        EXPECT_TRUE(pair.ring->take_used());
-        EXPECT_EQ(response(in), Response::reset);
+    DeadServersRing ring;
+    std::array<Block, 3> answers;
+    for (auto& in : answers) {
+        const auto out = ring.pair->shared.allocate(head_size, 1);
+        out.host[0] = std::byte{1};
+        in = ring.pair->shared.allocate(response_size);
+        std::memset(in.host, 0xEE, in.size);
+        ring.lose(std::array{driver::to_device(out), driver::from_device(in)});
     }
-    EXPECT_TRUE(unit.tasks.empty());
+    auto again = ring.again();
+    controller->attach(index, again);
+    EXPECT_EQ(controller->in_flight(index), 3U);
+    EXPECT_FALSE(controller->take(index)) << "no new chain";
+    EXPECT_TRUE(unit.tasks.empty()) << "not before all rings are there";
+    controller->recover(virtio::Lost::judge);
+    for (auto& in : answers) {
+        EXPECT_TRUE(controller->recovering());
+        ASSERT_EQ(unit.tasks.size(), 1U);
+        unit.complete(0);
+        controller->complete();
+        (void)again.publish();
+        EXPECT_TRUE(ring.pair->ring->take_used());
+        EXPECT_EQ(response(in), Response::ok);
+    }
+    EXPECT_FALSE(controller->recovering());
     EXPECT_EQ(controller->in_flight(index), 0U);
+    EXPECT_TRUE(controller->take(index));
     controller->detach(index);
+}
+
+TEST_F(ControllerTest, FunctionsOfADeadServerWaitForItsCommands) {
+    DeadServersRing ring;
+    const auto out = ring.pair->shared.allocate(TaskManagement::size);
+    out.host[4] = std::byte{5};  // logical unit reset
+    out.host[8] = std::byte{1};
+    const auto in = ring.pair->shared.allocate(1);
+    ring.lose(std::array{driver::to_device(out), driver::from_device(in)});
+    auto again = ring.again();
+    controller->detach(control_queue);
+    controller->attach(control_queue, again);
+    controller->recover(virtio::Lost::judge);
+    EXPECT_FALSE(controller->recovering()) << "they are not among the chains that functions await";
+    EXPECT_FALSE(controller->take(control_queue));
+    EXPECT_EQ(controller->in_flight(control_queue), 1U);
+    controller->recovered();
+    (void)controller->published();
+    (void)again.publish();
+    EXPECT_TRUE(ring.pair->ring->take_used());
+    EXPECT_EQ(static_cast<Response>(in.host[0]), Response::ok);
+    EXPECT_EQ(unit.resets, 1U);
+    EXPECT_EQ(controller->in_flight(control_queue), 0U);
+}
+
+TEST_F(ControllerTest, AnEventOfADeadServerIsReportedAsMissed) {
+    DeadServersRing ring;
+    const auto in = ring.pair->shared.allocate(Event::size);
+    std::memset(in.host, 0xEE, in.size);
+    ring.lose(std::array{driver::from_device(in)});
+    auto again = ring.again();
+    controller->detach(event_queue);
+    controller->attach(event_queue, again);
+    controller->recover(virtio::Lost::judge);
+    (void)again.publish();
+    const auto used = ring.pair->ring->take_used();
+    ASSERT_TRUE(used);
+    EXPECT_EQ(used->length, Event::size);
+    EXPECT_EQ(number(in, 0), Event::missed);
 }
 
 }  // namespace
