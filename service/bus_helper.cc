@@ -43,7 +43,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 }  // namespace
 
-tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(VdpaBus bus,
+tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(std::unique_ptr<OwnDeviceBus> bus,
                                                                  const VduseOptions& options,
                                                                  int stop,
                                                                  const VduseCalls& calls) {
@@ -60,8 +60,8 @@ tl::expected<std::unique_ptr<BusHelper>, Error> BusHelper::start(VdpaBus bus,
     return helper;
 }
 
-BusHelper::BusHelper(Private, VdpaBus bus, const VduseOptions& options, int stop,
-                     const VduseCalls& calls)
+BusHelper::BusHelper(Private, std::unique_ptr<OwnDeviceBus> bus, const VduseOptions& options,
+                     int stop, const VduseCalls& calls)
     : bus_(std::move(bus)),
       options_(options),
       driver_(options.name, options.attach),
@@ -88,7 +88,7 @@ void BusHelper::run() {
 // it shares with the process: the next server could take over neither the device nor the disk.
 void BusHelper::keep_only_own_descriptors() const {
     std::array kept{STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,      stop_,
-                    done_.get(),  bus_.fd(),     session_over_.get()};
+                    done_.get(),  bus_->fd(),    session_over_.get()};
     std::sort(kept.begin(), kept.end());
     unsigned next = 0;
     for (const auto fd : kept) {
@@ -100,7 +100,7 @@ void BusHelper::keep_only_own_descriptors() const {
 }
 
 BusHelper::Outcome BusHelper::live() {
-    const auto found = bus_.find(options_.name);
+    const auto found = bus_->find();
     if (!found) return {tl::unexpected(found.error()), false};
     const bool was_there = found->has_value();
     auto node = bring_up(was_there);
@@ -108,7 +108,7 @@ BusHelper::Outcome BusHelper::live() {
         // A device that was there before this server is not removed.
         if (was_there) return {tl::unexpected(std::move(node.error())), true};
         calls_.on_removal();
-        const auto removed = bus_.remove(options_.name);
+        const auto removed = bus_->remove();
         if (!removed) log("{}", removed.error().message);
         return {tl::unexpected(std::move(node.error())), !removed};
     }
@@ -119,8 +119,7 @@ BusHelper::Outcome BusHelper::live() {
 
 tl::expected<std::string, Error> BusHelper::bring_up(bool found) {
     if (!found)
-        if (auto added = bus_.add(management, options_.name); !added)
-            return tl::unexpected(std::move(added.error()));
+        if (auto added = bus_->add(); !added) return tl::unexpected(std::move(added.error()));
     if (auto given = driver_.bind(); !given) return tl::unexpected(std::move(given.error()));
     return wait_for_node();
 }
@@ -180,7 +179,7 @@ BusHelper::Outcome BusHelper::take_down(const std::string& node) {
         }
     }
     calls_.on_removal();
-    if (auto removed = bus_.remove(options_.name); !removed) return {std::move(removed), true};
+    if (auto removed = bus_->remove(); !removed) return {std::move(removed), true};
     return {{}, false};
 }
 

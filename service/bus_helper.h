@@ -19,7 +19,7 @@
 #include <tl/expected.hpp>
 
 #include "base/unique_fd.h"
-#include "service/vdpa_bus.h"
+#include "service/own_device_bus.h"
 #include "service/vdpa_driver.h"
 #include "service/vduse_options.h"
 #include "zone/status.h"
@@ -40,9 +40,10 @@ class BusHelper {
 
     /// `stop`: a non-blocking signalfd. The device's session has to run from now on.
     [[nodiscard]] static tl::expected<std::unique_ptr<BusHelper>, Error> start(
-        VdpaBus bus, const VduseOptions& options, int stop, const VduseCalls& calls);
+        std::unique_ptr<OwnDeviceBus> bus, const VduseOptions& options, int stop,
+        const VduseCalls& calls);
 
-    BusHelper(Private, VdpaBus bus, const VduseOptions& options, int stop,
+    BusHelper(Private, std::unique_ptr<OwnDeviceBus> bus, const VduseOptions& options, int stop,
               const VduseCalls& calls);  // by start()
     ~BusHelper();
 
@@ -67,7 +68,7 @@ class BusHelper {
     [[nodiscard]] Wake wait(std::optional<std::chrono::milliseconds> time, int other = -1) const;
     void keep_only_own_descriptors() const;
 
-    VdpaBus bus_;
+    std::unique_ptr<OwnDeviceBus> bus_;
     VduseOptions options_;
     VdpaDriver driver_;
     int stop_;

@@ -62,7 +62,7 @@ class GuestDisk {
     /// Whether the guest's commands go to the disk untranslated.
     [[nodiscard]] bool passed_through() const noexcept { return passed_ != nullptr; }
     [[nodiscard]] RefusalSink* refusals() const noexcept { return refusals_; }
-    /// GuestDeviceKind::blk only.
+    /// Not for a disk that is passed through.
     [[nodiscard]] Transport& transport() noexcept { return *transport_; }
     /// GuestDeviceKind::scsi only.
     [[nodiscard]] zbc::LogicalUnit& unit() noexcept;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
+#include "service/admin_probe.h"
 #include "service/control_socket.h"
 #include "service/descriptors.h"
 #include "service/ending_limit.h"
@@ -20,10 +21,13 @@
 #include "service/log.h"
 #include "service/lun_table.h"
 #include "service/refusal_log.h"
+#include "service/sandbox.h"
 #include "service/vduse_service.h"
 #include "service/worker.h"
+#include "transports/device_name.h"
 #include "virtio-blk/config.h"
 #include "virtio/vhost_user/listener.h"
+#include "virtio/vhost_user/socket_path.h"
 
 namespace zonebridge::service {
 namespace {
@@ -73,33 +77,76 @@ void never_wait_for_own_writes() {
 
 using OnReady = std::function<void(const Ready&)>;
 
+/// What the server needs after its start.
+Parts parts_of(const ServeOptions& options, std::span<const NumberedDisk> disks) {
+    Parts parts{Part::base, options.vduse ? Part::vduse : Part::vhost_user};
+    for (const auto& disk : disks) {
+        const auto& transport = disk.disk->identity().transport;
+        if (transport == "emulated") parts.add(Part::emulated);
+        if (transport == "block") parts.add(Part::block);
+        if (transport == "scsi") parts.add(Part::scsi);
+        if (transport != "nvme") continue;
+        parts.add(Part::nvme);
+        if (!works_without_admin(disk.disk->transport())) parts.add(Part::nvme_admin);
+    }
+    if (options.control) parts.add(Part::later_disks);
+    return parts;
+}
+
+/// Confines the server, when all is open.
+using Confine = std::function<tl::expected<void, Error>()>;
+
+BrokerRules rules_of(const ServeOptions& options) {
+    BrokerRules rules;
+    for (const auto& path : {options.socket, options.control})
+        if (path) {
+            rules.own_files.push_back(*path);
+            rules.own_files.push_back(virtio::lock_of(*path));
+        }
+    rules.disks = options.control.has_value();
+    rules.lun_root = options.sandbox.lun_root;
+    for (const auto& lun : options.luns)
+        if (const auto name = parse_device_name(lun.device))
+            for (auto& node : nodes_of_disk(name->path))
+                rules.first_disks.push_back(std::move(node));
+    if (options.vduse) {
+        rules.vduse = options.vduse->name;
+        rules.own_files.push_back(record_of(*options.vduse));
+    }
+    return rules;
+}
+
 tl::expected<void, Error> serve_vhost_user(const ServeOptions& options,
                                            std::span<const NumberedDisk> disks,
-                                           virtio::Backend& backend, int stop,
-                                           const OnReady& on_ready) {
+                                           virtio::Backend& backend, const Confine& confine,
+                                           int stop, const OnReady& on_ready) {
     auto listener = options.fd
                         ? virtio::Listener::adopt(*options.fd)
                         : virtio::Listener::bind(options.socket.value_or(""), options.access);
     if (!listener) return tl::unexpected(Error{StatusCode::io_error, listener.error(), {}});
+    if (auto entered = confine(); !entered) return entered;
     on_ready({.disks = disks, .vduse = std::nullopt});
     return run_sessions(*listener, backend, options.vhost_user, stop);
 }
 
 tl::expected<void, Error> serve_vduse(const ServeOptions& options,
                                       std::span<const NumberedDisk> disks, virtio::Backend& backend,
+                                      const Confine& confine, std::unique_ptr<OwnDeviceBus> bus,
                                       int stop, EndingLimit& ending, const OnReady& on_ready) {
     std::vector<std::byte> config(virtio_blk::Config::size);
     backend.read_config(0, config);
     return run_vduse(
-        *options.vduse, backend, std::move(config), stop,
-        {.on_ready = [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); },
+        *options.vduse, backend, std::move(config), std::move(bus), stop,
+        {.on_open = confine,
+         .on_ready = [&](const VduseDisk& made) { on_ready({.disks = disks, .vduse = made}); },
          .on_removal = [&] { ending.begin(removal_limit); }});
 }
 
 /// Makes the device over open disks, with `count` workers, runs it and ends it.
 tl::expected<void, Error> run_device(const ServeOptions& options, unsigned cpus, unsigned count,
-                                     LunTable& luns, int stop, EndingLimit& ending,
-                                     const OnReady& on_ready) {
+                                     LunTable& luns, Sandbox& sandbox,
+                                     std::unique_ptr<OwnDeviceBus> bus, int stop,
+                                     EndingLimit& ending, const OnReady& on_ready) {
     const auto workers =
         start_workers(count, spin_for(options, count, cpus), [](const Error& error) {
             // No request can complete any more. Flushed data is safe: the disk allows a process to
@@ -112,8 +159,13 @@ tl::expected<void, Error> run_device(const ServeOptions& options, unsigned cpus,
     const auto device = make_guest_device(options.disk.kind, disks, *workers, options.queues);
     if (!device) return tl::unexpected(device.error());
     auto& backend = *device->backend;
+    const auto confine = [&]() -> tl::expected<void, Error> {
+        if (options.sandbox.mode == SandboxOptions::Mode::off) return {};
+        return sandbox.enter(parts_of(options, disks));
+    };
     if (options.vduse) {
-        auto result = serve_vduse(options, disks, backend, stop, ending, on_ready);
+        auto result =
+            serve_vduse(options, disks, backend, confine, std::move(bus), stop, ending, on_ready);
         ending.begin();
         return result;
     }
@@ -125,7 +177,7 @@ tl::expected<void, Error> run_device(const ServeOptions& options, unsigned cpus,
         if (!opened) return tl::unexpected(std::move(opened.error()));
         control = std::move(*opened);
     }
-    auto result = serve_vhost_user(options, disks, backend, stop, [&](const Ready& ready) {
+    auto result = serve_vhost_user(options, disks, backend, confine, stop, [&](const Ready& ready) {
         on_ready(ready);
         if (control) control->start();  // on_ready has read the disks: change them only now
     });
@@ -145,8 +197,14 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     raise_descriptor_limit();
     const auto stop = take_over_signals();
     if (!stop) return tl::unexpected(stop.error());
+    auto sandbox = Sandbox::start(options.sandbox, rules_of(options));
+    if (!sandbox) return tl::unexpected(sandbox.error());
+    std::unique_ptr<OwnDeviceBus> bus;
     if (options.vduse) {
         if (auto possible = check_vduse(*options.vduse); !possible) return possible;
+        auto opened = open_bus(*options.vduse, options.sandbox.mode == SandboxOptions::Mode::off);
+        if (!opened) return tl::unexpected(std::move(opened.error()));
+        bus = std::move(*opened);
         if (options.vduse->attach == VdpaAttach::host) never_wait_for_own_writes();
     }
     // VDUSE waits for the host's users first, with a limit of its own.
@@ -169,7 +227,8 @@ tl::expected<void, Error> serve(const ServeOptions& options,
     luns.keep_to(budget);
     for (const auto& [number, device] : options.luns)
         if (auto opened = luns.open(number, device); !opened) return opened;
-    auto result = run_device(options, cpus, workers, luns, stop->get(), **ending, on_ready);
+    auto result = run_device(options, cpus, workers, luns, *sandbox, std::move(bus), stop->get(),
+                             **ending, on_ready);
     if (auto closed = luns.close(); !closed && result) result = std::move(closed);
     return result;
 }

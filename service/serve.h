@@ -16,6 +16,7 @@
 
 #include "service/disk.h"
 #include "service/guest_device.h"
+#include "service/sandbox.h"
 #include "service/spin.h"
 #include "service/vduse_options.h"
 #include "service/vhost_user_service.h"
@@ -49,6 +50,7 @@ struct ServeOptions {
     /// How long an idle worker polls before it sleeps, at most Spin::most; 0: not at all. By
     /// default Spin::usual if there are more CPUs than workers, and otherwise 0.
     std::optional<std::chrono::microseconds> spin;
+    SandboxOptions sandbox;
     // Exactly one of these:
     std::optional<std::string> socket;  ///< vhost-user: a path to listen at.
     std::optional<int> fd;              ///< vhost-user, inherited: a listening or connected socket.

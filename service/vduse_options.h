@@ -4,7 +4,10 @@
 #include <functional>
 #include <string>
 
+#include <tl/expected.hpp>
+
 #include "service/vdpa_driver.h"
+#include "zone/status.h"
 
 namespace zonebridge::service {
 
@@ -21,6 +24,8 @@ struct VduseDisk {
 
 /// Called on the helper thread while a VDUSE disk is served.
 struct VduseCalls {
+    /// Called when everything is open, before the kernel's first request; an error ends the device.
+    std::function<tl::expected<void, Error>()> on_open;
     std::function<void(const VduseDisk&)> on_ready;
     /// Called before the kernel takes the disk off the vDPA bus, which can take long, or forever if
     /// the disk hangs.

@@ -7,6 +7,7 @@
 #include "service/bus_helper.h"
 #include "service/log.h"
 #include "service/vdpa_bus.h"
+#include "virtio/vduse/record.h"
 #include "virtio/vduse/session.h"
 
 namespace zonebridge::service {
@@ -46,11 +47,19 @@ tl::expected<void, Error> check_vduse(const VduseOptions& options) {
     return {};
 }
 
+tl::expected<std::unique_ptr<OwnDeviceBus>, Error> open_bus(const VduseOptions& options,
+                                                            bool in_process) {
+    return open_own_device_bus(BusHelper::management, options.name, in_process);
+}
+
+std::string record_of(const VduseOptions& options) {
+    return vduse::record_path(vduse::DeviceOptions{}.state_folder, options.name);
+}
+
 tl::expected<void, Error> run_vduse(const VduseOptions& options, virtio::Backend& backend,
-                                    std::vector<std::byte> config, int stop,
+                                    std::vector<std::byte> config,
+                                    std::unique_ptr<OwnDeviceBus> bus, int stop,
                                     const VduseCalls& calls) {
-    auto bus = VdpaBus::open();
-    if (!bus) return tl::unexpected(bus.error());
     vduse::DeviceOptions device;
     device.name = options.name;
     device.config = std::move(config);
@@ -58,11 +67,13 @@ tl::expected<void, Error> run_vduse(const VduseOptions& options, virtio::Backend
         device, backend, [&](std::string_view text) { log("{}: {}", options.name, text); });
     if (!session) return tl::unexpected(failure(session.error()));
 
-    auto helper = BusHelper::start(std::move(*bus), options, stop, calls);
-    if (!helper) {
+    const auto give_up = [&](Error error) {
         if (!(*session)->resumed()) (void)(*session)->destroy();
-        return tl::unexpected(helper.error());
-    }
+        return tl::unexpected(std::move(error));
+    };
+    if (auto open = calls.on_open(); !open) return give_up(std::move(open.error()));
+    auto helper = BusHelper::start(std::move(bus), options, stop, calls);
+    if (!helper) return give_up(std::move(helper.error()));
     const auto end = (*session)->run((*helper)->done_fd());
     const bool failed = end.reason == virtio::SessionEnd::Reason::failed;
     if (failed) log("{}: {}", options.name, end.message);

@@ -7,10 +7,13 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include <tl/expected.hpp>
 
+#include "service/own_device_bus.h"
 #include "service/vduse_options.h"
 #include "virtio/backend.h"
 #include "zone/status.h"
@@ -28,9 +31,17 @@ namespace zonebridge::service {
 /// Two errors leave the device on purpose: its back end failed, or a virtual machine still uses it.
 /// The next server of the name takes it over.
 /// `config`: the device's configuration space.
+/// The bus for run_vduse(), as service/own_device_bus.h opens it.
+[[nodiscard]] tl::expected<std::unique_ptr<OwnDeviceBus>, Error> open_bus(
+    const VduseOptions& options, bool in_process);
+
+/// The file that run_vduse() makes, and removes with the device.
+[[nodiscard]] std::string record_of(const VduseOptions& options);
+
 [[nodiscard]] tl::expected<void, Error> run_vduse(const VduseOptions& options,
                                                   virtio::Backend& backend,
-                                                  std::vector<std::byte> config, int stop,
+                                                  std::vector<std::byte> config,
+                                                  std::unique_ptr<OwnDeviceBus> bus, int stop,
                                                   const VduseCalls& calls);
 
 }  // namespace zonebridge::service

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/unique_fd.h"
 #include "tools/files.h"
 #include "tools/serve_options.h"
 #include "tools/verb.h"
@@ -85,30 +86,40 @@ std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
     return std::nullopt;
 }
 
-/// Sends `state` ("READY=1") to the service manager that started this program: to the socket that
-/// NOTIFY_SOCKET names, as sd_notify(3) does. Does nothing without such a socket, or if it has no
-/// listener.
-void notify_manager(std::string_view state) noexcept {
-    const auto* name = std::getenv("NOTIFY_SOCKET");
-    if (name == nullptr) return;
-    const std::string_view path(name);
-    sockaddr_un address{};
-    if (path.size() < 2 || path.size() >= sizeof(address.sun_path)) return;
-    if (path.front() != '/' && path.front() != '@') return;
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, path.data(), path.size());
-    if (path.front() == '@') address.sun_path[0] = '\0';  // Linux' abstract names
+/// The service manager that started this program, at the socket that NOTIFY_SOCKET names, as
+/// sd_notify(3) does. Connects before the program is confined.
+class ServiceManager {
+  public:
+    ServiceManager() {
+        const auto* name = std::getenv("NOTIFY_SOCKET");
+        if (name == nullptr) return;
+        const std::string_view path(name);
+        sockaddr_un address{};
+        if (path.size() < 2 || path.size() >= sizeof(address.sun_path)) return;
+        if (path.front() != '/' && path.front() != '@') return;
+        address.sun_family = AF_UNIX;
+        std::memcpy(address.sun_path, path.data(), path.size());
+        if (path.front() == '@') address.sun_path[0] = '\0';  // Linux' abstract names
 
-    const auto fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) return;
-    const auto length = offsetof(sockaddr_un, sun_path) + path.size();
-    (void)::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL,
-                   reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length));
-    ::close(fd);
-}
+        socket_ = UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        const auto length = offsetof(sockaddr_un, sun_path) + path.size();
+        if (::connect(socket_.get(), reinterpret_cast<const sockaddr*>(&address),
+                      static_cast<socklen_t>(length)) != 0)
+            socket_.close();
+    }
+
+    /// Sends `state` ("READY=1"). Does nothing without a manager that listens.
+    void notify(std::string_view state) const noexcept {
+        (void)::send(socket_.get(), state.data(), state.size(), MSG_NOSIGNAL);
+    }
+
+  private:
+    UniqueFd socket_;
+};
 
 /// Announces the disk and how to use it, on standard output and to the service manager.
-void announce(const service::ServeOptions& options, const service::Ready& ready) {
+void announce(const service::ServeOptions& options, const service::Ready& ready,
+              const ServiceManager& manager) {
     const auto place =
         one_line(ready.vduse      ? ready.vduse->node
                  : options.socket ? *options.socket
@@ -120,7 +131,7 @@ void announce(const service::ServeOptions& options, const service::Ready& ready)
               ready.vduse && ready.vduse->took_over ? ", took over" : "");
     // There may be no reader; serve the disk all the same.
     (void)out.flush();
-    notify_manager(fmt::format("READY=1\nSTATUS=Serving {} at {}\n", disks, place));
+    manager.notify(fmt::format("READY=1\nSTATUS=Serving {} at {}\n", disks, place));
 }
 
 Outcome print_capabilities(service::GuestDeviceKind device) {
@@ -168,6 +179,18 @@ Outcome choose_way(ServeArguments& options) {
     return {};
 }
 
+/// Checks that the sandbox can do what it is told.
+Outcome choose_sandbox(const service::ServeOptions& serve) {
+    const auto& sandbox = serve.sandbox;
+    const auto off = sandbox.mode == service::SandboxOptions::Mode::off;
+    if (off && sandbox.run_as)
+        return tl::unexpected(misuse("--user does not work with --sandbox off"));
+    if (sandbox.lun_root && (off || !serve.control))
+        return tl::unexpected(
+            misuse("--lun-root works only with --control, and not with --sandbox off"));
+    return {};
+}
+
 /// Checks the disks, their numbers, and the options that apply to them.
 Outcome choose_disks(ServeArguments& options) {
     auto& serve = options.serve;
@@ -203,13 +226,16 @@ Outcome run(ServeArguments options) {
                    "--control PATH to add disks later"));
     if (const auto way = choose_way(options); !way) return way;
     if (const auto disks = choose_disks(options); !disks) return disks;
+    if (const auto sandbox = choose_sandbox(options.serve); !sandbox) return sandbox;
     // Check before another file is opened and gets the number.
     if (options.serve.fd && ::fcntl(*options.serve.fd, F_GETFD) < 0)
         return tl::unexpected(failure_of(
             os_failure(errno, fmt::format("--fd: file descriptor {}", *options.serve.fd))));
-    const auto served = service::serve(
-        options.serve, [&options](const service::Ready& ready) { announce(options.serve, ready); });
-    notify_manager("STOPPING=1\n");
+    const ServiceManager manager;
+    const auto served = service::serve(options.serve, [&](const service::Ready& ready) {
+        announce(options.serve, ready, manager);
+    });
+    manager.notify("STOPPING=1\n");
     if (!served) return tl::unexpected(failure_of(served.error()));
     return {};
 }

@@ -207,6 +207,36 @@ void add_access(CLI::App& app, const Arguments& options) {
                });
 }
 
+/// What a guest could still do that has taken the server over.
+void add_sandbox(CLI::App& app, const Arguments& options) {
+    using Mode = service::SandboxOptions::Mode;
+    add_parsed(app, "--sandbox", "on|require|off",
+               "Give up, after the start, all rights that the server does not need: on, those that "
+               "this system lets it give up (the default); require, all of them, else no start",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   auto& mode = options->serve.sandbox.mode;
+                   if (text == "on")
+                       mode = Mode::on;
+                   else if (text == "require")
+                       mode = Mode::require;
+                   else if (text == "off")
+                       mode = Mode::off;
+                   else
+                       return fmt::format("'{}' is neither on, require nor off", text);
+                   return std::nullopt;
+               });
+    add_parsed(app, "--user", "USER[:GROUP]",
+               "After the start, run as this user, by name or number, with only this group",
+               [options](const std::string& text) -> std::optional<std::string> {
+                   const auto user = service::parse_run_as(text);
+                   if (!user) return user.error();
+                   options->serve.sandbox.run_as = *user;
+                   return std::nullopt;
+               });
+    add_path(app, "--lun-root", options->serve.sandbox.lun_root,
+             "With --control: disks that are added later must be in or below this folder");
+}
+
 void add_threads(CLI::App& app, const Arguments& options) {
     add_parsed(app, "--queues", "N",
                fmt::format("Request queues offered to the guest (default: {}; --vduse: as many as "
@@ -247,6 +277,7 @@ void add_serve_options(CLI::App& app, const Arguments& options) {
     add_disks(app, options);
     add_ways_in(app, options);
     add_access(app, options);
+    add_sandbox(app, options);
     add_threads(app, options);
     add_trials(app, options);
     add_flag(app, "--print-capabilities", options->print_capabilities,

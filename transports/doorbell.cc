@@ -1,5 +1,6 @@
 #include "transports/doorbell.h"
 
+#include <array>
 #include <cerrno>
 
 namespace zonebridge {
@@ -13,12 +14,25 @@ constexpr unsigned completions = 64;
 tl::expected<std::unique_ptr<Doorbell>, Error> Doorbell::create() {
     auto bell = std::make_unique<Doorbell>(Private{});
     io_uring_params params{};
-    params.flags = IORING_SETUP_CQSIZE;
+    params.flags = IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED;
     params.cq_entries = completions;
     if (const int result = io_uring_queue_init_params(1, &bell->ring_, &params); result < 0)
         return tl::unexpected(
             os_failure(-result, "can't set up an io_uring that notifies a driver"));
     bell->made_ = true;
+    // For a hijacked process it is good for nothing else (see ring.cc).
+    std::array<io_uring_restriction, 3> restrictions{};
+    restrictions[0].opcode = IORING_RESTRICTION_SQE_OP;
+    restrictions[0].sqe_op = IORING_OP_NOP;
+    restrictions[1].opcode = restrictions[2].opcode = IORING_RESTRICTION_REGISTER_OP;
+    restrictions[1].register_op = IORING_REGISTER_EVENTFD;
+    restrictions[2].register_op = IORING_UNREGISTER_EVENTFD;
+    const auto fd = static_cast<unsigned>(bell->ring_.ring_fd);
+    auto limited = io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, restrictions.data(),
+                                     restrictions.size());
+    if (limited == 0) limited = io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+    if (limited < 0)
+        return tl::unexpected(os_failure(-limited, "can't limit an io_uring to notifications"));
     return bell;
 }
 

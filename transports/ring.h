@@ -5,7 +5,8 @@
 // watchers, issuers and file descriptors until they are removed.
 //
 // Submission entries are 128 bytes and completion entries 32, so that NVMe and bsg commands, kicks
-// and plain I/O share the ring. Requires Linux 6.1 or later (single issuer, deferred task work).
+// and plain I/O share the ring. The kernel takes only the operations that Zonebridge uses (the list in
+// ring.cc: a new operation has to be added there). Requires Linux 6.1 or later (single issuer, deferred task work).
 #pragma once
 
 #include <array>
@@ -44,6 +45,15 @@ class Ring final : public Loop {
     /// `entries`: submissions that one turn can collect; more cost an extra system call.
     [[nodiscard]] static tl::expected<std::unique_ptr<Ring>, Error> create(unsigned entries = 512,
                                                                            Use use = Use::turned);
+
+    /// The flags of io_uring_setup(2) that create() uses.
+    static constexpr std::uint32_t setup_flags =
+        IORING_SETUP_SQE128 | IORING_SETUP_CQE32 | IORING_SETUP_SINGLE_ISSUER |
+        IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_R_DISABLED |
+        IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG;
+    /// Limits a ring that is not enabled yet to the operations that Zonebridge uses, for good. Returns
+    /// 0 or a negative errno, EBUSY if the ring is limited already.
+    [[nodiscard]] static int limit(int ring_fd) noexcept;
 
     explicit Ring(Private);  // by create()
     Ring(const Ring&) = delete;

@@ -4,7 +4,7 @@
 # For the build.
 zb_packages_build=(
   g++ meson ninja-build pkg-config
-  liburing-dev libsgutils2-dev libnvme-dev libnl-genl-3-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev libxxhash-dev
+  liburing-dev libsgutils2-dev libnvme-dev libnl-genl-3-dev libseccomp-dev libcli11-dev libfmt-dev nlohmann-json3-dev libexpected-dev libxxhash-dev
   libgtest-dev
 )
 

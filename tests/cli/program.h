@@ -68,6 +68,7 @@ class Background {
     std::string output_until(const std::string& word);
     /// Sends SIGTERM, waits, and returns the exit status.
     int stop();
+    [[nodiscard]] int process() const noexcept { return process_; }
 
   private:
     int process_ = -1;

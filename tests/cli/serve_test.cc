@@ -80,6 +80,12 @@ TEST(Serve, WrongUsageIsRefusedWithAReason) {
         {{"serve", "d", "--vduse", "../n"}, "../n"},
         {{"serve", "d", "--vduse", "control"}, "control"},
         {{"serve", "d", "--vduse", std::string(64, 'n')}, "nnn"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--sandbox", "yes"}, "'yes'"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--user", "no-such-user"},
+         "no-such-user"},
+        {{"serve", "d", "--virtio", "blk", "--socket", "s", "--user", "0", "--sandbox", "off"},
+         "--user"},
+        {{"serve", "d", "--virtio", "scsi", "--socket", "s", "--lun-root", "/"}, "--control"},
     };
     for (const auto& [arguments, named] : misuses) {
         const auto result = zonebridge(arguments);

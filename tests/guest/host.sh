@@ -50,12 +50,13 @@ create_disk() {
 }
 
 # start_server NAME ARGUMENT...: starts `zonebridge serve` with its output in $work/NAME.log, and waits
-# until the server is ready. If the server does not become ready within 20 seconds, the test ends.
+# until the server is ready. If the server does not become ready within 20 seconds, the test ends. The
+# server is confined as far as possible (ZB_SANDBOX: or as this says).
 start_server() {
   local name=$1 log=$work/$1.log patience=200
   shift
   : >"$log"
-  "$zonebridge" serve "$@" >>"$log" 2>&1 </dev/null &
+  "$zonebridge" serve --sandbox "${ZB_SANDBOX:-require}" "$@" >>"$log" 2>&1 </dev/null &
   servers[$name]=$!
   until grep -q '^ready: ' "$log"; do
     server_runs "$name" && [ "$patience" -gt 0 ] || {

@@ -8,7 +8,7 @@ create_disk
 "$zonebridge" create "$work/plain.zb" --size 64M --model none >/dev/null
 "$zonebridge" create "$work/late.zb" --size 64M --zone-size 4M --max-open 4 >/dev/null
 truncate -s 32M "$work/file"
-start_server server --virtio scsi --socket "$socket" --control "$control" --workers 2 \
+start_server server --virtio scsi --socket "$socket" --control "$control" --lun-root "$work" --workers 2 \
   --lun "0=emulated:$disk" --lun "1=$work/plain.zb" --lun "3=block:$work/file"
 start_guest luns --timeout 150
 wait_line 60 '^ask: add' 1

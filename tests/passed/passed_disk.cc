@@ -36,8 +36,9 @@ std::string PassedThrough::device() {
 }
 
 PassedThrough::PassedThrough(const std::vector<std::string>& extra) {
-    std::vector<std::string> arguments{"serve", "--virtio",          "scsi", "--socket", socket(),
-                                       "--lun", "0=scsi:" + device()};
+    std::vector<std::string> arguments{
+        "serve", "--virtio",           "scsi",      "--socket", socket(),
+        "--lun", "0=scsi:" + device(), "--sandbox", "require"};
     arguments.insert(arguments.end(), extra.begin(), extra.end());
     // The server inherits this program's standard error, which is redirected to the log for the
     // start.

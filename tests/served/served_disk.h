@@ -41,8 +41,8 @@ class ServedDisk {
     }
 
     void start() {
-        std::vector<std::string> arguments{"serve", disk.path(), "--virtio",
-                                           device_, "--socket",  socket()};
+        std::vector<std::string> arguments{"serve",    disk.path(), "--virtio",  device_,
+                                           "--socket", socket(),    "--sandbox", "require"};
         arguments.insert(arguments.end(), extra_.begin(), extra_.end());
         server_ = std::make_unique<Background>(arguments, std::vector<std::string>{},
                                                keeps_log_ ? disk / "log" : std::string());
@@ -54,6 +54,7 @@ class ServedDisk {
     void set_options(std::vector<std::string> extra) { extra_ = std::move(extra); }
     /// Sends SIGTERM; returns the exit status.
     int stop() { return server_->stop(); }
+    [[nodiscard]] int process() const noexcept { return server_->process(); }
     /// Sends SIGKILL.
     void kill() { server_.reset(); }
 

@@ -76,6 +76,10 @@ bool is_private(const struct stat& info) {
 
 }  // namespace
 
+std::string record_path(const std::string& folder, const std::string& name) {
+    return folder + "/vduse-" + name;
+}
+
 tl::expected<Record, std::string> Record::open(const std::string& folder, const std::string& name) {
     if (::mkdir(folder.c_str(), S_IRWXU) != 0 && errno != EEXIST)
         return failed(fmt::format("can't make the folder {}", folder));
@@ -89,8 +93,8 @@ tl::expected<Record, std::string> Record::open(const std::string& folder, const 
             "be trusted; the folder must belong to this user and have mode 0700",
             folder));
 
-    const auto file = "vduse-" + name;
-    const auto path = folder + "/" + file;
+    const auto path = record_path(folder, name);
+    const auto file = path.substr(folder.size() + 1);
     UniqueFd fd(::openat(directory.get(), file.c_str(),
                          O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK,
                          S_IRUSR | S_IWUSR));

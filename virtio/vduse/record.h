@@ -19,6 +19,9 @@
 
 namespace zonebridge::virtio::vduse {
 
+/// The file of the device `name`: FOLDER/vduse-NAME.
+[[nodiscard]] std::string record_path(const std::string& folder, const std::string& name);
+
 class Record {
   public:
     /// The largest configuration space.

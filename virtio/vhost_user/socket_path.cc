@@ -25,10 +25,6 @@ tl::unexpected<std::string> taken(const std::string& path) {
                           " belongs to a server that is running; stop it or use another path");
 }
 
-std::string lock_of(const std::string& path) {
-    return path + ".lock";
-}
-
 UniqueFd unix_socket() {
     return UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
@@ -67,6 +63,10 @@ int give_access(const std::string& path, const SocketAccess& access) {
 }
 
 }  // namespace
+
+std::string lock_of(const std::string& path) {
+    return path + ".lock";
+}
 
 tl::expected<SocketPath, std::string> SocketPath::lock(const std::string& path) {
     const auto name = lock_of(path);

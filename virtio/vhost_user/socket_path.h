@@ -28,6 +28,9 @@ struct SocketAccess {
     std::optional<gid_t> group;  ///< Of the socket's file; nothing: this process's.
 };
 
+/// The file that a server locks for the socket at `path`.
+[[nodiscard]] std::string lock_of(const std::string& path);
+
 class SocketPath {
   public:
     struct Bound;

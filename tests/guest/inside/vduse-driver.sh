@@ -5,7 +5,7 @@
 work=$(mktemp -d)
 "$ZONEBRIDGE" create "$work/disk.zb" --size 64M --zone-size 4M --conventional 2 >/dev/null ||
   give_up "zonebridge create"
-serve() { exec "$ZONEBRIDGE" serve --vduse disk0 --attach guest "$work/disk.zb"; }
+serve() { exec "$ZONEBRIDGE" serve --sandbox require --vduse disk0 --attach guest "$work/disk.zb"; }
 serve >"$work/log" 2>&1 </dev/null &
 server=$!
 until_there 60 grep -q '^ready:' "$work/log" || give_up "serve --vduse becomes ready" "$(cat "$work/log")"
@@ -27,7 +27,7 @@ modprobe -a virtio_vdpa virtio_blk
 use_disk scsi_debug
 serve_disk() {
   : >"$work/log"
-  "$ZONEBRIDGE" serve --vduse disk1 "$disk" >"$work/log" 2>&1 </dev/null &
+  "$ZONEBRIDGE" serve --sandbox require --vduse disk1 "$disk" >"$work/log" 2>&1 </dev/null &
   server=$!
   until_there 60 grep -q '^ready:' "$work/log" ||
     give_up "serve --vduse becomes ready" "$(cat "$work/log")" "$(dmesg | tail -n 20)"

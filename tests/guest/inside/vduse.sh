@@ -17,7 +17,7 @@ start() {
   shift
   : >"$work/out"
   : >"$work/log"
-  "$zonebridge" serve --vduse disk0 "$@" "$file" >"$work/out" 2>"$work/log" </dev/null &
+  "$zonebridge" serve --sandbox require --vduse disk0 "$@" "$file" >"$work/out" 2>"$work/log" </dev/null &
   server=$!
 }
 # up DISK [OPTION...]: starts a server and waits until it is ready; sets node.

@@ -212,6 +212,24 @@ TEST(Ring, GivesTheKernelsErrorToTheOperation) {
     EXPECT_EQ(operation.value, -EBADF);
 }
 
+// A filter of system calls does not see what a ring does: the kernel's list for the ring does.
+TEST(Ring, DoesOnlyWhatZonebridgeNeeds) {
+    const auto ring = make_ring();
+    ASSERT_TRUE(ring);
+    RecordedResult open;
+    io_uring_prep_openat(ring->prepare(open), AT_FDCWD, "/dev/null", O_RDONLY, 0);
+    RecordedResult send;
+    io_uring_prep_send(ring->prepare(send), 0, "x", 1, 0);
+    RecordedResult flagged;
+    auto* const entry = ring->prepare(flagged);
+    io_uring_prep_nop(entry);
+    io_uring_sqe_set_flags(entry, IOSQE_ASYNC);
+    while (open.calls + send.calls + flagged.calls < 3) ASSERT_TRUE(ring->turn(Loop::Wait::sleep));
+    EXPECT_EQ(open.value, -EACCES);
+    EXPECT_EQ(send.value, -EACCES);
+    EXPECT_EQ(flagged.value, -EACCES);
+}
+
 TEST(Ring, DoesNotSleepWhileACompletionIsReady) {
     const auto ring = make_ring();
     ASSERT_TRUE(ring);
