@@ -236,19 +236,29 @@ class Answers {
 
 // ---- The process.
 
-/// The descriptor that the server sends; empty if the server ends without one.
-UniqueFd receive(int channel) {
+/// A message of one byte, with room for one descriptor.
+struct DescriptorMessage {
+    DescriptorMessage() noexcept {
+        header.msg_iov = &part;
+        header.msg_iovlen = 1;
+        header.msg_control = control.data();
+        header.msg_controllen = control.size();
+    }
+    DescriptorMessage(const DescriptorMessage&) = delete;
+    DescriptorMessage& operator=(const DescriptorMessage&) = delete;
+
     char byte = 0;
     iovec part{&byte, 1};
     alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    while (::recvmsg(channel, &message, MSG_CMSG_CLOEXEC) < 0)
+    msghdr header{};
+};
+
+/// The descriptor that the server sends; empty if the server ends without one.
+UniqueFd receive(int channel) {
+    DescriptorMessage message;
+    while (::recvmsg(channel, &message.header, MSG_CMSG_CLOEXEC) < 0)
         if (errno != EINTR) return {};
-    const auto* const header = CMSG_FIRSTHDR(&message);
+    const auto* const header = CMSG_FIRSTHDR(&message.header);
     if (header == nullptr || header->cmsg_type != SCM_RIGHTS) return {};
     int fd = -1;
     std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
@@ -292,25 +302,18 @@ tl::expected<Broker, Error> Broker::start(const BrokerRules& rules) {
 }
 
 tl::expected<void, Error> Broker::answer(UniqueFd listener) {
-    char byte = 0;
-    iovec part{&byte, 1};
-    alignas(cmsghdr) std::array<std::byte, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    auto* const header = CMSG_FIRSTHDR(&message);
+    DescriptorMessage message;
+    auto* const header = CMSG_FIRSTHDR(&message.header);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof(int));
     const int fd = listener.get();
     std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    if (::sendmsg(channel_.get(), &message, MSG_NOSIGNAL) != 1 ||
-        ::recv(channel_.get(), &byte, 1, 0) != 1)
+    if (::sendmsg(channel_.get(), &message.header, MSG_NOSIGNAL) != 1 ||
+        ::recv(channel_.get(), &message.byte, 1, 0) != 1)
         return tl::unexpected(os_failure(errno, "the broker has ended"));
     // A first question: whatever the rules say, the broker has to read its path.
-    if (::readlink("/", &byte, 1) < 0 && errno == EFAULT)
+    if (::readlink("/", &message.byte, 1) < 0 && errno == EFAULT)
         return tl::unexpected(os_failure(EPERM, "it may not read this process's memory"));
     // The leak checker still opens files when main() has returned: the broker stays until then.
     if (sanitized) (void)::fcntl(channel_.get(), F_DUPFD_CLOEXEC, 0);
