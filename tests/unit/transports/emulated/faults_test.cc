@@ -15,36 +15,8 @@
 namespace zonebridge::emulated {
 namespace {
 
-class FailingDisk : public ::testing::Test {
+class FailingDisk : public DiskInFaultyFile {
   protected:
-    void SetUp() override {
-        ASSERT_TRUE(create(path_, small_shape()));
-        open();
-    }
-    void TearDown() override { driver_.reset(); }
-    void open(Disk::Options options = {.writable = true}) {
-        auto file = std::make_unique<FaultyFile>(host_file(::open(path_.c_str(), O_RDWR)), faults_);
-        auto disk = open_disk(std::move(file), path_, options);
-        ASSERT_TRUE(disk) << disk.error().message;
-        disk_ = std::move(*disk);
-        auto ring = Ring::create();
-        ASSERT_TRUE(ring) << ring.error().message;
-        ring_ = std::move(*ring);
-        auto queue = DiskQueue::open(*ring_, *disk_, 64);
-        ASSERT_TRUE(queue) << queue.error().message;
-        driver_.emplace(std::move(*queue), *ring_);
-    }
-    /// Without closing the disk: as if the process had been killed.
-    void close() {
-        driver_.reset();
-        disk_.reset();
-    }
-    /// Why the disk can't be opened for writing; empty if it can be.
-    std::string open_error() {
-        auto file = std::make_unique<FaultyFile>(host_file(::open(path_.c_str(), O_RDWR)), faults_);
-        const auto disk = open_disk(std::move(file), path_, {.writable = true});
-        return disk ? "" : disk.error().message;
-    }
     std::vector<Completion> write_blocks(std::uint64_t offset, std::size_t count,
                                          const Bytes& data) {
         std::vector<iovec> buffers(count);
@@ -60,13 +32,6 @@ class FailingDisk : public ::testing::Test {
         return driver_->run(batch);
     }
     std::uint64_t slots() const { return Geometry(small_shape()).slots_offset; }
-
-    ScratchFolder folder_;
-    std::string path_ = folder_.file("disk");
-    Faults faults_;
-    std::unique_ptr<Ring> ring_;
-    std::unique_ptr<Disk> disk_;
-    std::optional<Driver> driver_;
 };
 
 TEST_F(FailingDisk, AFullFileSystemLeavesThePointerAtTheFirstFailure) {
@@ -103,7 +68,7 @@ TEST_F(FailingDisk, AFullFileSystemFailsAFlushThatSucceedsWhenThereIsSpaceAgain)
         faults_.write_error = 0;
         EXPECT_TRUE(driver_->flush().ok());
     }
-    close();
+    kill();
     faults_.other_boot = true;
     open();
     EXPECT_EQ(driver_->report(1, 2 * zone_size)[0].write_pointer, 2 * zone_size + 8192);
@@ -113,7 +78,7 @@ TEST_F(FailingDisk, AFullFileSystemFailsAFlushThatSucceedsWhenThereIsSpaceAgain)
 // While slots are punched they are neither free nor waiting for anything: with no other slot left,
 // a write must wait for them, although the host has space.
 TEST_F(FailingDisk, WaitsForSlotsThatAreBeingPunched) {
-    close();
+    kill();
     open({.writable = true, .idle_commit = std::nullopt});
     const auto data = pattern(1, 4096);
     for (auto slot = Geometry(small_shape()).slot_count; slot != 0; --slot) {
@@ -190,7 +155,7 @@ TEST_F(FailingDisk, AFailedSyncFailsAllLaterWritesAndFlushes) {
     // make the failure forgotten.
     for (const auto other_boot : {false, true}) {
         faults_.other_boot = other_boot;
-        const auto refused = open_error();
+        const auto refused = try_to_open({.writable = true});
         EXPECT_NE(refused.find("could not be made durable"), std::string::npos) << refused;
         EXPECT_NE(refused.find("--accept-loss"), std::string::npos) << refused;
     }
@@ -198,7 +163,7 @@ TEST_F(FailingDisk, AFailedSyncFailsAllLaterWritesAndFlushes) {
     open({.writable = true, .accept_loss = true});
     EXPECT_EQ(driver_->read(2 * zone_size, 4096), pattern(1, 4096));
     EXPECT_TRUE(driver_->flush().ok());
-    close();
+    kill();
     open();  // the loss was accepted once and for all
 }
 
@@ -240,7 +205,7 @@ TEST_F(FailingDisk, FlushesShareOneSyncAndNeedNoneIfNothingChanged) {
 }
 
 TEST_F(FailingDisk, WritesToManyZonesWaitForRoomInTheLedgerAndSucceed) {
-    close();
+    kill();
     open({.writable = true, .ledger_capacity = 2});
     const auto data = pattern(1, 4096);
     const iovec buffer{const_cast<std::uint8_t*>(data.data()), data.size()};

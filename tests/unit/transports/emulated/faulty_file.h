@@ -1,4 +1,4 @@
-// A host file that fails when a test says so.
+// A host file that fails when a test says so, and a fixture with a disk in one.
 //
 // Threads: as in File; any thread may set the faults.
 // Ownership: owns the file it wraps; borrows its faults.
@@ -7,10 +7,19 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <fcntl.h>
 #include <limits>
+#include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 
+#include <gtest/gtest.h>
+
+#include "tests/unit/transports/emulated/support.h"
+#include "transports/emulated/disk.h"
 #include "transports/emulated/file.h"
+#include "transports/emulated/queue.h"
 
 namespace zonebridge::emulated {
 
@@ -99,6 +108,48 @@ class FaultyFile final : public File {
   private:
     std::unique_ptr<File> file_;
     Faults& faults_;
+};
+
+/// A base of fixtures: a disk in such a file, with one queue.
+class DiskInFaultyFile : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        ASSERT_TRUE(create(path_, small_shape()));
+        open();
+    }
+    void TearDown() override { kill(); }
+
+    /// Opens the disk. Returns the error; empty if there is none.
+    std::string try_to_open(Disk::Options options) {
+        auto file = std::make_unique<FaultyFile>(
+            host_file(::open(path_.c_str(), options.writable ? O_RDWR : O_RDONLY)), faults_);
+        auto disk = open_disk(std::move(file), path_, options);
+        if (!disk) return disk.error().message;
+        disk_ = std::move(*disk);
+        auto ring = Ring::create();
+        if (!ring) return ring.error().message;
+        ring_ = std::move(*ring);
+        auto queue = DiskQueue::open(*ring_, *disk_, 64);
+        if (!queue) return queue.error().message;
+        driver_.emplace(std::move(*queue), *ring_);
+        return {};
+    }
+    void open(Disk::Options options) { ASSERT_EQ(try_to_open(options), ""); }
+    void open() { open(usual_); }
+    /// Without closing the disk: as if the process had been killed.
+    void kill() {
+        driver_.reset();
+        disk_.reset();
+        ring_.reset();
+    }
+
+    Disk::Options usual_{.writable = true};
+    ScratchFolder folder_;
+    std::string path_ = folder_.file("disk");
+    Faults faults_;
+    std::unique_ptr<Ring> ring_;
+    std::unique_ptr<Disk> disk_;
+    std::optional<Driver> driver_;
 };
 
 }  // namespace zonebridge::emulated

@@ -17,35 +17,11 @@
 namespace zonebridge::emulated {
 namespace {
 
-class RestartedDisk : public ::testing::Test {
+class RestartedDisk : public DiskInFaultyFile {
   protected:
-    void SetUp() override {
-        ASSERT_TRUE(create(path_, small_shape()));
-        open();
-    }
-    void TearDown() override { kill(); }
+    // No commit but those that a test asks for.
+    RestartedDisk() { usual_.idle_commit.reset(); }
 
-    std::string try_to_open(Disk::Options options) {
-        auto file = std::make_unique<FaultyFile>(
-            host_file(::open(path_.c_str(), options.writable ? O_RDWR : O_RDONLY)), faults_);
-        auto disk = open_disk(std::move(file), path_, options);
-        if (!disk) return disk.error().message;
-        disk_ = std::move(*disk);
-        auto ring = Ring::create();
-        ring_ = std::move(*ring);
-        auto queue = DiskQueue::open(*ring_, *disk_, 64);
-        driver_.emplace(std::move(*queue), *ring_);
-        return {};
-    }
-    void open(Disk::Options options = {.writable = true, .idle_commit = std::nullopt}) {
-        ASSERT_EQ(try_to_open(options), "");
-    }
-    /// The process ends here, without closing anything.
-    void kill() {
-        driver_.reset();
-        disk_.reset();
-        ring_.reset();
-    }
     void write(std::uint64_t zone, std::uint64_t seed, std::uint64_t from = 0) {
         ASSERT_TRUE(driver_->write(zone * zone_size + from, pattern(seed, 8192)).ok());
     }
@@ -78,12 +54,6 @@ class RestartedDisk : public ::testing::Test {
     }
 
     const Geometry geometry_{small_shape()};
-    ScratchFolder folder_;
-    std::string path_ = folder_.file("disk");
-    Faults faults_;
-    std::unique_ptr<Ring> ring_;
-    std::unique_ptr<Disk> disk_;
-    std::optional<Driver> driver_;
 };
 
 TEST_F(RestartedDisk, HasEverythingThatWasAnswered) {
