@@ -87,6 +87,7 @@ constexpr CallRow rows[] = {
     {Part::base, SYS_fcntl, is(1, F_GETFD), "the C library checks descriptors"},
     {Part::base, SYS_fcntl, is(1, F_SETFD), "the C library's directory streams"},
     {Part::base, SYS_fcntl, is(1, F_DUPFD_CLOEXEC), "copies of descriptors"},
+    {Part::base, SYS_fcntl, is(1, F_GET_SEALS), "whether guest memory is memory, not a file"},
     {Part::base, SYS_fcntl, is(1, F_OFD_SETLK), "the writer's lock"},
     {Part::base, SYS_fcntl, is(1, F_OFD_GETLK), "the writer's lock"},
     {Part::base, SYS_flock, {}, "the end of a record's lock"},
@@ -108,7 +109,6 @@ constexpr CallRow rows[] = {
     {Part::vhost_user, SYS_memfd_create, {}, "the record of requests in flight"},
     {Part::vhost_user, SYS_ftruncate, {}, "the record of requests in flight"},
     {Part::vhost_user, SYS_fcntl, is(1, F_ADD_SEALS), "the record of requests in flight"},
-    {Part::vhost_user, SYS_fcntl, is(1, F_GET_SEALS), "whether guest memory can shrink"},
     // ---- VDUSE.
     {Part::vduse, SYS_ioctl, is(1, VDUSE_DESTROY_DEV), "the end of the device"},
     {Part::vduse, SYS_ioctl, is(1, VDUSE_IOTLB_GET_FD), "guest memory"},
