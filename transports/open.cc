@@ -10,6 +10,7 @@
 
 #include "layers/all_zones/all_zones.h"
 #include "layers/sequencer/sequencer.h"
+#include "layers/split/split.h"
 #include "transports/block/block.h"
 #include "transports/choose.h"
 #include "transports/emulated/emulated.h"
@@ -60,9 +61,11 @@ Opened open_emulated(const std::string& path, const OpenOptions& options, std::s
                                   "'zonebridge create'",
                                   path, node ? node->words : "not a regular file"));
     }
-    return emulated::open(path, {.writable = options.writable,
-                                 .accept_loss = options.accept_loss,
-                                 .reason = std::move(reason)});
+    auto disk = emulated::open(path, {.writable = options.writable,
+                                      .accept_loss = options.accept_loss,
+                                      .reason = std::move(reason)});
+    if (!disk) return disk;
+    return split_long_requests(std::move(*disk));
 }
 
 Opened open_by(DeviceName::Kind transport, const std::string& path, const OpenOptions& options,
@@ -75,7 +78,7 @@ Opened open_by(DeviceName::Kind transport, const std::string& path, const OpenOp
         if (!bare) return bare;
         auto sequenced = sequence(std::move(*bare));
         if (!sequenced) return sequenced;
-        return complete_all(std::move(*sequenced));
+        return split_long_requests(complete_all(std::move(*sequenced)));
     };
     switch (transport) {
         case DeviceName::Kind::emulated:

@@ -28,7 +28,8 @@ struct OpenOptions {
 
 /// Opens "emulated:PATH", "null:SIZE", "block:PATH", "scsi:PATH", "nvme:PATH" or a plain path,
 /// whose transport is chosen by looking at it (transports/choose). A real device comes with its
-/// zones in order (layers/sequencer). Identity::reason of the result says why, and what was tried
+/// zones in order (layers/sequencer). Every disk takes reads and writes of any
+/// length. Identity::reason of the result says why, and what was tried
 /// before. The error names the device, the problem and, if there is one, the remedy.
 [[nodiscard]] tl::expected<std::unique_ptr<Transport>, Error> open_device(std::string_view device,
                                                                           OpenOptions options);

@@ -10,8 +10,6 @@
 namespace zonebridge::virtio_blk {
 namespace {
 
-// A page: drivers need at least that.
-constexpr std::uint64_t smallest_size_max = 4096;
 // A buffer that crosses regions of guest memory becomes several pieces.
 constexpr std::uint32_t spare_segments = 8;
 
@@ -31,6 +29,7 @@ std::uint8_t wire_model(Model model) noexcept {
 }
 
 std::uint32_t segments(const Limits& limits) noexcept {
+    if (limits.append == Support::absent && limits.any_length) return virtio::default_seg_max;
     auto most = limits.max_segments;
     if (most > 2 * spare_segments) most -= spare_segments;
     return std::clamp<std::uint32_t>(most, 1, virtio::default_seg_max);
@@ -73,14 +72,7 @@ void put_clearing(Config& config, const Limits& limits) noexcept {
 Config make_config(const Limits& limits, std::uint16_t queues) noexcept {
     Config config;
     config.capacity = limits.size() / sector_size;
-    const auto page = std::max<std::uint64_t>(smallest_size_max, limits.logical_block_size);
-    const auto most_pages = std::max<std::uint64_t>(limits.max_transfer / page, 1);
-    config.seg_max =
-        static_cast<std::uint32_t>(std::min<std::uint64_t>(segments(limits), most_pages));
-    config.size_max = static_cast<std::uint32_t>(
-        std::min<std::uint64_t>(std::max(rounded_down(limits.max_transfer / config.seg_max, page),
-                                         std::min(page, limits.max_transfer)),
-                                rounded_down(std::numeric_limits<std::uint32_t>::max(), page)));
+    config.seg_max = segments(limits);
     config.block_size = limits.logical_block_size;
     const auto blocks = std::max(limits.physical_block_size / limits.logical_block_size, 1U);
     config.physical_block_exponent = static_cast<std::uint8_t>(std::countr_zero(blocks));
@@ -96,10 +88,7 @@ Config make_config(const Limits& limits, std::uint16_t queues) noexcept {
     config.write_granularity = limits.physical_block_size;
     if (limits.append != Support::absent)
         config.max_append_sectors = static_cast<std::uint32_t>(
-            rounded_down(std::min<std::uint64_t>(limits.max_append,
-                                                 std::uint64_t{config.size_max} * config.seg_max),
-                         config.write_granularity) /
-            sector_size);
+            rounded_down(limits.max_append, config.write_granularity) / sector_size);
     config.model = limits.model;
     return config;
 }
@@ -108,7 +97,6 @@ std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
     std::array<std::uint8_t, Config::size> bytes{};
     ByteWriter fields(bytes);
     fields.le64(0, config.capacity);
-    fields.le32(8, config.size_max);
     fields.le32(12, config.seg_max);
     fields.le32(20, config.block_size);
     bytes[24] = config.physical_block_exponent;
@@ -133,8 +121,8 @@ std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept {
 }
 
 std::uint64_t offered_features(const Limits& limits) noexcept {
-    auto features = feature::size_max | feature::seg_max | feature::block_size | feature::flush |
-                    feature::topology | feature::config_wce | feature::multiple_queues;
+    auto features = feature::seg_max | feature::block_size | feature::flush | feature::topology |
+                    feature::config_wce | feature::multiple_queues;
     if (limits.read_only) features |= feature::read_only;
     if (may_clear(limits) && limits.max_discard) features |= feature::discard;
     if (may_clear(limits) && limits.max_write_zeroes) features |= feature::write_zeroes;

@@ -16,14 +16,13 @@ namespace zonebridge::virtio_blk {
 inline constexpr std::uint32_t max_clear_segments = 16;
 
 /// Fields in the units of the standard's structure; those of features that are never offered
-/// (geometry, secure erase) are zeroes.
+/// (SIZE_MAX, geometry, secure erase) are zeroes.
 struct Config {
     static constexpr std::size_t size = 96;
     /// Offset of the only byte that a driver may write.
     static constexpr std::size_t writeback_at = 32;
 
     std::uint64_t capacity = 0;  ///< Sectors.
-    std::uint32_t size_max = 0;  ///< Bytes in a buffer.
     std::uint32_t seg_max = 0;   ///< Buffers in a request.
     std::uint32_t block_size = 512;
     std::uint8_t physical_block_exponent = 0;  ///< log2 of logical blocks in a physical one.
@@ -53,8 +52,9 @@ struct Config {
 };
 [[nodiscard]] std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept;
 
-/// The disk takes a request of seg_max buffers of size_max bytes whole, and an append of
-/// max_append_sectors: a zoned write must not be split here.
+/// The disk takes an append of max_append_sectors in seg_max buffers whole: an append can't be split.
+/// Buffers may have any length (Limits::any_length): FreeBSD's driver refuses a SIZE_MAX below 1 MiB,
+/// and with it Windows' fails every request that has more than one buffer.
 [[nodiscard]] Config make_config(const Limits& limits, std::uint16_t queues) noexcept;
 
 /// Ring size for front ends that ask: a ring of this size holds any request that the configuration

@@ -136,9 +136,10 @@ void BlockDevice::start(Slot& slot) noexcept {
             if (append && slot.reply_length < append_sector_size)
                 return answer(slot, RequestStatus::invalid_command);
             // The header was copied, so its rest in the storage may be overwritten.
-            const auto data = skip_front(slot.chain.readable, RequestHeader::size, slot.storage);
+            const auto data =
+                skip_front(slot.chain.readable, RequestHeader::size + slot.written, slot.storage);
             return start_data(slot, append ? Operation::append : Operation::write, *data,
-                              slot.data_length());
+                              slot.data_length() - slot.written);
         }
         case RequestType::flush:
             if (blind) return answer(slot, RequestStatus::io_error);
@@ -179,7 +180,7 @@ void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const io
     Request request;
     request.tag = slot.tag();
     request.operation = operation;
-    request.offset = slot.offset;
+    request.offset = slot.offset + slot.written;
     request.length = length;
     request.data = data;
     if (operation != Operation::read && mode_.write_through) {

@@ -14,8 +14,8 @@ namespace {
 // Enough for every transport.
 constexpr std::size_t readback_alignment = 4096;
 
-// Bytes of a zone that are searched with one read.
-constexpr std::uint64_t search_length = 1 << 20;
+// Bytes that are read at once: a request may be as long as the guest's memory.
+constexpr std::uint64_t most_read = 1 << 20;
 
 /// The zone action of a request on one zone.
 std::optional<Operation> action_of(RequestType type) noexcept {
@@ -80,7 +80,8 @@ bool Recovery::may_repeat(const Slot& slot) const noexcept {
             if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
             const auto length = slot.data_length();
             return !layout.is_required(layout.zone_of(slot.offset)) || length == 0 ||
-                   length > limits_.max_transfer || length > limits_.size() - slot.offset ||
+                   (length > limits_.max_transfer && !limits_.any_length) ||
+                   length > limits_.size() - slot.offset ||
                    leaves_required_zone(layout, slot.offset, length);
         }
         case RequestType::zone_append:
@@ -136,7 +137,11 @@ Recovery::Judgement Recovery::take(const Completion& completion) noexcept {
         return search_on();
     }
     if (!completion.status.ok()) return Verdict::unknown;
-    if (asked == Step::reading_back) return same_data() ? Verdict::done : Verdict::unknown;
+    if (asked == Step::reading_back) {
+        if (!same_data()) return Verdict::unknown;
+        compared_ += piece_.iov_len;
+        return read_back();
+    }
     return completion.result == 1 ? judge_by_zone() : Verdict::unknown;
 }
 
@@ -149,21 +154,37 @@ Recovery::Judgement Recovery::judge_by_zone() noexcept {
 }
 
 Recovery::Judgement Recovery::judge_write() noexcept {
+    compared_ = 0;
     switch (shown_of_write(zone_, first_->offset, first_->data_length())) {
         case Shown::not_done:
             return Verdict::not_done;
         case Shown::unknown:
             return Verdict::unknown;
         case Shown::perhaps:
-            step_ = Step::reading_back;
-            return read(first_->offset, static_cast<std::size_t>(first_->data_length()));
+            to_compare_ = first_->data_length();
+            return read_back();
+        case Shown::in_part:
+            to_compare_ = *zone_.write_pointer - first_->offset;
+            return read_back();
     }
     return Verdict::unknown;
 }
 
+/// Reads the next piece of what the write may have left, or ends the judgement.
+Recovery::Judgement Recovery::read_back() noexcept {
+    if (compared_ == to_compare_) {
+        first_->written = compared_;
+        return compared_ == first_->data_length() ? Verdict::done : Verdict::not_done;
+    }
+    step_ = Step::reading_back;
+    return read(first_->offset + compared_,
+                static_cast<std::size_t>(
+                    std::min({to_compare_ - compared_, limits_.max_transfer, most_read})));
+}
+
 bool Recovery::same_data() const noexcept {
     const std::span found(reinterpret_cast<const std::uint8_t*>(bytes_.get()), piece_.iov_len);
-    return !IovecCursor(first_->chain.readable, RequestHeader::size).compare(found);
+    return !IovecCursor(first_->chain.readable, RequestHeader::size + compared_).compare(found);
 }
 
 Recovery::Judgement Recovery::read(std::uint64_t offset, std::size_t length) noexcept {
@@ -217,9 +238,8 @@ Recovery::Judgement Recovery::search_on() noexcept {
     for_searched([&](const Slot&) { left = true; });
     if (left && search_at_ < search_end_) {
         step_ = Step::searching;
-        return read(search_at_,
-                    static_cast<std::size_t>(
-                        std::min({search_end_ - search_at_, limits_.max_transfer, search_length})));
+        return read(search_at_, static_cast<std::size_t>(std::min(
+                                    {search_end_ - search_at_, limits_.max_transfer, most_read})));
     }
     for_searched([](Slot& slot) { slot.search = Slot::Search::absent; });
     return first_->search == Slot::Search::absent ? Verdict::not_done : Verdict::unknown;

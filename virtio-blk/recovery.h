@@ -43,7 +43,7 @@ class Recovery {
         return &slot == first_ && step_ != Step::judged;
     }
     enum class Verdict : std::uint8_t {
-        not_done,  ///< To be carried out now.
+        not_done,  ///< To be carried out now; of a write, what is behind Slot::written.
         done,      ///< The change is on the disk. Whether it survives a power cut is unknown.
         unknown,
     };
@@ -63,6 +63,7 @@ class Recovery {
     [[nodiscard]] Request ask_zone() noexcept;
     [[nodiscard]] Judgement judge_by_zone() noexcept;
     [[nodiscard]] Judgement judge_write() noexcept;
+    [[nodiscard]] Judgement read_back() noexcept;
     [[nodiscard]] bool same_data() const noexcept;
     [[nodiscard]] Judgement judge_append() noexcept;
     [[nodiscard]] Judgement search_on() noexcept;
@@ -83,6 +84,9 @@ class Recovery {
     std::unique_ptr<std::byte, decltype(&std::free)> bytes_{nullptr, &std::free};
     std::size_t size_ = 0;  // of bytes_
     iovec piece_{};
+    // A write: the bytes of its data that were compared, and those that are to be.
+    std::uint64_t compared_ = 0;
+    std::uint64_t to_compare_ = 0;
     // The part of the zone that is still to be searched, in bytes on the disk.
     std::uint64_t search_at_ = 0;
     std::uint64_t search_end_ = 0;

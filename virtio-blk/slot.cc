@@ -20,6 +20,7 @@ bool Slot::parse() noexcept {
     flushing = false;
     clear.reset();
     search = Search::none;
+    written = 0;
 
     // The storage belongs to this device: if the status shares a buffer with the data, the data's
     // view of the buffer is shortened until the answer.

@@ -65,6 +65,7 @@ struct Slot {
     /// An append: whether its zone was searched for its data, and whether these may be there.
     enum class Search : std::uint8_t { none, running, absent, found };
     Search search = Search::none;
+    std::uint64_t written = 0;  ///< A write: the bytes of its data that are on the disk already.
 };
 
 struct Port {

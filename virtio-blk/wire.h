@@ -18,7 +18,6 @@ inline constexpr std::uint64_t sector_size = 512;
 
 /// Feature bits (5.2.3).
 namespace feature {
-inline constexpr std::uint64_t size_max = std::uint64_t{1} << 1;
 inline constexpr std::uint64_t seg_max = std::uint64_t{1} << 2;
 inline constexpr std::uint64_t read_only = std::uint64_t{1} << 5;
 inline constexpr std::uint64_t block_size = std::uint64_t{1} << 6;

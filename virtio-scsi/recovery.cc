@@ -17,6 +17,9 @@ namespace {
 // Enough for every transport.
 constexpr std::size_t readback_alignment = 4096;
 
+// Bytes that are read at once: less than any disk's largest transfer.
+constexpr std::uint64_t most_read = 64 << 10;
+
 // A disk may report one attention after another, but not for ever.
 constexpr unsigned most_attentions = 16;
 
@@ -84,9 +87,11 @@ Recovery::Next Recovery::take(const zbc::TaskResult& result) noexcept {
             return judge_by_zone(result);
         case Step::reading_back:
             if (!same_data(result)) return end(Next::reset);
-            result_ = zbc::TaskResult();
-            result_.data_out_length = piece_.iov_len;
-            return send_own(Step::syncing, zbc::encode_synchronize_cache_16());
+            compared_ += static_cast<std::uint32_t>(piece_.iov_len / block_size_);
+            return read_back();
+        case Step::writing_rest:
+            result_ = result;
+            return is_good(result) ? written() : end(Next::answer);
         case Step::syncing:
             // A disk without a cache may not have the command.
             if (!is_good(result) && !has_key(result, zbc::SenseKey::illegal_request))
@@ -119,27 +124,58 @@ Recovery::Next Recovery::judge_by_zone(const zbc::TaskResult& result) noexcept {
         case Shown::not_done:
             return send_command(Step::changing);
         case Shown::perhaps:
-            return read_back();
+            return compare(blocks_);
+        case Shown::in_part:
+            return compare(static_cast<std::uint32_t>(*zone->write_pointer - lba_));
         case Shown::unknown:
             break;
     }
     return end(Next::reset);
 }
 
-Recovery::Next Recovery::read_back() noexcept {
+Recovery::Next Recovery::compare(std::uint32_t blocks) noexcept {
     const auto length = total_length(command_.data_out);
     if (length == 0 || length % blocks_ != 0) return end(Next::reset);
-    const auto size = static_cast<std::size_t>(length);
-    const auto rounded = (size + readback_alignment - 1) & ~(readback_alignment - 1);
+    block_size_ = length / blocks_;
+    compared_ = 0;
+    to_compare_ = blocks;
+    const auto most = std::min<std::uint64_t>(std::max(most_read, block_size_), length);
+    const auto rounded = (most + readback_alignment - 1) & ~(readback_alignment - 1);
     bytes_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(readback_alignment, rounded)));
-    if (!bytes_) return end(Next::reset);
-    piece_ = {bytes_.get(), size};
-    return send_own(Step::reading_back, zbc::encode_read_16(lba_, blocks_));
+    return bytes_ ? read_back() : end(Next::reset);
+}
+
+Recovery::Next Recovery::read_back() noexcept {
+    if (compared_ == to_compare_) return compared_ == blocks_ ? written() : write_rest();
+    const auto most = std::max<std::uint64_t>(most_read / block_size_, 1);
+    const auto blocks =
+        static_cast<std::uint32_t>(std::min<std::uint64_t>(most, to_compare_ - compared_));
+    piece_ = {bytes_.get(), static_cast<std::size_t>(blocks * block_size_)};
+    return send_own(Step::reading_back, zbc::encode_read_16(lba_ + compared_, blocks));
 }
 
 bool Recovery::same_data(const zbc::TaskResult& result) const noexcept {
     return is_good(result) && result.data_in_length == piece_.iov_len &&
-           !IovecCursor(command_.data_out).compare({bytes_.get(), piece_.iov_len});
+           !IovecCursor(command_.data_out, compared_ * block_size_)
+                .compare({bytes_.get(), piece_.iov_len});
+}
+
+Recovery::Next Recovery::write_rest() noexcept {
+    const auto count = command_.data_out.size();
+    rest_.reset(static_cast<iovec*>(std::calloc(count, sizeof(iovec))));
+    if (!rest_) return end(Next::reset);
+    const auto data = skip_front(command_.data_out, compared_ * block_size_, {rest_.get(), count});
+    const auto next = send_own(Step::writing_rest,
+                               zbc::encode_write_16(lba_ + compared_, blocks_ - compared_, false));
+    task_.data_in = {};
+    task_.data_out = *data;
+    return next;
+}
+
+Recovery::Next Recovery::written() noexcept {
+    result_ = zbc::TaskResult();
+    result_.data_out_length = blocks_ * block_size_;
+    return send_own(Step::syncing, zbc::encode_synchronize_cache_16());
 }
 
 Recovery::Next Recovery::send_command(Step step) noexcept {
@@ -161,6 +197,7 @@ Recovery::Next Recovery::send_own(Step step, const zbc::Cdb& cdb) noexcept {
 Recovery::Next Recovery::end(Next how) noexcept {
     step_ = Step::ended;
     bytes_.reset();
+    rest_.reset();
     return how;
 }
 

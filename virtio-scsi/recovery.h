@@ -53,14 +53,20 @@ class Recovery {
         changing,      ///< The command itself, which changes something.
         asking_zone,   ///< REPORT ZONES.
         reading_back,  ///< READ of what the command may have written.
+        writing_rest,  ///< WRITE of what the command did not write.
         syncing,       ///< SYNCHRONIZE CACHE behind a change.
     };
 
     [[nodiscard]] Next send_command(Step step) noexcept;
     [[nodiscard]] Next send_own(Step step, const zbc::Cdb& cdb) noexcept;
     [[nodiscard]] Next judge_by_zone(const zbc::TaskResult& result) noexcept;
+    /// Begins to compare the command's first `blocks` blocks with the disk.
+    [[nodiscard]] Next compare(std::uint32_t blocks) noexcept;
     [[nodiscard]] Next read_back() noexcept;
     [[nodiscard]] bool same_data(const zbc::TaskResult& result) const noexcept;
+    [[nodiscard]] Next write_rest() noexcept;
+    /// The command's data are on the disk.
+    [[nodiscard]] Next written() noexcept;
     [[nodiscard]] Next end(Next how) noexcept;
 
     Step step_ = Step::ended;
@@ -73,11 +79,16 @@ class Recovery {
     // Of a write, in logical blocks.
     std::uint64_t lba_ = 0;
     std::uint32_t blocks_ = 0;
+    std::uint64_t block_size_ = 0;  // bytes
+    std::uint32_t compared_ = 0;
+    std::uint32_t to_compare_ = 0;
 
     zbc::Cdb cdb_{};
     std::array<std::uint8_t, 128> report_{};  // a header and one descriptor
     std::unique_ptr<std::uint8_t, decltype(&std::free)> bytes_{nullptr, &std::free};
     iovec piece_{};
+    std::unique_ptr<iovec, decltype(&std::free)> rest_{
+        nullptr, &std::free};  // the buffers of what is still to be written
 };
 
 }  // namespace zonebridge::virtio_scsi

@@ -6,6 +6,18 @@
 #include "zbc/target_queue.h"
 
 namespace zonebridge::zbc {
+namespace {
+
+/// A transfer that was carried out in pieces: the blocks before the LBA in INFORMATION were
+/// transferred, and an initiator may use them (SBC-4, error reporting).
+void tell_where(Sense& sense, const Request& request, const Completion& completion,
+                std::uint32_t block_size) noexcept {
+    if (!moves_data(request.operation) || completion.result == 0) return;
+    if (sense.key == SenseKey::medium_error || sense.key == SenseKey::hardware_error)
+        sense.information = (request.offset + completion.result) / block_size;
+}
+
+}  // namespace
 
 std::size_t TargetQueue::reap(std::span<TaskResult> out) noexcept {
     for (auto count = completions_.size(); count == completions_.size();) {
@@ -78,8 +90,9 @@ void TargetQueue::complete(const Completion& completion) noexcept {
         complete_action(index, completion);
         return;
     }
-    if (const auto sense = sense_for(completion.status.code, operation)) {
+    if (auto sense = sense_for(completion.status.code, operation)) {
         slot.result.data_out_length = 0;
+        tell_where(*sense, slot.request, completion, facts_.unit.block_size);
         refuse(index, *sense);
         return;
     }

@@ -191,8 +191,8 @@ void TargetQueue::start_transfer(Index index, const Task& task, const CommandInf
         slot.result.delivery = Delivery::overrun;
         return done(index);
     }
-    // More buffers than the disk takes at once: a zoned write can't be split.
-    if (!data || data->size() > limits.max_segments)
+    // More buffers than the disk takes, or than this queue can cut.
+    if (!data || (data->size() > limits.max_segments && !limits.any_length))
         return refuse(index, invalid_field_in_cdb(info.length.at));
     const auto fua = writes && (range.fua || !facts_.state.write_cache());
     slot.request.operation = writes ? Operation::write : Operation::read;
@@ -214,7 +214,7 @@ void TargetQueue::start_verify(Index index, const Task& task, const CommandInfo&
     if (range.protect != 0) return refuse(index, invalid_field_in_cdb(1, std::uint8_t{7}));
     const auto check = parse_byte_check(range.byte_check);
     if (!check) return refuse(index, invalid_field_in_cdb(1, std::uint8_t{2}));
-    // Page B0h limits what is transferred; a verification without data has no limit.
+    // The disk may limit what is transferred; a verification without data has no limit.
     const auto bytes = checked_range(facts_, info, range, *check == ByteCheck::all);
     if (!bytes) return refuse(index, bytes.error());
     if (bytes->length == 0) return done(index);

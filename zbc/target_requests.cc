@@ -64,7 +64,8 @@ StatusCode rule_of(const Limits& limits, const Refusal& asked, const Sense& sens
         request.data = {&whole, 1};
     if (const auto code = check(limits, request); code != StatusCode::ok) return code;
     if (sense.code() != invalid_field) return status_of(sense, asked.operation);
-    return pieces > limits.max_segments ? StatusCode::too_large : StatusCode::unsupported;
+    return pieces > limits.max_segments && !limits.any_length ? StatusCode::too_large
+                                                              : StatusCode::unsupported;
 }
 
 }  // namespace
@@ -84,7 +85,8 @@ tl::expected<ByteRange, Sense> checked_range(const TargetFacts& facts, const Com
     const ByteRange bytes{range.lba * unit.block_size,
                           std::uint64_t{range.blocks} * unit.block_size};
     if (bytes.length == 0) return bytes;
-    if (limited && bytes.length > facts.disk.limits().max_transfer)
+    const auto& limits = facts.disk.limits();
+    if (limited && bytes.length > limits.max_transfer && !limits.any_length)
         return tl::unexpected(invalid_field_in_cdb(info.length.at));
     if (const auto sense = info.touch == ZoneTouch::writes
                                ? facts.geometry.refuse_write(bytes.offset, bytes.length)

@@ -37,7 +37,7 @@ struct ByteRange {
 [[nodiscard]] std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
                                                 std::uint64_t blocks) noexcept;
 
-/// The bytes of a READ, WRITE or VERIFY. With `limited` no more than the disk transfers at once.
+/// The bytes of a READ, WRITE or VERIFY. With `limited` no more than the disk takes.
 /// Errors: what refuse_range() and Geometry refuse; 5/24/00 at the length for too many blocks.
 [[nodiscard]] tl::expected<ByteRange, Sense> checked_range(const TargetFacts& facts,
                                                            const CommandInfo& info,

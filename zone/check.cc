@@ -142,8 +142,10 @@ StatusCode check(const Limits& limits, const Request& request) noexcept {
     if (request.offset >= limits.size() || request.length > limits.size() - request.offset)
         return StatusCode::out_of_range;
     if (moves_data(operation)) {
-        const auto most = operation == Operation::append ? limits.max_append : limits.max_transfer;
-        if (request.length > most || request.data.size() > limits.max_segments)
+        const auto append = operation == Operation::append;
+        const auto most = append ? limits.max_append : limits.max_transfer;
+        if ((request.length > most || request.data.size() > limits.max_segments) &&
+            (append || !limits.any_length))
             return StatusCode::too_large;
         if (limits.layout.zone_count() == 0) return StatusCode::ok;
     }

@@ -99,9 +99,12 @@ struct Limits {
     /// Also the write granularity of sequential write required zones.
     std::uint32_t physical_block_size = 512;
 
-    std::uint64_t max_transfer = 0;  ///< Bytes in one read or write.
+    std::uint64_t max_transfer = 0;  ///< Bytes that one read or write transfers at once.
     std::uint32_t max_segments = 0;  ///< Buffers in one request.
-    std::uint64_t max_append = 0;    ///< Bytes in one append; 0 where append is absent.
+    /// Reads and writes may be longer than max_transfer and have more buffers than max_segments: they
+    /// are carried out in pieces. One that fails may have been carried out in part.
+    bool any_length = false;
+    std::uint64_t max_append = 0;  ///< Bytes in one append; 0 where append is absent.
 
     /// The most sequential write required zones that may be open, and active (open or closed), at
     /// once. Absent: no limit. They do not limit sequential write preferred zones, whose writes are

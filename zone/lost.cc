@@ -7,7 +7,8 @@ Shown shown_of_write(const Zone& zone, std::uint64_t offset, std::uint64_t lengt
     if (!full && !zone.write_pointer) return Shown::unknown;
     const auto pointer = full ? zone.start + zone.capacity : *zone.write_pointer;
     if (pointer == offset) return Shown::not_done;
-    return pointer - zone.start >= offset - zone.start + length ? Shown::perhaps : Shown::unknown;
+    if (pointer < offset) return Shown::unknown;
+    return pointer - offset >= length ? Shown::perhaps : Shown::in_part;
 }
 
 bool shows_action(ZoneState state, Operation action) noexcept {

@@ -12,7 +12,8 @@ namespace zonebridge {
 enum class Shown : std::uint8_t {
     not_done,  ///< The request was not carried out, or would be carried out again without harm.
     perhaps,   ///< A write: it was carried out if the bytes at its place are its own.
-    unknown,   ///< Carried out in part, or something else changed the zone.
+    in_part,   ///< A write: as far as the pointer, if the bytes up to there are its own.
+    unknown,   ///< Something else changed the zone.
 };
 
 /// A write of `length` bytes at `offset`, which lies in `zone`, a sequential write required zone.

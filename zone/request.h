@@ -64,7 +64,9 @@ struct Completion {
     std::uint64_t tag = 0;
     Status status = {};
     /// append: the byte offset of the written data. report: the number of zones filled in.
-    /// Scope::zones actions: the number of zones acted on, even if a later one failed.
+    /// Scope::zones actions: the number of zones acted on, even if a later one failed. A read or a
+    /// write that was carried out in pieces (Limits::any_length) and failed: where the first piece
+    /// that failed begins, in bytes from `offset`.
     std::uint64_t result = 0;
 };
 

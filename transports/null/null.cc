@@ -32,6 +32,7 @@ class NullTransport final : public Transport {
         limits_.layout = Layout(size, 0, 0, 0, ZoneType::sequential_write_required);
         limits_.max_transfer = std::uint64_t{16} << 20;
         limits_.max_segments = 1024;
+        limits_.any_length = true;
         limits_.fua = Support::native;
         limits_.max_discard = limits_.max_write_zeroes = std::uint64_t{1} << 30;
         limits_.discard_granularity = limits_.logical_block_size;

@@ -189,9 +189,19 @@ TEST_F(BlkLostWrite, IsRepeatedIfThePointerIsAtItsStart) {
     EXPECT_EQ(bench->read(at + 16, 8192).data, data);
 }
 
-TEST_F(BlkLostWrite, OfWhichOnlyAPartIsOnTheDiskFails) {
+TEST_F(BlkLostWrite, OfWhichOnlyAPartIsOnTheDiskIsContinued) {
     begin();
     ASSERT_EQ(bench->write(at, Bytes(data.begin(), data.begin() + 4096)), blk::ok);
+    lose(at, data);
+    EXPECT_EQ(recover(), Statuses{blk::ok});
+    ASSERT_EQ(taken(Operation::write), 1U);
+    EXPECT_EQ(bench->disk.taken.back().length, 4096U);
+    EXPECT_EQ(bench->read(at, 8192).data, data);
+}
+
+TEST_F(BlkLostWrite, OfWhichAnotherWritesDataHaveThePlaceFails) {
+    begin();
+    ASSERT_EQ(bench->write(at, pattern(4096, 9)), blk::ok);
     lose(at, data);
     EXPECT_EQ(recover(), Statuses{blk::io_error});
     EXPECT_EQ(taken(Operation::write), 0U);

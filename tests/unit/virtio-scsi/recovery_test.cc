@@ -142,7 +142,8 @@ class ScsiLost : public testing::Test {
         return zone * disk.shape().zone_size / block + at;
     }
     [[nodiscard]] Command write_of(std::uint32_t zone, std::uint64_t at, const Bytes& data) const {
-        return {.cdb = zbc::encode_write_16(lba(zone, at), write_blocks, false), .data_out = data};
+        const auto blocks = static_cast<std::uint32_t>(data.size() / block);
+        return {.cdb = zbc::encode_write_16(lba(zone, at), blocks, false), .data_out = data};
     }
     [[nodiscard]] Command act(Operation action, std::uint32_t zone) const {
         return {.cdb = zbc::encode_zone_action(action, {lba(zone), 1, false})};
@@ -227,12 +228,27 @@ TEST_F(ScsiLost, AWriteThatIsNotOnTheDiskIsCarriedOut) {
     EXPECT_EQ(read(4, 0), data);
 }
 
-TEST_F(ScsiLost, AWriteWhereOtherDataLieOrThatIsThereInPartIsToldAsAReset) {
+TEST_F(ScsiLost, AWriteOfWhichAPartIsOnTheDiskIsContinued) {
+    auto whole = data;
+    whole.insert(whole.end(), data.rbegin(), data.rend());
+    ASSERT_EQ(words(write(4, 0, data)), good);
+    restart();
+    lose(write_of(4, 0, whole));
+    for (const auto& answer : recover()) EXPECT_EQ(words(answer), good);
+    EXPECT_EQ(taken(Operation::write), 1U);
+    (void)run({});  // the unit attention
+    EXPECT_EQ(read(4, write_blocks), Bytes(data.rbegin(), data.rend()));
+    EXPECT_EQ(read(4, 0), data);
+}
+
+TEST_F(ScsiLost, AWriteWhereOtherDataLieIsToldAsAReset) {
     ASSERT_EQ(words(write(4, 0, filled(9))), good);
-    ASSERT_EQ(words(write(5, 0, data)), good);
+    ASSERT_EQ(words(write(5, 0, filled(8))), good);
     restart();
     lose(write_of(4, 0, data));
-    lose(write_of(5, 8, data));
+    auto longer = data;
+    longer.insert(longer.end(), data.begin(), data.end());
+    lose(write_of(5, 0, longer));
     lose(write_of(6, 8, data));  // beyond the pointer
     for (const auto& answer : recover()) EXPECT_EQ(words(answer), told_reset);
     EXPECT_EQ(taken(Operation::write), 0U);
