@@ -204,6 +204,8 @@ std::string Sentence::too_large() const {
         case Operation::report:
             break;
     }
+    if (operation_ != Operation::append && limits_->any_length)
+        return "the request has more buffers than can be taken at once";
     return fmt::format(
         "one {} may carry {} at most, in no more than {} pieces", to_string(operation_),
         bytes(operation_ == Operation::append ? limits_->max_append : limits_->max_transfer),

@@ -122,6 +122,8 @@ Slot* BlockDevice::pop(Port& port) noexcept {
 }
 
 void BlockDevice::start(Slot& slot) noexcept {
+    if (slot.chain.cut) [[unlikely]]
+        return refuse_cut(slot);
     if (!slot.header.type || (is_zone_request(slot.type) && !mode_.zoned))
         return answer(slot, RequestStatus::unsupported);
     const auto blind = limits_.model == Model::host_managed && !mode_.zoned;
@@ -161,6 +163,14 @@ void BlockDevice::start(Slot& slot) noexcept {
         case RequestType::zone_reset_all:
             return start_action(slot, Operation::reset);
     }
+}
+
+void BlockDevice::refuse_cut(Slot& slot) noexcept {
+    if (!slot.header.type) return answer(slot, RequestStatus::unsupported);
+    if (slot.type != RequestType::in && slot.type != RequestType::out)
+        return answer(slot, status_of(slot, StatusCode::too_large));
+    const auto reads = slot.type == RequestType::in;
+    refuse(slot, reads ? Operation::read : Operation::write, slot.offset, 0, StatusCode::too_large);
 }
 
 void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const iovec> data,
@@ -295,7 +305,7 @@ void BlockDevice::take_recovered(Port& port) noexcept {
 }
 
 void BlockDevice::recover(Slot& slot, virtio::Lost lost) noexcept {
-    if (recovery_.changes_nothing(slot)) return start(slot);
+    if (slot.chain.cut || recovery_.changes_nothing(slot)) return start(slot);
     if (lost == virtio::Lost::give_up) return answer(slot, RequestStatus::io_error);
     if (recovery_.may_repeat(slot) || !mode_.zoned) return start(slot);
     if (const auto request = recovery_.add(slot)) enqueue(*request);

@@ -85,6 +85,8 @@ class BlockDevice final : public virtio::Device {
   private:
     [[nodiscard]] Slot* pop(Port& port) noexcept;
     void start(Slot& slot) noexcept;
+    /// Answers a request that has more buffers than this device takes.
+    void refuse_cut(Slot& slot) noexcept;
     void start_data(Slot& slot, Operation operation, std::span<const iovec> data,
                     std::uint64_t length) noexcept;
     void start_clear(Slot& slot) noexcept;

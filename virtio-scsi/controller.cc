@@ -176,6 +176,10 @@ void Controller::take_requests(Port& port) noexcept {
     if (port.queue.recovered() != 0) return;
     while (auto* const slot = pop(port)) {
         if (!has_heads(*slot)) {
+            if (slot->chain.cut) {  // the response's place is not known
+                push(*slot, 0);
+                continue;
+            }
             fail(
                 fmt::format("queue {}: a request has {} readable and {} writable bytes, less than "
                             "virtio-scsi's headers of {} and {}",
@@ -225,6 +229,12 @@ void Controller::start(Slot& slot) noexcept {
     // The target itself answers these, whether the number has a unit or not.
     if (lun == nullptr || task.cdb[0] == report_luns_opcode)
         return finish(slot, zbc::answer_absent(task, lun_list_));
+    if (slot.chain.cut) [[unlikely]] {
+        zbc::TaskResult result;
+        zbc::fail(result, *zbc::sense_for(StatusCode::too_large, Operation::read),
+                  zbc::SenseFormat::fixed);
+        return finish(slot, result);
+    }
     slot.task = task;
     if (&slot == recovered_) [[unlikely]]
         return begin_recovery(slot);

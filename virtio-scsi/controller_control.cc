@@ -37,6 +37,10 @@ void Controller::take_control(Port& port) noexcept {
         const auto needed = is_task ? TaskManagement::size : notification_request_size;
         const auto room = is_task ? std::size_t{1} : notification_response_size;
         if ((!is_task && !is_notification) || got < needed || slot->chain.writable_length < room) {
+            if (slot->chain.cut) {  // the response's place is not known
+                push(*slot, 0);
+                continue;
+            }
             fail(
                 fmt::format("control queue: a request of type {} with {} readable and {} writable "
                             "bytes, which virtio-scsi does not have",

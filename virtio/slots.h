@@ -18,8 +18,8 @@ namespace zonebridge::virtio {
 /// The largest seg_max that devices offer: two less than a ring of 256, which drivers expect.
 inline constexpr std::uint32_t default_seg_max = 254;
 
-/// The most pieces of a chain: 1,024 buffers, and a few more for buffers that cross regions of
-/// guest memory. Drivers make indirect tables longer than a ring, and longer than seg_max:
+/// The most pieces of a chain that is carried out: 1,024 buffers, and a few more for buffers that
+/// cross regions of guest memory. A longer chain is cut, and its request fails. Drivers make indirect tables longer than a ring, and longer than seg_max:
 /// vioscsi's have 513 entries.
 inline constexpr std::size_t most_pieces = 1024 + 64;
 /// Pieces of an ordinary chain: 128 KiB in scattered pages and the two heads are 34.
@@ -111,8 +111,7 @@ class Slots {
         if (pool_.empty()) return nullptr;
         long_next_ = false;
         const std::span pieces(pool_.back(), most_pieces);
-        if (pop(pieces, slot->chain, VirtQueue::TooLong::breaks) != PopResult::chain)
-            return nullptr;
+        if (pop(pieces, slot->chain, VirtQueue::TooLong::cuts) != PopResult::chain) return nullptr;
         pool_.pop_back();
         return taken(*slot, pieces);
     }

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/iovec.h"
+
 namespace zonebridge::virtio {
 namespace {
 
@@ -34,7 +36,8 @@ struct VirtQueue::Builder {
     std::span<iovec> storage;
     std::uint16_t head;
     TooLong too_long;
-    bool left = false;  // stopped: the chain is too long, but not a fault
+    bool left = false;  // stopped: the chain is too long, and stays in the ring
+    bool cut = false;   // from the last piece of the storage on, each piece replaces the one before
     bool writing = false;
     std::size_t pieces = 0;
     std::uint64_t length = 0;
@@ -219,6 +222,7 @@ PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain
         builder.readable_pieces = builder.pieces;
         builder.readable_length = builder.length;
     }
+    chain.cut = builder.cut;
     // VIRTIO 1.2, 2.7.4: no chain is longer than 2^32 bytes; one less keeps used lengths exact.
     // The sum itself can't overflow: there are fewer than 2^17 lengths of 32 bits.
     if (builder.length > std::numeric_limits<std::uint32_t>::max()) [[unlikely]]
@@ -229,6 +233,10 @@ PopResult VirtQueue::collect(std::uint16_t head, std::span<iovec> storage, Chain
                       builder.pieces - builder.readable_pieces};
     chain.readable_length = builder.readable_length;
     chain.writable_length = builder.length - builder.readable_length;
+    if (builder.cut) [[unlikely]] {
+        chain.readable_length = total_length(chain.readable);
+        chain.writable_length = total_length(chain.writable);
+    }
     return PopResult::chain;
 }
 
@@ -243,9 +251,17 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
     };
     Builder chain = builder;  // the compiler keeps a local in registers
     const std::size_t room = chain.storage.size();
-    const auto too_long = [&] {
-        builder.left = builder.too_long == TooLong::stays;
-        return builder.left ? false : broken(RingError::chain_too_long, room);
+    const bool stays = chain.too_long == TooLong::stays || room == 0;
+    const auto leave = [&] {
+        builder.left = true;
+        return false;
+    };
+    // Gives up the last piece of a full storage.
+    const auto cut = [&] {
+        chain.cut = true;
+        if (chain.pieces < room) return;
+        chain.pieces = room - 1;
+        chain.readable_pieces = std::min(chain.readable_pieces, chain.pieces);
     };
     std::uint16_t index = first;
     for (std::uint32_t walked = 1;; ++walked) {
@@ -267,27 +283,35 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
             return broken(RingError::readable_after_writable, index);
         }
         if (descriptor.length != 0) {
-            if (chain.pieces == room) [[unlikely]]
-                return too_long();
+            if (chain.pieces == room) [[unlikely]] {
+                if (stays) return leave();
+                cut();
+            }
             std::byte* const host =
                 memory_->translate(descriptor.address, descriptor.length, hint_);
             if (host != nullptr && (hint_.writable || !chain.writing)) [[likely]] {
                 chain.storage[chain.pieces++] = {host, descriptor.length};
             } else {
                 const auto pieces = append_pieces(descriptor, chain.storage.subspan(chain.pieces));
-                if (!pieces) {
-                    const auto why = why_no_buffer(descriptor);
-                    return why ? broken(*why, descriptor.address) : too_long();
+                if (pieces) {
+                    chain.pieces += *pieces;
+                } else {
+                    if (const auto why = why_no_buffer(descriptor))
+                        return broken(*why, descriptor.address);
+                    if (stays) return leave();
+                    cut();
+                    auto* const last =
+                        memory_->translate(descriptor.address + descriptor.length - 1, 1, hint_);
+                    chain.storage[chain.pieces++] = {last, 1};
                 }
-                chain.pieces += *pieces;
             }
             chain.length += descriptor.length;
         }
         if ((descriptor.flags & descriptor_flag::next) == 0) break;
         if (walked == entries) [[unlikely]]
             return broken(RingError::loop, entries);
-        if (walked == room) [[unlikely]]
-            return too_long();
+        if (walked == room && stays) [[unlikely]]
+            return leave();
         if (descriptor.next >= entries) [[unlikely]]
             return broken(RingError::next_out_of_range, descriptor.next);
         index = descriptor.next;
@@ -447,8 +471,6 @@ std::string to_string(const RingFault& fault) {
         case RingError::readable_after_writable:
             return chain(
                 fmt::format("its buffer {} is readable, after a writable one", fault.detail));
-        case RingError::chain_too_long:
-            return chain(fmt::format("has more than {} buffers", fault.detail));
         case RingError::length_overflow:
             return chain(fmt::format("holds {} bytes, and 4 GiB are the most", fault.detail));
         case RingError::memory_gone:

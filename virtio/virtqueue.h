@@ -43,6 +43,9 @@ struct Chain {
     std::span<const iovec> writable;    ///< Filled by the device.
     std::uint64_t readable_length = 0;  ///< Bytes in all.
     std::uint64_t writable_length = 0;
+    /// The chain has more pieces than there was storage: these are its first ones and its last one,
+    /// with their lengths. They have room for an answer that says so.
+    bool cut = false;
 };
 
 enum class PopResult : std::uint8_t {
@@ -66,7 +69,6 @@ enum class RingError : std::uint8_t {
     bad_address,    ///< A buffer outside the guest's memory.
     read_only,      ///< A writable buffer in read-only memory.
     readable_after_writable,
-    chain_too_long,  ///< More pieces than the device has room for.
     length_overflow,
     memory_gone,  ///< The front end truncated the memory it shared.
 };
@@ -103,15 +105,15 @@ class VirtQueue {
     [[nodiscard]] static tl::expected<VirtQueue, std::string> create(const GuestMemory& memory,
                                                                      const Config& config);
 
-    /// For a chain with more pieces than there is storage: the queue breaks, or the chain stays in
+    /// For a chain with more pieces than there is storage: the chain is cut (Chain::cut), or stays in
     /// the ring, to be popped with more storage.
-    enum class TooLong : bool { breaks, stays };
+    enum class TooLong : bool { cuts, stays };
 
     /// Takes the next chain. Its pieces go to `storage`, readable ones first. Empty buffers are
     /// skipped. The available index is read (with acquire) only when all chains seen before are
     /// taken.
     [[nodiscard]] PopResult pop(std::span<iovec> storage, Chain& chain,
-                                TooLong too_long = TooLong::breaks) noexcept {
+                                TooLong too_long = TooLong::cuts) noexcept {
         if (next_available_ == seen_available_ && !look()) [[unlikely]]
             return fault_ ? PopResult::broken : PopResult::empty;
         return take(storage, chain, too_long);
@@ -120,7 +122,7 @@ class VirtQueue {
     /// As pop, for chains that an earlier back end took and did not answer, in the order it took
     /// them. Take all of these before the first pop.
     [[nodiscard]] PopResult pop_recovered(std::span<iovec> storage, Chain& chain,
-                                          TooLong too_long = TooLong::breaks) noexcept;
+                                          TooLong too_long = TooLong::cuts) noexcept;
 
     /// Chains that pop_recovered has still to return; none once the queue is broken.
     [[nodiscard]] std::size_t recovered() const noexcept {

@@ -100,6 +100,59 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Chains,
                                     std::to_string(std::get<1>(info.param));
                          });
 
+/// A chain of more buffers than the server takes fails as one request, and the session goes on.
+TEST(TooLongChains, FailAsOneScsiCommand) {
+    ServedDisk served;
+    driver::ScsiOptions options;
+    options.ring = {.size = 128, .event_index = true, .indirect_entries = 1300};
+    options.segment = piece_size;
+    Guest guest(served, options);
+    const auto data = bytes_of(1200 * piece_size, 5);
+    for (int i = 0; i < 3; ++i) {
+        const auto written = must(guest.scsi->write(0, data, ServedDisk::block));
+        EXPECT_EQ(written.response, 0);
+        EXPECT_EQ(written.sense_code(), 0x052400U) << written.text();
+        const auto got = must(guest.scsi->read(0, 1200, ServedDisk::block));
+        EXPECT_EQ(got.sense_code(), 0x052400U) << got.text();
+    }
+    const auto shorter = bytes_of(1000 * piece_size, 6);
+    const auto written = must(guest.scsi->write(0, shorter, ServedDisk::block));
+    EXPECT_TRUE(written.good()) << written.text();
+    EXPECT_EQ(served.stop(), 0);
+}
+
+TEST(TooLongChains, FailAsOneBlkRequest) {
+    ServedDisk served({}, "blk");
+    driver::BlkOptions options;
+    options.ring = {.size = 128, .event_index = true, .indirect_entries = 1300};
+    BlkGuest guest(served, zoned_driver, options);
+    const auto block = guest.memory.allocate(1200 * piece_size);
+    const auto run = [&](std::uint32_t type, std::uint32_t count) {
+        const auto header = guest.memory.allocate(16);
+        const auto bytes = blk::header(type, 0);
+        std::copy(bytes.begin(), bytes.end(), header.host);
+        const auto status = guest.memory.allocate(1);
+        status.host[0] = std::byte{0xEE};
+        std::vector<driver::Buffer> chain{driver::to_device(header)};
+        for (std::uint32_t i = 0; i < count; ++i)
+            chain.push_back({block.address + i * piece_size, piece_size, type == blk::in});
+        chain.push_back(driver::from_device(status));
+        (void)must(guest.blk->queue(0).run(chain));
+        return static_cast<std::uint8_t>(status.host[0]);
+    };
+    std::memset(block.host, 0x5A, block.size);
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(run(blk::out, 1200), blk::io_error);
+        EXPECT_EQ(run(blk::in, 1200), blk::io_error);
+        EXPECT_EQ(run(blk::flush, 1200), blk::io_error);
+        EXPECT_EQ(run(17, 1200), blk::unsupported) << "a type that this device does not know";
+    }
+    EXPECT_EQ(block.host[0], std::byte{0x5A}) << "nothing was read";
+    EXPECT_EQ(run(blk::in, 1000), blk::ok);
+    EXPECT_EQ(block.host[0], std::byte{0}) << "nothing was written";
+    EXPECT_EQ(served.stop(), 0);
+}
+
 /// More long chains at once than a queue has pieces for: all complete, none ends the session.
 TEST(ManyChains, ThatAreLongAllComplete) {
     ServedDisk served({"--fault", "zone=0,latency=20ms"});
