@@ -102,13 +102,8 @@ void DeviceBackend::on_all(const std::function<void(Part&)>& call) {
     (void)returned.wait();
 }
 
-tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t features) {
-    if (auto drained = check_drained(); !drained) return drained;
-    if ((features & virtio::feature::version_1) == 0)
-        return tl::unexpected(
-            std::string("the driver is a legacy driver: this device needs VIRTIO_F_VERSION_1 (in "
-                        "QEMU, give disable-legacy=on)"));
-    return {};
+tl::expected<void, std::string> DeviceBackend::set_features(std::uint64_t /*features*/) {
+    return check_drained();
 }
 
 tl::expected<void, std::string> DeviceBackend::set_memory(virtio::GuestMemory::Table memory,

@@ -60,15 +60,15 @@ std::string describe(const service::ServeOptions& options, const service::Ready&
 /// The QEMU device for the disk, with its options.
 std::string qemu_device(const service::ServeOptions& options, const service::Ready& ready) {
     if (options.disk.kind == service::GuestDeviceKind::scsi)
-        return "vhost-user-scsi-pci,chardev=zonebridge";
+        return "vhost-user-scsi-pci,chardev=zonebridge,disable-legacy=on";
     const auto& limits = ready.disks.front().disk->limits();
     // QEMU's vhost-user-blk does not support zones, which a host-managed disk needs.
     if (limits.model == Model::host_managed)
         return fmt::format(
             "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},vq_size={},"
-            "config_size={}",
+            "config_size={},disable-legacy=on",
             options.queues, virtio_blk::ring_size, virtio_blk::Config::size);
-    return "vhost-user-blk-pci,chardev=zonebridge";
+    return "vhost-user-blk-pci,chardev=zonebridge,disable-legacy=on";
 }
 
 /// The QEMU arguments for the disk; nothing if none are needed.
@@ -78,7 +78,7 @@ std::optional<std::string> qemu_arguments(const service::ServeOptions& options,
     constexpr std::string_view memory =
         "-object memory-backend-memfd,id=mem,size=1G,share=on -machine memory-backend=mem -m 1G";
     if (options.vduse && options.vduse->attach == service::VdpaAttach::guest)
-        return fmt::format("{} -device vhost-vdpa-device-pci,vhostdev={}", memory,
+        return fmt::format("{} -device vhost-vdpa-device-pci,vhostdev={},disable-legacy=on", memory,
                            ready.vduse->node);
     if (options.socket)
         return fmt::format("{} -chardev socket,id=zonebridge,path={} -device {}", memory,

@@ -194,6 +194,10 @@ bool Session::accept_features() {
         return refuse(
             "the driver did not accept VIRTIO_F_ACCESS_PLATFORM, so the kernel would not translate "
             "its addresses");
+    if ((*accepted & feature::version_1) == 0)
+        return refuse(
+            "the driver is a legacy driver, and VDUSE has only devices of VIRTIO_F_VERSION_1 (in QEMU, "
+            "give disable-legacy=on)");
     const auto features = *accepted & ~feature::access_platform;
     if (const auto why = backend_.objection(features)) return refuse(*why);
     if (const auto set = backend_.set_features(features); !set) return refuse(set.error());

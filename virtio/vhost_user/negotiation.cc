@@ -38,10 +38,13 @@ bool Negotiation::changes_device(std::uint64_t features) const noexcept {
 }
 
 bool Negotiation::accept(std::uint64_t features) {
-    refused_ = changes_device(features) && !backend_.set_features(features & ~own);
+    refusal_.reset();
+    if (changes_device(features))
+        if (auto set = backend_.set_features(features & ~own); !set)
+            refusal_ = std::move(set.error());
     accepted_.reset();
-    if (!refused_) accepted_ = features;
-    return !refused_;
+    if (!refusal_) accepted_ = features;
+    return !refusal_;
 }
 
 bool Negotiation::wants_log() const noexcept {
@@ -56,7 +59,7 @@ tl::expected<void, std::string> Negotiation::set_protocol_features(const Message
 }
 
 std::uint8_t Negotiation::status() const noexcept {
-    return refused_ ? status_ & ~device_status::features_ok : status_;
+    return refusal_ ? status_ & ~device_status::features_ok : status_;
 }
 
 tl::expected<bool, std::string> Negotiation::set_status(const Message& message) {
@@ -69,7 +72,7 @@ tl::expected<bool, std::string> Negotiation::set_status(const Message& message) 
 
 void Negotiation::reset() noexcept {
     accepted_.reset();
-    refused_ = false;
+    refusal_.reset();
     status_ = 0;
 }
 

@@ -41,7 +41,8 @@ class Negotiation {
     [[nodiscard]] const std::optional<std::uint64_t>& accepted() const noexcept {
         return accepted_;
     }
-    [[nodiscard]] bool refused() const noexcept { return refused_; }
+    /// Why the Backend refused the last features; nothing: it accepted them.
+    [[nodiscard]] const std::optional<std::string>& refusal() const noexcept { return refusal_; }
     /// The front end wants the pages written to be logged.
     [[nodiscard]] bool wants_log() const noexcept;
 
@@ -61,7 +62,7 @@ class Negotiation {
   private:
     Backend& backend_;
     std::optional<std::uint64_t> accepted_;
-    bool refused_ = false;
+    std::optional<std::string> refusal_;
     std::uint64_t protocol_features_ = 0;
     std::uint8_t status_ = 0;
 };

@@ -217,9 +217,9 @@ VirtQueue::Config Rings::config(std::uint16_t index) const noexcept {
 Rings::Result Rings::start_if_ready(std::uint16_t index, bool look_at_once) {
     Ring& ring = rings_[index];
     if (ring.running || !ring.kick_set || !ring.size || !ring.addresses) return {};
-    if (negotiation_.refused())
+    if (const auto& why = negotiation_.refusal())
         return tl::unexpected(
-            fmt::format("queue {} was started with features that were refused", index));
+            fmt::format("queue {} was started with features that were refused: {}", index, *why));
     if (!negotiation_.accepted() || memory_.guest().region_count() == 0) return {};
     const auto wanted = config(index);
     if (auto good = VirtQueue::check(memory_.guest(), wanted); !good) {

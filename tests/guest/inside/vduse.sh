@@ -154,7 +154,7 @@ modprobe vhost_vdpa
 up "$zoned" --attach guest
 equal "guest: both drivers are loaded, and vhost_vdpa has the device" vhost_vdpa \
   "$(basename "$(readlink /sys/bus/vdpa/devices/disk0/driver)")"
-match "guest: the arguments for QEMU" "^qemu: .*memfd.*share=on.* vhost-vdpa-device-pci,vhostdev=$node\$" "$(cat "$work/out")"
+match "guest: the arguments for QEMU" "^qemu: .*memfd.*share=on.* vhost-vdpa-device-pci,vhostdev=$node,disable-legacy=on\$" "$(cat "$work/out")"
 check "guest: the node exists" test -c "$node"
 sleep 1000 3<>"$node" &
 opener=$!

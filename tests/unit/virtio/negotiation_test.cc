@@ -51,11 +51,11 @@ TEST_F(NegotiationTest, RefusedFeaturesAreNotAcceptedAndShowInTheStatus) {
     ASSERT_EQ(negotiation_.set_status(number(ready)), false);
     EXPECT_EQ(negotiation_.status(), ready);
     EXPECT_FALSE(accept(good | EchoBackend::refused_feature));
-    EXPECT_TRUE(negotiation_.refused());
+    EXPECT_EQ(negotiation_.refusal(), "not this one");
     EXPECT_FALSE(negotiation_.accepted());
     EXPECT_EQ(negotiation_.status(), device_status::driver);
     ASSERT_TRUE(accept(good));
-    EXPECT_FALSE(negotiation_.refused());
+    EXPECT_FALSE(negotiation_.refusal());
     EXPECT_EQ(negotiation_.status(), ready);
 }
 
