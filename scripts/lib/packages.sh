@@ -13,6 +13,7 @@ zb_packages_lab=(
   busybox-static cpio kmod xz-utils zstd        # kernel and initramfs
   util-linux sg3-utils nvme-cli fio btrfs-progs # lsblk, blkzone; sg_*; nvme; fio; mkfs.btrfs
   dmsetup strace                                # device mapper; which system calls move data
+  ovmf mtools dosfstools                        # UEFI firmware, and a disk that it boots from
 )
 
 # For the tests: a second compiler with its sanitizer runtime, and the format checker.
