@@ -68,7 +68,11 @@ tl::expected<std::unique_ptr<GuestDisk>, Error> GuestDisk::open(const std::strin
     if (options.kind == GuestDeviceKind::scsi) {
         zbc::UnitOptions unit;
         unit.read_only = options.read_only;
-        unit.reads_past_pointer = options.reads_past_pointer;
+        // Beside zoned disks a server may have ordinary ones.
+        if (disk->limits().model == Model::host_managed)
+            unit.reads_past_pointer = options.reads_past_pointer;
+        else if (options.reads_past_pointer)
+            log("{}: --urswrz is for host-managed disks, and has no effect on this one", name);
         unit.refusals = options.refusals;
         auto target = zbc::make_target(*disk->transport_, unit);
         if (!target) return tl::unexpected(std::move(target.error()));

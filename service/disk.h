@@ -39,7 +39,8 @@ struct DiskOptions {
     bool translate = false;  ///< Translate commands for SCSI disks, too.
     /// Commands passed to a SCSI disk in addition to those that always are.
     std::vector<std::string> allow;
-    /// URSWRZ as the guest sees it, if not as the disk reports it; translated logical units only.
+    /// URSWRZ as the guest sees it, if not as the disk reports it; translated logical units of
+    /// host-managed disks only.
     std::optional<bool> reads_past_pointer;
     /// Faults to inject; not for passed-through disks.
     std::vector<fault::Rule> faults;

@@ -187,6 +187,20 @@ TEST(Serve, TheReadyLineNamesAQemuDeviceThatSupportsTheDisk) {
          "-device vhost-user-blk-pci,chardev=zonebridge,disable-legacy=on\n");
 }
 
+TEST(Serve, RefusingReadsPastThePointerLeavesOrdinaryDisksAlone) {
+    const Disk zoned;
+    const Disk plain({"--size", "32M", "--model", "none"});
+    Background server({"serve", "--virtio", "scsi", "--urswrz", "0", "--socket", zoned / "s",
+                       "--lun", "0=" + zoned.path(), "--lun", "1=" + plain.path()},
+                      {}, zoned / "log");
+    EXPECT_NE(server.output_until("ready:").find("LUN 1 "), std::string::npos);
+    EXPECT_EQ(server.stop(), 0);
+    const auto log = read_file(zoned / "log");
+    EXPECT_NE(log.find(plain.path() + ": --urswrz is for host-managed disks"), std::string::npos)
+        << log;
+    EXPECT_EQ(log.find(zoned.path() + ": --urswrz"), std::string::npos) << log;
+}
+
 TEST(Serve, MoreWorkersThanQueuesAreMentioned) {
     const Disk disk;
     // The socket cannot be created, so the output is only what the server prints before that.
