@@ -76,6 +76,7 @@ void BlkBackend::log_whether_zoned() {
 }
 
 void BlkBackend::read_config(std::uint32_t offset, std::span<std::byte> out) noexcept {
+    config_.capacity = disk_.limits().size() / virtio_blk::sector_size;
     const auto bytes = virtio_blk::encode(config_);
     copy_config(std::as_bytes(std::span(bytes)), offset, out);
 }

@@ -33,6 +33,9 @@ class BlkBackend final : public DeviceBackend {
     /// Accepts drivers without F_ZONED too, and logs what happens to their requests.
     [[nodiscard]] tl::expected<void, std::string> set_features(std::uint64_t features) override;
     void read_config(std::uint32_t offset, std::span<std::byte> out) noexcept override;
+    /// The disk has another size: the front end is told to read the configuration space again. Any
+    /// thread.
+    void disk_resized() { raise({virtio::BackendEvent::Kind::config_changed, {}}); }
     [[nodiscard]] bool write_config(std::uint32_t offset, std::span<const std::byte> in,
                                     bool migration) noexcept override;
 

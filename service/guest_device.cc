@@ -22,13 +22,17 @@ tl::expected<GuestDevice, Error> make_guest_device(GuestDeviceKind kind,
             auto backend = ScsiBackend::open(workers, std::move(units), queues);
             if (!backend) return tl::unexpected(std::move(backend.error()));
             auto* const running = backend->get();
-            return GuestDevice{std::move(*backend), running};
+            return GuestDevice{std::move(*backend), running, [running](std::uint16_t lun) {
+                                   running->changed(lun, zbc::Attention::capacity_changed);
+                               }};
         }
         case GuestDeviceKind::blk: {
             auto& disk = *disks.front().disk;
             auto backend = BlkBackend::open(workers, disk.transport(), queues, disk.refusals());
             if (!backend) return tl::unexpected(std::move(backend.error()));
-            return GuestDevice{std::move(*backend), nullptr};
+            auto* const running = backend->get();
+            return GuestDevice{std::move(*backend), nullptr,
+                               [running](std::uint16_t) { running->disk_resized(); }};
         }
     }
     return tl::unexpected(Error{StatusCode::unsupported, "no such guest device", {}});

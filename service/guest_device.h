@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,8 @@ struct NumberedDisk {
 struct GuestDevice {
     std::unique_ptr<virtio::Backend> backend;
     Units* units = nullptr;  ///< Lives in `backend`; null for blk.
+    /// Tells the guest that the disk of this number has another size. Any thread.
+    std::function<void(std::uint16_t lun)> resized;
 };
 
 /// `disks`: opened as that kind; exactly one for blk, any number for scsi. `workers`: at least one;

@@ -130,6 +130,7 @@ tl::expected<void, Error> LunTable::close() {
 
 tl::expected<LunInfo, Error> LunTable::add(std::uint16_t number, const std::string& device,
                                            const LunOptions& options) {
+    const std::lock_guard turn(turn_);
     if (number > most_number)
         return refused(
             fmt::format("LUN {} is too large: the largest number is {}", number, most_number));
@@ -174,6 +175,7 @@ void LunTable::wait_until_quiet(const SteadyUnit& unit) {
 }
 
 tl::expected<void, Error> LunTable::remove(std::uint16_t number, Removal how) {
+    const std::lock_guard turn(turn_);
     const auto found = find(number);
     if (!found) return tl::unexpected(found.error());
     auto& lun = (*found)->second;
@@ -221,6 +223,7 @@ tl::expected<std::unique_ptr<GuestDisk>, Error> LunTable::reopen(Lun& lun) {
 }
 
 tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number) {
+    const std::lock_guard turn(turn_);
     const auto found = find(number);
     if (!found) return tl::unexpected(found.error());
     auto& lun = (*found)->second;
@@ -271,9 +274,27 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
 }
 
 std::vector<LunInfo> LunTable::list() const {
+    const std::lock_guard turn(turn_);
     std::vector<LunInfo> list;
     for (const auto& [number, lun] : luns_) list.push_back(info_of(number, lun));
     return list;
+}
+
+void LunTable::look_at_sizes(const std::function<void(std::uint16_t number)>& resized) {
+    const std::lock_guard turn(turn_);
+    for (auto& [number, lun] : luns_) {
+        if (lun.leaving || lun.disk->passed_through()) continue;
+        const auto before = lun.disk->limits().size();
+        const auto now = lun.disk->transport().look_at_size();
+        if (now == before) continue;
+        if (now > before)
+            log("{} has grown from {} to {} bytes: the guest is told", lun.device, before, now);
+        else
+            log("{} has shrunk from {} to {} bytes: the guest is told, and what it asks for beyond "
+                "the end is refused",
+                lun.device, before, now);
+        resized(number);
+    }
 }
 
 void LunTable::hurry() {

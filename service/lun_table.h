@@ -1,7 +1,8 @@
 // The disks that a device serves, by their numbers: opens them, adds them to a running guest,
 // removes them from it, opens them again, closes them.
 //
-// Threads: any except the workers', one at a time; hurry() on any thread, at any time.
+// Threads: any except the workers': before a device runs and after it one at a time, while it runs
+// any, which wait for each other; hurry() on any thread, at any time.
 // Ownership: owns the disks and the logical units in front of them; borrows the running device,
 // which is gone before close().
 #pragma once
@@ -110,6 +111,10 @@ class LunTable {
 
     [[nodiscard]] std::vector<LunInfo> list() const;
 
+    /// Looks whether disks without zones have another size now (Transport::look_at_size); calls
+    /// `resized` with the number of each that has, and logs the change.
+    void look_at_sizes(const std::function<void(std::uint16_t number)>& resized);
+
     /// From now on removals don't wait for the guest.
     void hurry();
 
@@ -140,6 +145,7 @@ class LunTable {
     Luns luns_;
     const DescriptorBudget* budget_ = nullptr;
     Units* units_ = nullptr;
+    mutable std::mutex turn_;  // of the calls while a device runs
     std::mutex hurry_lock_;
     std::condition_variable hurried_;
     bool hurry_ = false;  // under hurry_lock_

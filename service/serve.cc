@@ -22,6 +22,7 @@
 #include "service/lun_table.h"
 #include "service/refusal_log.h"
 #include "service/sandbox.h"
+#include "service/size_watch.h"
 #include "service/vduse_service.h"
 #include "service/worker.h"
 #include "transports/device_name.h"
@@ -163,6 +164,8 @@ tl::expected<void, Error> run_device(const ServeOptions& options, unsigned cpus,
         if (options.sandbox.mode == SandboxOptions::Mode::off) return {};
         return sandbox.enter(parts_of(options, disks));
     };
+    auto sizes = SizeWatch::start(luns, device->resized);
+    if (!sizes) return tl::unexpected(std::move(sizes.error()));
     if (options.vduse) {
         auto result =
             serve_vduse(options, disks, backend, confine, std::move(bus), stop, ending, on_ready);

@@ -1,6 +1,6 @@
 // Adds logical units to a running virtio-scsi device, and removes them.
 //
-// Threads: one thread, no worker's; calls return when every worker has handled them. The session's
+// Threads: no worker's, one thread at a time; calls return when every worker has handled them. The session's
 // thread may be inside the backend at the same time, and never waits there for a disk that remove()
 // waits for.
 // Ownership: borrows each logical unit from add() to the end of remove().

@@ -30,6 +30,8 @@ class Target final : public LogicalUnit {
     }
     void reset() noexcept override { facts_.state.reset(); }
     void raise(Attention attention) noexcept override {
+        if (attention == Attention::capacity_changed)
+            facts_.unit.blocks = facts_.disk.limits().size() / facts_.unit.block_size;
         facts_.state.attentions().raise(attention);
     }
 

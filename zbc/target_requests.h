@@ -19,10 +19,11 @@
 
 namespace zonebridge::zbc {
 
-/// What all queues of a target share. Immutable, but for the state, which any thread may change.
+/// What all queues of a target share. Immutable, but for the state and the unit's blocks, which any
+/// thread may change.
 struct TargetFacts {
     Transport& disk;
-    const Unit unit;
+    Unit unit;
     const Geometry geometry;
     UnitState state;
     RefusalSink* refusals = nullptr;  ///< Gets what is refused here; may be null.

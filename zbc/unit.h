@@ -8,6 +8,7 @@
 
 #include <tl/expected.hpp>
 
+#include "base/shared_number.h"
 #include "zone/limits.h"
 #include "zone/refusal.h"
 #include "zone/status.h"
@@ -16,7 +17,7 @@ namespace zonebridge::zbc {
 
 struct Unit {
     Model model = Model::none;
-    std::uint64_t blocks = 0;  ///< Logical blocks, as all "blocks" here.
+    SharedNumber blocks = 0;  ///< Logical blocks, as all "blocks" here.
     std::uint32_t block_size = 512;
     std::uint8_t physical_exponent = 0;  ///< log2(logical blocks per physical block).
     std::uint32_t max_transfer_blocks = 0;

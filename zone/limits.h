@@ -1,4 +1,5 @@
-// The abilities and the identity of an open device; immutable once the device is open.
+// The abilities and the identity of an open device; immutable once the device is open, but for the
+// size of a disk without zones (Transport::look_at_size).
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "base/export.h"
+#include "base/shared_number.h"
 #include "zone/types.h"
 
 ZONEBRIDGE_BEGIN_PUBLIC
@@ -45,6 +47,8 @@ class Layout {
            const std::vector<bool>& conventional, ZoneType sequential_type);
 
     [[nodiscard]] std::uint64_t size() const noexcept { return size_; }
+    /// Any thread may read the size meanwhile. Requires a disk without zones.
+    void resize(std::uint64_t size) noexcept { size_ = size; }
     [[nodiscard]] std::uint64_t zone_size() const noexcept { return zone_size_; }
     [[nodiscard]] std::uint64_t zone_capacity() const noexcept { return zone_capacity_; }
     /// 0 on a disk without zones.
@@ -61,7 +65,7 @@ class Layout {
         return zone_size_ * zone;
     }
     [[nodiscard]] std::uint64_t length_of(std::uint32_t zone) const noexcept {
-        const auto rest = size_ - start_of(zone);
+        const auto rest = size() - start_of(zone);
         return rest < zone_size_ ? rest : zone_size_;
     }
     /// Writable bytes; for a conventional zone, its length.
@@ -81,7 +85,7 @@ class Layout {
     }
 
   private:
-    std::uint64_t size_ = 0;
+    SharedNumber size_ = 0;
     std::uint64_t zone_size_ = 0;
     std::uint64_t zone_capacity_ = 0;
     std::uint32_t zone_count_ = 0;

@@ -100,6 +100,11 @@ class Transport {
     [[nodiscard]] virtual tl::expected<std::unique_ptr<Queue>, Error> open_queue(
         Loop& loop, QueueOptions options) = 0;
 
+    /// Looks whether a disk without zones has another size now, and returns the size. If so,
+    /// limits() has it from then on, and queues refuse requests beyond it as out_of_range. One
+    /// thread at a time, any. A disk whose size can't change, or can't be asked for, keeps it.
+    virtual std::uint64_t look_at_size() { return limits().size(); }
+
     /// Makes everything durable and leaves the device clean; call it when all queues are closed.
     /// The destructor does the same, but can't report a failure.
     [[nodiscard]] virtual tl::expected<void, Error> close() = 0;

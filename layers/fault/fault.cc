@@ -21,6 +21,7 @@ class FaultyDisk final : public Transport {
         Loop& loop, QueueOptions options) override {
         return FaultyQueue::open(loop, *disk_, rules_, options);
     }
+    std::uint64_t look_at_size() override { return disk_->look_at_size(); }
     [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
 
   private:

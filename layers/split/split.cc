@@ -23,6 +23,11 @@ class SplitTransport final : public Transport {
         if (!inner) return inner;
         return std::make_unique<SplitQueue>(loop, limits_, disk_->limits(), std::move(*inner));
     }
+    std::uint64_t look_at_size() override {
+        const auto size = disk_->look_at_size();
+        if (size != limits_.size()) limits_.layout.resize(size);
+        return size;
+    }
     [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
 
   private:

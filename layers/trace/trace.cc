@@ -196,6 +196,7 @@ class ExplainedDisk final : public Transport {
         if (!inner) return inner;
         return std::make_unique<TracingQueue>(loop, limits(), sink_, std::move(*inner));
     }
+    std::uint64_t look_at_size() override { return disk_->look_at_size(); }
     [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
 
   private:

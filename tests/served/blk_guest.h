@@ -27,7 +27,11 @@ class BlkGuest {
 
     BlkGuest(const ServedDisk& served, const driver::Wanted& wanted,
              const driver::BlkOptions& options)
-        : front_end(must(driver::Connection::to(served.socket()))) {
+        : BlkGuest(served.socket(), wanted, options) {}
+
+    BlkGuest(const std::string& socket, const driver::Wanted& wanted,
+             const driver::BlkOptions& options)
+        : front_end(must(driver::Connection::to(socket))) {
         const auto size = (driver::BlkInitiator::memory_needed(options) + 0x3FFFFF) & ~0x1FFFFFull;
         must(memory.add(0, size));
         must(front_end.negotiate(wanted));

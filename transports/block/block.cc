@@ -58,6 +58,8 @@ class BlockTransport final : public Transport {
         return BlockQueue::open(*ring, disk_, options.depth);
     }
 
+    std::uint64_t look_at_size() override { return disk_.look_at_size(); }
+
     tl::expected<void, Error> close() override {
         closed_ = true;
         if (disk_.limits().read_only) return {};

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "transports/host/file_lock.h"
@@ -66,6 +67,21 @@ StatusCode code_of(int error) noexcept {
             // (BLK_STS_DEV_RESOURCE), EAGAIN (BLK_STS_AGAIN), EREMCHG (BLK_STS_DM_REQUEUE).
             return status_of_errno(error);
     }
+}
+
+std::uint64_t KernelDisk::look_at_size() noexcept {
+    auto size = limits_.size();
+    if (layout().zone_count() != 0) return size;
+    if (is_block_device()) {
+        // A device that is gone has no size: requests then fail as device_gone.
+        const auto now = size_of_device(fd());
+        if (now && *now != 0) size = *now;
+    } else if (struct stat facts{}; ::fstat(fd(), &facts) == 0) {
+        size = static_cast<std::uint64_t>(facts.st_size);
+    }
+    size -= size % limits_.logical_block_size;
+    if (size != limits_.size()) limits_.layout.resize(size);
+    return size;
 }
 
 tl::expected<std::uint64_t, int> size_of_device(int fd) noexcept {

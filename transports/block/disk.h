@@ -1,6 +1,6 @@
 // An open block device or plain file, shared by the queues and their jobs.
 //
-// Threads: immutable once open; any thread.
+// Threads: immutable once open, but for the size; any thread.
 // Ownership: owns its file descriptor and its zone port.
 #pragma once
 
@@ -46,6 +46,9 @@ class KernelDisk {
     [[nodiscard]] bool takes(std::span<const iovec> data) const noexcept;
     /// A write that must be at the write pointer, and is written whole or fails.
     [[nodiscard]] bool is_sequential_write(const Request& request) const noexcept;
+    /// Takes over the size of a disk without zones, whole logical blocks of it; returns the size. One
+    /// thread at a time.
+    std::uint64_t look_at_size() noexcept;
     /// The status for an operation's errno. An unplugged disk has no size any more and is
     /// device_gone, whatever the error.
     [[nodiscard]] Status status_of(int error) const noexcept;
