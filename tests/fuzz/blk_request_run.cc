@@ -53,7 +53,11 @@ struct InFlight {
 class Session {
   public:
     explicit Session(Input& input)
-        : input_(input), shape_(some_shape(input)), disk_(shape_), oracle_(shape_) {
+        : input_(input),
+          shape_(some_shape(input)),
+          disk_(shape_, first_bytes(shape_)),
+          oracle_(shape_) {
+        disk_.deepest = ring_options.size;
         guest_.begin();
         ring_.emplace(guest_.shared, ring_options);
         for (const auto* part : {&ring_->descriptors(), &ring_->available(), &ring_->used()})
@@ -85,10 +89,13 @@ class Session {
         queue_.emplace(std::move(*queue));
         device_->attach(0, *queue_);
     }
-    ~Session() { device_->detach(0); }
+    ~Session() {
+        device_->detach(0);
+        give_back(disk_);
+    }
 
     Tally run() {
-        for (int steps = 0; !input_.empty() && steps < 100; ++steps) step();
+        for (int steps = 0; !input_.empty() && steps < most_steps; ++steps) step();
         return tally_;
     }
 
@@ -232,6 +239,7 @@ class Session {
         require(status <= blk::active_resource);
         const auto sent = request.readable();
         require(std::memcmp(one.out.host, sent.data(), sent.size()) == 0);
+        tally_.note(one.reply());
         const auto ok = status == blk::ok;
         if (request.type < 256) ++(ok ? tally_.good : tally_.refused)[request.type];
         const auto answers = request.type == blk::in || request.type == blk::report ||

@@ -86,8 +86,7 @@ BlkRequest some_blk_request(Input& input, const DiskOracle& oracle, std::uint64_
         choice >= 0xF0 ? static_cast<std::uint32_t>(input.number(4)) : types[choice & 15];
     const auto of_zones = request.type >= blk::append;
     request.sector = some_sector(input, oracle, style, where, near, of_zones);
-    const auto length =
-        std::min<std::uint64_t>(some_length(oracle, request.sector, size), 64 << 10);
+    const auto length = std::min(some_length(oracle, request.sector, size), most_data);
     switch (request.type) {
         case blk::in:
             request.in_length = length;

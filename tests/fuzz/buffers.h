@@ -32,8 +32,13 @@ class Buffers {
                 lengths_.push_back(0);
             }
         }
+        list_.reserve(pieces_.size());
         for (std::size_t i = 0; i < pieces_.size(); ++i)
             list_.push_back({pieces_[i].data(), lengths_[i]});
+    }
+    /// Makes every byte a canary again.
+    void wipe() {
+        for (auto& piece : pieces_) std::fill(piece.begin(), piece.end(), canary);
     }
     /// Copies bytes to the front of the buffers.
     void fill(std::span<const std::uint8_t> bytes) { copy_to(list_, 0, bytes); }

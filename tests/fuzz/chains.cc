@@ -25,14 +25,26 @@ driver::Block place(Guest& guest, std::size_t length, std::uint8_t where) {
 }
 
 void copy_in(Guest& guest, std::uint64_t address, std::span<const std::uint8_t> bytes) {
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-        *guest.shared.at(address + i) = static_cast<std::byte>(bytes[i]);
+    while (!bytes.empty()) {
+        const auto regions = std::span(guest.shared.regions());
+        const auto region = std::find_if(regions.begin(), regions.end(), [&](const auto& one) {
+            return address - one.guest_address < one.size;
+        });
+        require(region != regions.end());
+        const auto at = address - region->guest_address;
+        const auto part = bytes.first(std::min(bytes.size(), region->size - at));
+        std::memcpy(region->host + at, part.data(), part.size());
+        address += part.size();
+        bytes = bytes.subspan(part.size());
+    }
 }
 
 }  // namespace
 
-ChainRing::ChainRing(Guest& guest, bool event_index, bool indirect, std::uint16_t first_index)
+ChainRing::ChainRing(Guest& guest, std::uint16_t size, bool event_index, bool indirect,
+                     std::uint16_t first_index)
     : guest_(guest),
+      size_(size),
       ring_(guest.shared, {.size = size,
                            .event_index = event_index,
                            .indirect_entries = 0,
@@ -51,7 +63,7 @@ virtio::VirtQueue::Config ChainRing::config(std::uint16_t index) const {
     if (indirect_) features |= virtio::feature::indirect_descriptors;
     if (event_index_) features |= virtio::feature::event_index;
     return {
-        .size = size,
+        .size = size_,
         .addresses = {ring_.descriptors_address(), ring_.available_address(), ring_.used_address()},
         .base = next_available_,
         .features = features,
@@ -100,10 +112,6 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
                                                    : 0;
     const auto needed = direct + (direct < pieces.size() ? 1 : 0);
     if (needed > free_.size()) return std::nullopt;
-    if (direct < pieces.size() && !indirect_) {
-        broken_ = true;
-        made.sound = false;
-    }
     const auto harmed =
         harm >= 0xC0 ? std::optional(harm % 2 == 0) : std::nullopt;  // true: in the table
     if (direct < pieces.size()) {
@@ -119,6 +127,7 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
         } catch (const std::bad_alloc&) {
             return std::nullopt;
         }
+        if (!indirect_) made.sound = false;
         const auto length = static_cast<std::uint32_t>(16 * inner.size());
         const auto behind = inner.back();
         if (harmed && *harmed) {
@@ -137,6 +146,7 @@ std::optional<ChainRing::Made> ChainRing::add(Input& input, std::span<const std:
         if (!*harmed) tamper(input, pieces, false);
         made.sound = false;
     }
+    if (!indirect_ && reaches_table(pieces, numbers)) broken_ = true;
     for (std::size_t i = 0; i < pieces.size(); ++i) {
         const auto& [address, length, flags, next] = pieces[i];
         guest_.open(address, length);
@@ -153,6 +163,16 @@ void ChainRing::link(std::vector<Piece>& pieces, std::span<const std::uint16_t> 
         pieces[i].flags |= next_flag;
         pieces[i].next = numbers.empty() ? static_cast<std::uint16_t>(i + 1) : numbers[i + 1];
     }
+}
+
+bool ChainRing::reaches_table(std::span<const Piece> pieces,
+                              std::span<const std::uint16_t> numbers) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        if ((pieces[i].flags & indirect_flag) != 0) return true;
+        if ((pieces[i].flags & next_flag) == 0) return false;
+        if (i + 1 < pieces.size() && pieces[i].next != numbers[i + 1]) return false;
+    }
+    return false;
 }
 
 void ChainRing::write_table(std::uint64_t table, std::span<const Piece> pieces) {
@@ -267,24 +287,24 @@ void ChainRing::jump(std::uint16_t by) {
     next_available_ = static_cast<std::uint16_t>(next_available_ + by);
     ring_.set_available_index(next_available_);
     // The skipped entries have their old contents.
-    if (by > size) broken_ = true;
+    if (by > size_) broken_ = true;
     available_ += by;
-    for (std::uint16_t head = 0; head < size; ++head) outstanding_[head] += by;
+    for (std::uint16_t head = 0; head < size_; ++head) outstanding_[head] += by;
 }
 
 void ChainRing::name(std::uint16_t head) {
-    if (head >= size) broken_ = true;
+    if (head >= size_) broken_ = true;
     publish(head);
 }
 
 unsigned ChainRing::take_used() {
     unsigned count = 0;
     const auto index = ring_.used_index();
-    require(static_cast<std::uint16_t>(index - next_used_) <= size);
+    require(static_cast<std::uint16_t>(index - next_used_) <= size_);
     for (; next_used_ != index; ++next_used_, ++count) {
         virtio::UsedElement element{};
-        std::memcpy(&element, ring_.used().host + 4 + 8 * (next_used_ % size), sizeof element);
-        require(element.id < size);
+        std::memcpy(&element, ring_.used().host + 4 + 8 * (next_used_ % size_), sizeof element);
+        require(element.id < size_);
         const auto head = static_cast<std::uint16_t>(element.id);
         require(outstanding_[head] > 0);
         if (--outstanding_[head] != 0) continue;

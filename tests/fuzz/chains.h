@@ -19,9 +19,8 @@ namespace zonebridge::fuzz {
 /// The driver's side of a ring whose chains may be invalid.
 class ChainRing {
   public:
-    static constexpr std::uint16_t size = 16;
-
-    ChainRing(Guest& guest, bool event_index, bool indirect, std::uint16_t first_index);
+    ChainRing(Guest& guest, std::uint16_t size, bool event_index, bool indirect,
+              std::uint16_t first_index);
 
     [[nodiscard]] virtio::VirtQueue::Config config(std::uint16_t index) const;
 
@@ -64,9 +63,13 @@ class ChainRing {
     /// Links the pieces: by the descriptors `numbers`, or, if that is empty, in the order of a
     /// table.
     static void link(std::vector<Piece>& pieces, std::span<const std::uint16_t> numbers);
+    /// Whether a descriptor table follows in the ring, after what tamper() did.
+    [[nodiscard]] static bool reaches_table(std::span<const Piece> pieces,
+                                            std::span<const std::uint16_t> numbers);
     void write_table(std::uint64_t table, std::span<const Piece> pieces);
 
     Guest& guest_;
+    std::uint16_t size_;
     driver::Ring ring_;
     bool indirect_;
     bool event_index_;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <map>
+#include <utility>
 
 #include "base/size.h"
 
@@ -26,7 +29,91 @@ test::Disk disk_of(const test::MachineDiskShape& shape) {
     return disk;
 }
 
+/// The first bytes of a zone, as begin() leaves them on every disk: stamped once.
+std::span<const std::uint8_t> stamped_zone(std::size_t zone, std::uint64_t length) {
+    static std::vector<std::vector<std::uint8_t>> zones;
+    if (zones.size() <= zone) zones.resize(zone + 1);
+    if (zones[zone].size() < length) {
+        zones[zone].resize(length);
+        stamp(zones[zone], zone + 1);
+    }
+    return std::span(zones[zone]).first(length);
+}
+
+/// Writes the first contents to a range, zone by zone.
+void restamp(std::span<std::uint8_t> bytes, std::uint64_t zone_size, const ByteRange& range) {
+    const auto end = std::min<std::uint64_t>(range.offset + range.length, bytes.size());
+    for (auto at = range.offset; at < end;) {
+        const auto zone = at / zone_size;
+        const auto start = zone * zone_size;
+        const auto stamped =
+            stamped_zone(zone, std::min<std::uint64_t>(zone_size, bytes.size() - start));
+        const auto part = std::min(end, start + stamped.size()) - at;
+        std::memcpy(bytes.data() + at, stamped.data() + (at - start), part);
+        at += part;
+    }
+}
+
+/// Bytes with their first contents, by the size of their zones and their number.
+using Spares =
+    std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<std::vector<std::uint8_t>>>;
+Spares& spares() {
+    static Spares all;
+    return all;
+}
+
+void give_back(std::vector<std::uint8_t> bytes, std::uint64_t zone_size,
+               std::span<const ByteRange> changed) {
+    for (const auto& range : changed) restamp(bytes, zone_size, range);
+    const auto size = bytes.size();
+    spares()[{zone_size, size}].push_back(std::move(bytes));
+}
+
 }  // namespace
+
+std::vector<std::uint8_t> first_bytes(const test::MachineDiskShape& shape) {
+    const auto disk = disk_of(shape);
+    auto& waiting = spares()[{disk.zone_size, disk.size}];
+    if (waiting.empty()) {
+        std::vector<std::uint8_t> bytes(disk.size);
+        restamp(bytes, disk.zone_size, {0, disk.size});
+        return bytes;
+    }
+    auto bytes = std::move(waiting.back());
+    waiting.pop_back();
+    return bytes;
+}
+
+void give_back(test::MachineDisk& disk) {
+    const auto zone_size = disk_of(disk.shape()).zone_size;
+    std::vector<ByteRange> changed;
+    for (const auto& request : disk.taken) {
+        switch (request.operation) {
+            case Operation::write:
+            case Operation::discard:
+            case Operation::write_zeroes:
+                changed.push_back({request.offset, request.length});
+                break;
+            case Operation::append:  // somewhere in the zone
+                changed.push_back({request.offset, zone_size});
+                break;
+            default:
+                break;
+        }
+    }
+    give_back(std::move(disk.bytes()), zone_size, changed);
+}
+
+bool spares_are_as_at_first() {
+    for (const auto& [layout, waiting] : spares()) {
+        for (const auto& bytes : waiting) {
+            auto first = bytes;
+            restamp(first, layout.first, {0, first.size()});
+            if (first != bytes) return false;
+        }
+    }
+    return true;
+}
 
 test::MachineDiskShape some_shape(Input& input) {
     const auto kind = input.byte();
@@ -59,7 +146,11 @@ DiskOracle::DiskOracle(const test::MachineDiskShape& shape)
       size_(size_of(shape)),
       zone_size_(disk_of(shape).zone_size),
       model_(disk_of(shape)),
-      bytes_(size_) {}
+      bytes_(first_bytes(shape)) {}
+
+DiskOracle::~DiskOracle() {
+    give_back(std::move(bytes_), zone_size_, changed_);
+}
 
 StatusCode DiskOracle::judge_write(std::uint64_t offset, std::uint64_t length) const {
     if (!on_disk(offset, length)) return StatusCode::out_of_range;
@@ -100,12 +191,14 @@ bool DiskOracle::is_plain_read(std::uint64_t offset, std::uint64_t length) const
 void DiskOracle::write(std::uint64_t offset, std::span<const std::uint8_t> data) {
     require(model_.begin_write(offset, data.size()) == StatusCode::ok);
     std::copy(data.begin(), data.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(offset));
+    changed_.push_back({offset, data.size()});
     model_.advance(offset, data.size());
 }
 
 void DiskOracle::discard(std::uint64_t offset, std::uint64_t length) {
     std::fill_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), length,
                 test::MachineDisk::discarded);
+    changed_.push_back({offset, length});
 }
 
 std::vector<std::uint8_t> DiskOracle::read(std::uint64_t offset, std::uint64_t length) const {
@@ -115,7 +208,8 @@ std::vector<std::uint8_t> DiskOracle::read(std::uint64_t offset, std::uint64_t l
         if (zone.conventional) continue;
         const auto first = std::max(offset, zone.start + zone.written);
         const auto last = std::min(offset + length, zone.start + zone.length);
-        for (auto at = first; at < last; ++at) out[at - offset] = 0;
+        if (first < last)
+            std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(first - offset), last - first, 0);
     }
     return out;
 }
@@ -135,7 +229,6 @@ void DiskOracle::begin(test::MachineDisk& disk, Input& input) {
     for (std::size_t i = 0; i < model_.zones.size(); ++i) {
         const auto choice = input.byte();
         const auto& zone = model_.zones[i];
-        stamp(std::span(bytes_).subspan(zone.start, zone.length), i + 1);
         const auto state = states[choice & 7];
         const auto written = (choice >> 3) * std::uint64_t{block} % (zone.capacity + 1);
         if (state == empty) continue;
@@ -145,7 +238,6 @@ void DiskOracle::begin(test::MachineDisk& disk, Input& input) {
                 : bad || written < zone.capacity ? written
                                                  : zone.capacity - block);
     }
-    disk.bytes() = bytes_;
 }
 
 void DiskOracle::spoil(test::MachineDisk& disk, std::size_t zone, ZoneState state) {
@@ -167,8 +259,18 @@ void DiskOracle::require_same(test::MachineDisk& disk) const {
 }
 
 void stamp(std::span<std::uint8_t> bytes, std::uint64_t with) {
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-        bytes[i] = static_cast<std::uint8_t>(with * 29 + i * 7 + (i >> 8) * 13 + 1);
+    constexpr std::size_t round = 256;
+    // Byte i is with * 29 + i * 7 + i / 256 * 13 + 1. Each 256 bytes are a piece of multiples of 7, which
+    // begins where the multiple is right: 183 * 7 is 1 modulo 256.
+    static const auto sevens = [] {
+        std::array<std::uint8_t, 2 * round> made{};
+        for (std::size_t i = 0; i < made.size(); ++i) made[i] = static_cast<std::uint8_t>(i * 7);
+        return made;
+    }();
+    for (std::size_t at = 0; at < bytes.size(); at += round) {
+        const auto first = (with * 29 + at / round * 13 + 1) * 183 % round;
+        std::memcpy(bytes.data() + at, sevens.data() + first, std::min(round, bytes.size() - at));
+    }
 }
 
 }  // namespace zonebridge::fuzz

@@ -13,14 +13,33 @@
 
 namespace zonebridge::fuzz {
 
+/// The most bytes that a request has room for: a block more than any disk transfers at once.
+inline constexpr std::uint64_t most_data = 36 << 10;
+
 /// A disk of a few small zones; `input` determines gaps, limits and block sizes.
 [[nodiscard]] test::MachineDiskShape some_shape(Input& input);
+
+/// The bytes that a disk of this shape has when an input begins: a pattern in each zone. Memory that an
+/// earlier input gave back, because fresh memory for each would take longer than the input.
+[[nodiscard]] std::vector<std::uint8_t> first_bytes(const test::MachineDiskShape& shape);
+/// Takes the disk's bytes, which no longer belong to it, and undoes all changes of them.
+void give_back(test::MachineDisk& disk);
+/// Whether all bytes that were given back have their first contents.
+[[nodiscard]] bool spares_are_as_at_first();
+
+struct ByteRange {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+};
 
 class DiskOracle {
   public:
     using Zone = test::PlainModel::Zone;
 
     explicit DiskOracle(const test::MachineDiskShape& shape);
+    ~DiskOracle();
+    DiskOracle(const DiskOracle&) = delete;
+    DiskOracle& operator=(const DiskOracle&) = delete;
 
     // ---- The expected outcome of a request. Offsets and lengths in bytes, lengths not 0.
 
@@ -45,7 +64,8 @@ class DiskOracle {
     }
     StatusCode act_all(Operation operation) { return model_.act_all(operation); }
 
-    /// Puts the zones of the disk and of this model into states that `input` chooses, with data.
+    /// Puts the zones of the disk and of this model into states that `input` chooses. The disk has its
+    /// first_bytes().
     void begin(test::MachineDisk& disk, Input& input);
     /// Makes a zone read-only or offline, if the disk supports that.
     void spoil(test::MachineDisk& disk, std::size_t zone, ZoneState state);
@@ -73,6 +93,7 @@ class DiskOracle {
     std::uint64_t zone_size_;
     test::PlainModel model_;
     std::vector<std::uint8_t> bytes_;
+    std::vector<ByteRange> changed_;  // of bytes_
 };
 
 /// Fills `bytes` with a pattern that differs between stamps and positions.

@@ -1,5 +1,6 @@
 #include "tests/fuzz/request_seeds.h"
 
+#include <algorithm>
 #include <array>
 #include <random>
 
@@ -32,15 +33,26 @@ Bytes disk(std::size_t shape, bool used) {
     return bytes;
 }
 
-/// Adds a seed of valid requests, and one with the same beginning and random bytes behind it.
-void add_plain_and_wild(std::vector<Seed>& seeds, std::size_t shape, bool used, const Bytes& begin,
-                        const Bytes& plain) {
-    const auto name = std::to_string(shape) + (used ? "-used" : "");
-    seeds.push_back({"plain-" + name, plain});
-    std::mt19937 random(static_cast<unsigned>(shape * 2 + used));
-    auto wild = begin;
-    for (int i = 0; i < 1200; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
-    seeds.push_back({"wild-" + name, wild});
+/// Adds seeds of some valid steps each, and as many with the same beginning and random bytes behind it.
+void add_plain_and_wild(std::vector<Seed>& seeds, const std::string& name, const Bytes& begin,
+                        const std::vector<Bytes>& steps) {
+    constexpr std::size_t most = 10;  // a fuzzer gains more from many short seeds
+    std::mt19937 random(static_cast<unsigned>(seeds.size()));
+    for (std::size_t at = 0; at < steps.size(); at += most) {
+        auto plain = begin;
+        auto wild = begin;
+        for (auto i = at; i < std::min(at + most, steps.size()); ++i) {
+            plain.insert(plain.end(), steps[i].begin(), steps[i].end());
+            for (std::size_t j = 0; j < steps[i].size(); ++j)
+                wild.push_back(static_cast<std::uint8_t>(random()));
+        }
+        const auto part = name + "-" + std::to_string(at / most);
+        seeds.push_back({"plain-" + part, plain});
+        seeds.push_back({"wild-" + part, wild});
+    }
+}
+std::string name_of(std::size_t shape, bool used) {
+    return std::to_string(shape) + (used ? "-used" : "");
 }
 
 }  // namespace
@@ -54,19 +66,26 @@ std::vector<Seed> scsi_target_seeds() {
             append(begin, {used ? 1 : 0});  // the unit: reads past the pointer
             begin.insert(begin.end(), zones.begin() + 2, zones.end());
             // Every command in turn, with parameters that mostly succeed.
-            auto plain = begin;
-            const auto count = static_cast<int>(test::target_commands().size());
-            for (int i = 0; i < 2 * count; ++i) {
-                const auto command = i % count;
-                for (const int what : {3, 2, 0, 0x3F, 0x0A}) {
-                    // The step, the command, the position (the pointer or the zone's start), the
-                    // length (1 physical block, 1 zone, or most of a reply), the zone or page.
-                    append(plain, {0, command, 0, what > 3 ? 12 : 0x08, what, 0, 0});
-                    // The list for MODE SELECT unchanged; sufficient room, in one buffer.
-                    append(plain, {0, 0, 0, 0});
-                }
-            }
-            add_plain_and_wild(seeds, shape, used, begin, plain);
+            std::vector<Bytes> steps;
+            const auto add = [&](std::size_t command, int what) {
+                // The step, the command, the position (the pointer or the zone's start), the length
+                // (1 physical block, 1 zone, or most of a reply), the zone or page.
+                append(steps.emplace_back(),
+                       {0, static_cast<int>(command), 0, what > 3 ? 12 : 0x08, what, 0, 0});
+                // The list for MODE SELECT unchanged; sufficient room, in one buffer.
+                append(steps.back(), {0, 0, 0, 0});
+            };
+            const auto commands = test::target_commands();
+            for (std::size_t i = 0; i < 2 * commands.size(); ++i)
+                for (const int what : {3, 2, 0, 0x3F, 0x0A}) add(i % commands.size(), what);
+            add_plain_and_wild(seeds, name_of(shape, used), begin, steps);
+            // MODE SELECT sends what MODE SENSE returned.
+            steps.clear();
+            for (const auto opcode : {0x1A, 0x15, 0x5A, 0x55})
+                for (const int what : {0x3F, 0x0A})
+                    for (std::size_t i = 0; i < commands.size(); ++i)
+                        if (commands[i].opcode == opcode) add(i, what);
+            add_plain_and_wild(seeds, name_of(shape, used) + "-modes", begin, steps);
         }
     }
     return seeds;
@@ -118,12 +137,12 @@ std::vector<Seed> blk_request_seeds() {
             append(begin, {used ? 0x10 : 0});  // the mode
             begin.insert(begin.end(), zones.begin() + 2, zones.end());
             // Every type in turn, at zones of every kind, with whole and split buffers.
-            auto plain = begin;
+            std::vector<Bytes> steps;
             for (const int cuts : {0, 3, 0x95})
                 for (int type = 0; type < 16; ++type)
                     for (const int zone : {0, 2, 4, 7})
-                        append(plain, {0, type, 0, 0x08, zone, 0, cuts, cuts});
-            add_plain_and_wild(seeds, shape, used, begin, plain);
+                        append(steps.emplace_back(), {0, type, 0, 0x08, zone, 0, cuts, cuts});
+            add_plain_and_wild(seeds, name_of(shape, used), begin, steps);
         }
     }
     return seeds;
@@ -139,8 +158,9 @@ std::vector<Seed> virtio_chain_seeds() {
         append(begin, {choice});
         begin.insert(begin.end(), zones.begin(), zones.end());
         const auto types = scsi ? static_cast<int>(test::target_commands().size()) : 16;
-        auto plain = begin;
+        std::vector<Bytes> steps;
         for (int i = 0; i < 3 * types; ++i) {
+            auto& plain = steps.emplace_back();
             append(plain, {0});
             if (scsi) append(plain, {i % 8 == 7 ? 13 : 0});
             // The request; the address (scsi); not truncated; layout, cuts, places, no corruption.
@@ -152,13 +172,7 @@ std::vector<Seed> virtio_chain_seeds() {
                 append(plain, {i % types, 0, 0x08, 3, 0});
             append(plain, {0, i, i % 4 == 3 ? 90 : 0, i * 7, 0});
         }
-        seeds.push_back({"plain-" + std::to_string(choice), plain});
-        std::mt19937 random(static_cast<unsigned>(choice));
-        for (const auto* name : {"wild-", "wilder-"}) {
-            auto wild = begin;
-            for (int i = 0; i < 1000; ++i) wild.push_back(static_cast<std::uint8_t>(random()));
-            seeds.push_back({name + std::to_string(choice), wild});
-        }
+        add_plain_and_wild(seeds, std::to_string(choice), begin, steps);
     }
     return seeds;
 }

@@ -161,7 +161,7 @@ ScsiCommand some_command(Input& input, const DiskOracle& oracle) {
     if (info.action) cdb[1] = static_cast<std::uint8_t>((cdb[1] & 0xE0) | *info.action);
     made.cdb.assign(cdb.begin(), cdb.begin() + info.cdb_length);
     if ((style & 0x38) == 0x38) mutate(input, made.cdb);
-    made.moves = std::min<std::uint64_t>(made.moves, 64 << 10);
+    made.moves = std::min(made.moves, most_data);
     return made;
 }
 

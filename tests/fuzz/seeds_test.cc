@@ -7,12 +7,15 @@
 #include <iterator>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "base/bytes.h"
 #include "tests/fuzz/blk_requests.h"
+#include "tests/fuzz/disk_oracle.h"
+#include "tests/fuzz/guest.h"
 #include "tests/fuzz/request_seeds.h"
 #include "tests/fuzz/targets.h"
 #include "tests/unit/support/target_commands.h"
@@ -22,29 +25,34 @@ namespace zonebridge::fuzz {
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-using Run = Tally (*)(std::span<const std::uint8_t>);
+using RunTarget = Tally (*)(std::span<const std::uint8_t>);
 
-Tally run_all(const std::vector<Seed>& seeds, Run run) {
+Tally run_all(const std::vector<Seed>& seeds, RunTarget run) {
     Tally tally;
     for (const auto& seed : seeds) tally.add(run(seed.bytes));
     return tally;
 }
 
-/// Runs changed seeds. A failed require() aborts, as under the fuzzer.
-void run_changed(const std::vector<Seed>& seeds, Run run, int changes) {
+/// Changed seeds.
+std::vector<Bytes> changed(const std::vector<Seed>& seeds, int count) {
     std::mt19937 random(4711);
     const auto pick = [&](std::size_t below) { return random() % below; };
-    for (int i = 0; i < changes; ++i) {
-        auto bytes = seeds[pick(seeds.size())].bytes;
-        for (auto count = 1 + pick(8); count > 0 && !bytes.empty(); --count) {
+    std::vector<Bytes> all;
+    for (int i = 0; i < count; ++i) {
+        auto& bytes = all.emplace_back(seeds[pick(seeds.size())].bytes);
+        for (auto changes = 1 + pick(8); changes > 0 && !bytes.empty(); --changes) {
             const auto at = pick(bytes.size());
             if (pick(8) == 0)
                 bytes.resize(at);
             else
                 bytes[at] = static_cast<std::uint8_t>(random());
         }
-        run(bytes);
     }
+    return all;
+}
+/// Runs changed seeds. A failed require() aborts, as under the fuzzer.
+void run_changed(const std::vector<Seed>& seeds, RunTarget run, int count) {
+    for (const auto& bytes : changed(seeds, count)) run(bytes);
 }
 
 TEST(FuzzSeeds, EveryCommandOfTheTargetSucceedsInASeed) {
@@ -92,7 +100,7 @@ TEST(FuzzSeeds, TheOracleFindsASectorPastEveryDiskOnNoDisk) {
 }
 
 TEST(FuzzSeeds, ChangedBlkRequestsViolateNoCondition) {
-    run_changed(blk_request_seeds(), run_blk_request, 400);
+    run_changed(blk_request_seeds(), run_blk_request, 4000);
 }
 
 TEST(FuzzSeeds, ChainsCarryRequestsOfBothDevicesAndBreakRings) {
@@ -103,11 +111,33 @@ TEST(FuzzSeeds, ChainsCarryRequestsOfBothDevicesAndBreakRings) {
 }
 
 TEST(FuzzSeeds, ChangedChainsViolateNoCondition) {
-    run_changed(virtio_chain_seeds(), run_virtio_chain, 400);
+    run_changed(virtio_chain_seeds(), run_virtio_chain, 4000);
+}
+
+// The fuzzers' device, disk and guest memory serve one input after the other.
+TEST(FuzzSeeds, AnInputGivesTheSameWhateverRanBefore) {
+    const std::vector<std::tuple<const char*, std::vector<Seed>, RunTarget>> targets{
+        {"scsi_target", scsi_target_seeds(), run_scsi_target},
+        {"blk_request", blk_request_seeds(), run_blk_request},
+        {"virtio_chain", virtio_chain_seeds(), run_virtio_chain}};
+    for (const auto& [name, seeds, run] : targets) {
+        auto inputs = changed(seeds, 1000);
+        for (const auto& seed : seeds) inputs.push_back(seed.bytes);
+        std::vector<Tally> first;
+        for (const auto& input : inputs) first.push_back(run(input));
+        for (auto i = inputs.size(); i-- > 0;)
+            ASSERT_TRUE(run(inputs[i]) == first[i]) << name << ", input " << i;
+        EXPECT_TRUE(std::any_of(first.begin(), first.end(), [&](const auto& one) {
+            return one.digest != first[0].digest;
+        })) << name;
+    }
+    EXPECT_TRUE(spares_are_as_at_first());
+    Guest::get().begin();
+    EXPECT_TRUE(Guest::get().is_clear());
 }
 
 TEST(FuzzSeeds, ChangedCommandsViolateNoCondition) {
-    run_changed(scsi_target_seeds(), run_scsi_target, 400);
+    run_changed(scsi_target_seeds(), run_scsi_target, 4000);
 }
 
 }  // namespace

@@ -37,7 +37,43 @@ constexpr std::size_t response_size = scsi::ResponseHeader::size + scsi::Config:
 constexpr std::uint64_t max_data = 8 << 10;
 constexpr std::uint8_t blank = 0xEE;  // the initial bytes of writable buffers
 constexpr std::uint16_t second_lun = 3;
+constexpr std::array<std::uint16_t, 2> luns{0, second_lun};
+constexpr std::uint16_t request_ring = 16, other_ring = 4;
 enum class SecondUnit : std::uint8_t { present, removing, absent };
+
+/// A unit with queues of little depth: making deep ones takes longer than an input, and these are full at
+/// times.
+class ShallowUnit final : public zbc::LogicalUnit {
+  public:
+    ShallowUnit(zbc::LogicalUnit& unit, std::size_t depth) : unit_(&unit), depth_(depth) {}
+
+    [[nodiscard]] zbc::TransferLimits transfer_limits() const noexcept override {
+        return unit_->transfer_limits();
+    }
+    [[nodiscard]] tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(
+        Loop& loop, std::size_t depth) override {
+        return unit_->open_queue(loop, std::min(depth, depth_));
+    }
+    void reset() noexcept override { unit_->reset(); }
+    void raise(zbc::Attention attention) noexcept override { unit_->raise(attention); }
+
+  private:
+    zbc::LogicalUnit* unit_;
+    std::size_t depth_;
+};
+
+/// The program's only controller, without units between two inputs: it is so large that making one takes
+/// longer than an input.
+struct OnlyController {
+    test::HandLoop loop;
+    std::unique_ptr<scsi::Controller> controller =
+        std::move(scsi::Controller::open(loop, {}).value());
+
+    [[nodiscard]] static OnlyController& get() {
+        static OnlyController only;
+        return only;
+    }
+};
 
 class ChainSession {
   public:
@@ -45,17 +81,18 @@ class ChainSession {
         : input_(input),
           choice_(input.byte()),
           shape_(some_shape(input)),
-          disk_(shape_),
+          disk_(shape_, first_bytes(shape_)),
           hints_(shape_) {
         hints_.begin(disk_, input);
+        disk_.deepest = request_ring;
         if (is_scsi()) {
             target_ = std::move(zbc::make_target(disk_).value());
-            const std::array units{scsi::Unit{0, target_.get()},
-                                   scsi::Unit{second_lun, target_.get()}};
-            auto controller = std::move(scsi::Controller::open(loop_, units).value());
-            controller_ = controller.get();
+            units_ = {ShallowUnit(*target_, 3), ShallowUnit(*target_, 1)};
+            controller_ = OnlyController::get().controller.get();
+            for (const auto which : {0, 1}) add_unit(which);
             controller_->set_features(scsi::feature_hotplug | scsi::feature_change);
-            device_ = std::move(controller);
+            controller_->forget_missed_events();
+            device_ = controller_;
         } else {
             auto blk = std::move(
                 virtio_blk::BlockDevice::open(loop_, disk_, {.id = "ZB", .max_append = 8 << 10})
@@ -64,15 +101,27 @@ class ChainSession {
                            .write_through = (choice_ & 0x10) != 0,
                            .discard = true,
                            .write_zeroes = true});
-            device_ = std::move(blk);
+            blk_ = std::move(blk);
+            device_ = blk_.get();
         }
     }
 
+    ~ChainSession() {
+        if (controller_ != nullptr) {
+            for (const auto lun : luns) {
+                controller_->retire_unit(lun, [] {});
+                controller_->forget_unit(lun);
+            }
+        }
+        give_back(disk_);
+    }
+
     Tally run() {
-        for (int sessions = 0; !input_.empty() && sessions < 8; ++sessions) {
+        for (int sessions = 0; !input_.empty() && sessions < 2; ++sessions) {
             begin();
             auto going = true;
-            for (int steps = 0; going && !input_.empty() && steps < 60; ++steps) going = step();
+            for (int steps = 0; going && !input_.empty() && steps < most_steps; ++steps)
+                going = step();
             end();
         }
         return tally_;
@@ -98,8 +147,8 @@ class ChainSession {
         static_cast<void>(guest_.shared.allocate(16 << 10, 8, 1));
         for (std::size_t i = 0; i <= first_request_ring(); ++i) {
             rings_.push_back(std::make_unique<ChainRing>(
-                guest_, (choice_ & 2) != 0, (choice_ & 4) == 0,
-                (choice_ & 8) != 0 ? std::uint16_t{0xFFF0} : std::uint16_t{0}));
+                guest_, i == first_request_ring() ? request_ring : other_ring, (choice_ & 2) != 0,
+                (choice_ & 4) == 0, (choice_ & 8) != 0 ? std::uint16_t{0xFFF0} : std::uint16_t{0}));
             const auto index = static_cast<std::uint16_t>(i);
             auto queue = virtio::VirtQueue::create(*guest_.memory, rings_[i]->config(index));
             if (!queue) throw std::runtime_error(queue.error());
@@ -119,6 +168,7 @@ class ChainSession {
         }
         if (device_->fault()) {
             ++tally_.faults;
+            tally_.note(*device_->fault());
             require(!device_->fault()->empty());
             for (std::size_t i = 0; i < rings_.size(); ++i)
                 require(!device_->take(static_cast<std::uint16_t>(i)));
@@ -207,11 +257,14 @@ class ChainSession {
             controller_->retire_unit(second_lun, [this] { unit_ = SecondUnit::absent; });
         } else if (unit_ == SecondUnit::absent) {
             controller_->forget_unit(second_lun);
-            require(controller_->prepare_unit({.lun = second_lun, .logical_unit = target_.get()})
-                        .has_value());
-            controller_->commit_unit();
+            add_unit(1);
             unit_ = SecondUnit::present;
         }
+    }
+    void add_unit(std::size_t which) {
+        require(controller_->prepare_unit({.lun = luns[which], .logical_unit = &units_[which]})
+                    .has_value());
+        controller_->commit_unit();
     }
 
     void release() {
@@ -243,8 +296,10 @@ class ChainSession {
     /// Checks the written bytes, unless the driver tampered with a chain: then another may have
     /// overwritten them.
     void judge(const Sent& sent) {
-        if (tampered_ || sent.made.in.host == nullptr || device_->fault()) return;
+        if (sent.made.in.host == nullptr) return;
         const auto* const bytes = reinterpret_cast<const std::uint8_t*>(sent.made.in.host);
+        tally_.note(std::span(bytes, sent.writable));
+        if (tampered_ || device_->fault()) return;
         if (!is_scsi()) {
             const auto status = bytes[sent.writable - 1];
             ++(status == 0 ? tally_.good : tally_.refused)[sent.name];
@@ -349,10 +404,12 @@ class ChainSession {
     test::MachineDiskShape shape_;
     test::MachineDisk disk_;
     DiskOracle hints_;  // the initial state of the disk
-    test::HandLoop loop_;
+    test::HandLoop& loop_ = OnlyController::get().loop;
     std::unique_ptr<zbc::LogicalUnit> target_;
-    std::unique_ptr<virtio::Device> device_;
-    scsi::Controller* controller_ = nullptr;  // device_, if that is a controller
+    std::vector<ShallowUnit> units_;  // views of target_
+    std::unique_ptr<virtio_blk::BlockDevice> blk_;
+    scsi::Controller* controller_ = nullptr;
+    virtio::Device* device_ = nullptr;  // one of these two
     std::vector<std::unique_ptr<ChainRing>> rings_;
     std::vector<std::unique_ptr<virtio::VirtQueue>> queues_;
     std::vector<Sent> sent_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
 namespace zonebridge::test {
 
@@ -81,8 +82,9 @@ Limits limits_of(const MachineDiskShape& shape) {
     return limits;
 }
 
-MachineDisk::MachineDisk(const MachineDiskShape& shape)
-    : shape_(shape), limits_(limits_of(shape)), machine_(limits_), bytes_(limits_.size()) {
+MachineDisk::MachineDisk(const MachineDiskShape& shape, std::vector<std::uint8_t> storage)
+    : shape_(shape), limits_(limits_of(shape)), machine_(limits_), bytes_(std::move(storage)) {
+    bytes_.resize(limits_.size());
     identity_.vendor = "ZONEBRDG";
     identity_.product = "in memory";
     identity_.revision = "0.1";
@@ -94,7 +96,7 @@ MachineDisk::MachineDisk(const MachineDiskShape& shape)
 
 tl::expected<std::unique_ptr<Queue>, Error> MachineDisk::open_queue(Loop& loop,
                                                                     QueueOptions options) {
-    return std::make_unique<MachineQueue>(*this, loop, options.depth);
+    return std::make_unique<MachineQueue>(*this, loop, std::min(options.depth, deepest));
 }
 
 Completion MachineDisk::carry_out(const Request& request) {

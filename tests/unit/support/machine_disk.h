@@ -44,7 +44,9 @@ struct MachineDiskShape {
 
 class MachineDisk final : public Transport {
   public:
-    explicit MachineDisk(const MachineDiskShape& shape = {});
+    /// `storage` is used for the disk's bytes, and what it holds stays; bytes that it lacks are zeroes.
+    explicit MachineDisk(const MachineDiskShape& shape = {},
+                         std::vector<std::uint8_t> storage = {});
 
     [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
     [[nodiscard]] const Identity& identity() const noexcept override { return identity_; }
@@ -62,6 +64,8 @@ class MachineDisk final : public Transport {
     std::size_t take_at_most = std::numeric_limits<std::size_t>::max();
     /// Requests are carried out, but their completions are held back until this is false again.
     bool hold = false;
+    /// No queue that is opened from now on is deeper, whatever depth is asked for.
+    std::size_t deepest = std::numeric_limits<std::size_t>::max();
     /// Completions come in reverse order.
     bool reverse = false;
     /// The next request fails with this code and is not carried out.
