@@ -1,14 +1,16 @@
-// Writes the fuzzers' seeds: valid answers of disks in memory and of a simulated ATA disk, and
-// requests (request_seeds.h), which seeds_test runs. The answers are decoded here first, because a
-// fuzzer would not notice an invalid seed.
+// Writes the fuzzers' seeds: captured answers of real devices (capture_seeds.h), valid answers of disks
+// in memory and of a simulated ATA disk, and requests (request_seeds.h), which seeds_test runs. The
+// answers are decoded here first, because a fuzzer would not notice an invalid seed.
 //
 // usage: fuzz_seeds FOLDER        (FOLDER/TARGET/NAME)
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
 
+#include "tests/fuzz/capture_seeds.h"
 #include "tests/fuzz/replies.h"
 #include "tests/fuzz/request_seeds.h"
 #include "tests/unit/support/satl.h"
@@ -189,8 +191,7 @@ void add_sense(Seeds& seeds) {
 }
 
 void add_zns(Seeds& seeds) {
-    // 8 zones of 1000h blocks of 4 KiB, C00h of them writable; made by hand, for lack of an
-    // emulation.
+    // 8 zones of 1000h blocks of 4 KiB, C00h of them writable; made by hand, in every state.
     constexpr std::uint64_t zone_blocks = 0x1000;
     constexpr std::uint64_t count = 8;
     Bytes report(64 + count * 64);
@@ -255,5 +256,12 @@ int main(int count, char** words) {
         seeds.add("virtio_chain", seed.name, seed.bytes);
     for (const auto& seed : fuzz::passthrough_plan_seeds())
         seeds.add("passthrough_plan", seed.name, seed.bytes);
+    try {
+        for (const auto& [target, seed] : fuzz::capture_seeds(fuzz::read_captures()))
+            seeds.add(target, seed.name, seed.bytes);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "fuzz_seeds: %s\n", error.what());
+        return 1;
+    }
     return seeds.ok() ? 0 : 1;
 }
