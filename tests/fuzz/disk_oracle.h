@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "tests/fuzz/disk_bytes.h"
 #include "tests/fuzz/input.h"
 #include "tests/unit/support/machine_disk.h"
 #include "tests/unit/zone/plain_model.h"
@@ -19,18 +20,10 @@ inline constexpr std::uint64_t most_data = 36 << 10;
 /// A disk of a few small zones; `input` determines gaps, limits and block sizes.
 [[nodiscard]] test::MachineDiskShape some_shape(Input& input);
 
-/// The bytes that a disk of this shape has when an input begins: a pattern in each zone. Memory that an
-/// earlier input gave back, because fresh memory for each would take longer than the input.
+/// The bytes that a disk of this shape has when an input begins.
 [[nodiscard]] std::vector<std::uint8_t> first_bytes(const test::MachineDiskShape& shape);
 /// Takes the disk's bytes, which no longer belong to it, and undoes all changes of them.
 void give_back(test::MachineDisk& disk);
-/// Whether all bytes that were given back have their first contents.
-[[nodiscard]] bool spares_are_as_at_first();
-
-struct ByteRange {
-    std::uint64_t offset = 0;
-    std::uint64_t length = 0;
-};
 
 class DiskOracle {
   public:
@@ -95,8 +88,5 @@ class DiskOracle {
     std::vector<std::uint8_t> bytes_;
     std::vector<ByteRange> changed_;  // of bytes_
 };
-
-/// Fills `bytes` with a pattern that differs between stamps and positions.
-void stamp(std::span<std::uint8_t> bytes, std::uint64_t with);
 
 }  // namespace zonebridge::fuzz

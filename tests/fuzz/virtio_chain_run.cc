@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "tests/fuzz/blk_requests.h"
+#include "tests/fuzz/chain_devices.h"
 #include "tests/fuzz/chains.h"
 #include "tests/fuzz/disk_oracle.h"
 #include "tests/fuzz/scsi_commands.h"
@@ -40,40 +41,6 @@ constexpr std::uint16_t second_lun = 3;
 constexpr std::array<std::uint16_t, 2> luns{0, second_lun};
 constexpr std::uint16_t request_ring = 16, other_ring = 4;
 enum class SecondUnit : std::uint8_t { present, removing, absent };
-
-/// A unit with queues of little depth: making deep ones takes longer than an input, and these are full at
-/// times.
-class ShallowUnit final : public zbc::LogicalUnit {
-  public:
-    ShallowUnit(zbc::LogicalUnit& unit, std::size_t depth) : unit_(&unit), depth_(depth) {}
-
-    [[nodiscard]] zbc::TransferLimits transfer_limits() const noexcept override {
-        return unit_->transfer_limits();
-    }
-    [[nodiscard]] tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(
-        Loop& loop, std::size_t depth) override {
-        return unit_->open_queue(loop, std::min(depth, depth_));
-    }
-    void reset() noexcept override { unit_->reset(); }
-    void raise(zbc::Attention attention) noexcept override { unit_->raise(attention); }
-
-  private:
-    zbc::LogicalUnit* unit_;
-    std::size_t depth_;
-};
-
-/// The program's only controller, without units between two inputs: it is so large that making one takes
-/// longer than an input.
-struct OnlyController {
-    test::HandLoop loop;
-    std::unique_ptr<scsi::Controller> controller =
-        std::move(scsi::Controller::open(loop, {}).value());
-
-    [[nodiscard]] static OnlyController& get() {
-        static OnlyController only;
-        return only;
-    }
-};
 
 class ChainSession {
   public:
