@@ -2,7 +2,7 @@
 // over a disk in memory. Checks that the device touches only the memory that it may touch, and that
 // every chain completes once; scsi_target and blk_request check the commands' results.
 //
-// Input: a byte chooses the device and the ring's features, two bytes the disk, one byte for each
+// Input: a byte chooses the device and the ring's size and features, two bytes the disk, one byte for each
 // zone its state. Then come sessions of steps, each a byte and its parameters. A broken ring ends
 // its session.
 #include <algorithm>
@@ -39,7 +39,7 @@ constexpr std::uint64_t max_data = 8 << 10;
 constexpr std::uint8_t blank = 0xEE;  // the initial bytes of writable buffers
 constexpr std::uint16_t second_lun = 3;
 constexpr std::array<std::uint16_t, 2> luns{0, second_lun};
-constexpr std::uint16_t request_ring = 16, other_ring = 4;
+constexpr std::uint16_t small_ring = 4, large_ring = 16;
 enum class SecondUnit : std::uint8_t { present, removing, absent };
 
 class ChainSession {
@@ -51,7 +51,7 @@ class ChainSession {
           disk_(shape_, first_bytes(shape_)),
           hints_(shape_) {
         hints_.begin(disk_, input);
-        disk_.deepest = request_ring;
+        disk_.deepest = large_ring;
         if (is_scsi()) {
             target_ = std::move(zbc::make_target(disk_).value());
             units_ = {ShallowUnit(*target_, 3), ShallowUnit(*target_, 1)};
@@ -108,14 +108,19 @@ class ChainSession {
         return is_scsi() ? scsi::first_request_queue : 0;
     }
 
+    /// Small rings wrap around soon. Large ones have room for long chains, but memory for those takes long.
+    [[nodiscard]] std::uint16_t ring_size(std::size_t ring) const {
+        return ring == first_request_ring() && (choice_ & 0x20) == 0 ? large_ring : small_ring;
+    }
+
     void begin() {
         guest_.begin();
         // Reserves the front of the second region for buffers that cross the border.
         static_cast<void>(guest_.shared.allocate(16 << 10, 8, 1));
         for (std::size_t i = 0; i <= first_request_ring(); ++i) {
             rings_.push_back(std::make_unique<ChainRing>(
-                guest_, i == first_request_ring() ? request_ring : other_ring, (choice_ & 2) != 0,
-                (choice_ & 4) == 0, (choice_ & 8) != 0 ? std::uint16_t{0xFFF0} : std::uint16_t{0}));
+                guest_, ring_size(i), (choice_ & 2) != 0, (choice_ & 4) == 0,
+                (choice_ & 8) != 0 ? std::uint16_t{0xFFF0} : std::uint16_t{0}));
             const auto index = static_cast<std::uint16_t>(i);
             auto queue = virtio::VirtQueue::create(*guest_.memory, rings_[i]->config(index));
             if (!queue) throw std::runtime_error(queue.error());
