@@ -1,9 +1,9 @@
 // Runs mostly valid SCSI commands against the target over a disk in memory. Checks the results and
 // the disk against a plain model.
 //
-// Input: two bytes choose the disk, one byte the unit's options, one byte for each zone its state.
-// Then come steps, each a byte and its parameters: a batch of commands, or an event of the target
-// or the disk.
+// Input: two bytes choose the disk, one byte the unit's options and the queue's depth, one byte for
+// each zone its state. Then come steps, each a byte and its parameters: a batch of commands, or an
+// event of the target or the disk.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -25,10 +25,10 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::size_t queue_depth = 8;
+constexpr std::size_t queue_depth = 8;   // a batch
+constexpr std::size_t little_depth = 2;  // less: the rest of a batch waits
 
-zbc::UnitOptions some_options(Input& input, const Limits& limits) {
-    const auto choice = input.byte();
+zbc::UnitOptions some_options(std::uint8_t choice, const Limits& limits) {
     zbc::UnitOptions options;
     if (choice % 4 == 1 && limits.model == Model::host_managed) options.reads_past_pointer = false;
     options.read_only = choice >= 0xF0;
@@ -58,12 +58,13 @@ class Session {
         : input_(input),
           base_(some_shape(input)),
           disk_(base_, first_bytes(base_)),
-          options_(some_options(input, disk_.limits())),
+          choice_(input.byte()),
+          options_(some_options(choice_, disk_.limits())),
           oracle_(shape_of(disk_.shape(), options_)),
           shape_(oracle_.shape()) {
         oracle_.begin(disk_, input);
         target_ = std::move(zbc::make_target(disk_, options_).value());
-        queue_ = std::move(target_->open_queue(loop_, queue_depth).value());
+        queue_ = std::move(target_->open_queue(loop_, depth()).value());
     }
 
     ~Session() { give_back(disk_); }
@@ -76,6 +77,10 @@ class Session {
     }
 
   private:
+    [[nodiscard]] std::size_t depth() const {
+        return (choice_ & 8) != 0 ? little_depth : queue_depth;
+    }
+
     void step() {
         const auto kind = input_.byte();
         switch (kind % 16) {
@@ -212,7 +217,8 @@ class Session {
             const auto& one = *commands[i];
             tasks.push_back({i, one.cdb, one.out.list(), one.in.list()});
         }
-        require(queue_->submit(tasks) == tasks.size());
+        auto sent = queue_->submit(tasks);
+        require(sent == std::min(tasks.size(), depth()));
         std::size_t ended = 0;
         auto waits = 0;  // turns without a completed task
         zbc::TaskResult result;
@@ -224,6 +230,7 @@ class Session {
                 require(!one.result);  // completed once
                 one.result = result;
                 ++ended;
+                sent += queue_->submit(std::span(tasks).subspan(sent));
                 continue;
             }
             if (++waits == 2) {
@@ -235,6 +242,7 @@ class Session {
             require(loop_.ready() || waits == 1);  // otherwise a real loop would never wake
             static_cast<void>(loop_.turn(Loop::Wait::poll));
         }
+        require(sent == tasks.size());
         require(queue_->reap({&result, 1}) == 0);
     }
 
@@ -248,7 +256,8 @@ class Session {
         require(result.data_out_length <= one.out.total());
         require(result.sense_length <= result.sense.size());
         tally_.note(std::span(result.sense).first(result.sense_length));
-        tally_.note(one.in.contents());
+        const auto received = one.in.contents();
+        tally_.note(received);
         const auto opcode = one.cdb.empty() ? 0 : one.cdb[0];
         const auto good =
             result.delivery == zbc::Delivery::done && result.status == zbc::ScsiStatus::good;
@@ -256,7 +265,6 @@ class Session {
         const auto meaning = meaning_of(one.cdb);
         if (good) {
             require(result.sense_length == 0);
-            const auto received = one.in.contents();
             const auto rest = std::span(received).subspan(result.data_in_length);
             require(
                 std::all_of(rest.begin(), rest.end(), [](auto byte) { return byte == canary; }));
@@ -463,6 +471,7 @@ class Session {
     Input& input_;
     test::MachineDiskShape base_;
     test::MachineDisk disk_;
+    std::uint8_t choice_;
     zbc::UnitOptions options_;
     DiskOracle oracle_;
     const test::MachineDiskShape& shape_;  // as the initiator sees it
