@@ -100,7 +100,7 @@ TEST(FuzzSeeds, TheOracleFindsASectorPastEveryDiskOnNoDisk) {
 }
 
 TEST(FuzzSeeds, ChangedBlkRequestsViolateNoCondition) {
-    run_changed(blk_request_seeds(), run_blk_request, 4000);
+    run_changed(blk_request_seeds(), run_blk_request, 1500);
 }
 
 TEST(FuzzSeeds, ChainsCarryRequestsOfBothDevicesAndBreakRings) {
@@ -111,7 +111,7 @@ TEST(FuzzSeeds, ChainsCarryRequestsOfBothDevicesAndBreakRings) {
 }
 
 TEST(FuzzSeeds, ChangedChainsViolateNoCondition) {
-    run_changed(virtio_chain_seeds(), run_virtio_chain, 4000);
+    run_changed(virtio_chain_seeds(), run_virtio_chain, 1500);
 }
 
 // The fuzzers' device, disk and guest memory serve one input after the other.
@@ -121,7 +121,7 @@ TEST(FuzzSeeds, AnInputGivesTheSameWhateverRanBefore) {
         {"blk_request", blk_request_seeds(), run_blk_request},
         {"virtio_chain", virtio_chain_seeds(), run_virtio_chain}};
     for (const auto& [name, seeds, run] : targets) {
-        auto inputs = changed(seeds, 1000);
+        auto inputs = changed(seeds, 400);
         for (const auto& seed : seeds) inputs.push_back(seed.bytes);
         std::vector<Tally> first;
         for (const auto& input : inputs) first.push_back(run(input));
@@ -137,7 +137,7 @@ TEST(FuzzSeeds, AnInputGivesTheSameWhateverRanBefore) {
 }
 
 TEST(FuzzSeeds, ChangedCommandsViolateNoCondition) {
-    run_changed(scsi_target_seeds(), run_scsi_target, 4000);
+    run_changed(scsi_target_seeds(), run_scsi_target, 1500);
 }
 
 }  // namespace
