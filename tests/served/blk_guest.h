@@ -28,7 +28,6 @@ class BlkGuest {
     BlkGuest(const ServedDisk& served, const driver::Wanted& wanted,
              const driver::BlkOptions& options)
         : BlkGuest(served.socket(), wanted, options) {}
-
     BlkGuest(const std::string& socket, const driver::Wanted& wanted,
              const driver::BlkOptions& options)
         : front_end(must(driver::Connection::to(socket))) {
@@ -48,7 +47,10 @@ class BlkGuest {
 
     /// Goes on with the next server, with the first `queues` queues.
     void resume(const ServedDisk& served, std::size_t queues = 256) {
-        must(front_end.resume(must(driver::Connection::to(served.socket())), memory, queues));
+        resume(served.socket(), queues);
+    }
+    void resume(const std::string& socket, std::size_t queues = 256) {
+        must(front_end.resume(must(driver::Connection::to(socket)), memory, queues));
     }
 
     std::uint64_t number(std::uint32_t offset, std::uint32_t width) {

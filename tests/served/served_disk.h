@@ -117,8 +117,9 @@ class Guest {
     }
 
     /// Goes on with the next server.
-    void resume(const ServedDisk& served) {
-        must(front_end.resume(must(driver::Connection::to(served.socket())), memory));
+    void resume(const ServedDisk& served) { resume(served.socket()); }
+    void resume(const std::string& socket) {
+        must(front_end.resume(must(driver::Connection::to(socket)), memory));
     }
 
     /// Queues a WRITE(16) without submitting it.
