@@ -171,6 +171,29 @@ TEST_F(RestartedBlk, RequestsThatMayBeLostAreAnsweredAndDoneOnce) {
     EXPECT_EQ(must(guest.blk->read(ServedDisk::lba(appended), piece)).data, data);
 }
 
+TEST_F(RestartedBlk, AWriteThatTheKernelCarriedOutInPartIsCompleted) {
+    served.stop();
+    served.set_options(late_answers());
+    served.start();
+    guest.resume(served);
+    must(guest.blk->add({.type = blk::out, .sector = ServedDisk::lba(written), .data_out = data}));
+    guest.blk->submit();
+    wait_until(
+        [&] { return state(written).write_pointer == ServedDisk::lba(written) + piece_sectors; });
+    served.kill();
+    // A process that is killed in the middle of a write may leave its beginning.
+    const auto offset = std::to_string(ServedDisk::lba(written) * ServedDisk::block);
+    constexpr std::size_t part = 4096;
+    done({"reset", served.disk.path(), "--offset", offset});
+    done({"write", served.disk.path(), "--offset", offset}, pattern(piece, 50).substr(0, part));
+    served.set_options(lasting_workers());
+    served.start();
+    guest.resume(served);
+    EXPECT_TRUE(must(guest.blk->wait()).ok());
+    EXPECT_EQ(state(written).write_pointer, ServedDisk::lba(written) + piece_sectors);
+    EXPECT_EQ(must(guest.blk->read(ServedDisk::lba(written), piece)).data, data);
+}
+
 TEST_F(RestartedBlk, ARequestWhoseKickTheDeadServerTookIsAnswered) {
     served.kill();
     for (std::uint16_t queue = 0; queue < lasting_queues; ++queue) {
