@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <unistd.h>
 #include <vector>
 
 #include <fmt/format.h>
@@ -92,7 +93,7 @@ std::vector<std::string> arguments_of(const Settings& settings, const std::strin
     std::vector<std::string> all{"serve", "--sandbox", "require", "--queues",
                                  std::to_string(queues)};
     if (settings.front_end == "vduse")
-        all.insert(all.end(), {"--vduse", "zbkills"});
+        all.insert(all.end(), {"--vduse", fmt::format("kills{}", ::getpid())});
     else
         all.insert(all.end(), {"--virtio", settings.front_end, "--socket", socket});
     all.insert(all.end(), settings.served.begin(), settings.served.end());
@@ -104,7 +105,7 @@ std::unique_ptr<Front> front_of(const Settings& settings, const std::string& soc
     if (settings.front_end == "blk") return blk_front(socket, queues);
     if (settings.front_end == "scsi") return scsi_front(socket, queues);
     std::smatch found;
-    if (!std::regex_search(output, found, std::regex("ready: .* at (/dev/[^ ,]*)")))
+    if (!std::regex_search(output, found, std::regex("ready: .* at (/dev/[a-z]+)")))
         throw std::runtime_error("the server names no block device: " + output);
     return kernel_front(found[1]);
 }

@@ -24,19 +24,20 @@ remove_scsi_disk() {
 
 # make_transports FOLDER: makes a disk for each transport, with files in FOLDER. spec[NAME] is the disk's
 # name for zonebridge, node[NAME] its block device, shape[NAME] its description in lib.sh's variables. All
-# sizes are different. The NVMe namespace comes from transports_namespace of host.sh.
+# sizes are different. The NVMe namespace comes from transports_namespace of host.sh. The arrays
+# scsi_debug_more and null_blk_more have further options of these two.
 # shellcheck disable=SC2034
 make_transports() {
   spec=([emulated]=emulated:$1/emulated.zb)
   "$zonebridge" create "$1/emulated.zb" --size 256M --zone-size 4M --conventional 4 --max-open 8 \
     --max-active 12 >"$1/created" 2>&1 || give_up "an emulated disk is made" "$(cat "$1/created")"
-  make_scsi_disk dev_size_mb=272 zone_size_mb=4 zone_nr_conv=4 zone_max_open=8 ||
+  make_scsi_disk dev_size_mb=272 zone_size_mb=4 zone_nr_conv=4 zone_max_open=8 "${scsi_debug_more[@]}" ||
     give_up "scsi_debug gives a disk" "$(dmesg | tail -n 5)"
   spec[scsi_debug]=scsi:$scsi_sg node[scsi_debug]=$scsi_block
   # By default a request has at most 127.5 KiB. Writes of 128 KiB would then be split, and io_uring gives
   # such writes to its worker threads, which do not keep the order of writes.
   make_nullb zbnull size=288 zoned=1 zone_size=4 zone_capacity=3 zone_nr_conv=4 zone_max_open=8 \
-    zone_max_active=12 max_sectors=1024 || give_up "null_blk gives a disk" "$(dmesg | tail -n 5)"
+    zone_max_active=12 max_sectors=1024 "${null_blk_more[@]}" || give_up "null_blk gives a disk" "$(dmesg | tail -n 5)"
   spec[null_blk]=block:/dev/zbnull node[null_blk]=/dev/zbnull
   # Without multipath: a multipath head has no limits of open and active zones in sysfs.
   modprobe nvme_core multipath=N
@@ -50,6 +51,7 @@ declare -A spec=() node=() shape=(
   [null_blk]="ZB_SIZE=$((288 << 20)) ZB_CAPACITY=$((3 << 20)) ZB_CONVENTIONAL=4 ZB_MAX_ACTIVE=12 ZB_BLOCK=512 ZB_PHYSICAL=512"
   [zns]="ZB_SIZE=$((304 << 20)) ZB_CAPACITY=$((3 << 20)) ZB_CONVENTIONAL=0 ZB_MAX_ACTIVE=12 ZB_BLOCK=512 ZB_PHYSICAL=512 ZB_CLOSED_UNWRITTEN=cl"
 )
+scsi_debug_more=() null_blk_more=()
 transports=(emulated scsi_debug null_blk zns)
 
 # same_as_own NAME WHEN REPORT: checks that REPORT, made by blkzone on the served disk, has the same zones

@@ -3,6 +3,9 @@
 # ZB_ONLY, an extended regular expression, selects lines, for example ZB_ONLY='zns, virtio-scsi'.
 . "$(dirname "$0")/../host.sh"
 . "$(dirname "$0")/devices.sh"
+# These two answer later than they carry out, so that a server dies with requests in the kernel.
+# shellcheck disable=SC2034
+scsi_debug_more=(delay=1) null_blk_more=(irqmode=2 completion_nsec=1000000)
 make_transports "$work"
 
 # cell DISK FRONT-END NAME: one line of results.
