@@ -24,10 +24,11 @@ serve_kind scsi
 serve_kind blk
 attach_kind scsi num_queues=2
 attach_kind blk num-queues=2
-start_guest reconnect "${attached[@]}" --share "$work/shared" --env "ZB_SHARED=$work/shared" \
+start_guest reconnect "${attached[@]}" --modules virtio_scsi --modules sd_mod --modules sg \
+  --modules virtio_blk --share "$work/shared" --env "ZB_SHARED=$work/shared" \
   --timeout $((200 + 20 * kills))
 for kind in scsi blk; do wait_line 90 "^$kind: pass" 1; done
-for number in $(seq "$kills"); do
+for _ in $(seq "$kills"); do
   for kind in scsi blk; do
     passes=$(grep -c "^$kind: pass" "$work/lines")
     sleep "0.$((RANDOM % 9))"

@@ -11,6 +11,9 @@
 namespace zonebridge::kills {
 namespace {
 
+/// A zone of appends with more than these is emptied, because each check reads all of them.
+constexpr std::size_t appends_kept = 16;
+
 /// How many bytes are the same, in whole units of writing.
 std::uint32_t same_beginning(std::span<const std::byte> one, std::span<const std::byte> other) {
     constexpr std::size_t unit = 512;
@@ -31,9 +34,8 @@ void Workload::check(bool everything) {
                               ? check_appends(i, found[0])
                               : (target.role == Role::plain || check_pointer(target, found[0])) &&
                                     check_pieces(i, everything);
-        const auto used_up =
-            target.role == Role::appends &&
-            (found[0].full || found[0].pointer - found[0].start > target.zone.capacity / 4);
+        const auto used_up = target.role == Role::appends &&
+                             target.pieces.size() + target.unplaced.size() > appends_kept;
         if (target.role != Role::plain && (!good || used_up)) empty(i);
     }
 }
