@@ -20,6 +20,7 @@ cell() {
     fail "$label: nothing is lost, doubled or refused" "status $status" "$(tail -n 12 "$work/cell")" \
       "the servers' last messages:" "$(tail -n 12 "$work/$1-$2.log")"
     # A server that was left over would keep the disk.
+    # shellcheck disable=SC2046
     kill -KILL $(processes zonebridge) 2>/dev/null
   fi
 }
