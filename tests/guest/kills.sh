@@ -10,8 +10,10 @@ log=${ZONEBRIDGE_CACHE:-$here/../../.cache}/log
 mkdir -p "$work/shared" "$log"
 : >"$work/shared/rows"
 kills=${ZB_KILLS:-10}
+limit=(--timeout 1600)
+[ "$kills" -le 10 ] || limit=(--timeout $((600 + 100 * kills)))
 transports_namespace
-in_guest kills "${namespace[@]}" --memory 2G --share "$work/shared" --timeout $((600 + 100 * kills)) \
+in_guest kills "${namespace[@]}" --memory 2G --share "$work/shared" "${limit[@]}" \
   --modules vduse --modules virtio_vdpa --modules virtio_blk --env "ZONEBRIDGE=$zonebridge" \
   --env "ZB_KILL_SERVERS=$kill_servers" --env "ZB_SHARED=$work/shared" --env "ZB_KILLS=$kills" \
   --env "ZB_ONLY=${ZB_ONLY:-}" --env "ZB_SEED=${ZB_SEED:-1}"

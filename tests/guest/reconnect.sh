@@ -6,7 +6,9 @@ mkdir "$work/shared"
 create_disk
 "$zonebridge" create "$work/plain.zb" --size 128M --model none >/dev/null 2>&1 ||
   give_up "zonebridge create --model none"
-kills=${ZB_KILLS:-5}
+kills=${ZB_KILLS:-3}
+limit=(--timeout 600)
+[ "$kills" -le 10 ] || limit=(--timeout $((60 * kills)))
 
 serve_kind() {
   case $1 in
@@ -26,7 +28,7 @@ attach_kind scsi num_queues=2
 attach_kind blk num-queues=2
 start_guest reconnect "${attached[@]}" --modules virtio_scsi --modules sd_mod --modules sg \
   --modules virtio_blk --share "$work/shared" --env "ZB_SHARED=$work/shared" \
-  --timeout $((200 + 20 * kills))
+  "${limit[@]}"
 for kind in scsi blk; do wait_line 90 "^$kind: pass" 1; done
 for _ in $(seq "$kills"); do
   for kind in scsi blk; do
