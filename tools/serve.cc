@@ -66,7 +66,7 @@ std::string qemu_device(const service::ServeOptions& options, const service::Rea
     if (limits.model == Model::host_managed)
         return fmt::format(
             "vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs={},vq_size={},"
-            "config_size={},disable-legacy=on",
+            "config_size={}",
             options.queues, virtio_blk::ring_size, virtio_blk::Config::size);
     return "vhost-user-blk-pci,chardev=zonebridge,disable-legacy=on";
 }

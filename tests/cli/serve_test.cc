@@ -182,7 +182,7 @@ TEST(Serve, TheReadyLineNamesAQemuDeviceThatSupportsTheDisk) {
     };
     says(Disk(),
          "-device vhost-user-test-device-pci,chardev=zonebridge,virtio-id=2,num_vqs=2,"
-         "vq_size=256,config_size=96,disable-legacy=on\n");
+         "vq_size=256,config_size=96\n");
     says(Disk({"--size", "32M", "--model", "none"}),
          "-device vhost-user-blk-pci,chardev=zonebridge,disable-legacy=on\n");
 }

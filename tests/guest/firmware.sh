@@ -43,13 +43,15 @@ begin:
 2:  hlt
     jmp 2b
 print:
-    lodsb
+    push %dx                    # DL is the drive
+4:  lodsb
     test %al, %al
     jz 3f
     mov $0x3F8, %dx
     out %al, %dx
-    jmp print
-3:  ret
+    jmp 4b
+3:  pop %dx
+    ret
 packet:   .byte 16, 0, 64, 0; .word 0, 0x1000; .quad 64
 greeting: .asciz "the boot sector runs\n"
 good:     .asciz "64 sectors were read\n"
@@ -119,7 +121,7 @@ for firmware in ovmf seabios; do
     boot "$firmware, virtio-scsi, $model" "$firmware" q35 "vhost-user-scsi-pci,chardev=disk,$modern" "$model"
     boot "$firmware, virtio-blk, $model" "$firmware" q35 "vhost-user-blk-pci,chardev=disk,$modern" "$model"
     boot "$firmware, vhost-user-test-device, $model" "$firmware" q35 \
-      "vhost-user-test-device-pci,chardev=disk,virtio-id=2,num_vqs=1,vq_size=256,config_size=96,$modern" "$model"
+      "vhost-user-test-device-pci,chardev=disk,virtio-id=2,num_vqs=1,vq_size=256,config_size=96" "$model"
   done
   boot "$firmware, a transitional virtio-blk disk" "$firmware" pc vhost-user-blk-pci,chardev=disk none
 done
