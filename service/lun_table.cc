@@ -30,7 +30,8 @@ tl::unexpected<Error> refused(std::string message) {
 
 /// Why `after` can't replace `before` under the same number; empty if it can. The guest's requests
 /// in flight and cached data would go to the wrong places.
-std::string difference(const LunInfo& before, const LunInfo& after) {
+/// `opened_size`: that of the disk when it was opened last.
+std::string difference(const LunInfo& before, const LunInfo& after, std::uint64_t opened_size) {
     const auto& [old_limits, new_limits] = std::pair{before.limits, after.limits};
     const auto& [old_name, new_name] = std::pair{before.identity, after.identity};
     if (old_limits.model != new_limits.model) return "its zone model has changed";
@@ -42,7 +43,7 @@ std::string difference(const LunInfo& before, const LunInfo& after) {
         return "it is reached in another way now";
     // A disk without a unique name is identified by its size, too.
     const auto other_name = old_name.unique_id != new_name.unique_id &&
-                            (old_limits.size() == new_limits.size() || !old_name.serial.empty());
+                            (opened_size == new_limits.size() || !old_name.serial.empty());
     if (old_name.vendor != new_name.vendor || old_name.product != new_name.product ||
         old_name.serial != new_name.serial || other_name)
         return "it is another disk now";
@@ -73,7 +74,8 @@ tl::expected<LunTable::Lun, Error> LunTable::open_lun(const std::string& device,
     warn_of_odd_zones(device, (*disk)->limits().layout);
     if (const auto& notice = (*disk)->identity().notice; !notice.empty())
         log("{}: {}", device, notice);
-    Lun lun{device, options, std::move(*disk), nullptr, false};
+    Lun lun{device, options, std::move(*disk), nullptr, 0, false};
+    lun.opened_size = lun.disk->limits().size();
     if (options.kind == GuestDeviceKind::scsi)
         lun.unit = std::make_unique<SteadyUnit>(lun.disk->unit());
     return lun;
@@ -243,7 +245,8 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
     tl::expected<void, Error> result;
     if (disk) {
         lun.disk = std::move(*disk);
-        if (const auto other = difference(before, info_of(number, lun)); !other.empty())
+        if (const auto other = difference(before, info_of(number, lun), lun.opened_size);
+            !other.empty())
             result = refused(other);
         else
             result = lun.unit->resume(lun.disk->unit());
@@ -264,6 +267,7 @@ tl::expected<LunTable::Refreshed, Error> LunTable::refresh(std::uint16_t number)
         return tl::unexpected(std::move(error));
     }
     auto after = info_of(number, lun);
+    lun.opened_size = after.limits.size();
     const auto size = before.limits.size();
     if (after.identity.unique_id != before.identity.unique_id)
         units_->changed(number, zbc::Attention::inquiry_changed);
@@ -290,8 +294,8 @@ void LunTable::look_at_sizes(const std::function<void(std::uint16_t number)>& re
         if (now > before)
             log("{} has grown from {} to {} bytes: the guest is told", lun.device, before, now);
         else
-            log("{} has shrunk from {} to {} bytes: the guest is told, and what it asks for beyond "
-                "the end is refused",
+            log("{} has shrunk from {} to {} bytes: the guest is told, and its requests beyond the "
+                "end are refused",
                 lun.device, before, now);
         resized(number);
     }

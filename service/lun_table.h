@@ -124,6 +124,7 @@ class LunTable {
         DiskOptions options;
         std::unique_ptr<GuestDisk> disk;
         std::unique_ptr<SteadyUnit> unit;  // null unless GuestDeviceKind::scsi
+        std::uint64_t opened_size = 0;     // the disk's, when it was opened last
         bool leaving = false;  // removed from the guest, but its disk still holds commands
     };
     using Luns = std::map<std::uint16_t, Lun>;

@@ -205,7 +205,8 @@ std::string Sentence::too_large() const {
             break;
     }
     if (operation_ != Operation::append && limits_->any_length)
-        return "the request has more buffers than can be taken at once";
+        return fmt::format("one {} may carry {} at most, and has at most 1,024 buffers",
+                           to_string(operation_), bytes(limits_->longest_request()));
     return fmt::format(
         "one {} may carry {} at most, in no more than {} pieces", to_string(operation_),
         bytes(operation_ == Operation::append ? limits_->max_append : limits_->max_transfer),

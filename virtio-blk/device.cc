@@ -195,7 +195,8 @@ void BlockDevice::start_data(Slot& slot, Operation operation, std::span<const io
     request.data = data;
     if (operation != Operation::read && mode_.write_through) {
         request.fua = limits_.fua != Support::absent;
-        slot.flush_after = !request.fua;
+        // What a dead server wrote of the request may not be durable yet.
+        slot.flush_after = !request.fua || slot.written != 0;
     }
     enqueue(request);
 }

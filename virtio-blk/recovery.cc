@@ -80,8 +80,7 @@ bool Recovery::may_repeat(const Slot& slot) const noexcept {
             if (layout.zone_count() == 0 || slot.offset >= limits_.size()) return true;
             const auto length = slot.data_length();
             return !layout.is_required(layout.zone_of(slot.offset)) || length == 0 ||
-                   (length > limits_.max_transfer && !limits_.any_length) ||
-                   length > limits_.size() - slot.offset ||
+                   length > limits_.longest_request() || length > limits_.size() - slot.offset ||
                    leaves_required_zone(layout, slot.offset, length);
         }
         case RequestType::zone_append:

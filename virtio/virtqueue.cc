@@ -251,17 +251,22 @@ bool VirtQueue::walk(Builder& builder, std::uint32_t entries, std::uint16_t firs
     };
     Builder chain = builder;  // the compiler keeps a local in registers
     const std::size_t room = chain.storage.size();
-    const bool stays = chain.too_long == TooLong::stays || room == 0;
+    const bool stays = chain.too_long == TooLong::stays || room < 2;
     const auto leave = [&] {
         builder.left = true;
         return false;
     };
-    // Gives up the last piece of a full storage.
+    // Gives up a piece of a full storage: the last one, but never the first writable one.
     const auto cut = [&] {
         chain.cut = true;
         if (chain.pieces < room) return;
         chain.pieces = room - 1;
-        chain.readable_pieces = std::min(chain.readable_pieces, chain.pieces);
+        if (!chain.writing || chain.readable_pieces < room - 1) return;
+        if (chain.readable_pieces == room)
+            --chain.pieces;
+        else
+            chain.storage[room - 2] = chain.storage[room - 1];
+        chain.readable_pieces = room - 2;
     };
     std::uint16_t index = first;
     for (std::uint32_t walked = 1;; ++walked) {

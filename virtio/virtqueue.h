@@ -43,8 +43,8 @@ struct Chain {
     std::span<const iovec> writable;    ///< Filled by the device.
     std::uint64_t readable_length = 0;  ///< Bytes in all.
     std::uint64_t writable_length = 0;
-    /// The chain has more pieces than there was storage: these are its first ones and its last one,
-    /// with their lengths. They have room for an answer that says so.
+    /// The chain has more pieces than there was storage: these are its first ones, its first writable
+    /// one and its last one, with their lengths. They have room for an answer that says so.
     bool cut = false;
 };
 

@@ -10,11 +10,13 @@ namespace {
 
 /// A transfer that was carried out in pieces: the blocks before the LBA in INFORMATION were
 /// transferred, and an initiator may use them (SBC-4, error reporting).
-void tell_where(Sense& sense, const Request& request, const Completion& completion,
-                std::uint32_t block_size) noexcept {
+void tell_where(Sense& sense, TaskResult& result, const Request& request,
+                const Completion& completion, std::uint32_t block_size) noexcept {
     if (!moves_data(request.operation) || completion.result == 0) return;
-    if (sense.key == SenseKey::medium_error || sense.key == SenseKey::hardware_error)
-        sense.information = (request.offset + completion.result) / block_size;
+    if (sense.key != SenseKey::medium_error && sense.key != SenseKey::hardware_error) return;
+    sense.information = (request.offset + completion.result) / block_size;
+    (request.operation == Operation::read ? result.data_in_length : result.data_out_length) =
+        completion.result;
 }
 
 }  // namespace
@@ -92,7 +94,7 @@ void TargetQueue::complete(const Completion& completion) noexcept {
     }
     if (auto sense = sense_for(completion.status.code, operation)) {
         slot.result.data_out_length = 0;
-        tell_where(*sense, slot.request, completion, facts_.unit.block_size);
+        tell_where(*sense, slot.result, slot.request, completion, facts_.unit.block_size);
         refuse(index, *sense);
         return;
     }

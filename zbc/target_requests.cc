@@ -72,8 +72,10 @@ StatusCode rule_of(const Limits& limits, const Refusal& asked, const Sense& sens
 
 std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
                                   std::uint64_t blocks) noexcept {
-    if (lba >= unit.blocks) return lba_out_of_range(lba);
-    if (blocks > unit.blocks - lba) return lba_out_of_range(unit.blocks);
+    const std::uint64_t there =
+        unit.blocks;  // read once: a disk without zones may shrink meanwhile
+    if (lba >= there) return lba_out_of_range(lba);
+    if (blocks > there - lba) return lba_out_of_range(there);
     return std::nullopt;
 }
 
@@ -85,8 +87,7 @@ tl::expected<ByteRange, Sense> checked_range(const TargetFacts& facts, const Com
     const ByteRange bytes{range.lba * unit.block_size,
                           std::uint64_t{range.blocks} * unit.block_size};
     if (bytes.length == 0) return bytes;
-    const auto& limits = facts.disk.limits();
-    if (limited && bytes.length > limits.max_transfer && !limits.any_length)
+    if (limited && bytes.length > facts.disk.limits().longest_request())
         return tl::unexpected(invalid_field_in_cdb(info.length.at));
     if (const auto sense = info.touch == ZoneTouch::writes
                                ? facts.geometry.refuse_write(bytes.offset, bytes.length)

@@ -139,13 +139,14 @@ StatusCode check(const Limits& limits, const Request& request) noexcept {
     if (operation != Operation::report &&
         !is_whole_blocks(request.offset, request.length, limits.logical_block_size))
         return StatusCode::misaligned;
-    if (request.offset >= limits.size() || request.length > limits.size() - request.offset)
+    const auto size = limits.size();  // read once: a disk without zones may shrink meanwhile
+    if (request.offset >= size || request.length > size - request.offset)
         return StatusCode::out_of_range;
     if (moves_data(operation)) {
         const auto append = operation == Operation::append;
-        const auto most = append ? limits.max_append : limits.max_transfer;
-        if ((request.length > most || request.data.size() > limits.max_segments) &&
-            (append || !limits.any_length))
+        if (request.length > (append ? limits.max_append : limits.longest_request()))
+            return StatusCode::too_large;
+        if (request.data.size() > limits.max_segments && (append || !limits.any_length))
             return StatusCode::too_large;
         if (limits.layout.zone_count() == 0) return StatusCode::ok;
     }

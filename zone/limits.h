@@ -105,9 +105,12 @@ struct Limits {
 
     std::uint64_t max_transfer = 0;  ///< Bytes that one read or write transfers at once.
     std::uint32_t max_segments = 0;  ///< Buffers in one request.
-    /// Reads and writes may be longer than max_transfer and have more buffers than max_segments: they
-    /// are carried out in pieces. One that fails may have been carried out in part.
+    /// Reads and writes may be longer than max_transfer, up to `longest`, and have more buffers than
+    /// max_segments: they are carried out in pieces. One that fails may have been carried out in
+    /// part.
     bool any_length = false;
+    /// The longest request of known drivers: EDK2 reads a file in one piece.
+    static constexpr std::uint64_t longest = std::uint64_t{1} << 30;
     std::uint64_t max_append = 0;  ///< Bytes in one append; 0 where append is absent.
 
     /// The most sequential write required zones that may be open, and active (open or closed), at
@@ -136,6 +139,10 @@ struct Limits {
     bool write_zeroes_unmaps = false;  ///< A write of zeroes with may_unmap may free space.
 
     [[nodiscard]] std::uint64_t size() const noexcept { return layout.size(); }
+    /// Bytes in one read or write, transferred at once or in pieces.
+    [[nodiscard]] std::uint64_t longest_request() const noexcept {
+        return any_length && max_transfer < longest ? longest : max_transfer;
+    }
 };
 
 /// How the device identifies itself, and how it was reached.

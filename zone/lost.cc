@@ -8,7 +8,8 @@ Shown shown_of_write(const Zone& zone, std::uint64_t offset, std::uint64_t lengt
     const auto pointer = full ? zone.start + zone.capacity : *zone.write_pointer;
     if (pointer == offset) return Shown::not_done;
     if (pointer < offset) return Shown::unknown;
-    return pointer - offset >= length ? Shown::perhaps : Shown::in_part;
+    if (pointer - offset >= length) return Shown::perhaps;
+    return full ? Shown::unknown : Shown::in_part;
 }
 
 bool shows_action(ZoneState state, Operation action) noexcept {

@@ -23,8 +23,8 @@ ZONEBRIDGE_BEGIN_PUBLIC
 namespace zonebridge {
 
 /// Every accepted request, refused ones included, completes exactly once, through reap. Requests in
-/// flight have no order, and there is no partial success. Nothing allocates or throws once the
-/// queue is open.
+/// flight have no order, and there is no partial success, but for long requests
+/// (Limits::any_length). Nothing allocates or throws once the queue is open.
 ///
 /// Destroying a queue withdraws requests that were not issued and waits until the kernel holds none
 /// of its buffers; completions not reaped by then are lost.

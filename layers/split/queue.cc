@@ -59,6 +59,14 @@ std::optional<std::uint32_t> SplitQueue::written_zone(const Request& request) co
 bool SplitQueue::waits(const Request& request) const noexcept {
     if (busy_.empty()) [[likely]]
         return false;
+    if (is_zone_action(request.operation)) {
+        if (request.scope == Scope::all) return true;
+        const auto& layout = limits().layout;
+        const auto first = layout.zone_of(request.offset);
+        const auto last = layout.zone_of(request.offset + request.length - 1);
+        return std::any_of(busy_.begin(), busy_.end(),
+                           [=](auto zone) { return first <= zone && zone <= last; });
+    }
     const auto zone = written_zone(request);
     return zone && std::find(busy_.begin(), busy_.end(), *zone) != busy_.end();
 }
@@ -197,6 +205,7 @@ void SplitQueue::release() noexcept {
             auto request = slot->request;
             request.tag = slots_.tag_of(*slot);
             inner_->take_checked({&request, 1});
+            loop().note_queued();  // no submit() of this queue follows
         }
     }
 }

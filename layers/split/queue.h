@@ -31,7 +31,7 @@ class SplitQueue final : public Queue {
     struct alignas(64) Slot {
         Slot* next = nullptr;
         std::uint64_t tag = 0;
-        // ---- A long request, and a write that waits behind one.
+        // ---- A long request, and a request that waits behind one.
         Request request;
         IovecCursor rest;           // of the buffers: what no piece has yet
         std::uint64_t sent = 0;     // bytes that pieces have or had
@@ -66,7 +66,7 @@ class SplitQueue final : public Queue {
     [[nodiscard]] bool wants_piece(const Slot& slot) const noexcept;
     void piece_ended(Piece& piece, const Completion& completion) noexcept;
     void fail(Slot& slot, std::uint64_t at, Status status) noexcept;
-    /// Sends the writes that waited for a zone, up to the next long one.
+    /// Sends the requests that waited for a zone, up to the next long write.
     void release() noexcept;
     void finish(Slot& slot, Status status, std::uint64_t result) noexcept;
 
@@ -75,7 +75,7 @@ class SplitQueue final : public Queue {
     std::vector<Piece> pieces_;
     List<Piece> free_pieces_;
     List<Slot> ready_;    // long requests that want a piece, in turns
-    List<Slot> waiting_;  // writes that wait for a long write to their zone, in their order
+    List<Slot> waiting_;  // requests that wait for a long write to their zone, in their order
     std::vector<std::uint32_t> busy_;  // zones of long writes in flight; never grows
     RingBuffer<Completion> done_;
     std::unique_ptr<Queue> inner_;  // last: it lets go of the pieces before they end

@@ -14,8 +14,9 @@ namespace zonebridge {
 /// `disk` with reads and writes of any length; `disk` itself if it has them (Limits::any_length).
 ///
 /// The pieces of a read run in parallel, and so do those of a write to conventional zones or to a
-/// disk without zones. The pieces of any other write run in order, one at a time, and until the last
-/// has ended, later writes of this queue to the same zone wait. After a piece has failed no further
+/// disk without zones. The pieces of any other write run in order, one at a time. In a sequential
+/// write required zone, later writes and zone actions of this queue wait until the last piece has
+/// ended. After a piece has failed no further
 /// one is sent; the request ends with the status of the first piece, by position, that failed.
 /// Appends are never split.
 [[nodiscard]] std::unique_ptr<Transport> split_long_requests(std::unique_ptr<Transport> disk);

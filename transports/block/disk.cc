@@ -80,6 +80,7 @@ std::uint64_t KernelDisk::look_at_size() noexcept {
         size = static_cast<std::uint64_t>(facts.st_size);
     }
     size -= size % limits_.logical_block_size;
+    if (size == 0) return limits_.size();  // no protocol has an empty disk; I/O fails by itself
     if (size != limits_.size()) limits_.layout.resize(size);
     return size;
 }

@@ -46,8 +46,8 @@ class KernelDisk {
     [[nodiscard]] bool takes(std::span<const iovec> data) const noexcept;
     /// A write that must be at the write pointer, and is written whole or fails.
     [[nodiscard]] bool is_sequential_write(const Request& request) const noexcept;
-    /// Takes over the size of a disk without zones, whole logical blocks of it; returns the size. One
-    /// thread at a time.
+    /// Takes over the size of a disk without zones, whole logical blocks of it, unless there are none;
+    /// returns the size. One thread at a time.
     std::uint64_t look_at_size() noexcept;
     /// The status for an operation's errno. An unplugged disk has no size any more and is
     /// device_gone, whatever the error.

@@ -2,7 +2,9 @@
 // request ends.
 #include "layers/split/split.h"
 
+#include <array>
 #include <memory>
+#include <poll.h>
 #include <random>
 #include <string>
 #include <utility>
@@ -161,6 +163,50 @@ TEST(Split, LaterWritesToTheZoneWaitForALongOne) {
     for (const auto* data : {&second, &third, &fourth})
         all.insert(all.end(), data->begin(), data->end());
     EXPECT_EQ(bench.driver->read(bench.at(4), all.size()), all);
+}
+
+TEST(Split, ZoneActionsWaitForALongWrite) {
+    for (const auto scope : {Scope::zones, Scope::all}) {
+        Bench bench;
+        const auto data = pattern(1, 5 * most);
+        bench.submit(1, bench.at(4), data);
+        Request finish{
+            .tag = 2, .operation = Operation::finish, .scope = scope, .data = {}, .zones = {}};
+        if (scope == Scope::zones) finish.offset = bench.at(4), finish.length = zone_size;
+        bench.driver->submit(finish);
+        for (const auto& done : bench.driver->drain(2))
+            EXPECT_TRUE(done.status.ok()) << done.tag << ' ' << to_string(done.status.code);
+        EXPECT_EQ(bench.driver->read(bench.at(4), data.size()), data);
+        EXPECT_EQ(bench.driver->report(1, bench.at(4))[0].state, ZoneState::full);
+    }
+}
+
+/// A program that sleeps in poll(2) on the loop's descriptor is woken for what waited, too.
+TEST(Split, AWriteThatWaitedWakesALoopThatIsPolled) {
+    auto disk = std::make_unique<MachineDisk>(MachineDiskShape{.zone_size = zone_size});
+    const auto start = disk->limits().layout.start_of(4);
+    const auto top = split_long_requests(std::move(disk));
+    const auto loop = std::move(*make_loop(Loop::Use::polled));
+    const auto queue = std::move(*top->open_queue(*loop, {.depth = 4}));
+    auto data = pattern(1, 5 * most);
+    const std::array buffers{iovec{data.data(), 4 * most}, iovec{data.data() + 4 * most, most}};
+    std::uint64_t at = start;
+    for (std::uint64_t tag = 0; tag < 2; ++tag) {
+        Request write{.tag = tag, .operation = Operation::write, .data = {}, .zones = {}};
+        write.offset = at;
+        write.length = buffers[tag].iov_len;
+        write.data = std::span(buffers).subspan(tag, 1);
+        ASSERT_EQ(queue->submit({&write, 1}), 1U);
+        at += write.length;
+    }
+    std::size_t done = 0;
+    while (done < 2) {
+        pollfd ready{*loop->fd(), POLLIN, 0};
+        ASSERT_EQ(::poll(&ready, 1, 20'000), 1) << "nothing wakes the program after " << done;
+        ASSERT_TRUE(loop->turn(Loop::Wait::poll));
+        std::array<Completion, 4> some;
+        done += queue->reap(some);
+    }
 }
 
 TEST(Split, AFailureInTheMiddleEndsTheRequestWithItsPlace) {
