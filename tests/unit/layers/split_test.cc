@@ -14,7 +14,10 @@
 #include "layers/split/queue.h"
 #include "tests/unit/support/driver.h"
 #include "tests/unit/support/machine_disk.h"
+#include "tests/unit/support/temporary.h"
+#include "transports/emulated/emulated.h"
 #include "transports/make_loop.h"
+#include "transports/open.h"
 
 namespace zonebridge::test {
 namespace {
@@ -183,30 +186,35 @@ TEST(Split, ZoneActionsWaitForALongWrite) {
 
 /// A program that sleeps in poll(2) on the loop's descriptor is woken for what waited, too.
 TEST(Split, AWriteThatWaitedWakesALoopThatIsPolled) {
-    auto disk = std::make_unique<MachineDisk>(MachineDiskShape{.zone_size = zone_size});
-    const auto start = disk->limits().layout.start_of(4);
-    const auto top = split_long_requests(std::move(disk));
+    const TemporaryFolder folder;
+    emulated::Shape shape;
+    shape.size = 64 << 20;
+    shape.zone_size = 32 << 20;
+    ASSERT_TRUE(emulated::create(folder / "disk", shape));
+    const auto disk = std::move(*open_device(folder / "disk", {.writable = true}));
     const auto loop = std::move(*make_loop(Loop::Use::polled));
-    const auto queue = std::move(*top->open_queue(*loop, {.depth = 4}));
-    auto data = pattern(1, 5 * most);
-    const std::array buffers{iovec{data.data(), 4 * most}, iovec{data.data() + 4 * most, most}};
-    std::uint64_t at = start;
-    for (std::uint64_t tag = 0; tag < 2; ++tag) {
-        Request write{.tag = tag, .operation = Operation::write, .data = {}, .zones = {}};
-        write.offset = at;
-        write.length = buffers[tag].iov_len;
-        write.data = std::span(buffers).subspan(tag, 1);
-        ASSERT_EQ(queue->submit({&write, 1}), 1U);
-        at += write.length;
+    auto queue = std::move(*disk->open_queue(*loop, {.depth = 4}));
+    const auto longer = disk->limits().max_transfer + (1 << 20);
+    Bytes data(longer + 4096);
+    const std::array buffers{iovec{data.data(), longer}, iovec{data.data() + longer, 4096}};
+    std::array<Request, 2> writes;
+    for (std::size_t i = 0; i < writes.size(); ++i) {
+        writes[i].tag = i;
+        writes[i].operation = Operation::write;
+        writes[i].offset = i == 0 ? 0 : longer;
+        writes[i].length = buffers[i].iov_len;
+        writes[i].data = std::span(buffers).subspan(i, 1);
     }
-    std::size_t done = 0;
-    while (done < 2) {
+    ASSERT_EQ(queue->submit(writes), writes.size());
+    for (std::size_t done = 0; done < writes.size();) {
         pollfd ready{*loop->fd(), POLLIN, 0};
         ASSERT_EQ(::poll(&ready, 1, 20'000), 1) << "nothing wakes the program after " << done;
         ASSERT_TRUE(loop->turn(Loop::Wait::poll));
         std::array<Completion, 4> some;
-        done += queue->reap(some);
+        for (auto count = queue->reap(some); count != 0; count = queue->reap(some)) done += count;
     }
+    queue.reset();
+    EXPECT_TRUE(disk->close());
 }
 
 TEST(Split, AFailureInTheMiddleEndsTheRequestWithItsPlace) {
