@@ -157,7 +157,7 @@ TEST_F(LongChains, OfReadableBuffersAreCutBeforeTheWritableOne) {
     for (const bool crossing : {false, true}) {
         std::vector<driver::Buffer> chain;
         for (std::size_t i = 0; i < 1199; ++i) chain.push_back({block.address + i * 8, 8, false});
-        // A status in two regions: its last byte is what counts.
+        // A status in two regions has two pieces.
         const auto status = crossing ? first_address + region_size - 4 : block.address + 1199 * 8;
         chain.push_back({status, 8, true});
         ASSERT_TRUE(pair_.ring->add(chain));
@@ -166,10 +166,24 @@ TEST_F(LongChains, OfReadableBuffersAreCutBeforeTheWritableOne) {
         ASSERT_NE(slot, nullptr);
         EXPECT_TRUE(slot->chain.cut);
         EXPECT_GE(slot->chain.readable.size(), most_pieces - 2);
-        ASSERT_EQ(slot->chain.writable.size(), 1U);
-        EXPECT_EQ(slot->chain.writable_length, crossing ? 1U : 8U);
+        EXPECT_EQ(slot->chain.writable.size(), crossing ? 2U : 1U);
+        EXPECT_EQ(slot->chain.writable_length, 8U);
         answer(*slot);
     }
+}
+
+TEST_F(LongChains, ThatAreCutKeepTheLastByteOfABufferInTwoRegions) {
+    const auto block = pair_.shared.allocate(1200 * 8, 8);
+    std::vector<driver::Buffer> chain;
+    for (std::size_t i = 0; i < 1199; ++i) chain.push_back({block.address + i * 8, 8, i != 0});
+    chain.push_back({first_address + region_size - 4, 8, true});
+    ASSERT_TRUE(pair_.ring->add(chain));
+    (void)pair_.ring->publish();
+    auto* const slot = slots_.pop(*pair_.queue);
+    ASSERT_NE(slot, nullptr);
+    EXPECT_TRUE(slot->chain.cut);
+    EXPECT_EQ(slot->chain.writable.back().iov_len, 1U);
+    answer(*slot);
 }
 
 TEST_F(LongChains, ThatAreCutKeepTheirFirstAndTheirLastWritableBuffer) {
