@@ -142,7 +142,9 @@ struct Config {
     std::uint32_t sense_size = default_sense_size;
     std::uint32_t cdb_size = default_cdb_size;
     std::uint16_t max_channel = 0;
-    std::uint16_t max_target = 0;
+    /// Units are at target 0 only. But some drivers (Windows, OpenBSD) look at the targets and LUNs
+    /// below these numbers, cut to 8 bits. These are QEMU's.
+    std::uint16_t max_target = 255;
     std::uint32_t max_lun = 16383;
 };
 [[nodiscard]] std::array<std::uint8_t, Config::size> encode(const Config& config) noexcept;

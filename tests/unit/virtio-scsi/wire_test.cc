@@ -59,7 +59,7 @@ TEST(Wire, ConfigHasTheStandardsLayoutAndTwoWritableFields) {
     auto bytes = encode(config);
     const std::array<std::uint8_t, Config::size> expected{
         4, 0, 0,  0, 62, 0, 0,  0, 0xFF, 0xFF, 0, 0, 128, 0, 0,    0,    16, 0,
-        0, 0, 96, 0, 0,  0, 32, 0, 0,    0,    0, 0, 0,   0, 0xFF, 0x3F, 0,  0};
+        0, 0, 96, 0, 0,  0, 32, 0, 0,    0,    0, 0, 255, 0, 0xFF, 0x3F, 0,  0};
     EXPECT_EQ(bytes, expected);
     bytes[0] = 9;
     bytes[20] = 200;
