@@ -180,6 +180,11 @@ void DeviceBackend::expect_recovery(const virtio::QueueSetup& setup) {
     if (!setup.inflight || setup.inflight == record_) return;
     if (!awaited_.empty()) recover();  // the last record's chains
     record_ = setup.inflight;
+    for (std::uint16_t i = 0; i < record_->queues(); ++i) {
+        if (record_->queue(i).fresh()) continue;
+        continue_guest();
+        break;
+    }
     for (std::uint16_t i = 0; i < std::min(record_->queues(), queue_count()); ++i) {
         const auto runs = i < queue_bytes_.size() && queue_bytes_[i] != 0;
         if (!runs && record_->queue(i).any()) awaited_.insert(i);

@@ -76,6 +76,8 @@ class DeviceBackend : public virtio::Backend {
     /// The same for the worker that runs that queue.
     void with_device_of(std::uint16_t queue, const std::function<void(virtio::Device&)>& call);
     [[nodiscard]] std::size_t worker_count() const noexcept { return parts_.size(); }
+    /// The guest of an earlier server goes on: its record of requests in flight was used before.
+    virtual void continue_guest() {}
     /// The device's own part of reset(); the queues are stopped.
     virtual void reset_device(virtio::ResetCause cause) = 0;
     /// Copies `out.size()` bytes at `offset` of the configuration space `bytes`; zeroes past its

@@ -101,6 +101,11 @@ void ScsiBackend::reset_device(virtio::ResetCause cause) {
     for (const auto& unit : units_) unit.logical_unit->reset();
 }
 
+void ScsiBackend::continue_guest() {
+    const std::lock_guard guard(units_lock_);
+    for (const auto& unit : units_) unit.logical_unit->continue_initiator();
+}
+
 void ScsiBackend::apply_sizes() {
     with_devices([&](virtio::Device& device) {
         controller(device).set_sizes(config_.cdb_size, config_.sense_size);

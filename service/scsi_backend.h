@@ -46,6 +46,7 @@ class ScsiBackend final : public DeviceBackend, public Units {
     void changed(std::uint16_t lun, zbc::Attention what) override;
 
   private:
+    void continue_guest() override;
     void reset_device(virtio::ResetCause cause) override;
     void apply_sizes();
     void join_controllers();

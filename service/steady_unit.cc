@@ -104,6 +104,11 @@ void SteadyUnit::reset() noexcept {
     if (behind_ != nullptr) behind_->reset();
 }
 
+void SteadyUnit::continue_initiator() noexcept {
+    const std::lock_guard guard(lock_);
+    if (behind_ != nullptr) behind_->continue_initiator();
+}
+
 void SteadyUnit::raise(zbc::Attention attention) noexcept {
     const std::lock_guard guard(lock_);
     if (behind_ != nullptr) behind_->raise(attention);

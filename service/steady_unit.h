@@ -34,6 +34,7 @@ class SteadyUnit final : public zbc::LogicalUnit {
     [[nodiscard]] tl::expected<std::unique_ptr<zbc::TaskQueue>, Error> open_queue(
         Loop& loop, std::size_t depth) override;
     void reset() noexcept override;
+    void continue_initiator() noexcept override;
     void raise(zbc::Attention attention) noexcept override;
 
     /// Takes no more tasks (they wait in their queues), waits until those in flight are answered,

@@ -98,6 +98,12 @@ class LogicalUnit {
     /// (SAM-5 5.14, SPC-4 "power on, reset, or bus device reset occurred").
     virtual void reset() noexcept = 0;
 
+    /// The initiator of an earlier server goes on with this unit, and its power on is still pending.
+    /// A REPORT ZONES then does not get this attention, because Linux does not repeat that command;
+    /// the next command of another kind does. Until the next reset(). Units that an attention is not
+    /// pending for need not do anything.
+    virtual void continue_initiator() noexcept {}
+
     /// Makes a unit attention pending: the next command that does not pass unit attentions gets it.
     /// One that is pending is not reported twice.
     virtual void raise(Attention attention) noexcept = 0;

@@ -29,6 +29,7 @@ class Target final : public LogicalUnit {
         return {limits.max_transfer, limits.max_segments};
     }
     void reset() noexcept override { facts_.state.reset(); }
+    void continue_initiator() noexcept override { facts_.state.set_continued(true); }
     void raise(Attention attention) noexcept override {
         if (attention == Attention::capacity_changed)
             facts_.unit.blocks = facts_.disk.limits().size() / facts_.unit.block_size;

@@ -65,8 +65,12 @@ void TargetQueue::start(Index index, const Task& task) noexcept {
     const auto found = find_target_command(cdb, facts_.unit.zoned());
     const auto passes = found && (*found)->target->passes_attention;
     if (!passes && facts_.state.attentions().pending()) {
-        if (const auto attention = facts_.state.attentions().take())
-            return refuse(index, unit_attention(*attention));
+        const auto reports = found && (*found)->target->handler == Handler::report_zones;
+        if (!reports || !facts_.state.continued()) {
+            facts_.state.set_continued(false);
+            if (const auto attention = facts_.state.attentions().take())
+                return refuse(index, unit_attention(*attention));
+        }
     }
     if (!found) return refuse(index, found.error());
     const auto& info = **found;

@@ -42,6 +42,7 @@ void UnitState::set_mode_values(const ModeValues& values) noexcept {
 
 void UnitState::reset() noexcept {
     set_stopped(false);
+    set_continued(false);
     set_mode_values(ModeValues());
     attentions_.reset();
 }

@@ -49,6 +49,10 @@ class UnitState {
     [[nodiscard]] bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
     void set_stopped(bool stopped) noexcept { stopped_.store(stopped, std::memory_order_release); }
 
+    /// As LogicalUnit::continue_initiator, until an attention was reported.
+    [[nodiscard]] bool continued() const noexcept { return continued_.load(); }
+    void set_continued(bool continued) noexcept { continued_.store(continued); }
+
     /// As LogicalUnit::reset.
     void reset() noexcept;
 
@@ -58,6 +62,7 @@ class UnitState {
     std::atomic<bool> write_protect_{false};
     std::atomic<bool> write_cache_{true};
     std::atomic<bool> stopped_{false};
+    std::atomic<bool> continued_{false};
 };
 
 }  // namespace zonebridge::zbc

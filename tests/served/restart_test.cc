@@ -203,5 +203,26 @@ TEST_F(RestartedBlk, AQueueThatDoesNotComeBackHoldsUpTheOthersUntilOneStops) {
     }
 }
 
+/// Linux does not repeat a REPORT ZONES that meets a unit attention.
+TEST(RestartedScsi, AReportOfZonesDoesNotGetThePowerOnOfTheNewServer) {
+    ServedDisk served(lasting_workers());
+    Guest guest(served, {.request_queues = lasting_queues}, lasting(0));
+    ASSERT_TRUE(must(guest.scsi->write(ServedDisk::lba(zone), bytes_of(piece, 1), 512)).good());
+    served.kill();
+    served.start();
+    guest.resume(served);
+    EXPECT_EQ(guest.pointer(zone), ServedDisk::lba(zone) + piece / 512);
+    EXPECT_EQ(must(guest.scsi->test_unit_ready()).sense_code(), 0x062900U);
+    EXPECT_TRUE(must(guest.scsi->test_unit_ready()).good());
+    // A reset of the unit is reported to every command.
+    EXPECT_EQ(must(guest.scsi->reset_logical_unit()), 0);
+    EXPECT_FALSE(guest.scsi->report_zones(ServedDisk::lba(zone)));
+
+    // A new guest is told by its first command, whatever that is.
+    ServedDisk other(lasting_workers());
+    Guest next(other, {.request_queues = lasting_queues}, lasting(0));
+    EXPECT_EQ(next.attention, 0x062900U);
+}
+
 }  // namespace
 }  // namespace zonebridge::test
