@@ -143,7 +143,8 @@ TEST_F(RingsTest, RefusedFeaturesStartNoRing) {
     auto message = kick();
     const auto set = rings_.set_kick(message, soon());
     ASSERT_FALSE(set);
-    EXPECT_NE(set.error().find("features that were refused: not this one"), std::string::npos) << set.error();
+    EXPECT_NE(set.error().find("features that were refused: not this one"), std::string::npos)
+        << set.error();
 }
 
 TEST_F(RingsTest, TheBackendIsToldOfEnablingWhileTheRingRuns) {
