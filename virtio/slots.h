@@ -19,8 +19,8 @@ namespace zonebridge::virtio {
 inline constexpr std::uint32_t default_seg_max = 254;
 
 /// The most pieces of a chain that is carried out: 1,024 buffers, and a few more for buffers that
-/// cross regions of guest memory. A longer chain is cut, and its request fails. Drivers make indirect tables longer than a ring, and longer than seg_max:
-/// vioscsi's have 513 entries.
+/// cross regions of guest memory. A longer chain is cut, and its request fails. Drivers make
+/// indirect tables longer than a ring, and longer than seg_max: vioscsi's have 513 entries.
 inline constexpr std::size_t most_pieces = 1024 + 64;
 /// Pieces of an ordinary chain: 128 KiB in scattered pages and the two heads are 34.
 inline constexpr std::size_t slot_pieces = 36;

@@ -72,8 +72,8 @@ StatusCode rule_of(const Limits& limits, const Refusal& asked, const Sense& sens
 
 std::optional<Sense> refuse_range(const Unit& unit, std::uint64_t lba,
                                   std::uint64_t blocks) noexcept {
-    const std::uint64_t there =
-        unit.blocks;  // read once: a disk without zones may shrink meanwhile
+    // Read once: a disk without zones may shrink meanwhile.
+    const std::uint64_t there = unit.blocks;
     if (lba >= there) return lba_out_of_range(lba);
     if (blocks > there - lba) return lba_out_of_range(there);
     return std::nullopt;

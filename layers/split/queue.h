@@ -39,8 +39,7 @@ class SplitQueue final : public Queue {
         bool in_order = false;
         std::optional<std::uint32_t> zone;  // of a write that later writes to this zone wait for
         Status status = {};
-        std::uint64_t failed_at =
-            0;  // the position of the failed piece; unused while `status` is ok
+        std::uint64_t failed_at = 0;  // the position of the failed piece; only if not ok
     };
     struct Piece {
         Piece* next = nullptr;
@@ -65,7 +64,6 @@ class SplitQueue final : public Queue {
     void send_piece(Slot& slot, Piece& piece) noexcept;
     [[nodiscard]] bool wants_piece(const Slot& slot) const noexcept;
     void piece_ended(Piece& piece, const Completion& completion) noexcept;
-    void fail(Slot& slot, std::uint64_t at, Status status) noexcept;
     /// Sends the requests that waited for a zone, up to the next long write.
     void release() noexcept;
     void finish(Slot& slot, Status status, std::uint64_t result) noexcept;

@@ -31,6 +31,11 @@ struct ScsiCommand {
     std::optional<std::array<std::uint8_t, 8>> raw_address = {};
 };
 
+/// A 16-byte CDB: opcode, flags or service action, LBA, length, group, control.
+[[nodiscard]] std::vector<std::uint8_t> cdb16(std::uint8_t opcode, std::uint8_t byte1,
+                                              std::uint64_t lba, std::uint32_t length,
+                                              std::uint8_t byte14 = 0);
+
 struct ScsiResult {
     std::uint8_t response = 0;  ///< virtio-scsi's: 0 OK, 1 OVERRUN, 3 BAD_TARGET ...
     std::uint8_t status = 0;    ///< SCSI's: 0 GOOD, 2 CHECK CONDITION ...

@@ -21,17 +21,6 @@ std::uint64_t get_be(std::span<const std::byte> bytes, std::size_t offset, std::
     return value;
 }
 
-/// A 16-byte CDB: opcode, flags, LBA, length, group, control.
-std::vector<std::uint8_t> cdb16(std::uint8_t opcode, std::uint8_t byte1, std::uint64_t lba,
-                                std::uint32_t length, std::uint8_t byte14 = 0) {
-    std::vector<std::uint8_t> cdb{opcode, byte1};
-    put_be(cdb, lba);
-    put_be(cdb, length);
-    cdb.push_back(byte14);
-    cdb.push_back(0);
-    return cdb;
-}
-
 constexpr std::uint8_t op_inquiry = 0x12;
 constexpr std::uint8_t op_read_16 = 0x88;
 constexpr std::uint8_t op_write_16 = 0x8a;
@@ -44,6 +33,16 @@ constexpr std::size_t report_header = 64;
 constexpr std::size_t report_descriptor = 64;
 
 }  // namespace
+
+std::vector<std::uint8_t> cdb16(std::uint8_t opcode, std::uint8_t byte1, std::uint64_t lba,
+                                std::uint32_t length, std::uint8_t byte14) {
+    std::vector<std::uint8_t> cdb{opcode, byte1};
+    put_be(cdb, lba);
+    put_be(cdb, length);
+    cdb.push_back(byte14);
+    cdb.push_back(0);
+    return cdb;
+}
 
 Result<ScsiResult> ScsiInitiator::test_unit_ready() {
     return run({.cdb = std::vector<std::uint8_t>(6)});

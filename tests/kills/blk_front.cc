@@ -2,7 +2,7 @@
 
 #include "tests/kills/front.h"
 #include "tests/kills/rings.h"
-#include "tests/served/blk_guest.h"
+#include "tests/served/lasting.h"
 
 namespace zonebridge::kills {
 namespace {
@@ -18,7 +18,7 @@ class BlkFront final : public Front {
   public:
     BlkFront(std::string socket, std::uint16_t queues)
         : socket_(std::move(socket)),
-          guest_(socket_, wanted(),
+          guest_(socket_, test::lasting(blk::f_zoned | blk::f_flush | blk::f_mq),
                  {.queues = queues, .max_transfer = longest_request, .depth = most_in_flight + 1}),
           rings_(queues_of(guest_, queues)) {}
 
@@ -87,11 +87,6 @@ class BlkFront final : public Front {
     void resume() override { guest_.resume(socket_); }
 
   private:
-    static driver::Wanted wanted() {
-        auto all = test::BlkGuest::wanted(blk::f_zoned | blk::f_flush | blk::f_mq);
-        all.protocol_features |= driver::bit::p_inflight;
-        return all;
-    }
     static std::vector<driver::Queue*> queues_of(test::BlkGuest& guest, std::uint16_t queues) {
         std::vector<driver::Queue*> all;
         for (std::uint16_t i = 0; i < queues; ++i) all.push_back(&guest.blk->queue(i));

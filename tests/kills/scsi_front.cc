@@ -2,7 +2,7 @@
 
 #include "tests/kills/front.h"
 #include "tests/kills/rings.h"
-#include "tests/served/served_disk.h"
+#include "tests/served/lasting.h"
 
 namespace zonebridge::kills {
 namespace {
@@ -14,18 +14,6 @@ constexpr std::uint8_t sequential = 2;
 constexpr std::uint8_t full = 0xE;
 constexpr std::uint32_t unit_attention = 6;
 
-std::vector<std::uint8_t> cdb(std::uint8_t opcode, std::uint8_t action, std::uint64_t lba,
-                              std::uint64_t blocks) {
-    std::vector<std::uint8_t> bytes(16);
-    bytes[0] = opcode;
-    bytes[1] = action;
-    for (std::size_t i = 0; i < 8; ++i)
-        bytes[2 + i] = static_cast<std::uint8_t>(lba >> (56 - 8 * i));
-    for (std::size_t i = 0; i < 4; ++i)
-        bytes[10 + i] = static_cast<std::uint8_t>(blocks >> (24 - 8 * i));
-    return bytes;
-}
-
 class ScsiFront final : public Front {
   public:
     ScsiFront(std::string socket, std::uint16_t queues)
@@ -34,7 +22,7 @@ class ScsiFront final : public Front {
                  {.request_queues = queues,
                   .max_transfer = longest_request,
                   .depth = most_in_flight + 1},
-                 wanted()),
+                 test::lasting(0)),
           rings_(queues_of(guest_, queues)) {
         take_attentions();
         block_ = must(guest_.scsi->read_capacity()).block_size;
@@ -49,20 +37,22 @@ class ScsiFront final : public Front {
         command.data_out = request.data;
         switch (request.kind) {
             case Kind::read:
-                command.cdb = cdb(0x88, 0, lba, request.length / block_);
+                command.cdb = driver::cdb16(0x88, 0, lba,
+                                            static_cast<std::uint32_t>(request.length / block_));
                 command.data_in_length = request.length;
                 break;
             case Kind::write:
-                command.cdb = cdb(0x8A, 0, lba, request.data.size() / block_);
+                command.cdb = driver::cdb16(
+                    0x8A, 0, lba, static_cast<std::uint32_t>(request.data.size() / block_));
                 break;
             case Kind::reset:
-                command.cdb = cdb(0x94, 4, lba, 0);
+                command.cdb = driver::cdb16(0x94, 4, lba, 0);
                 break;
             case Kind::finish:
-                command.cdb = cdb(0x94, 2, lba, 0);
+                command.cdb = driver::cdb16(0x94, 2, lba, 0);
                 break;
             case Kind::flush:
-                command.cdb = cdb(0x91, 0, 0, 0);
+                command.cdb = driver::cdb16(0x91, 0, 0, 0);
                 break;
             case Kind::append:
                 throw std::logic_error("SCSI has no append");
@@ -113,11 +103,6 @@ class ScsiFront final : public Front {
                 throw std::runtime_error("TEST UNIT READY: " + result.text());
         }
         throw std::runtime_error("one unit attention follows another");
-    }
-    static driver::Wanted wanted() {
-        auto all = test::Guest::everything();
-        all.protocol_features |= driver::bit::p_inflight;
-        return all;
     }
     static std::vector<driver::Queue*> queues_of(test::Guest& guest, std::uint16_t queues) {
         std::vector<driver::Queue*> all;

@@ -216,17 +216,6 @@ class KilledScsi {
                     .good());
         }
     }
-    static std::vector<std::uint8_t> cdb(std::uint8_t opcode, std::uint8_t action,
-                                         std::uint64_t lba, std::uint32_t blocks) {
-        std::vector<std::uint8_t> bytes(16);
-        bytes[0] = opcode;
-        bytes[1] = action;
-        for (std::size_t i = 0; i < 8; ++i)
-            bytes[2 + i] = static_cast<std::uint8_t>(lba >> (56 - 8 * i));
-        for (std::size_t i = 0; i < 4; ++i)
-            bytes[10 + i] = static_cast<std::uint8_t>(blocks >> (24 - 8 * i));
-        return bytes;
-    }
     static std::uint64_t key(std::uint16_t lun, std::uint32_t number) {
         return std::uint64_t{lun} << 32 | number;
     }
@@ -240,10 +229,11 @@ class KilledScsi {
                 command.address = {0, lun};
                 if (step == ModelZones::Step::write) {
                     const auto behind = model[key(lun, number)].pieces.size() * piece_blocks;
-                    command.cdb = cdb(0x8A, 0, at + behind, piece_blocks);
+                    command.cdb = driver::cdb16(0x8A, 0, at + behind, piece_blocks);
                     command.data_out = data;
                 } else {
-                    command.cdb = cdb(0x94, step == ModelZones::Step::finish ? 2 : 4, at, 0);
+                    command.cdb =
+                        driver::cdb16(0x94, step == ModelZones::Step::finish ? 2 : 4, at, 0);
                 }
                 const auto queue = static_cast<std::uint16_t>(random() % lasting_queues);
                 in_flight[must(guest.scsi->add(command, queue))] = {key(lun, number), step, seed};
@@ -274,14 +264,14 @@ class KilledScsi {
             for (std::uint32_t number = zone; number < zone + step_zones; ++number) {
                 const auto& its = model[key(lun, number)];
                 for (std::size_t i = 0; i < its.pieces.size(); ++i)
-                    ASSERT_EQ(
-                        must(guest.scsi->run(
-                                 {.cdb = cdb(0x88, 0, ServedDisk::lba(number) + i * piece_blocks,
-                                             piece_blocks),
-                                  .data_in_length = piece,
-                                  .address = {0, lun}}))
-                            .data,
-                        bytes_of(piece, its.pieces[i]))
+                    ASSERT_EQ(must(guest.scsi->run(
+                                       {.cdb = driver::cdb16(
+                                            0x88, 0, ServedDisk::lba(number) + i * piece_blocks,
+                                            piece_blocks),
+                                        .data_in_length = piece,
+                                        .address = {0, lun}}))
+                                  .data,
+                              bytes_of(piece, its.pieces[i]))
                         << "unit " << lun << " zone " << number << " piece " << i;
             }
         }

@@ -75,27 +75,23 @@ class Luns : public ::testing::Test {
     }
     /// Queues a READ(16) of one piece.
     void add_read(std::uint16_t number, std::uint64_t lba, std::uint16_t queue) {
-        (void)must(scsi().add(
-            {.cdb = cdb(0x88, lba), .data_in_length = piece, .address = {0, number}}, queue));
+        (void)must(scsi().add({.cdb = driver::cdb16(0x88, 0, lba, piece_blocks),
+                               .data_in_length = piece,
+                               .address = {0, number}},
+                              queue));
     }
     void add_write(std::uint16_t number, std::uint64_t lba, std::uint32_t seed,
                    std::uint16_t queue = 0) {
         const auto data = bytes_of(piece, seed);
-        (void)must(
-            scsi().add({.cdb = cdb(0x8A, lba), .data_out = data, .address = {0, number}}, queue));
+        (void)must(scsi().add({.cdb = driver::cdb16(0x8A, 0, lba, piece_blocks),
+                               .data_out = data,
+                               .address = {0, number}},
+                              queue));
     }
     ScsiResult write(std::uint16_t number, std::uint64_t lba, std::uint32_t seed) {
         add_write(number, lba, seed);
         scsi().submit();
         return must(scsi().wait());
-    }
-    static std::vector<std::uint8_t> cdb(std::uint8_t opcode, std::uint64_t lba) {
-        std::vector<std::uint8_t> bytes(16);
-        bytes[0] = opcode;
-        for (std::size_t i = 0; i < 8; ++i)
-            bytes[2 + i] = static_cast<std::uint8_t>(lba >> (56 - 8 * i));
-        bytes[13] = piece_blocks;
-        return bytes;
     }
     /// The LUNs that REPORT LUNS lists.
     std::vector<int> reported() {
@@ -379,10 +375,10 @@ TEST_F(Luns, FlushedDataOfSeveralLunsSurviveAKilledServer) {
     for (std::uint16_t number : {0, 1}) {
         (void)must(next.scsi->run({.cdb = std::vector<std::uint8_t>(6), .address = {0, number}}));
         for (std::uint32_t i = 0; i < 4; ++i) {
-            const auto got =
-                must(next.scsi->run({.cdb = cdb(0x88, 2 * zone_blocks + i * piece_blocks),
-                                     .data_in_length = piece,
-                                     .address = {0, number}}));
+            const auto got = must(next.scsi->run(
+                {.cdb = driver::cdb16(0x88, 0, 2 * zone_blocks + i * piece_blocks, piece_blocks),
+                 .data_in_length = piece,
+                 .address = {0, number}}));
             ASSERT_TRUE(got.good()) << got.text();
             EXPECT_EQ(got.data, bytes_of(piece, i));
         }

@@ -38,10 +38,8 @@ class PluggedMemory : public ::testing::TestWithParam<const char*> {
         std::memset(response.host, 0xEE, response.size);
         const std::array<std::uint8_t, 4> address{1, 0, 0x40, 0};
         std::memcpy(head.host, address.data(), address.size());
-        auto* const cdb = head.host + 19;
-        cdb[0] = static_cast<std::byte>(opcode);
-        for (int i = 0; i < 8; ++i) cdb[2 + i] = static_cast<std::byte>(lba >> (56 - 8 * i));
-        cdb[13] = static_cast<std::byte>(piece_blocks);
+        const auto cdb = driver::cdb16(opcode, 0, lba, piece_blocks);
+        std::memcpy(head.host + 19, cdb.data(), cdb.size());
         if (writes) std::memcpy(block.host, data.data(), data.size());
         auto& queue = guest.scsi->request(1);
         if (writes)

@@ -109,13 +109,8 @@ class Driven {
             std::memcpy(header.data() + 4, &profile_.ioprio, 4);
             return must_be_ok(must(queue_->run(header, out, in, 1)));
         }
-        std::array<std::uint8_t, 16> cdb{};
-        cdb[0] = writes ? 0x8A : 0x88;
-        const auto blocks = (out.size() + in.size()) / 512;
-        for (std::size_t i = 0; i < 8; ++i)
-            cdb[2 + i] = static_cast<std::uint8_t>(sector >> (56 - 8 * i));
-        for (std::size_t i = 0; i < 4; ++i)
-            cdb[10 + i] = static_cast<std::uint8_t>(blocks >> (24 - 8 * i));
+        const auto blocks = static_cast<std::uint32_t>((out.size() + in.size()) / 512);
+        const auto cdb = driver::cdb16(writes ? 0x8A : 0x88, 0, sector, blocks);
         ASSERT_EQ(command(cdb, out, in), 0) << "sector " << sector << ", " << blocks << " blocks";
     }
 

@@ -125,14 +125,8 @@ class Guest {
     /// Queues a WRITE(16) without submitting it.
     std::uint64_t queue_write(std::uint64_t lba, std::span<const std::byte> data,
                               std::uint16_t queue = 0) {
-        std::vector<std::uint8_t> cdb(16);
-        cdb[0] = 0x8A;
         const auto blocks = static_cast<std::uint32_t>(data.size() / ServedDisk::block);
-        for (int i = 0; i < 8; ++i)
-            cdb[static_cast<std::size_t>(2 + i)] = static_cast<std::uint8_t>(lba >> (56 - 8 * i));
-        for (int i = 0; i < 4; ++i)
-            cdb[static_cast<std::size_t>(10 + i)] =
-                static_cast<std::uint8_t>(blocks >> (24 - 8 * i));
+        const auto cdb = driver::cdb16(0x8A, 0, lba, blocks);
         return must(scsi->add({.cdb = cdb, .data_out = data}, queue));
     }
 
