@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "layers/all_zones/action_on_all.h"
+#include "layers/layer.h"
 #include "layers/tag_table.h"
 
 namespace zonebridge {
@@ -85,27 +86,23 @@ class AllZonesQueue final : public Queue {
     std::unique_ptr<Queue> inner_;  // last: it lets go of the zones above before they end
 };
 
-class AllZonesTransport final : public Transport {
-  public:
-    explicit AllZonesTransport(std::unique_ptr<Transport> disk)
-        : disk_(std::move(disk)), limits_(disk_->limits()) {
-        limits_.native_all = ZoneActions::all();
-    }
+Limits with_all(Limits limits) {
+    limits.native_all = ZoneActions::all();
+    return limits;
+}
 
-    [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
-    [[nodiscard]] const Identity& identity() const noexcept override { return disk_->identity(); }
+class AllZonesTransport final : public Layer {
+  public:
+    AllZonesTransport(std::unique_ptr<Transport> disk, const Limits& below)
+        : Layer(std::move(disk), with_all(below)) {}
+
     [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
         Loop& loop, QueueOptions options) override {
-        auto inner = disk_->open_queue(loop, options);
-        if (!inner) return tl::unexpected(std::move(inner.error()));
-        return std::make_unique<AllZonesQueue>(loop, limits_, disk_->limits().native_all,
+        auto inner = below().open_queue(loop, options);
+        if (!inner) return inner;
+        return std::make_unique<AllZonesQueue>(loop, limits(), below().limits().native_all,
                                                std::move(*inner));
     }
-    [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
-
-  private:
-    std::unique_ptr<Transport> disk_;
-    Limits limits_;
 };
 
 }  // namespace
@@ -113,7 +110,7 @@ class AllZonesTransport final : public Transport {
 std::unique_ptr<Transport> complete_all(std::unique_ptr<Transport> disk) {
     const auto& limits = disk->limits();
     if (limits.layout.zone_count() == 0 || limits.native_all == ZoneActions::all()) return disk;
-    return std::make_unique<AllZonesTransport>(std::move(disk));
+    return std::make_unique<AllZonesTransport>(std::move(disk), limits);
 }
 
 }  // namespace zonebridge

@@ -6,26 +6,22 @@
 
 #include "layers/fault/queue.h"
 #include "layers/fault/rules.h"
+#include "layers/layer.h"
 
 namespace zonebridge::fault {
 namespace {
 
-class FaultyDisk final : public Transport {
+class FaultyDisk final : public Layer {
   public:
     FaultyDisk(std::unique_ptr<Transport> disk, std::vector<Rule> rules, Observer* observer)
-        : disk_(std::move(disk)), rules_(std::move(rules), disk_->limits(), observer) {}
+        : Layer(std::move(disk)), rules_(std::move(rules), limits(), observer) {}
 
-    [[nodiscard]] const Limits& limits() const noexcept override { return disk_->limits(); }
-    [[nodiscard]] const Identity& identity() const noexcept override { return disk_->identity(); }
     [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
         Loop& loop, QueueOptions options) override {
-        return FaultyQueue::open(loop, *disk_, rules_, options);
+        return FaultyQueue::open(loop, below(), rules_, options);
     }
-    std::uint64_t look_at_size() override { return disk_->look_at_size(); }
-    [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
 
   private:
-    std::unique_ptr<Transport> disk_;
     Rules rules_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "layers/layer.h"
 #include "layers/sequencer/queue.h"
 
 namespace zonebridge {
@@ -27,35 +28,30 @@ Limits limits_above(const Limits& device) {
     return limits;
 }
 
-class SequencedTransport final : public Transport {
+class SequencedTransport final : public Layer {
   public:
-    explicit SequencedTransport(std::unique_ptr<Transport> device)
-        : device_(std::move(device)),
-          limits_(limits_above(device_->limits())),
-          zones_(limits_.layout, limits_.max_open || limits_.max_active) {}
+    SequencedTransport(std::unique_ptr<Transport> device, const Limits& below)
+        : Layer(std::move(device), limits_above(below)),
+          zones_(limits().layout, limits().max_open || limits().max_active) {}
 
-    [[nodiscard]] const Limits& limits() const noexcept override { return limits_; }
-    [[nodiscard]] const Identity& identity() const noexcept override { return device_->identity(); }
     [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
         Loop& loop, QueueOptions options) override {
-        return sequencer::SequencedQueue::open(loop, *device_, limits_, zones_, options.depth);
+        return sequencer::SequencedQueue::open(loop, below(), limits(), zones_, options.depth);
     }
-    [[nodiscard]] tl::expected<void, Error> close() override { return device_->close(); }
 
   private:
-    std::unique_ptr<Transport> device_;
-    Limits limits_;
     sequencer::Zones zones_;
 };
 
 }  // namespace
 
 tl::expected<std::unique_ptr<Transport>, Error> sequence(std::unique_ptr<Transport> device) {
-    if (!has_required_zones(device->limits())) return device;
-    const auto zones = device->limits().layout.zone_count();
+    const auto& limits = device->limits();
+    if (!has_required_zones(limits)) return device;
+    const auto zones = limits.layout.zone_count();
     const auto path = device->identity().path;
     try {
-        return std::make_unique<SequencedTransport>(std::move(device));
+        return std::make_unique<SequencedTransport>(std::move(device), limits);
     } catch (const std::bad_alloc&) {
         return tl::unexpected(
             Error{StatusCode::io_error,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/list.h"
+#include "layers/layer.h"
 #include "layers/tag_table.h"
 
 namespace zonebridge {
@@ -183,24 +184,19 @@ void TracingQueue::finish(Slot& slot, const Completion& completion) noexcept {
     slots_.give_back(slot);
 }
 
-class ExplainedDisk final : public Transport {
+class ExplainedDisk final : public Layer {
   public:
     ExplainedDisk(std::unique_ptr<Transport> disk, RefusalSink& sink)
-        : disk_(std::move(disk)), sink_(sink) {}
+        : Layer(std::move(disk)), sink_(sink) {}
 
-    [[nodiscard]] const Limits& limits() const noexcept override { return disk_->limits(); }
-    [[nodiscard]] const Identity& identity() const noexcept override { return disk_->identity(); }
     [[nodiscard]] tl::expected<std::unique_ptr<Queue>, Error> open_queue(
         Loop& loop, QueueOptions options) override {
-        auto inner = disk_->open_queue(loop, options);
+        auto inner = below().open_queue(loop, options);
         if (!inner) return inner;
         return std::make_unique<TracingQueue>(loop, limits(), sink_, std::move(*inner));
     }
-    std::uint64_t look_at_size() override { return disk_->look_at_size(); }
-    [[nodiscard]] tl::expected<void, Error> close() override { return disk_->close(); }
 
   private:
-    std::unique_ptr<Transport> disk_;
     RefusalSink& sink_;
 };
 
